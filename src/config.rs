@@ -1,0 +1,396 @@
+//! The configuration: validated, immutable, complete.
+//!
+//! A value of [`Config`] can be used as it stands: every reference is resolved, every template parsed, every default filled
+//! in, and nothing is left to check later. [`Config::load`] is the only way to get one. The text goes through three steps:
+//! a tree with positions (`document`), a walk against the table of settings (`settings`, which also yields the JSON
+//! Schema), and the conversion into these types (`build`). Every error of every step is reported at once.
+
+mod build;
+mod document;
+mod error;
+mod settings;
+pub mod template;
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use http::{HeaderName, Uri, uri::Authority};
+
+pub use self::{
+    error::{ConfigError, ConfigErrors},
+    settings::schema,
+};
+use self::template::{JsonTemplate, Template};
+use crate::{secret::Secret, tenant::TenantId};
+
+/// Everything that a run of Palisade depends on.
+#[derive(Debug)]
+pub struct Config {
+    /// Where callers come in; `None` for an egress-only sidecar.
+    pub ingress: Option<IngressConfig>,
+    /// Where the application goes out; `None` for an ingress-only sidecar.
+    pub egress: Option<EgressConfig>,
+    /// The operators' listener.
+    pub admin: AdminConfig,
+    /// The listener that answers `/livez` and `/readyz` alone.
+    pub probes: Option<ProbesConfig>,
+    /// Issuers and passports.
+    pub identity: IdentityConfig,
+    /// Where tenant records come from.
+    pub directory: DirectoryConfig,
+    /// How tenant credentials are obtained; always there when `egress` is.
+    pub credentials: Option<CredentialsConfig>,
+    /// Per-tenant limits.
+    pub limits: LimitsConfig,
+    /// Logs and metrics.
+    pub telemetry: TelemetryConfig,
+    /// The effective settings, defaults filled in and secrets left out, for `GET /config`.
+    pub effective: serde_json::Value,
+}
+
+/// `ingress`
+#[derive(Debug)]
+pub struct IngressConfig {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// Server certificate and key.
+    pub tls: TlsConfig,
+    /// The application, plain HTTP.
+    pub upstream: Endpoint,
+    /// Extra headers for the application, rendered from the verified token.
+    pub headers: Vec<(HeaderName, Template)>,
+    /// Limits of this listener.
+    pub server: ServerConfig,
+}
+
+/// `ingress.tls`
+#[derive(Debug, Clone)]
+pub struct TlsConfig {
+    /// PEM file with the certificate chain, leaf first.
+    pub certificate: PathBuf,
+    /// PEM file with the private key.
+    pub private_key: PathBuf,
+}
+
+/// `egress`
+#[derive(Debug)]
+pub struct EgressConfig {
+    /// Addresses to listen on, at least one.
+    pub listen: Vec<SocketAddr>,
+    /// The region for requests that name none.
+    pub region: String,
+    /// Regions that may be called; contains `region`.
+    pub regions: Vec<String>,
+    /// Which proofs are taken.
+    pub proofs: Proofs,
+    /// Services that may be called, by endpoint prefix (`s3`, `dynamodb`). Anything else is refused.
+    pub services: std::collections::BTreeMap<String, ServiceConfig>,
+    /// PEM file of extra roots for every upstream.
+    pub ca: Option<PathBuf>,
+    /// Limits of this listener.
+    pub server: ServerConfig,
+}
+
+/// `egress.proofs`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Proofs {
+    /// Passports minted by this process's ingress.
+    pub passport: bool,
+    /// JWTs of a configured issuer.
+    pub jwt: bool,
+}
+
+/// `egress.services.<name>`
+#[derive(Debug, Clone)]
+pub struct ServiceConfig {
+    /// Where to send requests instead of AWS's own host name.
+    pub endpoint: Option<Endpoint>,
+    /// PEM file of extra roots for this service.
+    pub ca: Option<PathBuf>,
+    /// Region to sign for, whatever the request says.
+    pub region: Option<String>,
+    /// Name in the credential scope, where it is not the endpoint prefix.
+    pub signing_name: Option<String>,
+    /// Largest body that is held in memory to be hashed, in bytes.
+    pub body_limit: usize,
+    /// Deadlines towards this service.
+    pub timeouts: TimeoutsConfig,
+}
+
+/// `egress.services.<name>.timeouts`
+#[derive(Debug, Clone, Copy)]
+pub struct TimeoutsConfig {
+    /// TCP and TLS set-up.
+    pub connect: Duration,
+    /// From the request's end to the response's head.
+    pub response: Duration,
+    /// Longest silence inside a body.
+    pub idle: Duration,
+}
+
+/// A server that Palisade connects to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// `https` (true) or `http`, which the configuration has to allow by name.
+    pub tls: bool,
+    /// Host and, where it is not the scheme's default, port.
+    pub authority: Authority,
+}
+
+/// `admin`
+#[derive(Debug)]
+pub struct AdminConfig {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// Token for everything that is not open. Without one those paths are refused.
+    pub token: Option<Secret>,
+    /// Token for `/metrics`; open when unset.
+    pub metrics_token: Option<Secret>,
+    /// Whether a caller on loopback may end the process (`POST /quit`) without the token.
+    pub quit_from_loopback: bool,
+    /// Limits of this listener.
+    pub server: ServerConfig,
+}
+
+/// `probes`
+#[derive(Debug)]
+pub struct ProbesConfig {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// Limits of this listener.
+    pub server: ServerConfig,
+}
+
+/// `identity`
+#[derive(Debug)]
+pub struct IdentityConfig {
+    /// Header that names the tenant.
+    pub tenant_header: HeaderName,
+    /// Header that may carry the proof, besides `Authorization` and `X-Amz-Security-Token`.
+    pub token_header: HeaderName,
+    /// At least one, unless only passports are taken.
+    pub issuers: Vec<IssuerConfig>,
+    /// Longest life of a passport, however long its request takes.
+    pub passport_max_age: Duration,
+}
+
+/// `identity.issuers[]`
+#[derive(Debug, Clone)]
+pub struct IssuerConfig {
+    /// Exact value of `iss`.
+    pub issuer: String,
+    /// Accepted values of `aud`, at least one.
+    pub audience: Vec<String>,
+    /// Where its keys are.
+    pub jwks: JwksSource,
+    /// Accepted algorithms, at least one, asymmetric only.
+    pub algorithms: Vec<jsonwebtoken::Algorithm>,
+    /// Which claims mean what.
+    pub claims: ClaimsConfig,
+    /// Clock difference that is forgiven.
+    pub leeway: Duration,
+    /// Tenants that this issuer may speak for.
+    pub tenants: Vec<TenantPattern>,
+}
+
+/// `identity.issuers[].jwks`
+#[derive(Debug, Clone)]
+pub enum JwksSource {
+    /// A local file, read again in the background.
+    File(PathBuf),
+    /// A URI, fetched again in the background.
+    Uri {
+        /// `https`, or `http` where the configuration says `insecure: true`.
+        uri: Uri,
+        /// PEM file of extra roots.
+        ca: Option<PathBuf>,
+    },
+}
+
+/// `identity.issuers[].claims`
+#[derive(Debug, Clone)]
+pub struct ClaimsConfig {
+    /// String or array of strings.
+    pub tenant: ClaimPath,
+    /// String; mandatory in the token.
+    pub subject: ClaimPath,
+    /// String (split at spaces) or array of strings; may be absent.
+    pub roles: ClaimPath,
+}
+
+/// A claim: its name, or a JSON pointer (RFC 6901) when it starts with `/`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimPath(pub String);
+
+impl ClaimPath {
+    /// The value at this path, if there is one.
+    pub fn find<'a>(&self, claims: &'a serde_json::Map<String, serde_json::Value>) -> Option<&'a serde_json::Value> {
+        match self.0.strip_prefix('/') {
+            None => claims.get(&self.0),
+            Some(pointer) => {
+                let (first, rest) = pointer.split_at(pointer.find('/').unwrap_or(pointer.len()));
+                claims.get(&first.replace("~1", "/").replace("~0", "~"))?.pointer(rest)
+            }
+        }
+    }
+}
+
+/// An exact tenant id, or one with `*` for any run of characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantPattern(pub String);
+
+impl TenantPattern {
+    /// Whether `tenant` is meant.
+    pub fn matches(&self, tenant: &TenantId) -> bool {
+        fn glob(pattern: &[u8], text: &[u8]) -> bool {
+            match pattern.split_first() {
+                None => text.is_empty(),
+                Some((b'*', rest)) => (0..=text.len()).any(|skip| glob(rest, &text[skip..])),
+                Some((byte, rest)) => text.split_first().is_some_and(|(first, tail)| first == byte && glob(rest, tail)),
+            }
+        }
+        glob(self.0.as_bytes(), tenant.as_str().as_bytes())
+    }
+}
+
+/// `tenants.directory`
+#[derive(Debug)]
+pub enum DirectoryConfig {
+    /// A YAML file of records, read again when it changes.
+    File(PathBuf),
+    /// Every tenant that a verified token names exists.
+    Any,
+}
+
+/// `credentials`
+#[derive(Debug)]
+pub struct CredentialsConfig {
+    /// Who Palisade is when it calls STS.
+    pub source: CredentialsSource,
+    /// STS itself.
+    pub sts: StsConfig,
+    /// When sessions are renewed.
+    pub refresh: RefreshConfig,
+    /// What is asked of STS for a tenant.
+    pub assume_role: AssumeRoleConfig,
+    /// Most tenant sessions held at once.
+    pub max_sessions: usize,
+}
+
+/// `credentials.source`
+#[derive(Debug)]
+pub enum CredentialsSource {
+    /// The AWS SDK's default chain.
+    DefaultChain,
+    /// `AssumeRoleWithWebIdentity` with a token file.
+    WebIdentity {
+        /// The projected token; read for each use.
+        token_file: PathBuf,
+        /// The base role.
+        role_arn: String,
+    },
+    /// A fixed key.
+    Static {
+        /// Not secret by itself.
+        access_key_id: String,
+        /// From a file or the environment.
+        secret_access_key: Secret,
+        /// For temporary keys.
+        session_token: Option<Secret>,
+    },
+}
+
+/// `credentials.sts`
+#[derive(Debug)]
+pub struct StsConfig {
+    /// Where STS is, when it is not AWS's regional endpoint.
+    pub endpoint: Option<Endpoint>,
+    /// Region to call and sign for.
+    pub region: String,
+    /// PEM file of extra roots.
+    pub ca: Option<PathBuf>,
+    /// Deadline of one call.
+    pub timeout: Duration,
+}
+
+/// `credentials.refresh`
+#[derive(Debug, Clone, Copy)]
+pub struct RefreshConfig {
+    /// How long before expiry a session is renewed.
+    pub ahead: Duration,
+    /// Spread of that moment, so that sessions do not renew together.
+    pub jitter: Duration,
+}
+
+/// `credentials.assume_role`
+#[derive(Debug)]
+pub struct AssumeRoleConfig {
+    /// `RoleArn`
+    pub role_arn: Template,
+    /// `RoleSessionName`
+    pub session_name: Template,
+    /// `ExternalId`
+    pub external_id: Option<Template>,
+    /// `SourceIdentity`
+    pub source_identity: Option<Template>,
+    /// `Tags`, in the configuration's order.
+    pub session_tags: Vec<(String, Template)>,
+    /// `TransitiveTagKeys`; each is a key of `session_tags`.
+    pub transitive_tag_keys: Vec<String>,
+    /// `Policy`
+    pub session_policy: Option<JsonTemplate>,
+    /// `DurationSeconds`
+    pub duration: Duration,
+}
+
+/// `limits`
+#[derive(Debug, Clone, Default)]
+pub struct LimitsConfig {
+    /// For tenants without a tier of their own.
+    pub default: Limits,
+    /// By tier name.
+    pub tiers: std::collections::BTreeMap<String, Limits>,
+}
+
+/// One set of limits. `None` is no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Limits {
+    /// Sustained requests per second on each listener.
+    pub requests_per_second: Option<f64>,
+    /// Requests that may come at once after a pause; at least 1 where a rate is set.
+    pub burst: Option<u32>,
+    /// Requests in progress at once on each listener.
+    pub concurrent: Option<u32>,
+}
+
+/// `server`, per listener.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// From accept to the end of the TLS handshake.
+    pub handshake_timeout: Duration,
+    /// From a request's first byte to the end of its headers.
+    pub header_timeout: Duration,
+    /// Longest silence: between requests, inside a body.
+    pub idle_timeout: Duration,
+    /// Names, values and separators of all headers together.
+    pub header_bytes: usize,
+    /// Number of header lines.
+    pub headers: usize,
+    /// Length of the request target.
+    pub uri_bytes: usize,
+    /// Connections open at once.
+    pub connections: usize,
+    /// How long a drain may take.
+    pub drain: Duration,
+}
+
+/// `telemetry`
+#[derive(Debug)]
+pub struct TelemetryConfig {
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub log_level: tracing::Level,
+    /// Distinct values of the `tenant` label before the rest are `_other`.
+    pub max_tenants: usize,
+}
+
+/// Shared, since every part of the process holds it.
+pub type SharedConfig = Arc<Config>;

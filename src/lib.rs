@@ -1,0 +1,25 @@
+//! Palisade: a sidecar proxy that enforces tenant isolation for multi-tenant SaaS on AWS.
+//!
+//! It runs beside an untrusted application, terminates TLS, validates the caller's token against `x-tenant-id`, obtains STS
+//! credentials scoped to that one tenant, and re-signs the application's outbound AWS requests, so that the application
+//! never holds a credential.
+//!
+//! The claim to keep true: *a fully compromised application can touch no tenant that is not making a request through it at
+//! that moment, and can take no credential away.*
+//!
+//! Tenets, ranked: **isolated, correct, observable, simple, fast**. When two conflict, the earlier wins.
+
+pub mod body;
+pub mod clock;
+pub mod config;
+pub mod directory;
+pub mod identity;
+pub mod reject;
+pub mod secret;
+pub mod telemetry;
+pub mod tenant;
+
+/// This release.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The compiler that built it.
+pub const RUSTC: &str = env!("PALISADE_RUSTC");

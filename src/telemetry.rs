@@ -1,0 +1,7 @@
+//! What operators see: metrics and one log line a request. No payload, no token, no secret passes through here.
+
+pub mod access_log;
+pub mod label;
+pub mod metrics;
+
+pub use self::{label::TenantLabel, metrics::Metrics};

@@ -1,0 +1,274 @@
+//! Every metric there is.
+//!
+//! Names, labels and units are an interface: dashboards and alerts rest on them. Base units (seconds, bytes), closed label
+//! sets, and `tenant` from a [`TenantLabel`] alone.
+
+use std::time::Duration;
+
+use prometheus::{
+    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
+
+use super::TenantLabel;
+use crate::reject::Reason;
+
+/// Which listener a request came in on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Listener {
+    /// Operators.
+    Admin,
+    /// The application's way out.
+    Egress,
+    /// The callers' way in.
+    Ingress,
+    /// Kubelets and load balancers.
+    Probes,
+}
+
+impl Listener {
+    /// The value of the `listener` label.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Egress => "egress",
+            Self::Ingress => "ingress",
+            Self::Probes => "probes",
+        }
+    }
+}
+
+/// The registry and every metric in it. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    request_duration: HistogramVec,
+    tenant_request_duration: HistogramVec,
+    upstream_duration: HistogramVec,
+    bytes: IntCounterVec,
+    inflight: IntGaugeVec,
+    refusals: IntCounterVec,
+    rate_limited: IntCounterVec,
+    token_verifications: IntCounterVec,
+    jwks_refreshes: IntCounterVec,
+    sts_requests: IntCounterVec,
+    sts_duration: Histogram,
+    /// Tenant sessions held.
+    pub tenant_sessions: IntGauge,
+    /// Percentage of the packed session policy limit that the last STS answer reported.
+    pub packed_policy_percent: Gauge,
+    /// Passports that could be redeemed now.
+    pub passports_live: IntGauge,
+    certificate_expiry: GaugeVec,
+    /// Connections open, by listener.
+    connections: IntGaugeVec,
+    /// Access-log lines that could not be written.
+    pub log_lines_lost: IntCounter,
+}
+
+/// From half a millisecond (a cached decision) to a long poll.
+const DURATION_BUCKETS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+/// Per tenant, where each bucket is a series a tenant.
+const TENANT_DURATION_BUCKETS: &[f64] = &[0.005, 0.025, 0.1, 0.5, 2.5, 10.0];
+
+impl Metrics {
+    /// A registry of its own with everything registered.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let new = Register(&registry);
+        let build_info = new.gauges("palisade_build_info", "Always 1; the labels say what is running.", &["version", "rustc"])?;
+        build_info.with_label_values(&[crate::VERSION, crate::RUSTC]).set(1.0);
+        Ok(Self {
+            requests: new.counters("palisade_requests_total", "Requests, by what was decided and the class of the status sent.", &["listener", "tenant", "service", "decision", "status_class"])?,
+            request_duration: new.histograms("palisade_request_duration_seconds", "From a request's head to its response's last byte.", &["listener", "service"], DURATION_BUCKETS)?,
+            tenant_request_duration: new.histograms("palisade_tenant_request_duration_seconds", "From a request's head to its response's last byte, by tenant.", &["listener", "tenant"], TENANT_DURATION_BUCKETS)?,
+            upstream_duration: new.histograms("palisade_upstream_duration_seconds", "From forwarding a request to the upstream's response head.", &["listener", "service"], DURATION_BUCKETS)?,
+            bytes: new.counters("palisade_bytes_total", "Body bytes, received from and sent to the client.", &["listener", "tenant", "direction"])?,
+            inflight: new.int_gauges("palisade_inflight_requests", "Requests in progress.", &["listener", "tenant"])?,
+            refusals: new.counters("palisade_refusals_total", "Requests refused by Palisade.", &["listener", "tenant", "reason"])?,
+            rate_limited: new.counters("palisade_rate_limited_total", "Requests refused by a limit.", &["listener", "tenant", "limit"])?,
+            token_verifications: new.counters("palisade_token_verifications_total", "Tokens checked, by issuer and result.", &["issuer", "result"])?,
+            jwks_refreshes: new.counters("palisade_jwks_refreshes_total", "Key set fetches, by issuer and result.", &["issuer", "result"])?,
+            sts_requests: new.counters("palisade_sts_requests_total", "Calls to STS, by result.", &["result"])?,
+            sts_duration: new.histogram("palisade_sts_duration_seconds", "Duration of calls to STS.", DURATION_BUCKETS)?,
+            tenant_sessions: new.int_gauge("palisade_tenant_sessions", "Tenant sessions held.")?,
+            packed_policy_percent: new.gauge("palisade_sts_packed_policy_percent", "Share of the packed session policy limit that the last STS answer reported, in percent.")?,
+            passports_live: new.int_gauge("palisade_passports_live", "Passports that can be redeemed.")?,
+            certificate_expiry: new.gauges("palisade_tls_certificate_expiry_timestamp_seconds", "End of validity of the certificate in use.", &["listener"])?,
+            connections: new.int_gauges("palisade_connections", "Connections open.", &["listener"])?,
+            log_lines_lost: new.counter("palisade_access_log_lines_lost_total", "Access-log lines that could not be written.")?,
+            registry,
+        })
+    }
+
+    /// Counts a finished request.
+    pub fn request(&self, request: &RequestFacts<'_>) {
+        let (listener, tenant) = (request.listener.as_str(), request.tenant.as_str());
+        self.requests.with_label_values(&[listener, tenant, request.service, request.decision, status_class(request.status)]).inc();
+        self.request_duration.with_label_values(&[listener, request.service]).observe(request.duration.as_secs_f64());
+        self.tenant_request_duration.with_label_values(&[listener, tenant]).observe(request.duration.as_secs_f64());
+        if let Some(upstream) = request.upstream {
+            self.upstream_duration.with_label_values(&[listener, request.service]).observe(upstream.as_secs_f64());
+        }
+        self.bytes.with_label_values(&[listener, tenant, "received"]).inc_by(request.bytes_received);
+        self.bytes.with_label_values(&[listener, tenant, "sent"]).inc_by(request.bytes_sent);
+    }
+
+    /// Counts a refusal.
+    pub fn refusal(&self, listener: Listener, tenant: &TenantLabel, reason: Reason) {
+        self.refusals.with_label_values(&[listener.as_str(), tenant.as_str(), reason.as_str()]).inc();
+        let limit = match reason {
+            Reason::RateLimited => "requests",
+            Reason::ConcurrencyLimited => "concurrency",
+            _ => return,
+        };
+        self.rate_limited.with_label_values(&[listener.as_str(), tenant.as_str(), limit]).inc();
+    }
+
+    /// The gauge of a tenant's requests in progress.
+    pub fn inflight(&self, listener: Listener, tenant: &TenantLabel) -> IntGauge {
+        self.inflight.with_label_values(&[listener.as_str(), tenant.as_str()])
+    }
+
+    /// The gauge of a listener's open connections.
+    pub fn connections(&self, listener: Listener) -> IntGauge {
+        self.connections.with_label_values(&[listener.as_str()])
+    }
+
+    /// Counts a token check; `issuer` is a configured one or `_unknown`, `result` is `ok`, `cached` or a reason.
+    pub fn token_verification(&self, issuer: &str, result: &str) {
+        self.token_verifications.with_label_values(&[issuer, result]).inc();
+    }
+
+    /// Counts a fetch of an issuer's keys; `result` is `ok` or `error`.
+    pub fn jwks_refresh(&self, issuer: &str, result: &str) {
+        self.jwks_refreshes.with_label_values(&[issuer, result]).inc();
+    }
+
+    /// Counts and times a call to STS; `result` is `ok`, `throttled`, `denied` or `error`.
+    pub fn sts_request(&self, result: &str, duration: Duration) {
+        self.sts_requests.with_label_values(&[result]).inc();
+        self.sts_duration.observe(duration.as_secs_f64());
+    }
+
+    /// Notes when a listener's certificate ends.
+    pub fn certificate_expiry(&self, listener: Listener, unix_seconds: f64) {
+        self.certificate_expiry.with_label_values(&[listener.as_str()]).set(unix_seconds);
+    }
+
+    /// Everything in the Prometheus text format.
+    pub fn render(&self) -> Result<Vec<u8>, prometheus::Error> {
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(text)
+    }
+}
+
+/// What is known of a request when its last byte is out.
+#[derive(Debug)]
+pub struct RequestFacts<'a> {
+    /// Where it came in.
+    pub listener: Listener,
+    /// Whose it was.
+    pub tenant: &'a TenantLabel,
+    /// An AWS service of the configuration, `app` on the ingress, `_none` where none was made out.
+    pub service: &'a str,
+    /// `allowed` or `refused`.
+    pub decision: &'static str,
+    /// The status sent.
+    pub status: u16,
+    /// Whole duration.
+    pub duration: Duration,
+    /// Until the upstream's response head.
+    pub upstream: Option<Duration>,
+    /// Request body bytes.
+    pub bytes_received: u64,
+    /// Response body bytes.
+    pub bytes_sent: u64,
+}
+
+fn status_class(status: u16) -> &'static str {
+    match status / 100 {
+        1 => "1xx",
+        2 => "2xx",
+        3 => "3xx",
+        4 => "4xx",
+        _ => "5xx",
+    }
+}
+
+/// Creates metrics and registers them in one step.
+struct Register<'a>(&'a Registry);
+
+impl Register<'_> {
+    fn add<C: prometheus::core::Collector + Clone + 'static>(&self, collector: C) -> Result<C, prometheus::Error> {
+        self.0.register(Box::new(collector.clone()))?;
+        Ok(collector)
+    }
+
+    fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+        self.add(IntCounter::new(name, help)?)
+    }
+
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+        self.add(IntCounterVec::new(Opts::new(name, help), labels)?)
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> Result<Gauge, prometheus::Error> {
+        self.add(Gauge::new(name, help)?)
+    }
+
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<GaugeVec, prometheus::Error> {
+        self.add(GaugeVec::new(Opts::new(name, help), labels)?)
+    }
+
+    fn int_gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+        self.add(IntGauge::new(name, help)?)
+    }
+
+    fn int_gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
+        self.add(IntGaugeVec::new(Opts::new(name, help), labels)?)
+    }
+
+    fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Result<Histogram, prometheus::Error> {
+        self.add(Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))?)
+    }
+
+    fn histograms(&self, name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> Result<HistogramVec, prometheus::Error> {
+        self.add(HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), labels)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_shows_up_under_every_name_it_should() {
+        let metrics = Metrics::new().unwrap();
+        metrics.request(&RequestFacts {
+            listener: Listener::Egress,
+            tenant: &TenantLabel::NONE,
+            service: "s3",
+            decision: "allowed",
+            status: 200,
+            duration: Duration::from_millis(3),
+            upstream: Some(Duration::from_millis(2)),
+            bytes_received: 5,
+            bytes_sent: 7,
+        });
+        metrics.refusal(Listener::Egress, &TenantLabel::NONE, Reason::RateLimited);
+        let text = String::from_utf8(metrics.render().unwrap()).unwrap();
+        for line in [
+            "palisade_requests_total{decision=\"allowed\",listener=\"egress\",service=\"s3\",status_class=\"2xx\",tenant=\"_none\"} 1",
+            "palisade_bytes_total{direction=\"received\",listener=\"egress\",tenant=\"_none\"} 5",
+            "palisade_bytes_total{direction=\"sent\",listener=\"egress\",tenant=\"_none\"} 7",
+            "palisade_refusals_total{listener=\"egress\",reason=\"rate-limited\",tenant=\"_none\"} 1",
+            "palisade_rate_limited_total{limit=\"requests\",listener=\"egress\",tenant=\"_none\"} 1",
+            "palisade_request_duration_seconds_count{listener=\"egress\",service=\"s3\"} 1",
+            "palisade_build_info",
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+    }
+}
