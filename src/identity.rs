@@ -4,14 +4,20 @@
 //! that nothing else accepts, and turn into a [`VerifiedTenant`] in [`verifier`], either from a JWT of a configured issuer
 //! or from a [`passport`] that this process minted for a request still in progress.
 
+mod claims;
 pub mod jwks;
+mod keyset;
 pub mod passport;
+pub mod placeholder;
+mod strict_json;
 mod token;
 pub mod unverified;
 pub mod verifier;
 
 pub use self::{
+    jwks::Jwks,
     passport::{Passport, Passports},
-    unverified::Presented,
+    placeholder::Placeholder,
+    unverified::{IdentityHeaders, Presented},
     verifier::{VerifiedTenant, Verifier},
 };

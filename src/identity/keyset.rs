@@ -1,0 +1,180 @@
+//! One issuer's public keys, as usable for verification: each with the algorithms that it may be used for.
+
+use jsonwebtoken::{
+    Algorithm, DecodingKey,
+    jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse},
+};
+use serde_json::Value;
+
+use super::token::algorithm;
+
+/// Most keys taken from one set; a provider in rotation publishes a handful.
+const MAX_KEYS: usize = 64;
+/// Shortest RSA modulus, in bytes (2048 bits; RFC 7518, section 3.3).
+const MIN_RSA_BYTES: usize = 256;
+
+/// The usable keys of a JWK Set (RFC 7517).
+#[derive(Debug)]
+pub(super) struct KeySet {
+    keys: Vec<Key>,
+}
+
+#[derive(Debug)]
+struct Key {
+    id: Option<String>,
+    algorithms: Vec<Algorithm>,
+    key: DecodingKey,
+}
+
+impl KeySet {
+    /// Parses a JWK Set. Keys that cannot verify signatures for us (encryption keys, symmetric keys, unknown types, short RSA
+    /// moduli) are passed over; a set without a usable key is an error, so that a broken answer never replaces good keys.
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, KeySetError> {
+        let document: Value = serde_json::from_slice(bytes).map_err(|_| KeySetError::NotJson)?;
+        let entries = document.get("keys").and_then(Value::as_array).ok_or(KeySetError::NoKeysMember)?;
+        if entries.len() > MAX_KEYS {
+            return Err(KeySetError::TooMany);
+        }
+        let keys: Vec<Key> = entries.iter().filter_map(Key::usable).collect();
+        if keys.is_empty() { Err(KeySetError::NoUsableKey) } else { Ok(Self { keys }) }
+    }
+
+    /// The keys that a token with this header may have been signed by: of that id (or, without one, any), and meant for that
+    /// algorithm.
+    pub(super) fn candidates<'a>(&'a self, key_id: Option<&'a str>, algorithm: Algorithm) -> impl Iterator<Item = &'a DecodingKey> {
+        self.named(key_id).filter(move |key| key.algorithms.contains(&algorithm)).map(|key| &key.key)
+    }
+
+    /// Whether a key of that id is in the set at all.
+    pub(super) fn knows(&self, key_id: Option<&str>) -> bool {
+        self.named(key_id).next().is_some()
+    }
+
+    fn named<'a>(&'a self, key_id: Option<&'a str>) -> impl Iterator<Item = &'a Key> {
+        self.keys.iter().filter(move |key| key_id.is_none() || key.id.as_deref() == key_id)
+    }
+}
+
+impl Key {
+    fn usable(entry: &Value) -> Option<Self> {
+        let jwk: Jwk = serde_json::from_value(entry.clone()).ok()?;
+        if jwk.common.public_key_use.as_ref().is_some_and(|u| *u != PublicKeyUse::Signature) {
+            return None;
+        }
+        if jwk.common.key_operations.as_ref().is_some_and(|ops| !ops.contains(&KeyOperations::Verify)) {
+            return None;
+        }
+        let mut algorithms = algorithms_of(&jwk.algorithm)?;
+        if let Some(declared) = entry.get("alg") {
+            // The key says itself what it is for; a declaration that does not fit its type makes it useless.
+            let declared = algorithm(declared.as_str()?)?;
+            algorithms.retain(|a| *a == declared);
+        }
+        if algorithms.is_empty() {
+            return None;
+        }
+        let key = DecodingKey::from_jwk(&jwk).ok()?;
+        Some(Self { id: jwk.common.key_id, algorithms, key })
+    }
+}
+
+/// The algorithms that a key's type allows (RFC 8725, section 3.1: the key, never the token, decides).
+fn algorithms_of(parameters: &AlgorithmParameters) -> Option<Vec<Algorithm>> {
+    use Algorithm::{ES256, ES384, EdDSA, PS256, PS384, PS512, RS256, RS384, RS512};
+    Some(match parameters {
+        AlgorithmParameters::EllipticCurve(p) => match p.curve {
+            EllipticCurve::P256 => vec![ES256],
+            EllipticCurve::P384 => vec![ES384],
+            _ => return None,
+        },
+        AlgorithmParameters::OctetKeyPair(p) if p.curve == EllipticCurve::Ed25519 => vec![EdDSA],
+        AlgorithmParameters::RSA(p) if modulus_bytes(&p.n) >= MIN_RSA_BYTES => vec![RS256, RS384, RS512, PS256, PS384, PS512],
+        _ => return None,
+    })
+}
+
+fn modulus_bytes(n: &str) -> usize {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    let bytes = URL_SAFE_NO_PAD.decode(n.trim_end_matches('=')).unwrap_or_default();
+    bytes.iter().skip_while(|b| **b == 0).count()
+}
+
+/// Why an answer is no key set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum KeySetError {
+    /// Not JSON at all.
+    #[error("the answer is not JSON")]
+    NotJson,
+    /// JSON of another kind.
+    #[error("the document has no array 'keys'")]
+    NoKeysMember,
+    /// More than [`MAX_KEYS`].
+    #[error("the document has more than 64 keys")]
+    TooMany,
+    /// Nothing that could verify a token.
+    #[error("the document has no usable public key (RSA of 2048 bits or more, P-256, P-384 or Ed25519, for signatures)")]
+    NoUsableKey,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EC: &str = r#"{"kty":"EC","crv":"P-256","kid":"e","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#;
+    const ED: &str = r#"{"kty":"OKP","crv":"Ed25519","kid":"d","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+
+    fn set(keys: &[&str]) -> Result<KeySet, KeySetError> {
+        KeySet::parse(format!("{{\"keys\":[{}]}}", keys.join(",")).as_bytes())
+    }
+
+    fn rsa(bytes: usize, extra: &str) -> String {
+        use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+        format!("{{\"kty\":\"RSA\",\"kid\":\"r\",\"e\":\"AQAB\",\"n\":\"{}\"{extra}}}", URL_SAFE_NO_PAD.encode(vec![0xc3; bytes]))
+    }
+
+    #[test]
+    fn the_keys_type_decides_the_algorithm() {
+        let keys = set(&[EC, ED, &rsa(256, "")]).unwrap();
+        let fits = |id, alg| keys.candidates(Some(id), alg).count();
+        assert_eq!((fits("e", Algorithm::ES256), fits("e", Algorithm::ES384), fits("e", Algorithm::RS256)), (1, 0, 0));
+        assert_eq!((fits("d", Algorithm::EdDSA), fits("d", Algorithm::ES256)), (1, 0));
+        assert_eq!((fits("r", Algorithm::RS256), fits("r", Algorithm::PS512), fits("r", Algorithm::HS256)), (1, 1, 0));
+        assert_eq!(keys.candidates(None, Algorithm::ES256).count(), 1);
+        assert!(keys.knows(Some("e")) && !keys.knows(Some("x")));
+    }
+
+    #[test]
+    fn a_declared_algorithm_narrows_the_key() {
+        let keys = set(&[&rsa(256, r#","alg":"PS256""#)]).unwrap();
+        assert_eq!(keys.candidates(Some("r"), Algorithm::PS256).count(), 1);
+        assert_eq!(keys.candidates(Some("r"), Algorithm::RS256).count(), 0);
+        assert_eq!(set(&[&rsa(256, r#","alg":"HS256""#)]).err(), Some(KeySetError::NoUsableKey));
+        assert_eq!(set(&[&rsa(256, r#","alg":"ES256""#)]).err(), Some(KeySetError::NoUsableKey));
+    }
+
+    #[test]
+    fn what_cannot_verify_is_passed_over() {
+        for key in [
+            r#"{"kty":"oct","kid":"s","k":"c2VjcmV0"}"#,
+            r#"{"kty":"EC","crv":"P-521","kid":"x","x":"AA","y":"AA"}"#,
+            r#"{"kty":"NEW","kid":"x"}"#,
+            r#"{"kid":"x"}"#,
+            "7",
+            &rsa(255, ""),
+            &rsa(256, r#","use":"enc""#),
+            &rsa(256, r#","key_ops":["encrypt"]"#),
+        ] {
+            assert_eq!(set(&[key]).err(), Some(KeySetError::NoUsableKey), "{key}");
+            assert!(set(&[key, EC]).is_ok(), "{key} took a good key with it");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_is_no_set_is_an_error() {
+        assert_eq!(KeySet::parse(b"<html>").err(), Some(KeySetError::NotJson));
+        assert_eq!(KeySet::parse(b"{}").err(), Some(KeySetError::NoKeysMember));
+        assert_eq!(KeySet::parse(b"{\"keys\":{}}").err(), Some(KeySetError::NoKeysMember));
+        assert_eq!(set(&[]).err(), Some(KeySetError::NoUsableKey));
+        assert_eq!(set(&[EC; 65]).err(), Some(KeySetError::TooMany));
+    }
+}

@@ -1,0 +1,151 @@
+//! The SigV4 `Authorization` header of an SDK that holds placeholder credentials.
+//!
+//! It proves nothing, but it says what the SDK meant: service and region in the credential scope, the tenant in the access
+//! key id, and which headers it signed.
+
+use http::{HeaderMap, HeaderValue};
+
+use crate::{
+    reject::{Reason, Refusal},
+    tenant::TenantId,
+};
+
+/// What an access key id that names a tenant begins with.
+const TENANT_PREFIX: &str = "tenant.";
+/// Longest region or service name in a credential scope; AWS's longest is below half of it.
+const MAX_NAME: usize = 63;
+
+/// A parsed placeholder signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placeholder {
+    /// From an access key id `tenant.<id>`.
+    pub(super) tenant: Option<TenantId>,
+    /// Region of the credential scope.
+    pub region: String,
+    /// Service of the credential scope: the signing name.
+    pub service: String,
+    /// Lower case, in the order sent.
+    signed_headers: Vec<String>,
+}
+
+impl Placeholder {
+    /// Parses the value of an `Authorization` header whose scheme is not `Bearer`.
+    pub(super) fn parse(value: &HeaderValue) -> Result<Self, Refusal> {
+        let malformed = |note: &'static str| Refusal::noted(Reason::SignatureMalformed, note);
+        let text = value.to_str().map_err(|_| malformed("the Authorization header is not visible ASCII"))?;
+        let (scheme, rest) = text.split_once(' ').ok_or_else(|| malformed("the Authorization header has no fields"))?;
+        match scheme {
+            "AWS4-HMAC-SHA256" => {}
+            "AWS4-ECDSA-P256-SHA256" => return Err(Refusal::noted(Reason::SignatureUnsupported, "SigV4A is not supported")),
+            "AWS" => return Err(Refusal::noted(Reason::SignatureUnsupported, "SigV2 is not supported")),
+            _ => return Err(malformed("the Authorization scheme is neither Bearer nor AWS4-HMAC-SHA256")),
+        }
+        let (mut credential, mut signed_headers, mut signature) = (None, None, None);
+        for field in rest.split(',') {
+            let (name, value) = field.trim().split_once('=').ok_or_else(|| malformed("a signature field has no value"))?;
+            let slot = match name {
+                "Credential" => &mut credential,
+                "SignedHeaders" => &mut signed_headers,
+                "Signature" => &mut signature,
+                _ => return Err(malformed("unknown signature field")),
+            };
+            if slot.replace(value).is_some() {
+                return Err(malformed("a signature field is repeated"));
+            }
+        }
+        let (Some(credential), Some(signed_headers), Some(_)) = (credential, signed_headers, signature) else {
+            return Err(malformed("Credential, SignedHeaders and Signature are all needed"));
+        };
+        let mut placeholder = Self::scope(credential).ok_or_else(|| malformed("the credential scope is malformed"))?;
+        placeholder.tenant = claimed(credential)?;
+        placeholder.signed_headers = signed_headers.split(';').map(str::to_ascii_lowercase).collect();
+        Ok(placeholder)
+    }
+
+    /// `<access key id>/<date>/<region>/<service>/aws4_request`
+    fn scope(credential: &str) -> Option<Self> {
+        let mut parts = credential.rsplit('/');
+        let (terminator, service, region, date) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let key = parts.next()?;
+        let name =
+            |s: &str| !s.is_empty() && s.len() <= MAX_NAME && s.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        let sound = terminator == "aws4_request"
+            && name(service)
+            && name(region)
+            && date.len() == 8
+            && date.bytes().all(|b| b.is_ascii_digit())
+            && !key.is_empty()
+            && parts.next().is_none();
+        sound.then(|| Self { tenant: None, region: region.to_owned(), service: service.to_owned(), signed_headers: Vec::new() })
+    }
+
+    /// Refuses an `x-amz-*` header that the client did not sign, as S3 does: signing it here would turn what somebody slipped
+    /// in between the SDK and us into something that AWS believes.
+    pub(super) fn covers(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        for name in headers.keys() {
+            let name = name.as_str();
+            if name.starts_with("x-amz-") && !self.signed_headers.iter().any(|s| s == name) {
+                return Err(Refusal::noted(Reason::HeaderNotSigned, format!("{name} is not among the signed headers")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The tenant of an access key id `tenant.<id>`. Another key id names none; a malformed tenant is not "none".
+fn claimed(credential: &str) -> Result<Option<TenantId>, Refusal> {
+    let key = credential.split('/').next().unwrap_or_default();
+    match key.strip_prefix(TENANT_PREFIX) {
+        None => Ok(None),
+        Some(id) => id.parse().map(Some).map_err(|e| Refusal::noted(Reason::TenantMalformed, format!("{e}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Placeholder, Reason> {
+        Placeholder::parse(&HeaderValue::from_str(text).unwrap()).map_err(|r| r.reason)
+    }
+
+    #[test]
+    fn reads_what_sdks_send() {
+        let p = parse("AWS4-HMAC-SHA256 Credential=tenant.acme-1.x/20261122/us-gov-west-1/dynamodb/aws4_request, SignedHeaders=content-type;host;X-Amz-Date, Signature=ab").unwrap();
+        assert_eq!(p.tenant.unwrap().as_str(), "acme-1.x");
+        assert_eq!((p.region.as_str(), p.service.as_str()), ("us-gov-west-1", "dynamodb"));
+        assert_eq!(p.signed_headers, ["content-type", "host", "x-amz-date"]);
+        // Without blanks after the commas, and with a key id that names nobody.
+        let p =
+            parse("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261122/eu-west-1/s3/aws4_request,SignedHeaders=host,Signature=ab").unwrap();
+        assert_eq!(p.tenant, None);
+    }
+
+    #[test]
+    fn refuses_the_rest() {
+        use Reason::{SignatureMalformed as Bad, SignatureUnsupported as Unsupported, TenantMalformed};
+        let scope = "20261122/eu-west-1/s3/aws4_request";
+        let full = |credential: &str| format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=ab");
+        for (text, reason) in [
+            ("AWS4-ECDSA-P256-SHA256 Credential=x/20261122/s3/aws4_request, SignedHeaders=host, Signature=ab".to_owned(), Unsupported),
+            ("AWS AKID:signature".to_owned(), Unsupported),
+            ("Basic eDp5".to_owned(), Bad),
+            ("AWS4-HMAC-SHA256".to_owned(), Bad),
+            (format!("AWS4-HMAC-SHA256 Credential=k/{scope}, SignedHeaders=host"), Bad),
+            (format!("AWS4-HMAC-SHA256 Credential=k/{scope}, Credential=k/{scope}, SignedHeaders=host, Signature=ab"), Bad),
+            (format!("AWS4-HMAC-SHA256 Credential=k/{scope}, SignedHeaders=host, Signature=ab, Extra=1"), Bad),
+            (full("k/20261122/eu-west-1/s3"), Bad),
+            (full("k/20261122/eu-west-1/s3/aws4"), Bad),
+            (full("/20261122/eu-west-1/s3/aws4_request"), Bad),
+            (full("k/2026112/eu-west-1/s3/aws4_request"), Bad),
+            (full("k/20261122/EU-WEST-1/s3/aws4_request"), Bad),
+            (full("k/20261122/eu-west-1.evil.example/s3/aws4_request"), Bad),
+            (full("k/20261122/eu-west-1/s3@evil/aws4_request"), Bad),
+            (full("a/b/20261122/eu-west-1/s3/aws4_request"), Bad),
+            (full(&format!("tenant.*/{scope}")), TenantMalformed),
+            (full(&format!("tenant./{scope}")), TenantMalformed),
+        ] {
+            assert_eq!(parse(&text).err(), Some(reason), "{text}");
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! A JWT (RFC 7519) in JWS compact form (RFC 7515), taken apart but not believed.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::Algorithm;
+use serde_json::{Map, Value};
+
+use super::strict_json;
+use crate::reject::{Reason, Refusal};
+
+/// Longest token accepted, in bytes. Above what any common identity provider issues, below `server.header_bytes`.
+pub(super) const MAX_BYTES: usize = 16 * 1024;
+
+/// The parts of a token. Nothing in here is true until the signature is checked.
+#[derive(Debug)]
+pub(super) struct UntrustedToken<'a> {
+    /// From the header, one of the asymmetric algorithms.
+    pub(super) algorithm: Algorithm,
+    /// From the header.
+    pub(super) key_id: Option<String>,
+    /// The payload.
+    pub(super) claims: Map<String, Value>,
+    /// `header.payload` as sent: what the signature is over.
+    pub(super) signed: &'a str,
+    /// base64url, as sent.
+    pub(super) signature: &'a str,
+}
+
+impl<'a> UntrustedToken<'a> {
+    /// Takes `text` apart. Key material in the header (`jwk`, `jku`, `x5u`, `x5c`) is not even looked at: keys come from the
+    /// configured issuer alone (RFC 8725, section 3.10).
+    pub(super) fn parse(text: &'a str) -> Result<Self, Refusal> {
+        let malformed = |note: &'static str| Refusal::noted(Reason::TokenMalformed, note);
+        if text.len() > MAX_BYTES {
+            return Err(malformed("longer than 16 KiB"));
+        }
+        let (signed, signature) = text.rsplit_once('.').ok_or_else(|| malformed("not three parts"))?;
+        let (header, payload) = signed.split_once('.').ok_or_else(|| malformed("not three parts"))?;
+        if payload.contains('.') || payload.is_empty() {
+            return Err(malformed("not three parts"));
+        }
+        let header = decode(header).ok_or_else(|| malformed("the header is no base64url JSON object without duplicates"))?;
+        let claims = decode(payload).ok_or_else(|| malformed("the payload is no base64url JSON object without duplicates"))?;
+        // RFC 7515, section 4.1.11: an extension that must be understood and is not makes the token invalid. `b64` (RFC 7797)
+        // changes what is signed and is only legal under `crit`.
+        if header.contains_key("crit") || header.contains_key("b64") {
+            return Err(malformed("critical header extensions are not supported"));
+        }
+        if header.contains_key("zip") || header.contains_key("enc") {
+            return Err(malformed("encrypted tokens are not supported"));
+        }
+        let algorithm = match header.get("alg") {
+            Some(Value::String(name)) => algorithm(name).ok_or_else(|| Refusal::from(Reason::TokenAlgorithm))?,
+            _ => return Err(malformed("no alg")),
+        };
+        if signature.is_empty() {
+            return Err(malformed("no signature"));
+        }
+        let key_id = match header.get("kid") {
+            None => None,
+            Some(Value::String(id)) if id.len() <= 256 => Some(id.clone()),
+            Some(_) => return Err(malformed("kid is no string of up to 256 bytes")),
+        };
+        Ok(Self { algorithm, key_id, claims, signed, signature })
+    }
+}
+
+fn decode(part: &str) -> Option<Map<String, Value>> {
+    strict_json::object(&URL_SAFE_NO_PAD.decode(part).ok()?)
+}
+
+/// The asymmetric algorithms of RFC 7518 and RFC 8037 that are supported. `none` and the HMAC family are not in the list: a
+/// public key must never serve as a shared secret.
+pub(super) fn algorithm(name: &str) -> Option<Algorithm> {
+    Some(match name {
+        "ES256" => Algorithm::ES256,
+        "ES384" => Algorithm::ES384,
+        "EdDSA" => Algorithm::EdDSA,
+        "PS256" => Algorithm::PS256,
+        "PS384" => Algorithm::PS384,
+        "PS512" => Algorithm::PS512,
+        "RS256" => Algorithm::RS256,
+        "RS384" => Algorithm::RS384,
+        "RS512" => Algorithm::RS512,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(header: &str, payload: &str) -> String {
+        format!("{}.{}.c2ln", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload))
+    }
+
+    fn reason(text: &str) -> Option<Reason> {
+        UntrustedToken::parse(text).err().map(|r| r.reason)
+    }
+
+    #[test]
+    fn a_plain_token_comes_apart() {
+        let text = token(r#"{"alg":"ES256","kid":"k1","typ":"JWT"}"#, r#"{"sub":"u"}"#);
+        let token = UntrustedToken::parse(&text).unwrap();
+        assert_eq!((token.algorithm, token.key_id.as_deref(), token.signature), (Algorithm::ES256, Some("k1"), "c2ln"));
+        assert_eq!(token.claims["sub"], "u");
+        assert!(text.starts_with(token.signed));
+    }
+
+    #[test]
+    fn symmetric_and_absent_algorithms_are_refused() {
+        for alg in ["none", "None", "NONE", "nOnE", "HS256", "HS384", "HS512", "ES512", "es256", "", "RS256 "] {
+            assert_eq!(reason(&token(&format!(r#"{{"alg":"{alg}"}}"#), "{}")), Some(Reason::TokenAlgorithm), "{alg}");
+        }
+    }
+
+    #[test]
+    fn malformed_tokens_are_refused_as_such() {
+        let ok = r#"{"alg":"ES256"}"#;
+        let cases = [
+            String::new(),
+            "a".into(),
+            "a.b".into(),
+            "..".into(),
+            "a.b.c.d".into(),
+            token("{}", "{}"),
+            token(r#"{"alg":null}"#, "{}"),
+            token(r#"{"alg":["ES256"]}"#, "{}"),
+            token(r#"{"alg":"ES256","alg":"none"}"#, "{}"),
+            token(r#"{"alg":"ES256","crit":["exp"]}"#, "{}"),
+            token(r#"{"alg":"ES256","crit":[]}"#, "{}"),
+            token(r#"{"alg":"ES256","b64":false}"#, "{}"),
+            token(r#"{"alg":"ES256","zip":"DEF"}"#, "{}"),
+            token(r#"{"alg":"ES256","kid":7}"#, "{}"),
+            token(ok, "[]"),
+            token(ok, "\"text\""),
+            token(ok, r#"{"a":1,"a":1}"#),
+            format!("{}.{}=.c2ln", URL_SAFE_NO_PAD.encode(ok), URL_SAFE_NO_PAD.encode("{}")),
+            format!(" {}", token(ok, "{}")),
+            format!("{}.{}.", URL_SAFE_NO_PAD.encode(ok), URL_SAFE_NO_PAD.encode("{}")),
+            format!("{}.{}.{}", URL_SAFE_NO_PAD.encode(ok), URL_SAFE_NO_PAD.encode("{}"), "x".repeat(MAX_BYTES)),
+        ];
+        for case in cases {
+            assert_eq!(reason(&case), Some(Reason::TokenMalformed), "{case:.80}");
+        }
+    }
+
+    #[test]
+    fn key_material_in_the_header_changes_nothing() {
+        let text = token(r#"{"alg":"ES256","kid":"k","jwk":{"kty":"EC"},"jku":"http://evil/","x5u":"http://evil/","x5c":["x"]}"#, "{}");
+        assert!(UntrustedToken::parse(&text).is_ok());
+    }
+}

@@ -1,0 +1,267 @@
+//! The verifier: where trust begins.
+//!
+//! A leaf module: a [`VerifiedTenant`] has private fields and no other constructor than the two functions below that earn
+//! it, [`Verifier::verify_token`] and [`Verifier::verify_proof`]. Checks run in a fixed order and the first failure decides:
+//! form, issuer, algorithm, key, signature, claims, tenant, issuer's right to speak for the tenant.
+//!
+//! A token whose signature and claims were checked is remembered by its digest until it expires, so that the expensive part
+//! is done once a token; which tenant a request claims is compared every time.
+
+use std::{collections::HashMap, sync::Arc, time::SystemTime};
+
+use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
+use dashmap::DashMap;
+use serde_json::{Map, Value};
+
+use super::{
+    claims::{self, CheckedClaims},
+    jwks::{Jwks, Loaded},
+    passport::{self, Passports},
+    token::{self, UntrustedToken},
+    unverified::{ClaimedTenant, Presented},
+};
+use crate::{
+    clock::Clock,
+    config::{IssuerConfig, Proofs},
+    reject::{Reason, Refusal},
+    telemetry::Metrics,
+    tenant::TenantId,
+};
+
+/// Most tokens remembered. At 10,000 active callers with tokens of a kilobyte of claims this is some tens of megabytes.
+const MAX_REMEMBERED: usize = 10_000;
+/// What an unknown issuer is called in metrics, whatever the token says.
+const UNKNOWN_ISSUER: &str = "_unknown";
+
+/// Proof that a tenant is who a caller says: a verified token names it, and the caller's claim agrees.
+#[derive(Debug)]
+pub struct VerifiedTenant {
+    tenant: TenantId,
+    token: Arc<VerifiedToken>,
+}
+
+impl VerifiedTenant {
+    /// The tenant.
+    pub fn tenant(&self) -> &TenantId {
+        &self.tenant
+    }
+
+    /// The user, unique within [`VerifiedTenant::issuer`].
+    pub fn subject(&self) -> &str {
+        &self.token.claims.subject
+    }
+
+    /// Who vouched.
+    pub fn issuer(&self) -> &str {
+        &self.token.issuer
+    }
+
+    /// The user's roles, as the token says.
+    pub fn roles(&self) -> &[String] {
+        &self.token.claims.roles
+    }
+
+    /// All claims of the token.
+    pub fn claims(&self) -> &Map<String, Value> {
+        &self.token.all
+    }
+
+    /// When the proof ends, leeway included.
+    pub fn expires(&self) -> SystemTime {
+        self.token.claims.expires
+    }
+}
+
+/// A token whose signature and claims are good; for which of its tenants is not yet said.
+#[derive(Debug)]
+struct VerifiedToken {
+    issuer: Arc<str>,
+    generation: u64,
+    claims: CheckedClaims,
+    all: Map<String, Value>,
+}
+
+/// Checks proofs.
+#[derive(Debug)]
+pub struct Verifier {
+    issuers: HashMap<String, Issuer>,
+    remembered: DashMap<[u8; SHA256_OUTPUT_LEN], Arc<VerifiedToken>>,
+    clock: Clock,
+    metrics: Metrics,
+}
+
+#[derive(Debug)]
+struct Issuer {
+    name: Arc<str>,
+    config: IssuerConfig,
+    keys: Arc<Jwks>,
+}
+
+impl Verifier {
+    /// A verifier for these issuers and their keys.
+    pub fn new(issuers: Vec<(IssuerConfig, Arc<Jwks>)>, clock: Clock, metrics: Metrics) -> Self {
+        let issuers = issuers
+            .into_iter()
+            .map(|(config, keys)| (config.issuer.clone(), Issuer { name: config.issuer.as_str().into(), config, keys }))
+            .collect();
+        Self { issuers, remembered: DashMap::new(), clock, metrics }
+    }
+
+    /// The ingress: a JWT, and a tenant header that agrees with it.
+    pub async fn verify_token(&self, presented: Presented) -> Result<Arc<VerifiedTenant>, Refusal> {
+        if presented.proof.expose().starts_with(passport::PREFIX) {
+            return Err(Refusal::noted(Reason::ProofNotAccepted, "a passport is no proof on the ingress"));
+        }
+        let claimed = presented.tenant.ok_or(Reason::TenantMissing)?;
+        let token = self.token(presented.proof.expose()).await?;
+        self.entitled(&claimed, token)
+    }
+
+    /// The egress: whichever proofs are configured. A passport names its own tenant; a claim beside it must agree.
+    pub async fn verify_proof(
+        &self,
+        presented: Presented,
+        accepted: Proofs,
+        passports: Option<&Passports>,
+    ) -> Result<Arc<VerifiedTenant>, Refusal> {
+        if !presented.proof.expose().starts_with(passport::PREFIX) {
+            if !accepted.jwt {
+                return Err(Refusal::noted(Reason::ProofNotAccepted, "a token; egress.proofs has passports only"));
+            }
+            return self.verify_token(presented).await;
+        }
+        let passports = passports.filter(|_| accepted.passport).ok_or(Reason::ProofNotAccepted)?;
+        let verified = passports.redeem(presented.proof.expose())?;
+        match presented.tenant {
+            Some(claimed) if !claimed.names(verified.tenant()) => {
+                Err(Refusal::noted(Reason::TenantMismatch, "the passport is of another tenant than the request names"))
+            }
+            _ => Ok(verified),
+        }
+    }
+
+    /// Names of the issuers whose keys are not at hand.
+    pub fn issuers_without_keys(&self) -> Vec<&str> {
+        self.issuers.values().filter(|issuer| !issuer.keys.is_ready()).map(|issuer| &*issuer.name).collect()
+    }
+
+    /// Whether the claim is one of the token's tenants, and one that the issuer may speak for.
+    fn entitled(&self, claimed: &ClaimedTenant, token: Arc<VerifiedToken>) -> Result<Arc<VerifiedTenant>, Refusal> {
+        let tenant = claimed.id();
+        if !token.claims.tenants.iter().any(|t| t == tenant.as_str()) {
+            return Err(Reason::TenantMismatch.into());
+        }
+        let issuer = self.issuers.get(&*token.issuer).ok_or(Reason::TokenIssuer)?;
+        if !issuer.config.tenants.iter().any(|pattern| pattern.matches(tenant)) {
+            return Err(Refusal::noted(Reason::IssuerNotForTenant, format!("issuer {} may not speak for it", issuer.name)));
+        }
+        Ok(Arc::new(VerifiedTenant { tenant: tenant.clone(), token }))
+    }
+
+    async fn token(&self, text: &str) -> Result<Arc<VerifiedToken>, Refusal> {
+        if text.len() > token::MAX_BYTES {
+            return Err(Refusal::noted(Reason::TokenMalformed, "longer than 16 KiB"));
+        }
+        let mut key = [0; SHA256_OUTPUT_LEN];
+        key.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
+        if let Some(token) = self.remembered(&key) {
+            self.metrics.token_verification(&token.issuer, "cached");
+            return Ok(token);
+        }
+        let mut issuer_label = UNKNOWN_ISSUER;
+        let result = self.check(text, &mut issuer_label).await;
+        self.metrics.token_verification(issuer_label, result.as_ref().map_or_else(|refusal| refusal.reason.as_str(), |_| "ok"));
+        let token = Arc::new(result?);
+        self.remember(key, &token);
+        Ok(token)
+    }
+
+    async fn check<'a>(&'a self, text: &str, issuer_label: &mut &'a str) -> Result<VerifiedToken, Refusal> {
+        let token = UntrustedToken::parse(text)?;
+        let issuer = match token.claims.get("iss") {
+            Some(Value::String(name)) => self.issuers.get(name).ok_or(Reason::TokenIssuer)?,
+            _ => return Err(Refusal::noted(Reason::TokenIssuer, "iss is missing or no string")),
+        };
+        *issuer_label = &issuer.name;
+        if !issuer.config.algorithms.contains(&token.algorithm) {
+            return Err(Reason::TokenAlgorithm.into());
+        }
+        let keys = issuer.keys_for(&token).await?;
+        verify_signature(&token, &keys)?;
+        let claims = claims::check(&token.claims, &issuer.config, self.clock.now())?;
+        Ok(VerifiedToken { issuer: issuer.name.clone(), generation: keys.generation, claims, all: token.claims })
+    }
+
+    /// A remembered token that is still good: not expired, and its issuer's keys have not been loaded again since.
+    fn remembered(&self, key: &[u8; SHA256_OUTPUT_LEN]) -> Option<Arc<VerifiedToken>> {
+        let token = self.remembered.get(key)?.clone();
+        let current = self.issuers.get(&*token.issuer).and_then(|issuer| issuer.keys.usable());
+        let good = self.clock.now() < token.claims.expires && current.is_some_and(|keys| keys.generation == token.generation);
+        if good {
+            return Some(token);
+        }
+        self.remembered.remove(key);
+        None
+    }
+
+    fn remember(&self, key: [u8; SHA256_OUTPUT_LEN], token: &Arc<VerifiedToken>) {
+        if self.remembered.len() >= MAX_REMEMBERED {
+            let now = self.clock.now();
+            self.remembered.retain(|_, token| now < token.claims.expires);
+        }
+        // Still full: the newcomer is verified again each time, which is slower but never wrong.
+        if self.remembered.len() < MAX_REMEMBERED {
+            self.remembered.insert(key, token.clone());
+        }
+    }
+
+    #[cfg(test)]
+    fn remembered_count(&self) -> usize {
+        self.remembered.len()
+    }
+}
+
+impl Issuer {
+    /// The issuer's keys, fetched once more if they do not have the token's key id.
+    async fn keys_for(&self, token: &UntrustedToken<'_>) -> Result<Arc<Loaded>, Refusal> {
+        let key_id = token.key_id.as_deref();
+        let loaded = match self.keys.usable() {
+            Some(loaded) if loaded.keys.knows(key_id) => return Ok(loaded),
+            _ => self.keys.after_unknown_key().await,
+        };
+        let loaded = loaded.ok_or_else(|| Refusal::from(Reason::KeysUnavailable).retry_after(super::jwks::RETRY_INTERVAL))?;
+        if loaded.keys.knows(key_id) { Ok(loaded) } else { Err(Reason::TokenKeyUnknown.into()) }
+    }
+}
+
+/// Tries the keys that the header's id and algorithm allow; the algorithm is pinned to each key's own type.
+fn verify_signature(token: &UntrustedToken<'_>, keys: &Loaded) -> Result<(), Refusal> {
+    let mut tried = false;
+    for key in keys.keys.candidates(token.key_id.as_deref(), token.algorithm) {
+        tried = true;
+        if jsonwebtoken::crypto::verify(token.signature, token.signed.as_bytes(), key, token.algorithm).unwrap_or(false) {
+            return Ok(());
+        }
+    }
+    Err(if tried { Reason::TokenSignature } else { Reason::TokenAlgorithm }.into())
+}
+
+#[cfg(test)]
+impl VerifiedTenant {
+    /// A proof for unit tests of other rooms.
+    pub(crate) fn for_tests(tenant: &str) -> Arc<Self> {
+        Self::for_tests_with(tenant, "user-1", Map::new())
+    }
+
+    /// The same with a subject and claims.
+    pub(crate) fn for_tests_with(tenant: &str, subject: &str, all: Map<String, Value>) -> Arc<Self> {
+        let expires = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(4_000_000_000);
+        let claims =
+            CheckedClaims { subject: subject.to_owned(), tenants: vec![tenant.to_owned()], roles: vec!["reader".to_owned()], expires };
+        let token = VerifiedToken { issuer: "https://idp.test/".into(), generation: 1, claims, all };
+        Arc::new(Self { tenant: tenant.parse().unwrap(), token: Arc::new(token) })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,273 @@
+//! Every check of a token, and for each at least one test that fails when the check is taken out.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use aws_lc_rs::{
+    encoding::AsDer,
+    rand::SystemRandom,
+    rsa::{KeyPair as RsaKeyPair, KeySize},
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair},
+};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD as B64},
+};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde_json::json;
+
+use super::*;
+use crate::{
+    config::{ClaimPath, ClaimsConfig, JwksSource, TenantPattern},
+    identity::{IdentityHeaders, jwks::FetchKeys},
+};
+
+const NOW: u64 = 1_800_000_000;
+const ISSUER: &str = "https://idp.test/";
+
+/// One issuer's private keys.
+struct Keys {
+    rsa: EncodingKey,
+    rsa_public_der: Vec<u8>,
+    ec: EncodingKey,
+    ed: EncodingKey,
+    document: Value,
+}
+
+impl Keys {
+    fn generate() -> Self {
+        let rsa = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+        let rsa_der = AsDer::<aws_lc_rs::encoding::Pkcs8V1Der<'_>>::as_der(&rsa).unwrap();
+        let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(rsa_der.as_ref()));
+        let ec = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+        let ec_der = ec.to_pkcs8v1().unwrap();
+        let ed_der = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
+        let ed = Ed25519KeyPair::from_pkcs8(ed_der.as_ref()).unwrap();
+        let point = ec.public_key().as_ref();
+        let modulus = rsa.public_key().modulus().big_endian_without_leading_zero();
+        let document = json!({"keys": [
+            {"kty": "RSA", "kid": "r", "n": B64.encode(modulus), "e": "AQAB"},
+            {"kty": "EC", "crv": "P-256", "kid": "e", "x": B64.encode(&point[1..33]), "y": B64.encode(&point[33..])},
+            {"kty": "OKP", "crv": "Ed25519", "kid": "d", "x": B64.encode(ed.public_key().as_ref())},
+        ]});
+        Self {
+            rsa: EncodingKey::from_rsa_pem(pem.as_bytes()).unwrap(),
+            rsa_public_der: rsa.public_key().as_ref().to_vec(),
+            ec: EncodingKey::from_ec_der(ec_der.as_ref()),
+            ed: EncodingKey::from_ed_der(ed_der.as_ref()),
+            document,
+        }
+    }
+
+    fn sign(&self, algorithm: Algorithm, key_id: &str, claims: &Value) -> String {
+        let key = match algorithm {
+            Algorithm::ES256 => &self.ec,
+            Algorithm::EdDSA => &self.ed,
+            _ => &self.rsa,
+        };
+        let header = Header { kid: Some(key_id.to_owned()), ..Header::new(algorithm) };
+        jsonwebtoken::encode(&header, claims, key).unwrap()
+    }
+}
+
+struct Fixed(Value);
+
+impl FetchKeys for Fixed {
+    fn fetch(&self) -> BoxFuture<'_, Result<Bytes, String>> {
+        Box::pin(async { Ok(Bytes::from(self.0.to_string())) })
+    }
+}
+
+fn claims() -> Value {
+    json!({"iss": ISSUER, "aud": "api", "exp": NOW + 60, "sub": "u", "tenant_id": ["acme", "globex"]})
+}
+
+fn issuer(tenants: &[&str]) -> IssuerConfig {
+    use Algorithm::*;
+    IssuerConfig {
+        issuer: ISSUER.into(),
+        audience: vec!["api".into()],
+        jwks: JwksSource::File("unused".into()),
+        algorithms: vec![RS256, RS384, RS512, PS256, PS384, PS512, ES256, EdDSA],
+        claims: ClaimsConfig { tenant: ClaimPath("tenant_id".into()), subject: ClaimPath("sub".into()), roles: ClaimPath("roles".into()) },
+        leeway: Duration::ZERO,
+        tenants: tenants.iter().map(|t| TenantPattern((*t).to_owned())).collect(),
+    }
+}
+
+fn verifier(keys: &Keys, config: IssuerConfig) -> (Verifier, Clock) {
+    let clock = Clock::manual(UNIX_EPOCH + Duration::from_secs(NOW));
+    let metrics = Metrics::new().unwrap();
+    let jwks = Jwks::new(ISSUER.into(), Box::new(Fixed(keys.document.clone())), clock.clone(), metrics.clone());
+    (Verifier::new(vec![(config, Arc::new(jwks))], clock.clone(), metrics), clock)
+}
+
+fn presented(tenant: Option<&str>, proof: &str) -> Presented {
+    let names = IdentityHeaders { tenant: HeaderName::from_static("x-tenant-id"), token: HeaderName::from_static("x-tenant-token") };
+    let mut headers = HeaderMap::new();
+    headers.insert("x-tenant-token", HeaderValue::from_str(proof).unwrap());
+    if let Some(tenant) = tenant {
+        headers.insert("x-tenant-id", HeaderValue::from_str(tenant).unwrap());
+    }
+    Presented::take_ingress(&mut headers, &names).unwrap()
+}
+
+async fn reason(verifier: &Verifier, tenant: &str, token: &str) -> Option<Reason> {
+    verifier.verify_token(presented(Some(tenant), token)).await.err().map(|r| r.reason)
+}
+
+#[tokio::test]
+async fn every_configured_algorithm_verifies() {
+    let keys = Keys::generate();
+    let (verifier, _) = verifier(&keys, issuer(&["*"]));
+    use Algorithm::*;
+    for (algorithm, key) in [(RS256, "r"), (RS384, "r"), (RS512, "r"), (PS256, "r"), (PS384, "r"), (PS512, "r"), (ES256, "e"), (EdDSA, "d")]
+    {
+        let verified = verifier.verify_token(presented(Some("acme"), &keys.sign(algorithm, key, &claims()))).await.unwrap();
+        assert_eq!((verified.tenant().as_str(), verified.subject(), verified.issuer()), ("acme", "u", ISSUER), "{algorithm:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_of_another_key_under_the_same_id_is_refused() {
+    let (ours, theirs) = (Keys::generate(), Keys::generate());
+    let (verifier, _) = verifier(&ours, issuer(&["*"]));
+    for (algorithm, key) in [(Algorithm::RS256, "r"), (Algorithm::PS256, "r"), (Algorithm::ES256, "e"), (Algorithm::EdDSA, "d")] {
+        assert_eq!(reason(&verifier, "acme", &theirs.sign(algorithm, key, &claims())).await, Some(Reason::TokenSignature));
+    }
+}
+
+#[tokio::test]
+async fn a_changed_byte_anywhere_is_refused() {
+    let keys = Keys::generate();
+    let (verifier, _) = verifier(&keys, issuer(&["*"]));
+    let good = keys.sign(Algorithm::ES256, "e", &claims());
+    for at in 0..good.len() {
+        let mut bytes = good.clone().into_bytes();
+        bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+        let bad = String::from_utf8(bytes).unwrap();
+        // Changes of the unused trailing bits of a base64 group do not decode, so each position is a refusal.
+        assert!(reason(&verifier, "acme", &bad).await.is_some(), "a change at byte {at} was accepted");
+    }
+}
+
+#[tokio::test]
+async fn algorithm_confusion_is_refused() {
+    let keys = Keys::generate();
+    let (verifier, _) = verifier(&keys, issuer(&["*"]));
+    let part = |v: &Value| B64.encode(v.to_string());
+    for alg in ["none", "None", "HS256"] {
+        let signed = format!("{}.{}", part(&json!({"alg": alg, "kid": "r"})), part(&claims()));
+        let mac = aws_lc_rs::hmac::sign(&aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, &keys.rsa_public_der), signed.as_bytes());
+        let forged = format!("{signed}.{}", B64.encode(mac.as_ref()));
+        assert_eq!(reason(&verifier, "acme", &forged).await, Some(Reason::TokenAlgorithm), "{alg}");
+    }
+    // An RSA key named by a token that says ECDSA, and the other way round.
+    assert_eq!(reason(&verifier, "acme", &keys.sign(Algorithm::ES256, "r", &claims())).await, Some(Reason::TokenAlgorithm));
+    assert_eq!(reason(&verifier, "acme", &keys.sign(Algorithm::RS256, "e", &claims())).await, Some(Reason::TokenAlgorithm));
+}
+
+#[tokio::test]
+async fn an_algorithm_outside_the_issuers_list_is_refused() {
+    let keys = Keys::generate();
+    let (verifier, _) = verifier(&keys, IssuerConfig { algorithms: vec![Algorithm::ES256], ..issuer(&["*"]) });
+    assert_eq!(reason(&verifier, "acme", &keys.sign(Algorithm::ES256, "e", &claims())).await, None);
+    assert_eq!(reason(&verifier, "acme", &keys.sign(Algorithm::RS256, "r", &claims())).await, Some(Reason::TokenAlgorithm));
+}
+
+#[tokio::test]
+async fn unknown_issuers_and_keys_are_refused() {
+    let keys = Keys::generate();
+    let (verifier, _) = verifier(&keys, issuer(&["*"]));
+    for iss in [json!("https://evil.test/"), json!("https://idp.test"), json!(7), json!([ISSUER]), Value::Null] {
+        let mut claims = claims();
+        claims["iss"] = iss.clone();
+        assert_eq!(reason(&verifier, "acme", &keys.sign(Algorithm::ES256, "e", &claims)).await, Some(Reason::TokenIssuer), "{iss}");
+    }
+    assert_eq!(reason(&verifier, "acme", &keys.sign(Algorithm::ES256, "x", &claims())).await, Some(Reason::TokenKeyUnknown));
+}
+
+#[tokio::test]
+async fn the_claimed_tenant_must_be_the_tokens_byte_for_byte() {
+    let keys = Keys::generate();
+    let (verifier, _) = verifier(&keys, issuer(&["*"]));
+    let token = keys.sign(Algorithm::ES256, "e", &claims());
+    assert_eq!(reason(&verifier, "globex", &token).await, None, "membership in an array");
+    for other in ["initech", "Acme", "acme.", "acme-", "acm", "acme2", "acme.globex"] {
+        assert_eq!(reason(&verifier, other, &token).await, Some(Reason::TenantMismatch), "{other}");
+    }
+    let missing = verifier.verify_token(presented(None, &token)).await.unwrap_err();
+    assert_eq!(missing.reason, Reason::TenantMissing);
+}
+
+#[tokio::test]
+async fn an_issuer_speaks_for_its_tenants_only() {
+    let keys = Keys::generate();
+    let (verifier, _) = verifier(&keys, issuer(&["glo*"]));
+    let token = keys.sign(Algorithm::ES256, "e", &claims());
+    assert_eq!(reason(&verifier, "globex", &token).await, None);
+    assert_eq!(reason(&verifier, "acme", &token).await, Some(Reason::IssuerNotForTenant));
+}
+
+#[tokio::test]
+async fn a_remembered_token_expires_and_still_checks_the_tenant() {
+    let keys = Keys::generate();
+    let (verifier, clock) = verifier(&keys, issuer(&["*"]));
+    let token = keys.sign(Algorithm::ES256, "e", &claims());
+    assert_eq!(reason(&verifier, "acme", &token).await, None);
+    assert_eq!(verifier.remembered_count(), 1);
+    assert_eq!(reason(&verifier, "acme", &token).await, None);
+    assert_eq!(reason(&verifier, "initech", &token).await, Some(Reason::TenantMismatch));
+    clock.advance(Duration::from_secs(60));
+    assert_eq!(reason(&verifier, "acme", &token).await, Some(Reason::TokenExpired));
+    assert_eq!(verifier.remembered_count(), 0);
+}
+
+#[tokio::test]
+async fn refused_tokens_are_not_remembered_and_the_memory_is_bounded() {
+    let keys = Keys::generate();
+    let (verifier, _) = verifier(&keys, issuer(&["*"]));
+    let mut expired = claims();
+    expired["exp"] = json!(NOW);
+    assert_eq!(reason(&verifier, "acme", &keys.sign(Algorithm::ES256, "e", &expired)).await, Some(Reason::TokenExpired));
+    assert_eq!(verifier.remembered_count(), 0);
+    let token = verifier.check(&keys.sign(Algorithm::ES256, "e", &claims()), &mut "").await.map(Arc::new).unwrap();
+    for i in 0..MAX_REMEMBERED as u64 + 100 {
+        let mut key = [0; SHA256_OUTPUT_LEN];
+        key[..8].copy_from_slice(&i.to_be_bytes());
+        verifier.remember(key, &token);
+    }
+    assert_eq!(verifier.remembered_count(), MAX_REMEMBERED);
+}
+
+#[tokio::test]
+async fn passports_and_tokens_are_taken_only_where_configured() {
+    let keys = Keys::generate();
+    let (verifier, clock) = verifier(&keys, issuer(&["*"]));
+    let passports = Passports::new(Duration::from_secs(60), clock, Metrics::new().unwrap());
+    let token = keys.sign(Algorithm::ES256, "e", &claims());
+    let verified = verifier.verify_token(presented(Some("acme"), &token)).await.unwrap();
+    let passport = passports.mint(&verified).unwrap();
+    let handle = passport.header_value().unwrap().to_str().unwrap().to_owned();
+    let proofs = |passport, jwt| Proofs { passport, jwt };
+    let run = async |tenant: Option<&str>, proof: &str, accepted| {
+        verifier
+            .verify_proof(presented(tenant, proof), accepted, Some(&passports))
+            .await
+            .map(|v| v.tenant().to_string())
+            .map_err(|r| r.reason)
+    };
+    assert_eq!(run(None, &handle, proofs(true, false)).await, Ok("acme".into()));
+    assert_eq!(run(Some("acme"), &handle, proofs(true, true)).await, Ok("acme".into()));
+    // The token behind it speaks for globex too, the passport does not.
+    assert_eq!(run(Some("globex"), &handle, proofs(true, true)).await, Err(Reason::TenantMismatch));
+    assert_eq!(run(None, &handle, proofs(false, true)).await, Err(Reason::ProofNotAccepted));
+    assert_eq!(run(Some("acme"), &token, proofs(true, false)).await, Err(Reason::ProofNotAccepted));
+    assert_eq!(run(Some("acme"), &token, proofs(false, true)).await, Ok("acme".into()));
+    assert_eq!(run(None, &token, proofs(false, true)).await, Err(Reason::TenantMissing));
+    assert_eq!(reason(&verifier, "acme", &handle).await, Some(Reason::ProofNotAccepted), "a passport came in from the outside");
+    drop(passport);
+    assert_eq!(run(None, &handle, proofs(true, true)).await, Err(Reason::PassportUnknown));
+}
