@@ -3,5 +3,11 @@
 pub mod access_log;
 pub mod label;
 pub mod metrics;
+pub mod record;
 
-pub use self::{label::TenantLabel, metrics::Metrics};
+pub use self::{
+    access_log::AccessLog,
+    label::{TenantLabel, TenantLabels},
+    metrics::{Listener, Metrics},
+    record::{Record, Recorder, RequestId},
+};

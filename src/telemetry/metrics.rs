@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use prometheus::{
-    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 
 use super::TenantLabel;
@@ -79,22 +80,60 @@ impl Metrics {
         let build_info = new.gauges("palisade_build_info", "Always 1; the labels say what is running.", &["version", "rustc"])?;
         build_info.with_label_values(&[crate::VERSION, crate::RUSTC]).set(1.0);
         Ok(Self {
-            requests: new.counters("palisade_requests_total", "Requests, by what was decided and the class of the status sent.", &["listener", "tenant", "service", "decision", "status_class"])?,
-            request_duration: new.histograms("palisade_request_duration_seconds", "From a request's head to its response's last byte.", &["listener", "service"], DURATION_BUCKETS)?,
-            tenant_request_duration: new.histograms("palisade_tenant_request_duration_seconds", "From a request's head to its response's last byte, by tenant.", &["listener", "tenant"], TENANT_DURATION_BUCKETS)?,
-            upstream_duration: new.histograms("palisade_upstream_duration_seconds", "From forwarding a request to the upstream's response head.", &["listener", "service"], DURATION_BUCKETS)?,
-            bytes: new.counters("palisade_bytes_total", "Body bytes, received from and sent to the client.", &["listener", "tenant", "direction"])?,
+            requests: new.counters(
+                "palisade_requests_total",
+                "Requests, by what was decided and the class of the status sent.",
+                &["listener", "tenant", "service", "decision", "status_class"],
+            )?,
+            request_duration: new.histograms(
+                "palisade_request_duration_seconds",
+                "From a request's head to its response's last byte.",
+                &["listener", "service"],
+                DURATION_BUCKETS,
+            )?,
+            tenant_request_duration: new.histograms(
+                "palisade_tenant_request_duration_seconds",
+                "From a request's head to its response's last byte, by tenant.",
+                &["listener", "tenant"],
+                TENANT_DURATION_BUCKETS,
+            )?,
+            upstream_duration: new.histograms(
+                "palisade_upstream_duration_seconds",
+                "From forwarding a request to the upstream's response head.",
+                &["listener", "service"],
+                DURATION_BUCKETS,
+            )?,
+            bytes: new.counters(
+                "palisade_bytes_total",
+                "Body bytes, received from and sent to the client.",
+                &["listener", "tenant", "direction"],
+            )?,
             inflight: new.int_gauges("palisade_inflight_requests", "Requests in progress.", &["listener", "tenant"])?,
             refusals: new.counters("palisade_refusals_total", "Requests refused by Palisade.", &["listener", "tenant", "reason"])?,
             rate_limited: new.counters("palisade_rate_limited_total", "Requests refused by a limit.", &["listener", "tenant", "limit"])?,
-            token_verifications: new.counters("palisade_token_verifications_total", "Tokens checked, by issuer and result.", &["issuer", "result"])?,
-            jwks_refreshes: new.counters("palisade_jwks_refreshes_total", "Key set fetches, by issuer and result.", &["issuer", "result"])?,
+            token_verifications: new.counters(
+                "palisade_token_verifications_total",
+                "Tokens checked, by issuer and result.",
+                &["issuer", "result"],
+            )?,
+            jwks_refreshes: new.counters(
+                "palisade_jwks_refreshes_total",
+                "Key set fetches, by issuer and result.",
+                &["issuer", "result"],
+            )?,
             sts_requests: new.counters("palisade_sts_requests_total", "Calls to STS, by result.", &["result"])?,
             sts_duration: new.histogram("palisade_sts_duration_seconds", "Duration of calls to STS.", DURATION_BUCKETS)?,
             tenant_sessions: new.int_gauge("palisade_tenant_sessions", "Tenant sessions held.")?,
-            packed_policy_percent: new.gauge("palisade_sts_packed_policy_percent", "Share of the packed session policy limit that the last STS answer reported, in percent.")?,
+            packed_policy_percent: new.gauge(
+                "palisade_sts_packed_policy_percent",
+                "Share of the packed session policy limit that the last STS answer reported, in percent.",
+            )?,
             passports_live: new.int_gauge("palisade_passports_live", "Passports that can be redeemed.")?,
-            certificate_expiry: new.gauges("palisade_tls_certificate_expiry_timestamp_seconds", "End of validity of the certificate in use.", &["listener"])?,
+            certificate_expiry: new.gauges(
+                "palisade_tls_certificate_expiry_timestamp_seconds",
+                "End of validity of the certificate in use.",
+                &["listener"],
+            )?,
             connections: new.int_gauges("palisade_connections", "Connections open.", &["listener"])?,
             log_lines_lost: new.counter("palisade_access_log_lines_lost_total", "Access-log lines that could not be written.")?,
             registry,

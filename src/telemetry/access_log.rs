@@ -1,0 +1,215 @@
+//! The access log: one JSON object a line, one line a request.
+//!
+//! Lines are built on the request's task and written by a thread of their own, so that a slow reader of our output never
+//! holds up a request. The queue between them is bounded; when it is full a line is dropped and counted
+//! (`palisade_access_log_lines_lost_total`).
+
+use std::{
+    io::{self, BufWriter, Write},
+    sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    time::Duration,
+};
+
+use serde::Serialize;
+
+use super::Metrics;
+
+/// Lines that may wait for the writer.
+const QUEUE: usize = 8_192;
+
+/// Where lines are handed in. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct AccessLog {
+    queue: SyncSender<Message>,
+    metrics: Metrics,
+}
+
+#[derive(Debug)]
+enum Message {
+    Line(Vec<u8>),
+    /// Everything queued before is to be written out; answered on the channel.
+    Flush(SyncSender<()>),
+}
+
+/// What is said of one request. There is no field for a header, a query, a body or a token, and none is to be added.
+#[derive(Debug, Serialize)]
+pub struct Line<'a> {
+    /// End of the request, RFC 3339, UTC.
+    pub time: String,
+    /// Always `access`, so that a collector can tell these lines from other output.
+    pub log: &'static str,
+    /// The listener's name.
+    pub listener: &'static str,
+    /// As in `x-request-id`.
+    pub request_id: &'a str,
+    /// Address of the peer.
+    pub peer: String,
+    /// HTTP method.
+    pub method: &'a str,
+    /// The verified tenant; absent when there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<&'a str>,
+    /// The verified subject.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<&'a str>,
+    /// The verified token's issuer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<&'a str>,
+    /// The AWS service, on the egress.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<&'a str>,
+    /// The region, on the egress.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<&'a str>,
+    /// The operation, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation: Option<&'a str>,
+    /// `allowed` or `refused`.
+    pub decision: &'static str,
+    /// Why it was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'static str>,
+    /// More about why, for operators.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<&'a str>,
+    /// Status sent.
+    pub status: u16,
+    /// Whole duration in milliseconds.
+    pub duration_ms: f64,
+    /// Until the upstream's response head, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream_ms: Option<f64>,
+    /// Request body bytes.
+    pub bytes_received: u64,
+    /// Response body bytes.
+    pub bytes_sent: u64,
+    /// The response broke off before its end.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub aborted: bool,
+}
+
+impl AccessLog {
+    /// A log that writes to `out` from a thread of its own.
+    pub fn to(out: impl Write + Send + 'static, metrics: Metrics) -> io::Result<Self> {
+        let (queue, lines) = sync_channel(QUEUE);
+        std::thread::Builder::new().name("access-log".to_owned()).spawn(move || write_lines(&lines, out))?;
+        Ok(Self { queue, metrics })
+    }
+
+    /// Hands in a line; never blocks.
+    pub fn write(&self, line: &Line<'_>) {
+        let Ok(mut bytes) = serde_json::to_vec(line) else { return self.metrics.log_lines_lost.inc() };
+        bytes.push(b'\n');
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = self.queue.try_send(Message::Line(bytes)) {
+            self.metrics.log_lines_lost.inc();
+        }
+    }
+
+    /// Waits until everything handed in so far is written, at most `deadline`. For the end of the process.
+    pub fn flush(&self, deadline: Duration) {
+        let (done, wait) = sync_channel(1);
+        if self.queue.send(Message::Flush(done)).is_ok() {
+            let _ = wait.recv_timeout(deadline);
+        }
+    }
+}
+
+fn write_lines(lines: &Receiver<Message>, out: impl Write) {
+    let mut out = BufWriter::with_capacity(64 * 1024, out);
+    while let Ok(message) = lines.recv() {
+        // Whatever is there goes out in one write; nothing waits in the buffer while the queue is empty.
+        let mut next = Some(message);
+        while let Some(message) = next {
+            match message {
+                Message::Line(bytes) => drop(out.write_all(&bytes)),
+                Message::Flush(done) => {
+                    let _ = out.flush();
+                    let _ = done.send(());
+                }
+            }
+            next = lines.try_recv().ok();
+        }
+        let _ = out.flush();
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// Collects what is written.
+    #[derive(Clone, Default)]
+    pub(crate) struct Sink(pub(crate) Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn line(id: &str) -> Line<'_> {
+        Line {
+            time: "2026-11-22T00:00:00.000Z".into(),
+            log: "access",
+            listener: "egress",
+            request_id: id,
+            peer: "127.0.0.1:1".into(),
+            method: "GET",
+            tenant: Some("acme"),
+            subject: None,
+            issuer: None,
+            service: Some("s3"),
+            region: None,
+            operation: None,
+            decision: "refused",
+            reason: Some("rate-limited"),
+            note: Some("a \"note\"\nwith a line break"),
+            status: 503,
+            duration_ms: 1.5,
+            upstream_ms: None,
+            bytes_received: 0,
+            bytes_sent: 7,
+            aborted: false,
+        }
+    }
+
+    #[test]
+    fn each_request_is_one_line_of_json() {
+        let sink = Sink::default();
+        let log = AccessLog::to(sink.clone(), Metrics::new().unwrap()).unwrap();
+        log.write(&line("a"));
+        log.write(&line("b"));
+        log.flush(Duration::from_secs(5));
+        let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+        let ids: Vec<_> = text.lines().map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap()["request_id"].clone()).collect();
+        assert_eq!(ids, ["a", "b"]);
+        assert!(!text.contains("subject"), "absent fields are left out");
+    }
+
+    #[test]
+    fn a_stuck_reader_costs_lines_not_requests() {
+        struct Stuck;
+        impl Write for Stuck {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                std::thread::sleep(Duration::from_secs(3_600));
+                Ok(0)
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let metrics = Metrics::new().unwrap();
+        let log = AccessLog::to(Stuck, metrics.clone()).unwrap();
+        for _ in 0..QUEUE * 2 {
+            log.write(&line("x"));
+        }
+        assert!(metrics.log_lines_lost.get() > 0);
+    }
+}

@@ -1,0 +1,387 @@
+//! One [`Record`] a request: filled in on the way, and turned into a log line and metrics when the last byte is out.
+//!
+//! The record travels inside the response body, so that "the end" is the true end: the last byte, an error, or the client's
+//! going away, which drops the body.
+
+use std::{
+    net::SocketAddr,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::{Method, Response};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::BodyExt;
+use prometheus::IntGauge;
+
+use super::{
+    Metrics, TenantLabel,
+    access_log::{AccessLog, Line},
+    label::TenantLabels,
+    metrics::{Listener, RequestFacts},
+};
+use crate::{
+    body::{Body, BoxError},
+    clock::Clock,
+    directory::ActiveTenant,
+    reject::Refusal,
+};
+
+/// Everything that recording needs. One a process, cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Recorder {
+    /// The registry.
+    pub metrics: Metrics,
+    /// The access log.
+    pub log: AccessLog,
+    /// Bounded tenant labels.
+    pub labels: TenantLabels,
+    /// Time.
+    pub clock: Clock,
+}
+
+/// What is known of one request so far. Dropping it writes it down.
+#[derive(Debug)]
+pub struct Record {
+    recorder: Recorder,
+    listener: Listener,
+    request_id: RequestId,
+    peer: SocketAddr,
+    method: Method,
+    started: Instant,
+    tenant: Option<ActiveTenant>,
+    label: TenantLabel,
+    inflight: Option<IntGauge>,
+    target: Option<Target>,
+    refusal: Option<Refusal>,
+    status: u16,
+    upstream: Option<Duration>,
+    received: Arc<AtomicU64>,
+    sent: u64,
+    complete: bool,
+}
+
+#[derive(Debug)]
+struct Target {
+    /// A configured name, so a bounded label.
+    service: String,
+    region: Option<String>,
+    operation: Option<String>,
+}
+
+/// 128 random bits in hex. Also the trace id that the application sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestId(String);
+
+impl RequestId {
+    /// A new one. Without randomness (which other parts refuse to work without) ids are merely all the same.
+    pub fn random() -> Self {
+        let mut bytes = [0u8; 16];
+        let _ = getrandom::fill(&mut bytes);
+        Self(format!("{:032x}", u128::from_be_bytes(bytes)))
+    }
+
+    /// 32 hex digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Recorder {
+    /// Begins the record of a request.
+    pub fn begin(&self, listener: Listener, method: &Method, peer: SocketAddr) -> Record {
+        Record {
+            recorder: self.clone(),
+            listener,
+            request_id: RequestId::random(),
+            peer,
+            method: method.clone(),
+            started: self.clock.instant(),
+            tenant: None,
+            label: TenantLabel::NONE,
+            inflight: None,
+            target: None,
+            refusal: None,
+            status: 0,
+            upstream: None,
+            received: Arc::new(AtomicU64::new(0)),
+            sent: 0,
+            complete: false,
+        }
+    }
+}
+
+impl Record {
+    /// The request's id.
+    pub fn request_id(&self) -> &RequestId {
+        &self.request_id
+    }
+
+    /// The request is a tenant's.
+    pub fn tenant(&mut self, tenant: &ActiveTenant) {
+        self.label = self.recorder.labels.of(tenant);
+        let inflight = self.recorder.metrics.inflight(self.listener, &self.label);
+        inflight.inc();
+        if let Some(before) = self.inflight.replace(inflight) {
+            before.dec();
+        }
+        self.tenant = Some(tenant.clone());
+    }
+
+    /// Where the request goes: a service of the configuration, or `app`.
+    pub fn service(&mut self, service: &str, region: Option<&str>) {
+        self.target = Some(Target { service: service.to_owned(), region: region.map(str::to_owned), operation: None });
+    }
+
+    /// What it asks for.
+    pub fn operation(&mut self, operation: Option<String>) {
+        if let Some(target) = &mut self.target {
+            target.operation = operation;
+        }
+    }
+
+    /// The upstream's response head came after `duration`.
+    pub fn upstream(&mut self, duration: Duration) {
+        self.upstream = Some(duration);
+    }
+
+    /// The request is refused.
+    pub fn refused(&mut self, refusal: &Refusal) {
+        self.refusal = Some(refusal.clone());
+    }
+
+    /// Counts the request body's bytes.
+    pub fn count_received(&self, body: Body) -> Body {
+        Counted { inner: body, count: self.received.clone() }.boxed_unsync()
+    }
+
+    /// Lets the record end with the response.
+    pub fn finish_with(mut self, response: Response<Body>) -> Response<Body> {
+        self.status = response.status().as_u16();
+        response.map(|inner| {
+            if inner.is_end_stream() {
+                self.complete = true;
+                drop(self);
+                return inner;
+            }
+            Recorded { inner, record: Some(self) }.boxed_unsync()
+        })
+    }
+
+    fn decision(&self) -> &'static str {
+        if self.refusal.is_some() { "refused" } else { "allowed" }
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        if let Some(inflight) = &self.inflight {
+            inflight.dec();
+        }
+        let recorder = &self.recorder;
+        let duration = recorder.clock.instant().saturating_duration_since(self.started);
+        let received = self.received.load(Ordering::Relaxed);
+        recorder.metrics.request(&RequestFacts {
+            listener: self.listener,
+            tenant: &self.label,
+            service: self.target.as_ref().map_or("_none", |t| &t.service),
+            decision: self.decision(),
+            status: self.status,
+            duration,
+            upstream: self.upstream,
+            bytes_received: received,
+            bytes_sent: self.sent,
+        });
+        if let Some(refusal) = &self.refusal {
+            recorder.metrics.refusal(self.listener, &self.label, refusal.reason);
+        }
+        let verified = self.tenant.as_ref().map(ActiveTenant::verified);
+        recorder.log.write(&Line {
+            time: timestamp(&recorder.clock),
+            log: "access",
+            listener: self.listener.as_str(),
+            request_id: self.request_id.as_str(),
+            peer: self.peer.to_string(),
+            method: self.method.as_str(),
+            tenant: verified.map(|v| v.tenant().as_str()),
+            subject: verified.map(|v| v.subject()),
+            issuer: verified.map(|v| v.issuer()),
+            service: self.target.as_ref().map(|t| t.service.as_str()),
+            region: self.target.as_ref().and_then(|t| t.region.as_deref()),
+            operation: self.target.as_ref().and_then(|t| t.operation.as_deref()),
+            decision: self.decision(),
+            reason: self.refusal.as_ref().map(|r| r.reason.as_str()),
+            note: self.refusal.as_ref().and_then(|r| r.note.as_deref()),
+            status: self.status,
+            duration_ms: millis(duration),
+            upstream_ms: self.upstream.map(millis),
+            bytes_received: received,
+            bytes_sent: self.sent,
+            aborted: !self.complete,
+        });
+    }
+}
+
+fn millis(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+/// RFC 3339 with milliseconds.
+fn timestamp(clock: &Clock) -> String {
+    let now = aws_smithy_types::DateTime::from(clock.now());
+    let whole = aws_smithy_types::DateTime::from_secs(now.secs());
+    let text = whole.fmt(aws_smithy_types::date_time::Format::DateTime).unwrap_or_default();
+    format!("{}.{:03}Z", text.trim_end_matches('Z'), now.subsec_nanos() / 1_000_000)
+}
+
+/// Counts bytes as they pass.
+struct Counted {
+    inner: Body,
+    count: Arc<AtomicU64>,
+}
+
+impl HttpBody for Counted {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
+        if let Some(data) = frame.as_ref().and_then(|f| f.as_ref().ok()).and_then(Frame::data_ref) {
+            self.count.fetch_add(data.len() as u64, Ordering::Relaxed);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// A response body that carries its request's record.
+struct Recorded {
+    inner: Body,
+    record: Option<Record>,
+}
+
+impl HttpBody for Recorded {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
+        let this = &mut *self;
+        let ended = frame.is_none() || this.inner.is_end_stream();
+        if let Some(record) = &mut this.record {
+            match &frame {
+                Some(Ok(frame)) => record.sent += frame.data_ref().map_or(0, |data| data.len() as u64),
+                Some(Err(_)) => {}
+                None => record.complete = true,
+            }
+            if ended {
+                record.complete |= !matches!(frame, Some(Err(_)));
+                this.record = None;
+            }
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::{
+        body,
+        directory::TenantRecord,
+        identity::VerifiedTenant,
+        reject::{Reason, problem},
+        telemetry::access_log::tests::Sink,
+    };
+
+    fn recorder() -> (Recorder, Arc<Mutex<Vec<u8>>>) {
+        let metrics = Metrics::new().unwrap();
+        let sink = Sink::default();
+        let log = AccessLog::to(sink.clone(), metrics.clone()).unwrap();
+        (Recorder { metrics, log, labels: TenantLabels::new(10), clock: Clock::manual(std::time::UNIX_EPOCH) }, sink.0)
+    }
+
+    fn lines(recorder: &Recorder, sink: &Mutex<Vec<u8>>) -> Vec<Value> {
+        recorder.log.flush(Duration::from_secs(5));
+        String::from_utf8(sink.lock().unwrap().clone()).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect()
+    }
+
+    fn begin(recorder: &Recorder) -> Record {
+        let mut record = recorder.begin(Listener::Egress, &Method::PUT, "127.0.0.1:9".parse().unwrap());
+        let id = "acme".parse().unwrap();
+        record.tenant(&ActiveTenant::join(VerifiedTenant::for_tests("acme"), Arc::new(TenantRecord::bare(id))).unwrap());
+        record.service("s3", Some("eu-west-1"));
+        record
+    }
+
+    #[tokio::test]
+    async fn the_record_is_written_when_the_last_byte_is_out() {
+        let (recorder, sink) = recorder();
+        let record = begin(&recorder);
+        let _ = record.count_received(body::full("12345")).collect().await.unwrap();
+        let response = record.finish_with(Response::new(body::full("1234567")));
+        assert!(lines(&recorder, &sink).is_empty());
+        response.into_body().collect().await.unwrap();
+        let line = &lines(&recorder, &sink)[0];
+        assert_eq!((&line["tenant"], &line["decision"], &line["status"]), (&"acme".into(), &"allowed".into(), &200.into()));
+        assert_eq!((&line["bytes_received"], &line["bytes_sent"]), (&5.into(), &7.into()));
+        assert_eq!((&line["aborted"], &line["time"]), (&Value::Null, &"1970-01-01T00:00:00.000Z".into()));
+        assert_eq!(recorder.metrics.inflight(Listener::Egress, &TenantLabels::new(1).of(&begin_tenant())).get(), 0);
+    }
+
+    fn begin_tenant() -> ActiveTenant {
+        ActiveTenant::join(VerifiedTenant::for_tests("acme"), Arc::new(TenantRecord::bare("acme".parse().unwrap()))).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_response_that_is_dropped_is_recorded_as_aborted() {
+        let (recorder, sink) = recorder();
+        drop(begin(&recorder).finish_with(Response::new(body::full("1234567"))));
+        let line = &lines(&recorder, &sink)[0];
+        assert_eq!((&line["aborted"], &line["bytes_sent"]), (&true.into(), &0.into()));
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_recorded_with_its_reason_and_note() {
+        let (recorder, sink) = recorder();
+        let mut record = begin(&recorder);
+        let refusal = Refusal::noted(Reason::RateLimited, "why");
+        record.refused(&refusal);
+        let response = problem(&refusal, record.request_id().as_str());
+        record.finish_with(response).into_body().collect().await.unwrap();
+        let line = &lines(&recorder, &sink)[0];
+        assert_eq!((&line["decision"], &line["reason"], &line["note"]), (&"refused".into(), &"rate-limited".into(), &"why".into()));
+    }
+
+    #[tokio::test]
+    async fn an_empty_response_is_recorded_at_once() {
+        let (recorder, sink) = recorder();
+        let _response = begin(&recorder).finish_with(Response::new(body::empty()));
+        assert_eq!(lines(&recorder, &sink)[0]["aborted"], Value::Null);
+    }
+}
