@@ -3,23 +3,28 @@
 //! A value of [`Config`] can be used as it stands: every reference is resolved, every template parsed, every default filled
 //! in, and nothing is left to check later. [`Config::load`] is the only way to get one. The text goes through three steps:
 //! a tree with positions (`document`), a walk against the table of settings (`settings`, which also yields the JSON
-//! Schema), and the conversion into these types (`build`). Every error of every step is reported at once.
+//! Schema), and the conversion into these types (`build`, by way of `reader`, which fills in defaults). Every error of every
+//! step is reported at once, with its place and with what would be right.
 
-mod build;
-mod document;
-mod error;
-mod settings;
+pub(crate) mod build;
+pub(crate) mod document;
+pub(crate) mod error;
+pub(crate) mod quantity;
+pub(crate) mod reader;
+pub(crate) mod settings;
+mod suggest;
 pub mod template;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use http::{HeaderName, Uri, uri::Authority};
 
+use self::template::{JsonTemplate, Template};
 pub use self::{
+    document::At,
     error::{ConfigError, ConfigErrors},
     settings::schema,
 };
-use self::template::{JsonTemplate, Template};
 use crate::{secret::Secret, tenant::TenantId};
 
 /// Everything that a run of Palisade depends on.

@@ -6,6 +6,7 @@
 
 mod active;
 mod file;
+mod values;
 
 use std::collections::BTreeMap;
 

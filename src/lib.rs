@@ -9,15 +9,28 @@
 //!
 //! Tenets, ranked: **isolated, correct, observable, simple, fast**. When two conflict, the earlier wins.
 
+pub mod admin;
+pub mod app;
+pub mod aws;
 pub mod body;
+pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod credentials;
 pub mod directory;
+pub mod egress;
+pub mod guard;
+pub mod hop;
 pub mod identity;
+pub mod ingress;
+pub mod limits;
 pub mod reject;
 pub mod secret;
+pub mod server;
+pub mod signing;
 pub mod telemetry;
 pub mod tenant;
+pub mod upstream;
 
 /// This release.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

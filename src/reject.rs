@@ -11,6 +11,7 @@ use std::{borrow::Cow, time::Duration};
 
 use http::StatusCode;
 
+pub(crate) use self::render::stamp;
 pub use self::render::{REASON_HEADER, REQUEST_ID_HEADER, problem};
 
 /// A request that is not carried out, and why.

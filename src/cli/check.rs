@@ -1,0 +1,230 @@
+//! `palisade check`: validates a configuration and opens no port.
+//!
+//! Errors go to standard error, one a line, and end with exit code 2. What can be run but weakens the security claim is said
+//! as well, as a warning: it is a decision to take on purpose.
+
+use std::{
+    collections::BTreeSet,
+    io::{self, Write},
+    net::IpAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use crate::{
+    config::{Config, CredentialsSource, DirectoryConfig, Endpoint, JwksSource},
+    directory::Directory,
+};
+
+/// Exit code for a configuration that cannot be used.
+const BAD_CONFIG: u8 = 2;
+
+/// The command line of `palisade check`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+}
+
+/// Validates the file, and the tenant records that it names.
+pub fn run(args: &Args) -> ExitCode {
+    let code = check(&args.config, &|name| std::env::var(name).ok(), &mut io::stdout().lock(), &mut io::stderr().lock());
+    // Where nobody reads, the exit code still says it.
+    ExitCode::from(code.unwrap_or(BAD_CONFIG))
+}
+
+fn check(path: &Path, env: &dyn Fn(&str) -> Option<String>, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+    let loaded = Config::load(path, env).and_then(|config| Directory::open(&config.directory).map(|directory| (config, directory)));
+    let (config, directory) = match loaded {
+        Ok(loaded) => loaded,
+        Err(errors) => {
+            writeln!(err, "{errors}")?;
+            return Ok(BAD_CONFIG);
+        }
+    };
+    for warning in warnings(&config, &directory) {
+        writeln!(err, "{}: warning: {warning}", path.display())?;
+    }
+    writeln!(out, "{}: ok: {}", path.display(), summary(&config, &directory))?;
+    Ok(0)
+}
+
+fn summary(config: &Config, directory: &Directory) -> String {
+    let mut parts = Vec::new();
+    if let Some(ingress) = &config.ingress {
+        parts.push(format!("ingress {}", ingress.listen));
+    }
+    if let Some(egress) = &config.egress {
+        let listen: Vec<_> = egress.listen.iter().map(ToString::to_string).collect();
+        let services: Vec<_> = egress.services.keys().map(String::as_str).collect();
+        parts.push(format!("egress {} to {}", listen.join(" "), services.join(" ")));
+    }
+    parts.push(match config.directory {
+        DirectoryConfig::Any => "any tenant".to_owned(),
+        DirectoryConfig::File(_) => format!("tenants: {}", directory.records().len()),
+    });
+    parts.push(format!("issuers: {}", config.identity.issuers.len()));
+    parts.join(", ")
+}
+
+/// What works, and is outside the security claim or next to it.
+fn warnings(config: &Config, directory: &Directory) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let mut warn = |text: String| warnings.push(text);
+    if let Some(egress) = &config.egress {
+        if egress.proofs.jwt {
+            let beside = if egress.proofs.passport { "besides passports" } else { "and no passports" };
+            warn(format!(
+                "egress.proofs takes JWTs {beside}: outside the security claim, since a token that leaks works for its whole life"
+            ));
+        }
+        for listen in egress.listen.iter().filter(|listen| !listen.ip().is_loopback()) {
+            warn(format!("egress.listen {listen} is not loopback: proofs of live requests cross a network in plain HTTP"));
+        }
+        for (name, service) in &egress.services {
+            plain(&mut warn, &format!("egress.services.{name}.endpoint"), service.endpoint.as_ref());
+        }
+    }
+    if let Some(ingress) = &config.ingress
+        && !is_loopback(ingress.upstream.authority.host())
+    {
+        warn(format!("ingress.upstream {} is not loopback: passports cross a network in plain HTTP", ingress.upstream.authority));
+    }
+    if let Some(credentials) = &config.credentials {
+        plain(&mut warn, "credentials.sts.endpoint", credentials.sts.endpoint.as_ref());
+        if matches!(credentials.source, CredentialsSource::Static { .. }) {
+            warn("credentials.source is a fixed key: it stays valid wherever it gets to; prefer web_identity or default_chain".to_owned());
+        }
+    }
+    chained(&mut warn, config);
+    for issuer in &config.identity.issuers {
+        if let JwksSource::Uri { uri, .. } = &issuer.jwks
+            && uri.scheme_str() == Some("http")
+        {
+            warn(format!("the keys of {} come over plain HTTP: whoever answers there can make tokens", issuer.issuer));
+        }
+    }
+    if matches!(config.directory, DirectoryConfig::Any) {
+        warn("tenants.directory is any: no tenant can be suspended".to_owned());
+    }
+    if config.admin.metrics_token.is_none() && !config.admin.listen.ip().is_loopback() {
+        warn("admin.metrics_token is unset and admin.listen is not loopback: the names of tenants are open to the network".to_owned());
+    }
+    let tiers: BTreeSet<_> = directory.records().iter().filter_map(|record| record.tier.clone()).collect();
+    for tier in tiers.iter().filter(|tier| !config.limits.tiers.contains_key(*tier)) {
+        warn(format!("the tier {tier:?} of the tenant records is not in limits.tiers: limits.default holds for it"));
+    }
+    warnings
+}
+
+/// STS gives at most an hour to a role that another role assumes, and refuses to be asked for more.
+fn chained(warn: &mut dyn FnMut(String), config: &Config) {
+    if let Some(credentials) = &config.credentials
+        && matches!(credentials.source, CredentialsSource::WebIdentity { .. })
+        && credentials.assume_role.duration > Duration::from_secs(3_600)
+    {
+        warn("credentials.assume_role.duration is over 1h, which STS refuses to a role (web_identity) that assumes another".to_owned());
+    }
+}
+
+fn plain(warn: &mut dyn FnMut(String), key: &str, endpoint: Option<&Endpoint>) {
+    if let Some(endpoint) = endpoint.filter(|endpoint| !endpoint.tls) {
+        warn(format!("{key} http://{} is plain HTTP: whoever listens there gets signed requests", endpoint.authority));
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    const CONFIG: &str = "
+ingress: {tls: {certificate: c, private_key: c}, upstream: http://127.0.0.1:8080}
+egress: {region: eu-west-1, services: {s3: {}}}
+identity: {issuers: [{issuer: i, audience: a, jwks: {uri: https://idp.example.com/keys}}]}
+tenants: {directory: {file: tenants.yaml}}
+credentials:
+  source: {default_chain: {}}
+  assume_role: {role_arn: 'arn:aws:iam::111122223333:role/{tenant.id}'}
+";
+
+    /// Exit code, standard output, standard error; the folder's name is replaced by `F`.
+    fn check_text(config: &str, tenants: &str) -> (u8, String, String) {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("c"), "x").unwrap();
+        fs::write(folder.path().join("tenants.yaml"), tenants).unwrap();
+        fs::write(folder.path().join("p.yaml"), config).unwrap();
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let code = check(&folder.path().join("p.yaml"), &|_| Some("secret".to_owned()), &mut out, &mut err).unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap().replace(&folder.path().display().to_string(), "F");
+        (code, text(out), text(err))
+    }
+
+    #[test]
+    fn a_good_file_gets_one_line() {
+        let (code, out, err) = check_text(CONFIG, "tenants: {acme: {}, globex: {}}");
+        assert_eq!((code, err.as_str()), (0, ""));
+        assert_eq!(out, "F/p.yaml: ok: ingress 0.0.0.0:8443, egress 127.0.0.1:8180 to s3, tenants: 2, issuers: 1\n");
+    }
+
+    #[test]
+    fn errors_of_both_files_are_found() {
+        let (code, out, err) = check_text(&CONFIG.replace("region", "regoin"), "tenants: {}");
+        assert_eq!((code, out.as_str(), err.lines().count()), (2, "", 2), "{err}");
+        assert!(err.contains("F/p.yaml:3:10: egress.regoin: is not a known setting; did you mean region?"), "{err}");
+        let (code, _, err) = check_text(CONFIG, "tenants: {x: {}}");
+        assert!(code == 2 && err.starts_with("F/tenants.yaml:1:11: tenants.x:"), "{err}");
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        assert_eq!(check(Path::new("/nowhere.yaml"), &|_| None, &mut out, &mut err).unwrap(), 2);
+        assert!(String::from_utf8(err).unwrap().starts_with("/nowhere.yaml: cannot be read"));
+    }
+
+    #[test]
+    fn what_weakens_the_claim_is_said() {
+        let weak = CONFIG
+            .replace("127.0.0.1:8080", "app:8080")
+            .replace("{s3: {}}", "{s3: {endpoint: 'http://127.0.0.1:5000', insecure: true}}, proofs: [passport, jwt], listen: 0.0.0.0:8180")
+            .replace("{uri: https:", "{insecure: true, uri: http:")
+            .replace(
+                "{default_chain: {}}",
+                "{static: {access_key_id: test, secret_access_key: {env: X}}}\n  sts: {endpoint: 'http://127.0.0.1:5000', insecure: true}",
+            )
+            .replace("{file: tenants.yaml}", "{any: {}}")
+            + "admin: {listen: 0.0.0.0:8190}\n";
+        let (code, _, err) = check_text(&weak, "");
+        assert_eq!(code, 0, "{err}");
+        let said = [
+            "egress.proofs",
+            "egress.listen",
+            "egress.services.s3.endpoint",
+            "ingress.upstream",
+            "sts.endpoint",
+            "credentials.source",
+            "the keys of i",
+            "tenants.directory",
+            "admin.metrics_token",
+        ];
+        assert_eq!(err.lines().count(), said.len(), "{err}");
+        for said in said {
+            assert!(err.contains(said), "{said}: {err}");
+        }
+        let chained =
+            CONFIG.replace("{default_chain: {}}", "{web_identity: {token_file: c, role_arn: 'arn:aws:iam::111122223333:role/base'}}");
+        let (_, _, err) = check_text(
+            &chained.replace("{role_arn: 'arn:aws:iam::111122223333:role/{", "{duration: 2h, role_arn: 'arn:aws:iam::111122223333:role/{"),
+            "tenants: {}",
+        );
+        assert!(err.contains("is over 1h"), "{err}");
+        assert!(!check_text(&chained, "tenants: {}").2.contains("is over 1h"));
+        let (_, _, err) = check_text(CONFIG, "tenants: {acme: {tier: gold}}");
+        assert!(err.contains("the tier \"gold\""), "{err}");
+    }
+}

@@ -1,0 +1,204 @@
+//! From a checked document to [`Config`]: the conversion, and the rules about how settings go together.
+//!
+//! Functions here return `None` for what could not be built; the error has been reported by then, and the whole is refused.
+//! Everything is read before anything is given up, so that one run reports every error.
+
+use std::{io::Read, net::SocketAddr, path::Path};
+
+use super::{
+    AdminConfig, Config, ConfigErrors, DirectoryConfig, ProbesConfig, ServerConfig, TelemetryConfig,
+    document::Bounds,
+    reader::{Reader, Section},
+    settings::{ROOT, parse},
+};
+
+mod credentials;
+mod egress;
+mod identity;
+mod ingress;
+mod limits;
+mod secret;
+
+pub(crate) use self::limits::limits;
+
+/// Where a variable of the environment comes from.
+type Env<'e> = &'e dyn Fn(&str) -> Option<String>;
+
+impl Config {
+    /// Reads and validates a configuration file. Relative paths in it are relative to the file. `env` answers for variables of the
+    /// environment that secrets refer to.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the file, each with line, column, key and what would be right.
+    pub fn load(path: &Path, env: Env<'_>) -> Result<Self, ConfigErrors> {
+        let origin = path.display().to_string();
+        let text = read_text(path, Bounds::CONFIG.bytes).map_err(|wrong| ConfigErrors::of_file(&origin, wrong, ""))?;
+        Self::parse(&text, &origin, path.parent().unwrap_or(Path::new("")), env)
+    }
+
+    /// As [`Config::load`], from text. `origin` names it in errors; relative paths are relative to `base`.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(text: &str, origin: &str, base: &Path, env: Env<'_>) -> Result<Self, ConfigErrors> {
+        let reader = Reader::open(text, origin, base, ROOT, Bounds::CONFIG)?;
+        let built = config(&reader.root(), env);
+        let (config, effective) = reader.finish(built)?;
+        Ok(Self { effective, ..config })
+    }
+}
+
+/// Reads a file of at most `limit` bytes.
+///
+/// # Errors
+/// Why it cannot be read, as a message.
+pub(crate) fn read_text(path: &Path, limit: usize) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(|error| format!("cannot be read: {error}"))?;
+    // One more than is allowed, to tell "just enough" from "too much".
+    file.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(|error| format!("cannot be read: {error}"))?;
+    if bytes.len() > limit {
+        return Err(format!("has more than {limit} bytes"));
+    }
+    String::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned())
+}
+
+fn config(root: &Section<'_>, env: Env<'_>) -> Option<Config> {
+    let server = root.section("server");
+    let has_ingress = root.has("ingress");
+    if !has_ingress && !root.has("egress") {
+        root.wrong("ingress", "neither ingress nor egress is here", "give at least one of them");
+    }
+    let identity = root.given("identity").and_then(|section| identity::identity(&section, has_ingress));
+    let names = identity.as_ref().map(|identity| (&identity.tenant_header, &identity.token_header));
+    let ingress = root.given("ingress").map(|section| ingress::ingress(&section, &server, names));
+    let egress = root.given("egress").map(|section| egress::egress(&section, &server, has_ingress));
+    let region = egress.as_ref().and_then(|egress| egress.as_ref()).map(|egress| egress.region.as_str());
+    let credentials = credentials_of(root, region, env);
+    let admin = admin(&root.section("admin"), &server, env);
+    let probes = probes(&root.section("probes"), &server);
+    let directory = root.given("tenants").and_then(|section| directory(&section));
+    let limits = limits::limits_config(&root.section("limits"));
+    let telemetry = telemetry(&root.section("telemetry"));
+    // Shown under its own name as well, since it is in the file.
+    server_config(&server, &server);
+    let egress_listen = egress.iter().flatten().flat_map(|egress| egress.listen.iter().map(|listen| ("egress", *listen)));
+    let one = |name, listen: Option<SocketAddr>| listen.map(|listen| (name, listen));
+    let ingress_listen = one("ingress", ingress.iter().flatten().map(|ingress| ingress.listen).next());
+    let admin_listen = one("admin", admin.as_ref().map(|admin| admin.listen));
+    let probes_listen = one("probes", probes.iter().flatten().map(|probes| probes.listen).next());
+    distinct_addresses(root, ingress_listen.into_iter().chain(egress_listen).chain(admin_listen).chain(probes_listen));
+    Some(Config {
+        ingress: flatten(ingress)?,
+        egress: flatten(egress)?,
+        admin: admin?,
+        probes: flatten(probes)?,
+        identity: identity?,
+        directory: directory?,
+        credentials: flatten(credentials)?,
+        limits: limits?,
+        telemetry: telemetry?,
+        effective: serde_json::Value::Null,
+    })
+}
+
+/// Absent, there and wrong, and built are three answers: an outer `None` is "absent", an inner one "wrong". "Absent" is as good as "built"; only "there and wrong" is a failure.
+fn flatten<T>(part: Option<Option<T>>) -> Option<Option<T>> {
+    part.map_or(Some(None), |built| built.map(Some))
+}
+
+fn credentials_of(root: &Section<'_>, region: Option<&str>, env: Env<'_>) -> Option<Option<super::CredentialsConfig>> {
+    match (root.given("credentials"), root.has("egress")) {
+        (Some(section), true) => Some(credentials::credentials(&section, region, env)),
+        (Some(_), false) => {
+            root.wrong("credentials", "has no effect without egress", "remove it, or add egress");
+            Some(None)
+        }
+        (None, true) => {
+            root.wrong("credentials", "is missing", "egress needs it: give source and assume_role");
+            Some(None)
+        }
+        (None, false) => None,
+    }
+}
+
+fn admin(section: &Section<'_>, server: &Section<'_>, env: Env<'_>) -> Option<AdminConfig> {
+    let listen = section.get("listen", parse::address);
+    let token = secret::secret(section, "token", env);
+    let metrics_token = secret::secret(section, "metrics_token", env);
+    let quit_from_loopback = section.get("quit_from_loopback", parse::boolean);
+    let server = listener(section, server);
+    Some(AdminConfig { listen: listen?, token, metrics_token, quit_from_loopback: quit_from_loopback?, server: server? })
+}
+
+fn probes(section: &Section<'_>, server: &Section<'_>) -> Option<Option<ProbesConfig>> {
+    let server = listener(section, server);
+    if section.get("listen", parse::text).as_deref() == Some("none") {
+        return None;
+    }
+    let listen = section.get("listen", parse::address);
+    Some(listen.zip(server).map(|(listen, server)| ProbesConfig { listen, server }))
+}
+
+fn directory(section: &Section<'_>) -> Option<DirectoryConfig> {
+    let directory = section.given("directory")?;
+    if directory.has("any") {
+        directory.set("any", serde_json::json!({}));
+        return Some(DirectoryConfig::Any);
+    }
+    directory.file("file").map(DirectoryConfig::File)
+}
+
+fn telemetry(section: &Section<'_>) -> Option<TelemetryConfig> {
+    let logs = section.section("logs");
+    let _ = logs.get("format", parse::text);
+    let level = logs.get("level", |scalar| scalar.text.parse().ok());
+    let max_tenants = section.section("metrics").get("max_tenants", parse::size);
+    Some(TelemetryConfig { log_level: level?, max_tenants: max_tenants? })
+}
+
+/// The `server` of a listener, over the one at the top.
+fn listener(section: &Section<'_>, top: &Section<'_>) -> Option<ServerConfig> {
+    server_config(&section.section("server"), top)
+}
+
+fn server_config(section: &Section<'_>, top: &Section<'_>) -> Option<ServerConfig> {
+    let section = section.clone();
+    let section = section.over(top);
+    let handshake_timeout = section.get("handshake_timeout", parse::duration);
+    let header_timeout = section.get("header_timeout", parse::duration);
+    let idle_timeout = section.get("idle_timeout", parse::duration);
+    let header_bytes = section.get("header_bytes", parse::size);
+    let headers = section.get("headers", parse::size);
+    let uri_bytes = section.get("uri_bytes", parse::size);
+    let connections = section.get("connections", parse::size);
+    let drain = section.get("drain", parse::duration);
+    Some(ServerConfig {
+        handshake_timeout: handshake_timeout?,
+        header_timeout: header_timeout?,
+        idle_timeout: idle_timeout?,
+        header_bytes: header_bytes?,
+        headers: headers?,
+        uri_bytes: uri_bytes?,
+        connections: connections?,
+        drain: drain?,
+    })
+}
+
+/// Two listeners on one address would be found at start; better before.
+fn distinct_addresses(root: &Section<'_>, addresses: impl Iterator<Item = (&'static str, SocketAddr)>) {
+    let mut seen: Vec<(&str, SocketAddr)> = Vec::new();
+    for (name, listen) in addresses {
+        let clash = seen.iter().find(|(_, other)| {
+            other.port() == listen.port() && (other.ip() == listen.ip() || other.ip().is_unspecified() || listen.ip().is_unspecified())
+        });
+        // Port 0 is a different port each time.
+        if let Some((other, address)) = clash.filter(|_| listen.port() != 0) {
+            root.section(name).wrong("listen", format!("{listen} is taken by {other}, which listens on {address}"), "give another port");
+        }
+        seen.push((name, listen));
+    }
+}
+
+#[cfg(test)]
+mod tests;

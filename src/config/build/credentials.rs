@@ -1,0 +1,164 @@
+//! `credentials`
+
+use std::time::Duration;
+
+use super::{Env, Section, egress::endpoint, parse, secret::secret};
+use crate::config::{
+    AssumeRoleConfig, CredentialsConfig, CredentialsSource, RefreshConfig, StsConfig,
+    build::read_text,
+    error::quote,
+    template::{JsonTemplate, Lands, Name, Template},
+};
+
+/// Most session tags. [AssumeRole](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html)
+const MAX_TAGS: usize = 50;
+/// Largest policy file that is read, with all its spaces.
+const MAX_POLICY_FILE: usize = 256 << 10;
+/// What is left of a session when its renewal begins at the latest; less would renew all the time.
+const MIN_USE: Duration = Duration::from_secs(60);
+
+pub(super) fn credentials(section: &Section<'_>, region: Option<&str>, env: Env<'_>) -> Option<CredentialsConfig> {
+    let source = section.given("source").and_then(|source| self::source(&source, env));
+    let sts = sts(&section.section("sts"), region);
+    let max_sessions = section.get("max_sessions", parse::size);
+    let assume_role = section.given("assume_role").and_then(|assume_role| self::assume_role(&assume_role));
+    let refresh = refresh(&section.section("refresh"), assume_role.as_ref().map(|assume_role| assume_role.duration));
+    Some(CredentialsConfig { source: source?, sts: sts?, refresh: refresh?, assume_role: assume_role?, max_sessions: max_sessions? })
+}
+
+fn source(section: &Section<'_>, env: Env<'_>) -> Option<CredentialsSource> {
+    if section.has("default_chain") {
+        section.set("default_chain", serde_json::json!({}));
+        return Some(CredentialsSource::DefaultChain);
+    }
+    if let Some(web) = section.given("web_identity") {
+        let (token_file, role_arn) = (web.file("token_file"), web.get("role_arn", parse::role_arn));
+        return Some(CredentialsSource::WebIdentity { token_file: token_file?, role_arn: role_arn? });
+    }
+    let fixed = section.given("static")?;
+    let access_key_id = fixed.get("access_key_id", parse::access_key_id);
+    let secret_access_key = secret(&fixed, "secret_access_key", env);
+    let session_token = secret(&fixed, "session_token", env);
+    Some(CredentialsSource::Static { access_key_id: access_key_id?, secret_access_key: secret_access_key?, session_token })
+}
+
+fn sts(section: &Section<'_>, region: Option<&str>) -> Option<StsConfig> {
+    let endpoint = endpoint(section);
+    let region = section.get("region", parse::region).or_else(|| {
+        section.set("region", region?.into());
+        region.map(str::to_owned)
+    });
+    let given = section.has("ca");
+    let ca = section.file("ca");
+    let timeout = section.get("timeout", parse::duration);
+    if given && ca.is_none() {
+        return None;
+    }
+    Some(StsConfig { endpoint: endpoint?, region: region?, ca, timeout: timeout? })
+}
+
+fn refresh(section: &Section<'_>, duration: Option<Duration>) -> Option<RefreshConfig> {
+    let (ahead, jitter) = (section.get("ahead", parse::duration), section.get("jitter", parse::duration));
+    let (ahead, jitter) = (ahead?, jitter?);
+    if duration.is_some_and(|duration| ahead + jitter + MIN_USE > duration) {
+        section.wrong("ahead", "and jitter leave less than a minute of a session's duration", "lower them, or raise assume_role.duration");
+    }
+    Some(RefreshConfig { ahead, jitter })
+}
+
+fn assume_role(section: &Section<'_>) -> Option<AssumeRoleConfig> {
+    let role_arn = role_arn(section);
+    let session_name = section.get("session_name", |s| Template::parse(&s.text, Lands::SessionName).ok());
+    let external_id = section.get("external_id", |s| Template::parse(&s.text, Lands::ExternalId).ok());
+    let source_identity = section.get("source_identity", |s| Template::parse(&s.text, Lands::SourceIdentity).ok());
+    let session_tags = session_tags(section);
+    let transitive_tag_keys = transitive(section, &session_tags);
+    let session_policy = session_policy(section);
+    let duration = section.get("duration", parse::duration);
+    let built = AssumeRoleConfig {
+        role_arn: role_arn?,
+        session_name: session_name?,
+        external_id,
+        source_identity,
+        session_tags,
+        transitive_tag_keys,
+        session_policy: session_policy?,
+        duration: duration?,
+    };
+    if !tells_tenants_apart(&built) {
+        section.wrong(
+            "role_arn",
+            "is the same for every tenant, and so are session_tags and session_policy: all tenants would get the same rights",
+            "put {tenant.id} (or {tenant.account}, or an attribute) into one of them",
+        );
+    }
+    Some(built)
+}
+
+fn role_arn(section: &Section<'_>) -> Option<Template> {
+    let template = section.get("role_arn", |s| Template::parse(&s.text, Lands::Arn).ok())?;
+    let text = template.as_text();
+    let fixed = template.names().next().is_none();
+    let scalar = super::super::document::Scalar { text: text.to_owned(), plain: false };
+    if (fixed && parse::role_arn(&scalar).is_none()) || !(text.starts_with("arn:") || text.starts_with('{')) {
+        section.wrong("role_arn", format!("{} is no role's ARN", quote(text)), "give one such as arn:aws:iam::111122223333:role/NAME");
+        return None;
+    }
+    Some(template)
+}
+
+fn session_tags(section: &Section<'_>) -> Vec<(String, Template)> {
+    let tags = section.pairs("session_tags", |s| Template::parse(&s.text, Lands::TagValue).ok());
+    if tags.len() > MAX_TAGS {
+        section.wrong("session_tags", format!("has {} tags", tags.len()), format!("STS takes {MAX_TAGS}"));
+    }
+    for (number, (key, _)) in tags.iter().enumerate() {
+        if tags[..number].iter().any(|(other, _)| other.to_lowercase() == key.to_lowercase()) {
+            section.wrong_entry("session_tags", key, "differs from another key in case alone", "STS does not tell them apart; remove one");
+        }
+    }
+    tags
+}
+
+fn transitive(section: &Section<'_>, tags: &[(String, Template)]) -> Vec<String> {
+    let keys = section.all("transitive_tag_keys", parse::text);
+    for (number, key) in keys.iter().enumerate() {
+        if !tags.iter().any(|(tag, _)| tag == key) {
+            section.wrong_item(
+                "transitive_tag_keys",
+                number,
+                format!("{} is no key of session_tags", quote(key)),
+                "add the tag, or remove this",
+            );
+        }
+    }
+    keys
+}
+
+/// The outer `None` means that there is one and it is wrong.
+fn session_policy(section: &Section<'_>) -> Option<Option<JsonTemplate>> {
+    let Some(policy) = section.given("session_policy") else { return Some(None) };
+    let (key, parsed) = if policy.has("file") {
+        let path = policy.file("file")?;
+        ("file", read_text(&path, MAX_POLICY_FILE).map_err(|wrong| format!("the file {wrong}")))
+    } else {
+        let text = match policy.json("inline")? {
+            serde_json::Value::String(text) => text,
+            data => data.to_string(),
+        };
+        ("inline", Ok(text))
+    };
+    match parsed.and_then(|text| JsonTemplate::parse(&text).map_err(|error| error.to_string())) {
+        Ok(template) => Some(Some(template)),
+        Err(wrong) => {
+            policy.wrong(key, format!("the policy cannot be used: {wrong}"), "");
+            None
+        }
+    }
+}
+
+fn tells_tenants_apart(config: &AssumeRoleConfig) -> bool {
+    let tags = config.session_tags.iter().flat_map(|(_, template)| template.names());
+    let policy = config.session_policy.iter().flat_map(JsonTemplate::names);
+    config.role_arn.names().chain(tags).chain(policy).any(Name::tells_tenants_apart)
+}

@@ -1,0 +1,119 @@
+//! `egress`
+
+use std::collections::BTreeMap;
+
+use super::{Section, identity::secured, listener, parse};
+use crate::config::{EgressConfig, Endpoint, Proofs, ServiceConfig, TimeoutsConfig, error::quote};
+
+pub(super) fn egress(section: &Section<'_>, top: &Section<'_>, has_ingress: bool) -> Option<EgressConfig> {
+    let listen = section.all("listen", parse::address);
+    repeated(section, "listen", &listen);
+    let region = section.get("region", parse::region);
+    let regions = regions(section, region.as_deref());
+    let proofs = proofs(section, has_ingress);
+    let services = services(section);
+    let given = section.has("ca");
+    let ca = section.file("ca");
+    let server = listener(section, top);
+    if given && ca.is_none() {
+        return None;
+    }
+    Some(EgressConfig { listen, region: region?, regions, proofs: proofs?, services: services?, ca, server: server? })
+}
+
+fn regions(section: &Section<'_>, region: Option<&str>) -> Vec<String> {
+    let Some(region) = region else { return Vec::new() };
+    if !section.has("regions") {
+        section.set("regions", serde_json::json!([region]));
+        return vec![region.to_owned()];
+    }
+    let regions = section.all("regions", parse::region);
+    repeated(section, "regions", &regions);
+    if !regions.iter().any(|other| other == region) {
+        section.wrong("regions", format!("does not contain egress.region, {region}"), "add it");
+    }
+    regions
+}
+
+fn proofs(section: &Section<'_>, has_ingress: bool) -> Option<Proofs> {
+    if !section.has("proofs") {
+        let name = if has_ingress { "passport" } else { "jwt" };
+        section.set("proofs", serde_json::json!([name]));
+        return Some(Proofs { passport: has_ingress, jwt: !has_ingress });
+    }
+    let names = section.all("proofs", parse::text);
+    repeated(section, "proofs", &names);
+    let proofs = Proofs { passport: names.iter().any(|name| name == "passport"), jwt: names.iter().any(|name| name == "jwt") };
+    if proofs.passport && !has_ingress {
+        section.wrong("proofs", "takes passports, and there is no ingress to make any", "write [jwt], or add ingress");
+        return None;
+    }
+    Some(proofs)
+}
+
+fn services(section: &Section<'_>) -> Option<BTreeMap<String, ServiceConfig>> {
+    let mut services = BTreeMap::new();
+    let mut complete = true;
+    for (name, service) in section.sections("services") {
+        if let Some(why) = refused_service(&name) {
+            section.wrong_entry("services", &name, format!("cannot be allowed: {why}"), "remove it");
+        }
+        match self::service(&service) {
+            Some(service) => drop(services.insert(name, service)),
+            None => complete = false,
+        }
+    }
+    if services.is_empty() && complete && section.is_sound("services") {
+        section.wrong("services", "lists no service", "list what may be called, such as {s3: {}}");
+    }
+    complete.then_some(services)
+}
+
+/// Why a service may never be listed.
+fn refused_service(name: &str) -> Option<&'static str> {
+    crate::aws::operation::service_is_refused(name)
+}
+
+fn service(section: &Section<'_>) -> Option<ServiceConfig> {
+    let endpoint = endpoint(section);
+    let given = section.has("ca");
+    let ca = section.file("ca");
+    let region = section.get("region", parse::region);
+    let signing_name = section.get("signing_name", parse::text);
+    let body_limit = section.get("body_limit", parse::size);
+    let timeouts = section.section("timeouts");
+    let duration = |key| timeouts.get(key, parse::duration);
+    let (connect, response, idle) = (duration("connect"), duration("response"), duration("idle"));
+    if given && ca.is_none() {
+        return None;
+    }
+    Some(ServiceConfig {
+        endpoint: endpoint?,
+        ca,
+        region,
+        signing_name,
+        body_limit: body_limit?,
+        timeouts: TimeoutsConfig { connect: connect?, response: response?, idle: idle? },
+    })
+}
+
+/// An optional `endpoint` with `insecure` beside it. The outer `None` means that it is wrong.
+pub(super) fn endpoint(section: &Section<'_>) -> Option<Option<Endpoint>> {
+    if !section.has("endpoint") {
+        if section.get("insecure", parse::boolean)? {
+            section.wrong("insecure", "has no effect without endpoint", "remove it");
+            return None;
+        }
+        return Some(None);
+    }
+    let endpoint = section.get("endpoint", parse::endpoint)?;
+    secured(section, "endpoint", endpoint.tls).then_some(Some(endpoint))
+}
+
+fn repeated<T: PartialEq + std::fmt::Display>(section: &Section<'_>, key: &str, items: &[T]) {
+    for (number, item) in items.iter().enumerate() {
+        if items[..number].contains(item) {
+            section.wrong_item(key, number, format!("{} is here twice", quote(&item.to_string())), "remove one");
+        }
+    }
+}

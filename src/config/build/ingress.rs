@@ -1,0 +1,82 @@
+//! `ingress`
+
+use http::HeaderName;
+
+use super::{Section, listener, parse};
+use crate::config::{
+    Endpoint, IngressConfig, TlsConfig,
+    error::quote,
+    template::{Lands, Template},
+};
+
+/// Headers with a meaning of their own. A template that set one could change what a request is, or who it claims to be from.
+const RESERVED: [&str; 21] = [
+    "authorization",
+    "connection",
+    "content-length",
+    "content-type",
+    "cookie",
+    "expect",
+    "forwarded",
+    "host",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "traceparent",
+    "tracestate",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "x-amz-security-token",
+    "x-request-id",
+    "x-tenant-id",
+];
+/// The names under which Palisade itself speaks, and those of the proxies in front.
+const RESERVED_PREFIXES: [&str; 2] = ["x-palisade-", "x-forwarded-"];
+
+pub(super) fn ingress(section: &Section<'_>, top: &Section<'_>, names: Option<(&HeaderName, &HeaderName)>) -> Option<IngressConfig> {
+    let listen = section.get("listen", parse::address);
+    let tls = section.given("tls").and_then(|tls| {
+        let (certificate, private_key) = (tls.file("certificate"), tls.file("private_key"));
+        Some(TlsConfig { certificate: certificate?, private_key: private_key? })
+    });
+    let upstream = upstream(section);
+    let headers = headers(section, names);
+    let server = listener(section, top);
+    Some(IngressConfig { listen: listen?, tls: tls?, upstream: upstream?, headers, server: server? })
+}
+
+fn upstream(section: &Section<'_>) -> Option<Endpoint> {
+    let upstream = section.get("upstream", parse::endpoint)?;
+    if upstream.tls {
+        section.wrong("upstream", "https:// is not supported yet towards the application", "give http://HOST:PORT");
+        return None;
+    }
+    Some(upstream)
+}
+
+fn headers(section: &Section<'_>, names: Option<(&HeaderName, &HeaderName)>) -> Vec<(HeaderName, Template)> {
+    let pairs = section.pairs("headers", |scalar| Template::parse(&scalar.text, Lands::Header).ok());
+    let mut headers = Vec::with_capacity(pairs.len());
+    for (name, template) in pairs {
+        let Ok(header) = HeaderName::from_lowercase(name.as_bytes()) else { continue };
+        let own = names.is_some_and(|(tenant, token)| header == tenant || header == token);
+        if own || is_reserved(&name) {
+            section.wrong_entry(
+                "headers",
+                &name,
+                format!("{} has a meaning of its own", quote(&name)),
+                "choose a name such as x-user-email",
+            );
+        }
+        headers.push((header, template));
+    }
+    headers
+}
+
+/// Whether a header cannot be given away by the configuration.
+pub(super) fn is_reserved(name: &str) -> bool {
+    RESERVED.contains(&name) || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}

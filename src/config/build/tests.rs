@@ -1,0 +1,577 @@
+use std::{collections::BTreeSet, fs, time::Duration};
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::config::{CredentialsSource, JwksSource, Limits, Proofs, document, schema, settings::Kind};
+
+/// The least that loads; its lines are counted on below.
+const BASE: &str = "\
+ingress: {tls: {certificate: c, private_key: c}, upstream: http://127.0.0.1:8080}
+egress:
+  region: eu-west-1
+  services: {s3: {}}
+identity:
+  issuers:
+    - {issuer: i, audience: a, jwks: {file: c}}
+tenants: {directory: {any: {}}}
+credentials:
+  source: {default_chain: {}}
+  assume_role:
+    role_arn: arn:aws:iam::111122223333:role/{tenant.id}
+";
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("c"), "hunter2\n").unwrap();
+    fs::write(folder.path().join("empty"), "\n").unwrap();
+    fs::write(folder.path().join("binary"), [0xff, 0xfe]).unwrap();
+    fs::write(folder.path().join("policy.json"), r#"{"Resource": "arn:aws:s3:::b/{tenant.id}/*"}"#).unwrap();
+    fs::write(folder.path().join("broken.json"), r#"{"Resource": "arn:aws:s3:::b/{tenant.id}*"}"#).unwrap();
+    folder
+}
+
+fn load(text: &str) -> Result<Config, ConfigErrors> {
+    let folder = folder();
+    let env = |name: &str| (name == "SET").then(|| "swordfish".to_owned());
+    Config::parse(text, "P", folder.path(), &env)
+}
+
+fn good(text: &str) -> Config {
+    load(text).unwrap_or_else(|errors| panic!("{text}\n{errors}"))
+}
+
+/// [`BASE`] with one piece replaced.
+fn with(old: &str, new: &str) -> String {
+    assert_eq!(BASE.matches(old).count(), 1, "{old}");
+    BASE.replace(old, new)
+}
+
+/// Expects exactly these lines, of which each need only be the beginning.
+fn expect(text: &str, lines: &[&str]) {
+    assert_eq!(mismatch(text, lines), None);
+}
+
+fn mismatch(text: &str, lines: &[&str]) -> Option<String> {
+    let errors = load(text).map(drop).expect_err(text).to_string();
+    assert!(!errors.contains("hunter2") && !errors.contains("swordfish"), "{errors}");
+    let found: Vec<_> = errors.lines().collect();
+    let same = found.len() == lines.len() && found.iter().zip(lines).all(|(found, line)| found.starts_with(line));
+    (!same).then(|| format!("{text}\nfound {found:#?}\nnot {lines:#?}\n"))
+}
+
+#[test]
+fn defaults_are_those_of_the_contract() {
+    let config = good(BASE);
+    let (ingress, egress) = (config.ingress.unwrap(), config.egress.unwrap());
+    assert_eq!(ingress.listen.to_string(), "0.0.0.0:8443");
+    assert_eq!(egress.listen, ["127.0.0.1:8180".parse().unwrap()]);
+    assert_eq!((egress.regions, egress.proofs), (vec!["eu-west-1".to_owned()], Proofs { passport: true, jwt: false }));
+    assert_eq!(
+        (config.admin.listen.to_string(), config.probes.unwrap().listen.to_string()),
+        ("127.0.0.1:8190".to_owned(), "0.0.0.0:8191".to_owned())
+    );
+    assert_eq!((config.identity.tenant_header.as_str(), config.identity.token_header.as_str()), ("x-tenant-id", "x-tenant-token"));
+    assert_eq!(config.identity.passport_max_age, Duration::from_secs(300));
+    assert_eq!((ingress.server.header_bytes, ingress.server.connections, ingress.server.drain), (65_536, 10_000, Duration::from_secs(25)));
+    let credentials = config.credentials.unwrap();
+    assert_eq!((credentials.sts.region.as_str(), credentials.assume_role.duration), ("eu-west-1", Duration::from_secs(3_600)));
+    assert_eq!(credentials.assume_role.session_name.as_text(), "{tenant.id}");
+    assert_eq!(config.limits.default, Limits::default());
+}
+
+#[test]
+fn an_egress_alone_takes_jwts_and_an_ingress_alone_needs_no_credentials() {
+    let egress = good(&with("ingress: {tls: {certificate: c, private_key: c}, upstream: http://127.0.0.1:8080}", "# none"));
+    assert!(egress.ingress.is_none());
+    assert_eq!(egress.egress.unwrap().proofs, Proofs { passport: false, jwt: true });
+    let ingress = BASE.split("egress:").next().unwrap().to_owned()
+        + "identity:"
+        + BASE.split("identity:").nth(1).unwrap().split("credentials:").next().unwrap();
+    let ingress = good(&ingress);
+    assert!(ingress.egress.is_none() && ingress.credentials.is_none());
+}
+
+#[test]
+fn a_listeners_server_overrides_single_values() {
+    let config =
+        good(&format!("{BASE}server: {{headers: 50, drain: 10s}}\nadmin: {{server: {{headers: 20}}}}\nprobes: {{listen: none}}\n"));
+    let server = config.admin.server;
+    assert_eq!((server.headers, server.drain, server.uri_bytes), (20, Duration::from_secs(10), 16_384));
+    assert_eq!(config.egress.unwrap().server.headers, 50);
+    assert!(config.probes.is_none());
+    assert_eq!(config.effective["admin"]["server"]["headers"], 20);
+    assert_eq!(config.effective["egress"]["server"]["headers"], 50);
+}
+
+#[test]
+fn limits_fill_in_the_burst() {
+    let config = good(&format!("{BASE}limits: {{default: {{requests_per_second: 2.5}}, tiers: {{gold: {{burst: 9}}, free: }}}}\n"));
+    assert_eq!(config.limits.default, Limits { requests_per_second: Some(2.5), burst: Some(3), concurrent: None });
+    assert_eq!(config.limits.tiers["gold"], Limits { requests_per_second: None, burst: Some(9), concurrent: None });
+    assert_eq!(config.limits.tiers["free"], Limits::default());
+}
+
+#[test]
+fn every_source_of_credentials_can_be_had() {
+    let source = |text: &str| good(&with("{default_chain: {}}", text)).credentials.unwrap().source;
+    assert!(matches!(source("{default_chain: {}}"), CredentialsSource::DefaultChain));
+    let web = source("{web_identity: {token_file: c, role_arn: 'arn:aws:iam::111122223333:role/base'}}");
+    assert!(matches!(web, CredentialsSource::WebIdentity { token_file, .. } if token_file.ends_with("c")));
+    let fixed = source("{static: {access_key_id: test, secret_access_key: {file: c}, session_token: {env: SET}}}");
+    let CredentialsSource::Static { secret_access_key, session_token, .. } = &fixed else { panic!("{fixed:?}") };
+    assert_eq!((secret_access_key.expose(), session_token.as_ref().unwrap().expose()), ("hunter2", "swordfish"));
+}
+
+#[test]
+fn secrets_show_nowhere() {
+    let config = good(&format!("{BASE}admin: {{token: {{file: c}}, metrics_token: {{env: SET}}}}\n"));
+    assert_eq!(config.admin.token.as_ref().unwrap().expose(), "hunter2");
+    assert_eq!(config.effective["admin"]["token"], "[redacted]");
+    let shown = format!("{config:?} {}", config.effective);
+    assert!(!shown.contains("hunter2") && !shown.contains("swordfish"), "{shown}");
+}
+
+#[test]
+fn a_policy_can_be_a_file_data_or_text() {
+    let policy = |text: &str| {
+        let text = format!("{}    session_policy: {text}\n", with("role/{tenant.id}", "role/data"));
+        good(&text).credentials.unwrap().assume_role.session_policy.unwrap().names().count()
+    };
+    assert_eq!(policy("{file: policy.json}"), 1);
+    assert_eq!(policy("{inline: {Resource: 'arn:aws:s3:::b/{tenant.id}/*', Version: 2012-10-17}}"), 1);
+    assert_eq!(policy(r#"{inline: '{"Resource": "arn:aws:s3:::b/{tenant.id}/*"}'}"#), 1);
+}
+
+#[test]
+fn json_is_taken_as_well() {
+    let json = document::parse(BASE, Bounds::CONFIG).unwrap().to_json();
+    let from_json = good(&format!("{json:#}"));
+    assert_eq!(from_json.effective, good(BASE).effective);
+}
+
+#[test]
+fn broken_files_are_told_what_is_wrong_and_where() {
+    let mut wrong = Vec::new();
+    for (old, new, lines) in [
+        // Shape.
+        (
+            "region: eu-west-1",
+            "regoin: eu-west-1",
+            &["P:2:1: egress.region: is missing; give a region", "P:3:3: egress.regoin: is not a known setting; did you mean region?"][..],
+        ),
+        ("{any: {}}", "{}", &["P:8:11: tenants.directory: says none of its alternatives; give exactly one of file, any"]),
+        ("{any: {}}", "{any: {}, file: c}", &["P:8:11: tenants.directory: says more than one of its alternatives"]),
+        ("{any: {}}", "{anny: {}}", &["P:8:23: tenants.directory.anny: is not a known setting; did you mean any?"]),
+        ("{any: {}}", "{any: {x: 1}}", &["P:8:29: tenants.directory.any.x: is not a known setting; write {}"]),
+        ("{any: {}}", "c", &["P:8:22: tenants.directory: is a single value; give exactly one of file, any"]),
+        ("{s3: {}}", "[s3]", &["P:4:13: egress.services: is a list; give a mapping"]),
+        ("{s3: {}}", "{s3: {}, s3: {}}", &["P:4:22: the key \"s3\" is here twice; it was on line 4 already; remove one"]),
+        ("    - {issuer", "    {issuer", &["P:7:5: identity.issuers: is a mapping; give a list that is not empty"]),
+        ("issuer: i", "issuer: ''", &["P:7:16: identity.issuers[0].issuer: \"\" is not taken here; give text on one line"]),
+        ("audience: a", "audience: []", &["P:7:29: identity.issuers[0].audience: is an empty list"]),
+        ("audience: a", "audience: [a, {b: c}]", &["P:7:33: identity.issuers[0].audience[1]: is a mapping"]),
+        (
+            "{tls: {certificate: c, private_key: c}, ",
+            "{",
+            &["P:1:1: ingress.tls: is missing; give a mapping; its keys are certificate, private_key"],
+        ),
+        ("credentials:", "credentials: [", &["P:11:3: this is not YAML"]),
+        // Values.
+        ("eu-west-1", "Ireland", &["P:3:11: egress.region: \"Ireland\" is not taken here; give a region such as eu-west-1"]),
+        ("http://127.0.0.1:8080", "127.0.0.1:8080", &["P:1:60: ingress.upstream: \"127.0.0.1:8080\" is not taken here; give https://HOST"]),
+        (
+            "http://127.0.0.1:8080",
+            "https://app",
+            &["P:1:60: ingress.upstream: https:// is not supported yet towards the application; give http://HOST:PORT"],
+        ),
+        ("private_key: c", "private_key: absent", &["P:1:46: ingress.tls.private_key: "]),
+        ("private_key: c", "private_key: .", &["P:1:46: ingress.tls.private_key: "]),
+        (
+            "audience: a",
+            "audience: a, algorithms: [RS256, HS256]",
+            &["P:7:52: identity.issuers[0].algorithms[1]: HS256 is symmetric: everyone"],
+        ),
+        ("audience: a", "audience: a, algorithms: none", &["P:7:44: identity.issuers[0].algorithms: unsigned tokens prove nothing"]),
+        (
+            "audience: a",
+            "audience: a, leeway: 10",
+            &["P:7:40: identity.issuers[0].leeway: \"10\" has no unit; give a duration such as 500ms, 5s, 1m30s or 1h, from 0s to 5m"],
+        ),
+        ("audience: a", "audience: a, leeway: 10m", &["P:7:40: identity.issuers[0].leeway: \"10m\" is out of range"]),
+        (
+            "arn:aws:iam::111122223333:role/{tenant.id}",
+            "'{tenant.id}-x'",
+            &["P:12:15: credentials.assume_role.role_arn: {tenant.id} is directly followed by '-'"],
+        ),
+        (
+            "arn:aws:iam::111122223333:role/{tenant.id}",
+            "arn:aws:iam::111122223333:role/{tenant.name}",
+            &["P:12:15: credentials.assume_role.role_arn: {tenant.name} is not known; known are {tenant.id}"],
+        ),
+        (
+            "arn:aws:iam::111122223333:role/{tenant.id}",
+            "x:{tenant.id}",
+            &["P:12:15: credentials.assume_role.role_arn: \"x:{tenant.id}\" is no role's ARN"],
+        ),
+        (
+            "arn:aws:iam::111122223333:role/{tenant.id}",
+            "arn:aws:iam::111122223333:user/anna",
+            &["P:12:15: credentials.assume_role.role_arn: \"arn:aws:iam::111122223333:user/anna\" is no role's ARN"],
+        ),
+        (
+            "arn:aws:iam::111122223333:role/{tenant.id}",
+            "arn:aws:iam::111122223333:role/data",
+            &["P:12:15: credentials.assume_role.role_arn: is the same for every tenant"],
+        ),
+        // How settings go together.
+        ("{s3: {}}", "{}", &["P:4:3: egress.services: lists no service"]),
+        ("{s3: {}}", "{s3: {}, sts: }", &["P:4:22: egress.services.sts: cannot be allowed: "]),
+        ("{s3: {}}", "{S3: {}}", &["P:4:14: egress.services.S3: \"S3\" is not taken here; give an endpoint prefix"]),
+        (
+            "{s3: {}}",
+            "{s3: {endpoint: 'http://127.0.0.1:1'}}",
+            &["P:4:29: egress.services.s3.endpoint: is plain http; use https://, or write insecure: true beside it"],
+        ),
+        (
+            "{s3: {}}",
+            "{s3: {endpoint: 'https://a', insecure: true}}",
+            &["P:4:52: egress.services.s3.insecure: has no effect: endpoint is https; remove it"],
+        ),
+        ("{s3: {}}", "{s3: {insecure: true}}", &["P:4:29: egress.services.s3.insecure: has no effect without endpoint"]),
+        ("{s3: {}}", "{s3: {ca: absent}}", &["P:4:23: egress.services.s3.ca: "]),
+        ("{s3: {}}", "{s3: {}}\n  regions: [eu-central-1]", &["P:5:3: egress.regions: does not contain egress.region, eu-west-1; add it"]),
+        ("{s3: {}}", "{s3: {}}\n  regions: [eu-west-1, eu-west-1]", &["P:5:24: egress.regions[1]: \"eu-west-1\" is here twice"]),
+        ("{s3: {}}", "{s3: {}}\n  proofs: [jwt, saml]", &["P:5:17: egress.proofs[1]: \"saml\" is not taken here; give passport or jwt"]),
+        ("{s3: {}}", "{s3: {}}\n  proofs: [jwt, jwt]", &["P:5:17: egress.proofs[1]: \"jwt\" is here twice"]),
+        ("{s3: {}}", "{s3: {}}\n  listen: [127.0.0.1:1, unix:/x]", &["P:5:25: egress.listen[1]: Unix sockets are not supported yet"]),
+        (
+            "{s3: {}}",
+            "{s3: {}}\n  listen: 127.0.0.1:8443",
+            &["P:5:11: egress.listen: 127.0.0.1:8443 is taken by ingress, which listens on 0.0.0.0:8443"],
+        ),
+        ("{file: c}", "{file: c, uri: 'https://a/b'}", &["P:7:45: identity.issuers[0].jwks.file: is here beside uri"]),
+        ("{file: c}", "{file: c, insecure: true}", &["P:7:58: identity.issuers[0].jwks.insecure: has no effect beside file"]),
+        ("{file: c}", "{}", &["P:7:32: identity.issuers[0].jwks.uri: is missing; give uri or file"]),
+        ("{file: c}", "{uri: 'http://a/b'}", &["P:7:44: identity.issuers[0].jwks.uri: is plain http"]),
+        ("{file: c}", "{discovery: true}", &["P:7:39: identity.issuers[0].jwks.discovery: is not supported yet; remove it"]),
+        (
+            "{file: c}}",
+            "{file: c}}\n    - {issuer: i, audience: b, jwks: {file: c}, tenants: [x*]}",
+            &[
+                "P:7:7: identity.issuers[0].tenants: is missing, and there is more than one issuer",
+                "P:8:16: identity.issuers[1].issuer: \"i\" is here twice",
+            ],
+        ),
+        (
+            "identity:",
+            "identity:\n  tenant_header: authorization",
+            &["P:6:18: identity.tenant_header: \"authorization\" has a meaning of its own"],
+        ),
+        ("identity:", "identity:\n  token_header: x-tenant-id", &["P:6:17: identity.token_header: is the tenant header as well"]),
+        (
+            "upstream",
+            "headers: {x-palisade-roles: admin, x-tenant-token: a, x-ok: '{subject}'}, upstream",
+            &[
+                "P:1:60: ingress.headers.x-palisade-roles: \"x-palisade-roles\" has a meaning of its own",
+                "P:1:85: ingress.headers.x-tenant-token: ",
+            ],
+        ),
+        (
+            "upstream",
+            "headers: {X-Email: a}, upstream",
+            &["P:1:60: ingress.headers.X-Email: \"X-Email\" is not taken here; give a header name in lower case"],
+        ),
+        (
+            "  assume_role:",
+            "  refresh: {ahead: 55m, jitter: 5m}\n  assume_role:",
+            &["P:11:20: credentials.refresh.ahead: and jitter leave less than a minute"],
+        ),
+        (
+            "  assume_role:",
+            "  assume_role:\n    duration: 10m",
+            &[
+                "P:12:15: credentials.assume_role.duration: \"10m\" is out of range; give a duration such as 500ms, 5s, 1m30s or 1h, from 15m to 12h",
+            ],
+        ),
+        (
+            "  assume_role:",
+            "  assume_role:\n    session_tags: {a: '{tenant.id}', A: x, 'aws:b': c}",
+            &[
+                "P:12:38: credentials.assume_role.session_tags.A: differs from another key in case alone",
+                "P:12:44: credentials.assume_role.session_tags.\"aws:b\": ",
+            ],
+        ),
+        (
+            "  assume_role:",
+            "  assume_role:\n    session_tags: {a: b}\n    transitive_tag_keys: [a, b]",
+            &["P:13:30: credentials.assume_role.transitive_tag_keys[1]: \"b\" is no key of session_tags"],
+        ),
+        (
+            "  assume_role:",
+            "  assume_role:\n    session_policy: {file: broken.json}",
+            &["P:12:28: credentials.assume_role.session_policy.file: the policy cannot be used: {tenant.id} is directly followed by '*'"],
+        ),
+        (
+            "  assume_role:",
+            "  assume_role:\n    session_policy: {inline: [1]}",
+            &["P:12:22: credentials.assume_role.session_policy.inline: the policy cannot be used: it is not a JSON object"],
+        ),
+        (
+            "tenants:",
+            "limits: {default: {burst: 1}, tiers: {gold: {burst: 2}}}\ntenants:",
+            &["P:8:27: limits.default.burst: has no effect without requests_per_second", "P:8:53: limits.tiers.gold.burst: has no effect"],
+        ),
+    ] {
+        wrong.extend(mismatch(&with(old, new), lines));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.concat());
+}
+
+#[test]
+fn sections_that_need_each_other() {
+    let without = |from: &str, to: &str| {
+        let (head, rest) = BASE.split_once(from).unwrap();
+        let tail = if to.is_empty() { "" } else { &rest[rest.find(to).unwrap()..] };
+        format!("{head}{tail}")
+    };
+    expect(
+        &without("ingress", "identity:"),
+        &["P:1:1: ingress: neither ingress nor egress is here", "P:5:1: credentials: has no effect without egress"],
+    );
+    expect(&without("credentials", ""), &["P:1:1: credentials: is missing; egress needs it"]);
+    expect(&without("egress:", "identity:"), &["P:6:1: credentials: has no effect without egress"]);
+    expect(&without("identity:", "tenants:"), &["P:1:1: identity: is missing"]);
+    let egress_only = without("ingress", "egress:");
+    expect(
+        &egress_only.replace("identity:", "identity:\n  passport: {max_age: 1m}"),
+        &["P:5:3: identity.passport: has no effect without ingress"],
+    );
+    expect(
+        &egress_only.replace("{s3: {}}", "{s3: {}}\n  proofs: passport"),
+        &["P:4:11: egress.proofs: takes passports, and there is no ingress"],
+    );
+}
+
+#[test]
+fn secrets_that_are_none() {
+    for (token, line) in [
+        ("hunter2", "P:13:16: admin.token: is a single value; give {file: PATH} or {env: NAME}"),
+        ("{hunter2: x}", "P:13:16: admin.token: is not a reference to a secret"),
+        ("{value: hunter2}", "P:13:16: admin.token: is not a reference to a secret"),
+        ("{env: 'hunter2!'}", "P:13:16: admin.token: is not a reference to a secret"),
+        ("{env: SET, file: c}", "P:13:16: admin.token: is not a reference to a secret"),
+        ("{env: hunter2}", "P:13:9: admin.token: the environment variable is not set; set it"),
+        ("{file: hunter2}", "P:13:9: admin.token: the file cannot be read: "),
+        ("{file: empty}", "P:13:9: admin.token: the secret is empty"),
+        ("{file: binary}", "P:13:9: admin.token: the file is not UTF-8"),
+    ] {
+        expect(&format!("{BASE}admin: {{token: {token}}}\n"), &[line]);
+    }
+}
+
+#[test]
+fn what_is_planned_is_refused_and_null_is_not() {
+    let planned = [
+        ("guard: {mode: enforce}", "P:13:1: guard"),
+        ("guard: {}", "P:13:1: guard"),
+        ("limits: {default: {bytes_per_second: 50MiB}}", "P:13:20: limits.default.bytes_per_second"),
+        ("limits: {store: {redis: {url: 'redis://a'}}}", "P:13:18: limits.store.redis"),
+        ("telemetry: {audit: {path: stdout}, traces: {otlp: 'http://127.0.0.1:4317'}}", "P:13:13: telemetry.audit"),
+    ];
+    for (text, line) in planned {
+        let errors = load(&format!("{BASE}{text}\n")).unwrap_err().to_string();
+        assert!(errors.starts_with(&format!("{line}: is not supported yet; remove it")), "{errors}");
+    }
+    for (old, new) in [
+        ("private_key: c", "private_key: c, client_ca: c"),
+        ("upstream", "endpoints: [{methods: [GET]}], upstream"),
+        ("{any: {}}", "{dynamodb: {table: t}}"),
+        ("{s3: {}}", "{s3: {unguarded: true}}"),
+        ("  assume_role:", "  assume_role:\n    policy_arns: [a]"),
+    ] {
+        let errors = load(&with(old, new)).unwrap_err().to_string();
+        assert!(errors.contains("is not supported yet; remove it"), "{errors}");
+    }
+    good(&format!("{BASE}guard: null\nlimits: {{store: {{memory: {{}}, redis: ~}}}}\ntelemetry: {{audit: null, traces: }}\n"));
+    good(&with("private_key: c", "private_key: c, client_ca: null"));
+    good(&with("{file: c}", "{file: c, discovery: null}"));
+}
+
+#[test]
+fn errors_of_different_steps_are_reported_together() {
+    let text = with("region: eu-west-1", "region: eu-west-1\n  lisen: 127.0.0.1:1")
+        .replace("{any: {}}", "{file: absent}")
+        .replace("audience: a", "audience: a, leeway: 5");
+    let errors = load(&text).unwrap_err().to_string();
+    let keys: Vec<_> = errors.lines().map(|line| line.split(": ").nth(1).unwrap()).collect();
+    assert_eq!(keys, ["egress.lisen", "identity.issuers[0].leeway", "tenants.directory.file"], "{errors}");
+}
+
+/// The snippets of the documentation for users.
+#[test]
+fn what_the_contract_shows_loads() {
+    for (old, new) in [
+        ("upstream", "headers: {x-user-email: '{claims.email}'}, upstream"),
+        (
+            "{s3: {}}",
+            "{s3: {}, dynamodb: {}, aoss: {endpoint: 'https://abc123.eu-west-1.aoss.amazonaws.com'}, sqs: {endpoint: 'http://127.0.0.1:5000', insecure: true}}\n  ca: null",
+        ),
+        ("{s3: {}}", "{s3: {}}\n  proofs: [passport, jwt]\n  regions: [eu-west-1]"),
+        (
+            "{file: c}",
+            "{uri: https://idp.example.com/.well-known/jwks.json}, algorithms: [RS256, ES256], claims: {tenant: tenant_id, subject: sub, roles: roles}, leeway: 30s, tenants: ['*']",
+        ),
+        ("{file: c}", "{file: c}, claims: {tenant: /app_metadata/tenant}"),
+        (
+            "identity:",
+            "identity:\n  passport: {lifetime: request, max_age: 5m}\n  token_header: x-tenant-token\n  tenant_header: x-tenant-id",
+        ),
+        (
+            "  assume_role:",
+            "  sts: {endpoint: null, region: eu-west-1, ca: null}\n  refresh: {ahead: 5m, jitter: 1m}\n  assume_role:\n    external_id: '{tenant.external_id}'\n    session_name: '{tenant.id}'\n    session_tags: {TenantID: '{tenant.id}'}\n    duration: 1h",
+        ),
+        ("role/{tenant.id}", "role/tenant-{tenant.id}"),
+        ("arn:aws:iam::111122223333:role/{tenant.id}", "arn:aws:iam::{tenant.account}:role/data"),
+        (
+            "tenants:",
+            "limits:\n  default: {requests_per_second: 200, burst: 400, concurrent: 64}\n  tiers: {gold: {requests_per_second: 2000, burst: 4000, concurrent: 256}}\n  store: {memory: {}}\ntenants:",
+        ),
+        (
+            "tenants:",
+            "server: {handshake_timeout: 5s, header_timeout: 5s, idle_timeout: 60s, header_bytes: 64KiB, headers: 100, uri_bytes: 16KiB, connections: 10000, drain: 25s}\ntenants:",
+        ),
+        ("tenants:", "telemetry: {logs: {format: json, level: info}, metrics: {max_tenants: 1000}}\ntenants:"),
+        (
+            "tenants:",
+            "admin: {listen: 127.0.0.1:8190, token: {file: c}, metrics_token: {file: c}, quit_from_loopback: true}\nprobes: {listen: 0.0.0.0:8191}\ntenants:",
+        ),
+    ] {
+        good(&with(old, new));
+    }
+}
+
+fn example(name: &str) -> (tempfile::TempDir, std::path::PathBuf) {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    let folder = tempfile::tempdir().unwrap();
+    for file in fs::read_dir(&source).unwrap().map(Result::unwrap) {
+        fs::copy(file.path(), folder.path().join(file.file_name())).unwrap();
+    }
+    for made in ["tls/tls.crt", "tls/tls.key", "tls/ca.crt", "secrets/admin-token", "secrets/token"] {
+        let path = folder.path().join(made);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "not a secret\n").unwrap();
+    }
+    let path = folder.path().join(name);
+    (folder, path)
+}
+
+#[test]
+fn the_examples_load() {
+    let env = |name: &str| (name == "PALISADE_METRICS_TOKEN").then(|| "x".to_owned());
+    let (_folder, path) = example("minimal.yaml");
+    Config::load(&path, &|_| None).unwrap();
+    let (_folder, path) = example("full.yaml");
+    let config = Config::load(&path, &env).unwrap();
+    let directory = crate::directory::Directory::open(&config.directory).unwrap();
+    assert_eq!(directory.records().len(), 3);
+    assert!(matches!(&config.identity.issuers[1].jwks, JwksSource::File(path) if path.is_absolute()));
+    assert_eq!(config.credentials.unwrap().assume_role.session_policy.unwrap().names().count(), 3);
+}
+
+/// Settings that the file gives and nothing reads would be ignored in silence.
+#[test]
+fn every_setting_of_the_example_is_in_effect() {
+    let (_folder, path) = example("full.yaml");
+    let given = document::parse(&fs::read_to_string(&path).unwrap(), Bounds::CONFIG).unwrap().to_json();
+    let config = Config::load(&path, &|_| Some("x".to_owned())).unwrap();
+    let mut lost = Vec::new();
+    compare(&given, &config.effective, "", &mut lost);
+    assert_eq!(lost, ["/admin/metrics_token: redacted", "/admin/token: redacted"]);
+    // And the defaults that it does not give are there.
+    let effective = good(BASE).effective;
+    let mut unread = BTreeSet::new();
+    defaults(&effective, ROOT, "", &mut unread);
+    assert_eq!(unread, BTreeSet::new());
+}
+
+fn compare(given: &Value, effective: &Value, path: &str, lost: &mut Vec<String>) {
+    match (given, effective) {
+        (Value::Object(_), Value::String(text)) if text == "[redacted]" => lost.push(format!("{path}: redacted")),
+        (Value::Object(given), effective) => {
+            given
+                .iter()
+                .for_each(|(key, value)| compare(value, effective.get(key).unwrap_or(&Value::Null), &format!("{path}/{key}"), lost));
+        }
+        (Value::Array(given), Value::Array(effective)) if given.len() == effective.len() => {
+            given
+                .iter()
+                .zip(effective)
+                .enumerate()
+                .for_each(|(at, (given, effective))| compare(given, effective, &format!("{path}/{at}"), lost));
+        }
+        // One value where several could be.
+        (Value::String(_), Value::Array(items)) if items.len() == 1 && &items[0] == given => {}
+        _ if given == effective => {}
+        _ => lost.push(format!("{path}: {given} became {effective}")),
+    }
+}
+
+/// Collects settings with defaults that are not in the effective configuration.
+fn defaults(effective: &Value, settings: &[super::super::settings::Setting], path: &str, unread: &mut BTreeSet<String>) {
+    use super::super::settings::Absent;
+    for setting in settings {
+        let path = format!("{path}.{}", setting.key);
+        match (&setting.kind, effective.get(setting.key), setting.absent) {
+            (Kind::Section(settings), Some(value), _) => defaults(value, settings, &path, unread),
+            (Kind::Section(settings), None, Absent::Default(_))
+                if !settings.iter().all(|s| matches!(s.absent, Absent::Unset | Absent::Derived(_))) =>
+            {
+                unread.insert(path);
+            }
+            // The section is not there in the test's file, and what it would do is another's.
+            (Kind::Scalar(_) | Kind::OneOrMore(_) | Kind::Choice(_), None, Absent::Default(_)) if !path.ends_with("sts.insecure") => {
+                unread.insert(path);
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn the_schema_is_for_this_file() {
+    let properties = schema()["properties"].clone();
+    let keys: Vec<_> = properties.as_object().unwrap().keys().cloned().collect();
+    assert_eq!(keys, ["admin", "credentials", "egress", "identity", "ingress", "limits", "probes", "server", "telemetry", "tenants"]);
+    assert_eq!(properties["server"]["default"], json!({}));
+    assert_eq!(properties["admin"]["anyOf"][0]["properties"]["listen"]["default"], "127.0.0.1:8190");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn no_text_panics(text in any::<String>()) {
+        let _ = load(&text);
+    }
+
+    /// A valid file with a piece cut out and something else put in is loaded or refused, and what is refused has a place.
+    #[test]
+    fn no_damage_panics(from in 0..BASE.len(), length in 0..40_usize, put in "[ -~\n]{0,12}") {
+        let to = (from + length).min(BASE.len());
+        let text = format!("{}{put}{}", &BASE[..from], &BASE[to..]);
+        if let Err(errors) = load(&text) {
+            prop_assert!(errors.iter().count() > 0);
+            prop_assert!(errors.iter().all(|error| error.at.is_some()), "{}", errors);
+            prop_assert!(errors.iter().all(|error| !error.to_string().contains('\n')), "{}", errors);
+        }
+    }
+
+    /// Any data under any key is loaded or refused.
+    #[test]
+    fn no_value_panics(key in prop::sample::select(ROOT.iter().map(|setting| setting.key).collect::<Vec<_>>()), text in "[a-z0-9{}\\[\\]:,' ]{0,30}") {
+        let _ = load(&format!("{BASE}{key}: {text}\n"));
+        let _ = load(&format!("{key}: {text}\n"));
+    }
+}

@@ -1,0 +1,321 @@
+//! Typed values out of a checked document, with defaults filled in.
+//!
+//! Whatever is read is also written to the effective configuration, so that this shows exactly what the process runs on. A
+//! test holds the two against the table: a supported setting that nothing reads would be one that is ignored in silence.
+
+use std::{
+    cell::RefCell,
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use serde_json::{Map, Value};
+
+use super::{
+    document::{At, Bounds, Content, Entry, Node, Scalar, parse},
+    error::{ConfigError, ConfigErrors, Fault},
+    settings::{Absent, Kind, Setting, walk},
+};
+
+/// One file being read: where errors and effective values are collected.
+pub(crate) struct Reader<'f> {
+    file: Arc<str>,
+    base: &'f Path,
+    root: Node,
+    settings: &'static [Setting],
+    /// Where the walk found something wrong.
+    misshapen: BTreeSet<At>,
+    errors: RefCell<Vec<ConfigError>>,
+    effective: RefCell<Value>,
+}
+
+impl<'f> Reader<'f> {
+    /// Parses `text` and checks it against `settings`. Relative paths in it are relative to `base`.
+    ///
+    /// # Errors
+    /// What keeps the document from being read as a tree; errors of single settings are kept for [`Reader::finish`].
+    pub(crate) fn open(text: &str, file: &str, base: &'f Path, settings: &'static [Setting], bounds: Bounds) -> Result<Self, ConfigErrors> {
+        let file: Arc<str> = file.into();
+        let root = parse(text, bounds).map_err(|faults| {
+            let error = |(at, fault): (At, Fault)| ConfigError {
+                file: file.clone(),
+                at: Some(at),
+                key: String::new(),
+                wrong: fault.wrong,
+                right: fault.right,
+            };
+            ConfigErrors::new(faults.into_iter().map(error).collect())
+        })?;
+        let mut errors = Vec::new();
+        walk::walk(&file, &root, settings, &mut errors);
+        let misshapen = errors.iter().filter_map(|error| error.at).collect();
+        Ok(Self { file, base, root, settings, misshapen, errors: errors.into(), effective: Value::Object(Map::new()).into() })
+    }
+
+    /// The whole document.
+    pub(crate) fn root(&self) -> Section<'_> {
+        Section { reader: self, node: Some(&self.root), at: self.root.at, path: Vec::new(), settings: self.settings, under: None }
+    }
+
+    /// Gives `built` if nothing was wrong, and the effective values with it.
+    ///
+    /// # Errors
+    /// Everything that was wrong.
+    pub(crate) fn finish<T>(self, built: Option<T>) -> Result<(T, Value), ConfigErrors> {
+        let errors = self.errors.into_inner();
+        match built {
+            Some(built) if errors.is_empty() => Ok((built, self.effective.into_inner())),
+            // Without a word on why there is nothing: a fault of ours, and no reason to start.
+            None if errors.is_empty() => Err(ConfigErrors::of_file(&self.file, "could not be read; this is a fault of Palisade", "")),
+            _ => Err(ConfigErrors::new(errors)),
+        }
+    }
+
+    fn error(&self, at: At, path: &[Step], fault: Fault) {
+        let error = ConfigError { file: self.file.clone(), at: Some(at), key: show(path), wrong: fault.wrong, right: fault.right };
+        self.errors.borrow_mut().push(error);
+    }
+
+    fn record(&self, path: &[Step], value: Value) {
+        let mut effective = self.effective.borrow_mut();
+        let mut place = &mut *effective;
+        for step in path {
+            place = match step {
+                Step::Key(key) => {
+                    if !place.is_object() {
+                        *place = Value::Object(Map::new());
+                    }
+                    &mut place[key.as_str()]
+                }
+                Step::Item(number) => {
+                    if !place.is_array() {
+                        *place = Value::Array(Vec::new());
+                    }
+                    let Value::Array(items) = place else { return };
+                    if items.len() <= *number {
+                        items.resize(number + 1, Value::Null);
+                    }
+                    &mut items[*number]
+                }
+            };
+        }
+        *place = value;
+    }
+}
+
+/// A part of a path to a setting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Step {
+    Key(String),
+    Item(usize),
+}
+
+fn show(path: &[Step]) -> String {
+    let mut text = String::new();
+    for part in path {
+        match part {
+            Step::Key(key) => text.push_str(&walk::step(text.is_empty(), key)),
+            Step::Item(number) => text.push_str(&format!("[{number}]")),
+        }
+    }
+    text
+}
+
+/// A mapping of the document, or the absence of one whose settings all have defaults.
+#[derive(Clone)]
+pub(crate) struct Section<'r> {
+    reader: &'r Reader<'r>,
+    node: Option<&'r Node>,
+    at: At,
+    path: Vec<Step>,
+    settings: &'static [Setting],
+    /// The section that gives what this one leaves out.
+    under: Option<&'r Section<'r>>,
+}
+
+impl<'r> Section<'r> {
+    /// The same section, taking what it leaves out from `under`.
+    pub(crate) fn over(self, under: &'r Section<'r>) -> Self {
+        Self { under: Some(under), ..self }
+    }
+
+    /// Where the value of `key` stands, its key where the value is more than a word, or else the section.
+    fn at(&self, key: &str) -> At {
+        self.entry(key).map_or(self.at, |entry| if matches!(entry.node.content, Content::Scalar(_)) { entry.node.at } else { entry.at })
+    }
+
+    /// Whether the file says something for `key`.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.entry(key).is_some()
+    }
+
+    /// Whether the file says something for `key`, and the walk found nothing wrong with its shape.
+    pub(crate) fn is_sound(&self, key: &str) -> bool {
+        self.entry(key).is_some_and(|entry| !self.reader.misshapen.contains(&entry.node.at))
+    }
+
+    /// Reports that the value of `key` is wrong.
+    pub(crate) fn wrong(&self, key: &str, wrong: impl Into<String>, right: impl Into<String>) {
+        self.reader.error(self.at(key), &self.path_of(key), Fault::new(wrong, right));
+    }
+
+    /// Reports that the item of `key` with this number is wrong.
+    pub(crate) fn wrong_item(&self, key: &str, number: usize, wrong: impl Into<String>, right: impl Into<String>) {
+        let at = match self.entry(key).map(|entry| &entry.node.content) {
+            Some(Content::List(items)) => items.get(number).map_or(self.at, |item| item.at),
+            _ => self.at(key),
+        };
+        let mut path = self.path_of(key);
+        path.push(Step::Item(number));
+        self.reader.error(at, &path, Fault::new(wrong, right));
+    }
+
+    /// Reports that the entry `name` under `key` is wrong, pointing at the name.
+    pub(crate) fn wrong_entry(&self, key: &str, name: &str, wrong: impl Into<String>, right: impl Into<String>) {
+        let at = match self.entry(key).map(|entry| &entry.node.content) {
+            Some(Content::Map(entries)) => entries.iter().find(|entry| entry.key == name).map_or(self.at, |entry| entry.at),
+            _ => self.at(key),
+        };
+        let mut path = self.path_of(key);
+        path.push(Step::Key(name.to_owned()));
+        self.reader.error(at, &path, Fault::new(wrong, right));
+    }
+
+    /// The value of `key`, given, inherited or by default. Nothing when it is unset, or was reported as wrong.
+    pub(crate) fn get<T>(&self, key: &str, parse: fn(&Scalar) -> Option<T>) -> Option<T> {
+        let node = self.node(key)?;
+        let Content::Scalar(scalar) = &node.content else { return None };
+        let value = parse(scalar);
+        self.set(key, node.to_json());
+        value
+    }
+
+    /// The values of `key`, of which there may be one or more.
+    pub(crate) fn all<T>(&self, key: &str, parse: fn(&Scalar) -> Option<T>) -> Vec<T> {
+        let Some(node) = self.node(key) else { return Vec::new() };
+        let items = match node.content {
+            Content::List(items) => items,
+            Content::Scalar(_) | Content::Map(_) => vec![node],
+        };
+        self.set(key, items.iter().map(Node::to_json).collect());
+        let scalars = items.iter().filter_map(|item| if let Content::Scalar(scalar) = &item.content { Some(scalar) } else { None });
+        scalars.filter_map(parse).collect()
+    }
+
+    /// The names and values of the mapping `key`, in order.
+    pub(crate) fn pairs<T>(&self, key: &str, parse: fn(&Scalar) -> Option<T>) -> Vec<(String, T)> {
+        let Some(node) = self.node(key) else { return Vec::new() };
+        self.set(key, node.to_json());
+        let Content::Map(entries) = node.content else { return Vec::new() };
+        let pair = |entry: Entry| match &entry.node.content {
+            Content::Scalar(scalar) => Some((entry.key, parse(scalar)?)),
+            Content::List(_) | Content::Map(_) => None,
+        };
+        entries.into_iter().filter_map(pair).collect()
+    }
+
+    /// A path, relative to the file's folder. What it leads to must be there and readable.
+    pub(crate) fn file(&self, key: &str) -> Option<PathBuf> {
+        let path = self.get(key, |scalar| Some(PathBuf::from(&scalar.text)))?;
+        if path.as_os_str().is_empty() {
+            return None;
+        }
+        let path = self.reader.base.join(path);
+        // Opening says more than asking for metadata: a key may be there and not be ours to read.
+        match std::fs::File::open(&path).and_then(|file| file.metadata()) {
+            Ok(metadata) if !metadata.is_dir() => Some(path),
+            Ok(_) => {
+                self.wrong(key, format!("{} is a directory", path.display()), "give a file");
+                None
+            }
+            Err(error) => {
+                self.wrong(key, format!("{} cannot be read: {error}", path.display()), "give a file that Palisade can read");
+                None
+            }
+        }
+    }
+
+    /// Any data under `key`.
+    pub(crate) fn json(&self, key: &str) -> Option<Value> {
+        let json = self.node(key)?.to_json();
+        self.set(key, json.clone());
+        Some(json)
+    }
+
+    /// The section `key`; absent, it is one of defaults alone.
+    pub(crate) fn section(&self, key: &str) -> Section<'r> {
+        let entry = self.entry(key);
+        let settings = match self.setting(key).map(|setting| &setting.kind) {
+            Some(Kind::Section(settings) | Kind::Choice(settings)) => settings,
+            _ => &[][..],
+        };
+        let (node, at) = entry.map_or((None, self.at), |entry| (Some(&entry.node), entry.at));
+        Section { reader: self.reader, node, at, path: self.path_of(key), settings, under: None }
+    }
+
+    /// The section `key`, where the file has it.
+    pub(crate) fn given(&self, key: &str) -> Option<Section<'r>> {
+        self.has(key).then(|| self.section(key))
+    }
+
+    /// The sections in the list or mapping `key`, with their names (empty in a list).
+    pub(crate) fn sections(&self, key: &str) -> Vec<(String, Section<'r>)> {
+        let (settings, list) = match self.setting(key).map(|setting| &setting.kind) {
+            Some(Kind::List(Kind::Section(settings))) => (settings, true),
+            Some(Kind::Map(_, Kind::Section(settings))) => (settings, false),
+            _ => return Vec::new(),
+        };
+        let section = |step: Step, node: &'r Node, at: At| {
+            let mut path = self.path_of(key);
+            path.push(step);
+            // Even a section without settings of its own is there.
+            self.reader.record(&path, Value::Object(Map::new()));
+            Section { reader: self.reader, node: Some(node), at, path, settings, under: None }
+        };
+        match self.entry(key).map(|entry| &entry.node.content) {
+            Some(Content::List(items)) if list => {
+                items.iter().enumerate().map(|(number, item)| (String::new(), section(Step::Item(number), item, item.at))).collect()
+            }
+            Some(Content::Map(entries)) if !list => {
+                entries.iter().map(|entry| (entry.key.clone(), section(Step::Key(entry.key.clone()), &entry.node, entry.at))).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Writes the effective value of `key`.
+    pub(crate) fn set(&self, key: &str, value: Value) {
+        self.reader.record(&self.path_of(key), value);
+    }
+
+    /// The folder that relative paths are relative to.
+    pub(crate) fn base(&self) -> &'r Path {
+        self.reader.base
+    }
+
+    fn path_of(&self, key: &str) -> Vec<Step> {
+        let mut path = self.path.clone();
+        path.push(Step::Key(key.to_owned()));
+        path
+    }
+
+    fn entry(&self, key: &str) -> Option<&'r Entry> {
+        self.node?.get(key)
+    }
+
+    fn setting(&self, key: &str) -> Option<&'static Setting> {
+        self.settings.iter().find(|setting| setting.key == key)
+    }
+
+    /// What holds for `key`; nothing where it was found to be wrong, so that one mistake is one error.
+    fn node(&self, key: &str) -> Option<Node> {
+        if let Some(entry) = self.entry(key).or_else(|| self.under?.entry(key)) {
+            return (!self.reader.misshapen.contains(&entry.node.at)).then(|| entry.node.clone());
+        }
+        match self.setting(key)?.absent {
+            Absent::Default(text) => parse(text, Bounds::CONFIG).ok(),
+            Absent::Derived(_) | Absent::Required | Absent::Unset => None,
+        }
+    }
+}

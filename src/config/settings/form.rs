@@ -1,0 +1,198 @@
+//! The forms of single values: what is taken, how it is said in a message, and how the JSON Schema says it.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::super::{
+    document::Scalar,
+    error::{Fault, quote},
+    quantity,
+    template::{Lands, Template},
+};
+
+pub(crate) mod parse;
+
+/// The form of one value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Form {
+    AccessKeyId,
+    Account,
+    /// IP address and port.
+    Address,
+    /// [`Form::Address`], or `none`.
+    AddressOrNone,
+    Algorithm,
+    Boolean,
+    Claim,
+    Count {
+        least: u64,
+        most: u64,
+    },
+    Duration {
+        least: Duration,
+        most: Duration,
+    },
+    ExternalId,
+    /// `https://HOST[:PORT]` or `http://…`, nothing behind.
+    Endpoint,
+    HeaderName,
+    OneOf(&'static [&'static str]),
+    Path,
+    /// A positive number, with or without a fraction.
+    Rate,
+    Region,
+    RoleArn,
+    ServiceName,
+    Size {
+        least: u64,
+        most: u64,
+    },
+    TagKey,
+    Template(Lands),
+    TenantId,
+    TenantPattern,
+    /// Any text on one line, not empty.
+    Text,
+    /// An `https://` or `http://` URI.
+    Uri,
+}
+
+impl Form {
+    /// Whether `scalar` has this form.
+    ///
+    /// # Errors
+    /// What is wrong and what would be right.
+    pub(crate) fn check(&self, scalar: &Scalar) -> Result<(), Fault> {
+        let text = scalar.text.as_str();
+        let fits = match self {
+            Self::AccessKeyId => parse::access_key_id(scalar).is_some(),
+            Self::Account => parse::account(scalar).is_some(),
+            Self::Address => parse::address(scalar).is_some(),
+            Self::AddressOrNone => text == "none" || parse::address(scalar).is_some(),
+            Self::Algorithm => return algorithm(text),
+            Self::Boolean => scalar.as_bool().is_some(),
+            Self::Claim => parse::claim(scalar).is_some(),
+            Self::Count { least, most } => parse::count(scalar).is_some_and(|count| (least..=most).contains(&&count)),
+            Self::Duration { least, most } => quantity::duration(text).is_some_and(|duration| (least..=most).contains(&&duration)),
+            Self::Endpoint => parse::endpoint(scalar).is_some(),
+            Self::ExternalId => parse::external_id(scalar).is_some(),
+            Self::HeaderName => parse::header(scalar).is_some(),
+            Self::OneOf(words) => words.contains(&text),
+            Self::Path | Self::Text => parse::text(scalar).is_some(),
+            Self::Rate => parse::rate(scalar).is_some(),
+            Self::Region => parse::region(scalar).is_some(),
+            Self::RoleArn => parse::role_arn(scalar).is_some(),
+            Self::ServiceName => parse::service(text),
+            Self::Size { least, most } => quantity::size(text).is_some_and(|size| (least..=most).contains(&&size)),
+            Self::TagKey => parse::tag_key(text),
+            Self::Template(lands) => {
+                return Template::parse(text, *lands).map(drop).map_err(|error| Fault::new(error.to_string(), ""));
+            }
+            Self::TenantId => text.parse::<crate::tenant::TenantId>().is_ok(),
+            Self::TenantPattern => parse::tenant_pattern(scalar).is_some(),
+            Self::Uri => parse::uri(scalar).is_some(),
+        };
+        if fits { Ok(()) } else { Err(Fault::new(self.wrong(scalar), self.expected())) }
+    }
+
+    fn wrong(&self, scalar: &Scalar) -> String {
+        let shown = quote(&scalar.text);
+        match self {
+            Self::Duration { .. } if quantity::duration(&scalar.text).is_some() => format!("{shown} is out of range"),
+            Self::Duration { .. } if parse::count(scalar).is_some() => format!("{shown} has no unit"),
+            Self::Size { .. } if quantity::size(&scalar.text).is_some() => format!("{shown} is out of range"),
+            Self::Count { .. } if parse::count(scalar).is_some() => format!("{shown} is out of range"),
+            Self::Count { .. } | Self::Rate | Self::Boolean if !scalar.plain => format!("{shown} is text because of its quotes"),
+            Self::Address if scalar.text.starts_with(['/', '.']) || scalar.text.starts_with("unix:") => {
+                "Unix sockets are not supported yet".to_owned()
+            }
+            _ => format!("{shown} is not taken here"),
+        }
+    }
+
+    /// What would be right.
+    pub(crate) fn expected(&self) -> String {
+        let range = |least: String, most: String| format!(" from {least} to {most}");
+        match self {
+            Self::AccessKeyId => "give an access key id such as AKIAIOSFODNN7EXAMPLE: at most 128 letters and digits".to_owned(),
+            Self::Account => "give an AWS account id, 12 digits, in quotes".to_owned(),
+            Self::Address => "give an IP address and port such as 127.0.0.1:8180 or [::1]:8180".to_owned(),
+            Self::AddressOrNone => "give an IP address and port such as 0.0.0.0:8191, or none".to_owned(),
+            Self::Algorithm => format!("give one of {}", parse::ALGORITHMS.join(", ")),
+            Self::Boolean => "give true or false, without quotes".to_owned(),
+            Self::Claim => "give a claim's name, or a JSON pointer that begins with /".to_owned(),
+            Self::Count { least, most } => format!("give a whole number{}", range(least.to_string(), most.to_string())),
+            Self::Duration { least, most } => {
+                let range = range(quantity::show_duration(*least), quantity::show_duration(*most));
+                format!("give a duration such as 500ms, 5s, 1m30s or 1h,{range}")
+            }
+            Self::Endpoint => "give https://HOST or https://HOST:PORT, without a path, user or query".to_owned(),
+            Self::ExternalId => "give an external id: 2 to 1224 letters, digits and _+=,.@:/-".to_owned(),
+            Self::HeaderName => "give a header name in lower case, such as x-tenant-id".to_owned(),
+            Self::OneOf(words) => format!("give {}", words.join(" or ")),
+            Self::Path => "give a path".to_owned(),
+            Self::Rate => "give a number above 0, up to 1000000".to_owned(),
+            Self::Region => "give a region such as eu-west-1".to_owned(),
+            Self::RoleArn => "give a role's ARN such as arn:aws:iam::111122223333:role/NAME".to_owned(),
+            Self::ServiceName => "give an endpoint prefix such as s3 or dynamodb: a-z, 0-9 and -, at most 63 characters".to_owned(),
+            Self::Size { least, most } => {
+                format!("give a size such as 4096, 64KiB or 1MiB,{}", range(quantity::show_size(*least), quantity::show_size(*most)))
+            }
+            Self::TagKey => "give a tag key of 1 to 128 letters, digits, spaces and _.:/=+-@ that does not begin with aws:".to_owned(),
+            Self::Template(_) => "give a template such as \"{tenant.id}\"".to_owned(),
+            Self::TenantId => "give a tenant id: 2 to 64 of A-Z a-z 0-9 . _ -, beginning with a letter or digit, without ..".to_owned(),
+            Self::TenantPattern => "give a tenant id in which up to two * stand for any characters".to_owned(),
+            Self::Text => "give text on one line, at most 1024 characters".to_owned(),
+            Self::Uri => "give an https:// URI without user and fragment".to_owned(),
+        }
+    }
+
+    /// The JSON Schema. It is for editors and may take more than [`Form::check`], never less.
+    pub(crate) fn schema(&self) -> Value {
+        match self {
+            Self::Boolean => json!({"type": "boolean"}),
+            Self::Count { least, most } => json!({"type": "integer", "minimum": least, "maximum": most}),
+            Self::Rate => json!({"type": "number", "exclusiveMinimum": 0, "maximum": parse::MAX_RATE}),
+            Self::Duration { .. } => json!({"type": "string", "pattern": "^(\\d+h)?(\\d+m)?(\\d+s)?(\\d+ms)?$"}),
+            Self::Size { .. } => json!({"type": ["integer", "string"], "pattern": "^\\d+([KMGT]iB|[kMG]?B)?$", "minimum": 0}),
+            Self::OneOf(words) => json!({"enum": words}),
+            Self::Algorithm => json!({"enum": parse::ALGORITHMS}),
+            Self::Account => json!({"type": ["integer", "string"], "pattern": "^\\d{12}$"}),
+            Self::Endpoint | Self::Uri => json!({"type": "string", "pattern": "^https?://"}),
+            Self::HeaderName => json!({"type": "string", "pattern": "^[a-z0-9!#$%&'*+.^_`|~-]+$"}),
+            Self::Region => json!({"type": "string", "pattern": "^[a-z]{2,}(-[a-z0-9]+)+$"}),
+            Self::RoleArn => json!({"type": "string", "pattern": "^arn:[a-z-]+:iam::\\d{12}:role/"}),
+            Self::ServiceName => json!({"type": "string", "pattern": "^[a-z0-9-]{1,63}$"}),
+            Self::AccessKeyId => json!({"type": "string", "pattern": "^[A-Za-z0-9_]{1,128}$"}),
+            Self::TenantId => json!({"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{1,63}$"}),
+            Self::TenantPattern => json!({"type": "string", "pattern": "^[A-Za-z0-9._*-]{1,64}$"}),
+            Self::Address
+            | Self::AddressOrNone
+            | Self::Claim
+            | Self::ExternalId
+            | Self::Path
+            | Self::TagKey
+            | Self::Template(_)
+            | Self::Text => {
+                json!({"type": "string", "minLength": 1})
+            }
+        }
+    }
+}
+
+fn algorithm(text: &str) -> Result<(), Fault> {
+    if parse::ALGORITHMS.contains(&text) {
+        return Ok(());
+    }
+    let wrong = match text.to_ascii_uppercase().as_str() {
+        "HS256" | "HS384" | "HS512" => {
+            format!(
+                "{text} is symmetric: everyone who can verify a token could also make one, and a public key could be taken for the secret"
+            )
+        }
+        "NONE" => "unsigned tokens prove nothing".to_owned(),
+        _ => format!("{} is not a signature algorithm that is supported", quote(text)),
+    };
+    Err(Fault::new(wrong, Form::Algorithm.expected()))
+}

@@ -1,0 +1,152 @@
+//! From single values to types. `None` means that the value does not have the form; [`Form`](super::Form) says why.
+
+use std::{net::SocketAddr, time::Duration};
+
+use http::{HeaderName, Uri};
+use jsonwebtoken::Algorithm;
+
+use super::super::super::{ClaimPath, Endpoint, TenantPattern, document::Scalar, quantity};
+
+/// What tokens may be signed with: asymmetric algorithms alone.
+pub(super) const ALGORITHMS: [&str; 9] = ["ES256", "ES384", "EdDSA", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"];
+/// Requests per second beyond which a limit is a slip of the finger.
+pub(super) const MAX_RATE: f64 = 1_000_000.0;
+/// Longest free text, in bytes.
+const MAX_TEXT: usize = 1024;
+
+pub(crate) fn text(scalar: &Scalar) -> Option<String> {
+    let text = &scalar.text;
+    (!text.is_empty() && text.len() <= MAX_TEXT && !text.chars().any(char::is_control)).then(|| text.clone())
+}
+
+pub(crate) fn boolean(scalar: &Scalar) -> Option<bool> {
+    scalar.as_bool()
+}
+
+pub(crate) fn count(scalar: &Scalar) -> Option<u64> {
+    (scalar.plain && scalar.text.bytes().all(|b| b.is_ascii_digit())).then(|| scalar.text.parse().ok())?
+}
+
+pub(crate) fn rate(scalar: &Scalar) -> Option<f64> {
+    let rate: f64 = scalar.plain.then(|| scalar.text.parse().ok())??;
+    (rate > 0.0 && rate <= MAX_RATE).then_some(rate)
+}
+
+pub(crate) fn duration(scalar: &Scalar) -> Option<Duration> {
+    quantity::duration(&scalar.text)
+}
+
+pub(crate) fn size(scalar: &Scalar) -> Option<usize> {
+    quantity::size(&scalar.text)?.try_into().ok()
+}
+
+pub(crate) fn address(scalar: &Scalar) -> Option<SocketAddr> {
+    scalar.text.parse().ok()
+}
+
+pub(crate) fn endpoint(scalar: &Scalar) -> Option<Endpoint> {
+    let uri = uri(scalar)?;
+    if uri.path_and_query().is_some_and(|rest| rest.as_str() != "/") {
+        return None;
+    }
+    Some(Endpoint { tls: uri.scheme_str() == Some("https"), authority: uri.authority()?.clone() })
+}
+
+pub(crate) fn uri(scalar: &Scalar) -> Option<Uri> {
+    if scalar.text.contains('#') || scalar.text.len() > MAX_TEXT {
+        return None;
+    }
+    let uri: Uri = scalar.text.parse().ok()?;
+    let authority = uri.authority()?;
+    // With a user in front there is no such prefix. A port that is empty or too large is no number.
+    let port = authority.as_str().strip_prefix(authority.host())?;
+    let port_fits = port.is_empty() || authority.port_u16().is_some_and(|port| port > 0);
+    let plain = !authority.host().is_empty() && port_fits;
+    (plain && matches!(uri.scheme_str(), Some("http" | "https"))).then_some(uri)
+}
+
+/// In lower case only: HTTP/2 has no other, and one spelling can be searched for.
+pub(crate) fn header(scalar: &Scalar) -> Option<HeaderName> {
+    HeaderName::from_lowercase(scalar.text.as_bytes()).ok()
+}
+
+pub(crate) fn algorithm(scalar: &Scalar) -> Option<Algorithm> {
+    ALGORITHMS.contains(&scalar.text.as_str()).then(|| scalar.text.parse().ok())?
+}
+
+pub(crate) fn claim(scalar: &Scalar) -> Option<ClaimPath> {
+    text(scalar).map(ClaimPath)
+}
+
+/// At most two `*`: matching takes time that grows with a power of their number.
+pub(crate) fn tenant_pattern(scalar: &Scalar) -> Option<TenantPattern> {
+    let text = &scalar.text;
+    let fits = (1..=64).contains(&text.len())
+        && text.bytes().all(|b| b == b'*' || crate::tenant::TenantId::is_id_byte(b))
+        && text.bytes().filter(|b| *b == b'*').count() <= 2
+        && !text.contains("**");
+    fits.then(|| TenantPattern(text.clone()))
+}
+
+/// By shape alone; whether the region exists is known where the partitions are.
+pub(crate) fn region(scalar: &Scalar) -> Option<String> {
+    let mut parts = scalar.text.split('-');
+    let area = parts.next()?;
+    let rest: Vec<_> = parts.collect();
+    let word = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    let fits = scalar.text.len() <= 32
+        && area.len() >= 2
+        && area.bytes().all(|b| b.is_ascii_lowercase())
+        && rest.len() >= 2
+        && rest.iter().all(|part| word(part));
+    fits.then(|| scalar.text.clone())
+}
+
+/// `arn:PARTITION:iam::ACCOUNT:role/[PATH/]NAME`
+pub(crate) fn role_arn(scalar: &Scalar) -> Option<String> {
+    let mut parts = scalar.text.splitn(6, ':');
+    let mut next = || parts.next();
+    let (arn, partition, iam, region, account, resource) = (next()?, next()?, next()?, next()?, next()?, next()?);
+    let name = resource.strip_prefix("role/")?;
+    let fits = arn == "arn"
+        && partition.starts_with("aws")
+        && iam == "iam"
+        && region.is_empty()
+        && is_account(account)
+        && !name.is_empty()
+        && name.len() <= 576
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+=,.@/-".contains(&b));
+    fits.then(|| scalar.text.clone())
+}
+
+pub(crate) fn account(scalar: &Scalar) -> Option<String> {
+    is_account(&scalar.text).then(|| scalar.text.clone())
+}
+
+/// `ExternalId` of [AssumeRole](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html).
+pub(crate) fn external_id(scalar: &Scalar) -> Option<String> {
+    let text = &scalar.text;
+    let fits = (2..=1224).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&b));
+    fits.then(|| text.clone())
+}
+
+/// AWS's own have 16 characters or more; emulators take `test`.
+pub(crate) fn access_key_id(scalar: &Scalar) -> Option<String> {
+    let text = &scalar.text;
+    ((1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')).then(|| text.clone())
+}
+
+/// An endpoint prefix.
+pub(crate) fn service(text: &str) -> bool {
+    (1..=63).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
+/// [Tag](https://docs.aws.amazon.com/STS/latest/APIReference/API_Tag.html); the prefix `aws:` is AWS's own.
+pub(crate) fn tag_key(text: &str) -> bool {
+    let taken = |c: char| c.is_alphanumeric() || (c.is_whitespace() && !c.is_control()) || "_.:/=+-@".contains(c);
+    (1..=128).contains(&text.chars().count()) && text.chars().all(taken) && !text.to_ascii_lowercase().starts_with("aws:")
+}
+
+fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
+}

@@ -1,0 +1,132 @@
+//! The reference in `config/README.md`, out of the table.
+//!
+//! Written by `PALISADE_BLESS=1 cargo test --lib reference`, and compared by the test otherwise.
+
+use std::{fs, path::Path};
+
+use super::{Absent, Form, Kind, RECORDS, ROOT, Setting};
+use crate::config::quantity;
+
+const BEGIN: &str = "<!-- The tables are written from src/config/settings/table.rs by `PALISADE_BLESS=1 cargo test --lib reference`. -->\n";
+const END: &str = "<!-- The end of the tables. -->\n";
+
+#[test]
+fn the_reference_is_that_of_the_table() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/README.md");
+    let old = fs::read_to_string(&path).unwrap();
+    let (head, rest) = old.split_once(BEGIN).expect("the tables' beginning");
+    let (_, tail) = rest.split_once(END).expect("the tables' end");
+    let new = format!("{head}{BEGIN}{}{END}{tail}", tables());
+    if std::env::var_os("PALISADE_BLESS").is_some() {
+        fs::write(&path, &new).unwrap();
+    }
+    assert!(old == new, "config/README.md is out of date: PALISADE_BLESS=1 cargo test --lib reference");
+}
+
+fn tables() -> String {
+    let mut text = String::new();
+    // `server` is the same everywhere, and described once.
+    let (sections, rest): (Vec<_>, Vec<_>) = ROOT.iter().partition(|setting| matches!(setting.kind, Kind::Section(_)));
+    for setting in sections {
+        let mut rows = String::new();
+        let Kind::Section(settings) = setting.kind else { continue };
+        text.push_str(&format!("\n### `{}`\n\n{}\n", setting.key, setting.about));
+        table(&mut text, &mut rows, setting.key, settings);
+    }
+    let Some(Setting { kind: Kind::Map(_, Kind::Section(record)), about, .. }) = RECORDS.first() else { return text };
+    text.push_str(&format!("\n### Tenant records\n\nThe file of `tenants.directory.file`: one mapping, `tenants`. {about}\n"));
+    table(&mut text, &mut String::new(), "tenants.ID", record);
+    text.push_str("\n### Not supported yet\n\nRefused, so that nothing is ignored in silence:");
+    for setting in rest {
+        text.push_str(&format!(" `{}`,", setting.key));
+    }
+    let mut planned = Vec::new();
+    not_yet(&mut planned, "", ROOT);
+    planned.retain(|key| !ROOT.iter().any(|setting| setting.key == key));
+    text.push_str(&format!(" `{}`.\n", planned.join("`, `")));
+    text
+}
+
+fn table(text: &mut String, rows: &mut String, path: &str, settings: &[Setting]) {
+    text.push_str("\n| key | takes | default | |\n| --- | --- | --- | --- |\n");
+    self::rows(rows, path, settings);
+    text.push_str(rows);
+}
+
+fn rows(text: &mut String, path: &str, settings: &[Setting]) {
+    for setting in settings.iter().filter(|setting| !matches!(setting.kind, Kind::NotYet)) {
+        let key = format!("{path}.{}", setting.key);
+        let absent = match setting.absent {
+            Absent::Default("{}") => String::new(),
+            Absent::Default(text) => format!("`{}`", text.trim_matches('"')),
+            Absent::Derived(from) => from.to_owned(),
+            Absent::Required => "**required**".to_owned(),
+            Absent::Unset => "unset".to_owned(),
+        };
+        text.push_str(&format!("| `{key}` | {} | {absent} | {} |\n", takes(&setting.kind), setting.about.replace('|', "\\|")));
+        match &setting.kind {
+            Kind::Section(_) if setting.key == "server" && path != "server" => {}
+            Kind::Choice(settings) | Kind::Section(settings) => rows(text, &key, settings),
+            Kind::List(Kind::Section(settings)) => rows(text, &format!("{key}[]"), settings),
+            Kind::Map(_, Kind::Section(settings)) => rows(text, &format!("{key}.NAME"), settings),
+            Kind::Json | Kind::List(_) | Kind::Map(..) | Kind::NotYet | Kind::OneOrMore(_) | Kind::Scalar(_) | Kind::Secret => {}
+        }
+    }
+}
+
+fn takes(kind: &Kind) -> String {
+    match kind {
+        Kind::Choice(_) => "exactly one of the following".to_owned(),
+        Kind::Json => "data or text".to_owned(),
+        Kind::List(of) => format!("list of: {}", takes(of)),
+        Kind::Map(names, of) => format!("mapping from {} to {}", form_name(names), takes(of)),
+        Kind::NotYet => String::new(),
+        Kind::OneOrMore(form) => format!("{}, or a list", form_name(form)),
+        Kind::Scalar(form) => form_name(form),
+        Kind::Secret => "secret".to_owned(),
+        Kind::Section(_) => "mapping".to_owned(),
+    }
+}
+
+fn not_yet(planned: &mut Vec<String>, path: &str, settings: &[Setting]) {
+    for setting in settings {
+        let key = if path.is_empty() { setting.key.to_owned() } else { format!("{path}.{}", setting.key) };
+        match &setting.kind {
+            Kind::NotYet => planned.push(key),
+            Kind::Choice(settings) | Kind::Section(settings) => not_yet(planned, &key, settings),
+            Kind::List(Kind::Section(settings)) => not_yet(planned, &format!("{key}[]"), settings),
+            Kind::Map(_, Kind::Section(settings)) => not_yet(planned, &format!("{key}.NAME"), settings),
+            Kind::Json | Kind::List(_) | Kind::Map(..) | Kind::OneOrMore(_) | Kind::Scalar(_) | Kind::Secret => {}
+        }
+    }
+}
+
+fn form_name(form: &Form) -> String {
+    match form {
+        Form::AccessKeyId => "access key id".to_owned(),
+        Form::Account => "account id".to_owned(),
+        Form::Address => "address".to_owned(),
+        Form::AddressOrNone => "address or `none`".to_owned(),
+        Form::Algorithm => "algorithm".to_owned(),
+        Form::Boolean => "boolean".to_owned(),
+        Form::Claim => "claim".to_owned(),
+        Form::Count { least, most } => format!("{least} – {most}"),
+        Form::Duration { least, most } => format!("duration, {} – {}", quantity::show_duration(*least), quantity::show_duration(*most)),
+        Form::Endpoint => "endpoint".to_owned(),
+        Form::ExternalId => "external id".to_owned(),
+        Form::HeaderName => "header name".to_owned(),
+        Form::OneOf(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
+        Form::Path => "path".to_owned(),
+        Form::Rate => "number > 0".to_owned(),
+        Form::Region => "region".to_owned(),
+        Form::RoleArn => "role ARN".to_owned(),
+        Form::ServiceName => "service".to_owned(),
+        Form::Size { least, most } => format!("size, {} – {}", quantity::show_size(*least), quantity::show_size(*most)),
+        Form::TagKey => "tag key".to_owned(),
+        Form::Template(_) => "template".to_owned(),
+        Form::TenantId => "tenant id".to_owned(),
+        Form::TenantPattern => "tenant pattern".to_owned(),
+        Form::Text => "text".to_owned(),
+        Form::Uri => "URI".to_owned(),
+    }
+}

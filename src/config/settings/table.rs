@@ -1,0 +1,316 @@
+//! The table itself.
+
+use std::time::Duration;
+
+use super::{Form, Kind, Setting, default, derived, not_yet, optional, required};
+use crate::config::template::Lands;
+
+mod credentials;
+mod egress;
+
+/// The configuration file.
+pub(crate) const ROOT: &[Setting] = &[
+    optional("ingress", Kind::Section(INGRESS), "Where callers come in. Leave it out for an egress-only sidecar."),
+    optional("egress", Kind::Section(egress::EGRESS), "Where the application goes out to AWS. Leave it out for an ingress-only sidecar."),
+    default("admin", Kind::Section(ADMIN), "{}", "The operators' listener."),
+    default(
+        "probes",
+        Kind::Section(PROBES),
+        "{}",
+        "The listener that answers `/livez` and `/readyz` alone, for kubelets and load balancers.",
+    ),
+    required("identity", Kind::Section(IDENTITY), "Whose tokens are believed, and what they must say."),
+    required("tenants", Kind::Section(TENANTS), "Which tenants there are."),
+    optional(
+        "credentials",
+        Kind::Section(credentials::CREDENTIALS),
+        "How tenant credentials are obtained. Required with `egress`, refused without it.",
+    ),
+    not_yet("guard", "Isolation rules on the requests themselves."),
+    default("limits", Kind::Section(LIMITS), "{}", "What one tenant may use."),
+    default(
+        "server",
+        Kind::Section(SERVER),
+        "{}",
+        "Limits of every listener; each listener may override single values under a `server` of its own.",
+    ),
+    default("telemetry", Kind::Section(TELEMETRY), "{}", "Logs and metrics."),
+];
+
+const INGRESS: &[Setting] = &[
+    default("listen", ADDRESS, "0.0.0.0:8443", "Address to listen on: all interfaces, since callers come from elsewhere."),
+    required("tls", Kind::Section(TLS), "The server's certificate. TLS is not optional: tokens pass here."),
+    required(
+        "upstream",
+        ENDPOINT,
+        "The application, `http://HOST:PORT`. Plain HTTP: it is meant to be on loopback. A passport for a live request passes here.",
+    ),
+    optional(
+        "headers",
+        Kind::Map(&Form::HeaderName, &Kind::Scalar(Form::Template(Lands::Header))),
+        "Extra headers for the application, as templates over the verified token and the tenant's record. What a caller sends under these names is removed.",
+    ),
+    not_yet("endpoints", "Which methods and paths a role may call."),
+    optional("server", Kind::Section(SERVER), "Overrides `server` for this listener."),
+];
+
+const TLS: &[Setting] = &[
+    required("certificate", PATH, "PEM file with the certificate chain, leaf first. Read again when it changes."),
+    required("private_key", PATH, "PEM file with its private key."),
+    not_yet("client_ca", "Roots for client certificates."),
+];
+
+const ADMIN: &[Setting] = &[
+    default(
+        "listen",
+        ADDRESS,
+        "127.0.0.1:8190",
+        "Address to listen on. Loopback is no trust boundary here, since the application shares it: what matters needs the token.",
+    ),
+    optional("token", Kind::Secret, "Token for `/config`, `/tenants`, `/drain` and `/quit`. Without one they are refused, to everyone."),
+    optional("metrics_token", Kind::Secret, "Token for `/metrics`, which is open without one: tenant names are in it."),
+    default(
+        "quit_from_loopback",
+        Kind::Scalar(Form::Boolean),
+        "false",
+        "Lets a caller on loopback end the process (`POST /quit`) without the token, so that a Job can end its own sidecar.",
+    ),
+    optional("server", Kind::Section(SERVER), "Overrides `server` for this listener."),
+];
+
+const PROBES: &[Setting] = &[
+    default(
+        "listen",
+        Kind::Scalar(Form::AddressOrNone),
+        "0.0.0.0:8191",
+        "Address to listen on, or `none`. All interfaces: a kubelet calls from outside the pod, and nothing but health is told.",
+    ),
+    optional("server", Kind::Section(SERVER), "Overrides `server` for this listener."),
+];
+
+const IDENTITY: &[Setting] = &[
+    default("tenant_header", HEADER, "x-tenant-id", "Header that names the tenant."),
+    default(
+        "token_header",
+        HEADER,
+        "x-tenant-token",
+        "Header that may carry the proof, besides `Authorization` and `X-Amz-Security-Token`.",
+    ),
+    required("issuers", Kind::List(&Kind::Section(ISSUER)), "Whose tokens are believed."),
+    optional(
+        "passport",
+        Kind::Section(PASSPORT),
+        "The handle that the application gets for each request. Refused without `ingress`, which alone makes them.",
+    ),
+];
+
+const ISSUER: &[Setting] = &[
+    required("issuer", TEXT, "The exact value of the claim `iss`."),
+    required(
+        "audience",
+        Kind::OneOrMore(&Form::Text),
+        "Accepted values of `aud`. Without one, a token made for any other service of the issuer would pass.",
+    ),
+    required("jwks", Kind::Section(JWKS), "The issuer's public keys: `uri` or `file`."),
+    default(
+        "algorithms",
+        Kind::OneOrMore(&Form::Algorithm),
+        "[RS256, ES256]",
+        "Accepted signature algorithms; the two that nearly every provider uses. Symmetric ones are refused.",
+    ),
+    default("claims", Kind::Section(CLAIMS), "{}", "Which claims mean what: names, or JSON pointers such as `/app_metadata/tenant`."),
+    default(
+        "leeway",
+        Kind::Scalar(Form::Duration { least: Duration::ZERO, most: Duration::from_secs(300) }),
+        "30s",
+        "Clock difference that is forgiven. A token lives that much longer, so it is small.",
+    ),
+    derived(
+        "tenants",
+        Kind::OneOrMore(&Form::TenantPattern),
+        "`[\"*\"]` for a single issuer; required with more than one",
+        "Tenants that this issuer may speak for, with up to two `*`. Issuers are not equal: a customer's own provider must not name another customer.",
+    ),
+];
+
+const JWKS: &[Setting] = &[
+    optional(
+        "uri",
+        Kind::Scalar(Form::Uri),
+        "Where the key set is, `https://`. Fetched in the background; what was fetched stays until something newer comes.",
+    ),
+    default("insecure", INSECURE, "false", INSECURE_ABOUT),
+    optional("ca", PATH, "PEM file of extra roots for `uri`."),
+    optional("file", PATH, "A key set in a file, read again when it changes."),
+    not_yet("discovery", "Finding the key set by OpenID Connect discovery."),
+];
+
+const CLAIMS: &[Setting] = &[
+    default("tenant", CLAIM, "tenant_id", "A string, or an array of strings that must contain the tenant."),
+    default("subject", CLAIM, "sub", "A string; the token must have it."),
+    default("roles", CLAIM, "roles", "A string with spaces between roles, or an array of strings. May be absent."),
+];
+
+const PASSPORT: &[Setting] = &[
+    default(
+        "lifetime",
+        Kind::Scalar(Form::OneOf(&["request"])),
+        "request",
+        "A passport dies with the request that it was made for. Requests in progress are the whole blast radius.",
+    ),
+    default(
+        "max_age",
+        Kind::Scalar(Form::Duration { least: Duration::from_secs(1), most: Duration::from_secs(24 * 3600) }),
+        "5m",
+        "Longest life of a passport, however long its request takes: an upload fits, a forgotten stream does not.",
+    ),
+];
+
+const TENANTS: &[Setting] = &[required(
+    "directory",
+    Kind::Choice(&[
+        optional("file", PATH, "A YAML file of records, read again when it changes. A tenant that is not in it is refused."),
+        optional(
+            "any",
+            Kind::Section(&[]),
+            "`{}`: every tenant that a verified token names exists. Nobody can be suspended, and records are empty.",
+        ),
+        not_yet("dynamodb", "Records in a DynamoDB table."),
+    ]),
+    "Where tenant records come from. Without a default: whether unknown tenants are refused is a decision.",
+)];
+
+const LIMITS: &[Setting] = &[
+    default(
+        "default",
+        Kind::Section(LIMIT),
+        "{}",
+        "For tenants without a tier or limits of their own. Unset is unlimited: a good number depends on the service behind.",
+    ),
+    optional(
+        "tiers",
+        Kind::Map(&Form::Text, &Kind::Section(LIMIT)),
+        "By the `tier` of the tenant's record. What a tier leaves out comes from `default`.",
+    ),
+    default(
+        "store",
+        Kind::Choice(&[
+            optional("memory", Kind::Section(&[]), "`{}`: each process counts for itself."),
+            not_yet("redis", "Counting across processes."),
+        ]),
+        "{memory: {}}",
+        "Where the counts are.",
+    ),
+];
+
+/// `limits.default`, `limits.tiers.*` and a record's `limits`.
+const LIMIT: &[Setting] = &[
+    optional("requests_per_second", Kind::Scalar(Form::Rate), "Sustained rate on each listener."),
+    derived(
+        "burst",
+        Kind::Scalar(Form::Count { least: 1, most: 1_000_000 }),
+        "the requests of one second, where there is a rate",
+        "Requests that may come at once after a pause.",
+    ),
+    optional("concurrent", Kind::Scalar(Form::Count { least: 1, most: 1_000_000 }), "Requests in progress at once on each listener."),
+    not_yet("bytes_per_second", "Bandwidth."),
+];
+
+const SERVER: &[Setting] = &[
+    default("handshake_timeout", short(), "5s", "From accept to the end of the TLS handshake. Room for several slow round trips."),
+    default("header_timeout", short(), "5s", "From a request's first byte to the end of its headers: ends slow-header attacks."),
+    default(
+        "idle_timeout",
+        long(),
+        "60s",
+        "Longest silence, between requests and inside a body. Load balancers give up at 60 seconds too.",
+    ),
+    default(
+        "header_bytes",
+        Kind::Scalar(Form::Size { least: 4 << 10, most: 1 << 20 }),
+        "64KiB",
+        "Names, values and separators of all headers. Room for large tokens.",
+    ),
+    default("headers", Kind::Scalar(Form::Count { least: 16, most: 1_000 }), "100", "Number of header lines."),
+    default(
+        "uri_bytes",
+        Kind::Scalar(Form::Size { least: 1 << 10, most: 64 << 10 }),
+        "16KiB",
+        "Length of the request target. S3 keys of 1,024 bytes fit even when each is encoded.",
+    ),
+    default("connections", Kind::Scalar(Form::Count { least: 1, most: 1_000_000 }), "10000", "Connections open at once; bounds memory."),
+    default("drain", long(), "25s", "How long a drain may take: under the 30 seconds that Kubernetes and ECS wait by default."),
+];
+
+const TELEMETRY: &[Setting] = &[
+    default(
+        "logs",
+        Kind::Section(&[
+            default("format", Kind::Scalar(Form::OneOf(&["json"])), "json", "One JSON object a line: one line for each request."),
+            default(
+                "level",
+                Kind::Scalar(Form::OneOf(&["error", "warn", "info", "debug", "trace"])),
+                "info",
+                "The least severe level that is written.",
+            ),
+        ]),
+        "{}",
+        "To standard output.",
+    ),
+    default(
+        "metrics",
+        Kind::Section(&[default(
+            "max_tenants",
+            Kind::Scalar(Form::Count { least: 1, most: 100_000 }),
+            "1000",
+            "Distinct values of the label `tenant`; the rest are `_other`. Each costs time series in Prometheus.",
+        )]),
+        "{}",
+        "For Prometheus, on the admin listener.",
+    ),
+    not_yet("audit", "The audit log."),
+    not_yet("traces", "OpenTelemetry traces."),
+];
+
+/// The file of `tenants.directory.file`.
+pub(crate) const RECORDS: &[Setting] = &[required(
+    "tenants",
+    Kind::Map(&Form::TenantId, &Kind::Section(RECORD)),
+    "Records by tenant id. Two ids that differ in case alone are refused.",
+)];
+
+const RECORD: &[Setting] = &[
+    default(
+        "status",
+        Kind::Scalar(Form::OneOf(&["active", "suspended"])),
+        "active",
+        "A suspended tenant is refused, whatever its tokens say.",
+    ),
+    optional("tier", TEXT, "Names a set of limits in `limits.tiers`."),
+    optional("cell", TEXT, "Group of tenants that shares resources."),
+    optional("account", Kind::Scalar(Form::Account), "AWS account of the tenant."),
+    optional("external_id", Kind::Scalar(Form::ExternalId), "External id that the tenant role's trust policy demands."),
+    optional("kms_key", TEXT, "KMS key id, alias or ARN."),
+    optional("region", Kind::Scalar(Form::Region), "Home region."),
+    optional("limits", Kind::Section(LIMIT), "Limits of its own; they win over the tier's."),
+    optional("attributes", Kind::Map(&Form::Text, &Kind::Scalar(Form::Text)), "Free values for templates, `{tenant.attributes.NAME}`."),
+];
+
+const ADDRESS: Kind = Kind::Scalar(Form::Address);
+const CLAIM: Kind = Kind::Scalar(Form::Claim);
+const ENDPOINT: Kind = Kind::Scalar(Form::Endpoint);
+const HEADER: Kind = Kind::Scalar(Form::HeaderName);
+const INSECURE: Kind = Kind::Scalar(Form::Boolean);
+const INSECURE_ABOUT: &str =
+    "Allows `http://` beside it, which is refused otherwise: on loopback too, since the application could listen on that port.";
+const PATH: Kind = Kind::Scalar(Form::Path);
+const REGION: Kind = Kind::Scalar(Form::Region);
+const TEXT: Kind = Kind::Scalar(Form::Text);
+
+const fn short() -> Kind {
+    Kind::Scalar(Form::Duration { least: Duration::from_millis(100), most: Duration::from_secs(60) })
+}
+
+const fn long() -> Kind {
+    Kind::Scalar(Form::Duration { least: Duration::from_secs(1), most: Duration::from_secs(3600) })
+}

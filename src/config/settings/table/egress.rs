@@ -1,0 +1,55 @@
+//! `egress`
+
+use super::{
+    ENDPOINT, Form, INSECURE, INSECURE_ABOUT, Kind, PATH, REGION, SERVER, Setting, default, derived, long, not_yet, optional, required,
+    short,
+};
+
+pub(super) const EGRESS: &[Setting] = &[
+    default(
+        "listen",
+        Kind::OneOrMore(&Form::Address),
+        "127.0.0.1:8180",
+        "Addresses to listen on. Loopback: the proofs of live requests pass here in plain HTTP.",
+    ),
+    required("region", REGION, "The region for requests that name none."),
+    derived("regions", Kind::OneOrMore(&Form::Region), "`region` alone", "Regions that may be called; `region` is one of them."),
+    derived(
+        "proofs",
+        Kind::OneOrMore(&Form::OneOf(&["passport", "jwt"])),
+        "`[passport]` with an ingress, `[jwt]` without",
+        "Which proofs are taken. A JWT that leaks works for its whole life, so `[passport, jwt]` is outside the security claim.",
+    ),
+    required(
+        "services",
+        Kind::Map(&Form::ServiceName, &Kind::Section(SERVICE)),
+        "Services that may be called, by endpoint prefix. What is not listed is refused; services that hand out credentials cannot be listed.",
+    ),
+    optional("ca", PATH, "PEM file of extra roots for every upstream, besides the platform's."),
+    optional("server", Kind::Section(SERVER), "Overrides `server` for this listener."),
+];
+
+const SERVICE: &[Setting] = &[
+    optional("endpoint", ENDPOINT, "Where to send requests instead of AWS's own host name: a VPC endpoint, an emulator."),
+    default("insecure", INSECURE, "false", INSECURE_ABOUT),
+    optional("ca", PATH, "PEM file of extra roots for this service."),
+    optional("region", REGION, "Region to sign for, whatever the request says: for global services and emulators."),
+    optional("signing_name", Kind::Scalar(Form::ServiceName), "Name in the credential scope, where it is not the endpoint prefix."),
+    default(
+        "body_limit",
+        Kind::Scalar(Form::Size { least: 1 << 10, most: 256 << 20 }),
+        "16MiB",
+        "Largest body that is held in memory to be hashed. DynamoDB's largest request has 16 MB; S3 bodies stream and are not held.",
+    ),
+    default(
+        "timeouts",
+        Kind::Section(&[
+            default("connect", short(), "5s", "TCP and TLS set-up."),
+            default("response", long(), "60s", "From the request's end to the response's head: what boto3 waits by default."),
+            default("idle", long(), "60s", "Longest silence inside a body."),
+        ]),
+        "{}",
+        "Deadlines towards this service.",
+    ),
+    not_yet("unguarded", "Says that no guard rule is wanted."),
+];

@@ -1,0 +1,195 @@
+//! Session policies: JSON with placeholders inside its strings.
+//!
+//! The JSON is parsed once, when the configuration loads, and kept compact: STS refuses a policy of more than 2,048
+//! characters, and some stores do worse. What a tenant brings is escaped as JSON, so it stays inside its string, and is
+//! refused where it would mean something to IAM (`*`, `?`, `$`).
+
+mod strict;
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::{Name, RenderError, Segment, TemplateError, Values, names, parse};
+
+/// Most characters of a session policy. [AssumeRole](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html)
+pub const SESSION_POLICY_LIMIT: usize = 2048;
+
+/// A session policy with placeholders.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JsonTemplate {
+    segments: Vec<Segment>,
+    /// Whether a rendering could make two keys of one object equal.
+    keys_vary: bool,
+}
+
+impl JsonTemplate {
+    /// Parses `text` as a JSON object. Placeholders may stand inside its strings; `${...}` is an IAM policy variable and is left alone.
+    ///
+    /// # Errors
+    /// What is not a JSON object, repeats a key, or is too long before anything is filled in; unknown names, stray braces, and
+    /// placeholders whose end cannot be told.
+    pub fn parse(text: &str) -> Result<Self, TemplateError> {
+        let value = strict::parse(text).map_err(|error| TemplateError(format!("it is not JSON: {error}")))?;
+        if !value.is_object() {
+            return Err(TemplateError("it is not a JSON object".to_owned()));
+        }
+        let mut writer = Writer::default();
+        writer.value(&value)?;
+        let template = writer.finish();
+        let literal = template.literal_len();
+        if literal > SESSION_POLICY_LIMIT {
+            return Err(TemplateError(format!(
+                "it has {literal} characters without spaces and placeholders; STS takes {SESSION_POLICY_LIMIT}"
+            )));
+        }
+        Ok(template)
+    }
+
+    /// The policy with every placeholder replaced: compact JSON, ASCII only.
+    ///
+    /// # Errors
+    /// [`RenderError`], with the placeholder's name.
+    pub fn render(&self, values: &dyn Values) -> Result<String, RenderError> {
+        let mut json = String::with_capacity(self.literal_len() + 64);
+        for segment in &self.segments {
+            match segment {
+                Segment::Literal(literal) => json.push_str(literal),
+                Segment::Placeholder(name) => {
+                    let value =
+                        values.value(name).filter(|value| !value.is_empty()).ok_or_else(|| RenderError::Missing(name.to_string()))?;
+                    if value.contains(['*', '?', '$']) || value.contains("..") || value.chars().any(char::is_control) {
+                        return Err(RenderError::Unsafe(format!("{{{name}}}")));
+                    }
+                    escape(&value, &mut json);
+                }
+            }
+        }
+        if self.keys_vary && strict::parse(&json).is_err() {
+            return Err(RenderError::Unsafe("a policy with two equal keys".to_owned()));
+        }
+        Ok(json)
+    }
+
+    /// The placeholders, in order.
+    pub fn names(&self) -> impl Iterator<Item = &Name> {
+        names(&self.segments)
+    }
+
+    fn literal_len(&self) -> usize {
+        self.segments.iter().map(|segment| if let Segment::Literal(literal) = segment { literal.len() } else { 0 }).sum()
+    }
+}
+
+/// Writes compact JSON, cut into segments at the placeholders.
+#[derive(Default)]
+struct Writer {
+    segments: Vec<Segment>,
+    literal: String,
+    keys_vary: bool,
+}
+
+impl Writer {
+    fn value(&mut self, value: &Value) -> Result<(), TemplateError> {
+        match value {
+            Value::Null | Value::Bool(_) | Value::Number(_) => self.literal.push_str(&value.to_string()),
+            Value::String(text) => self.string(text)?,
+            Value::Array(items) => {
+                self.literal.push('[');
+                for (at, item) in items.iter().enumerate() {
+                    self.comma(at);
+                    self.value(item)?;
+                }
+                self.literal.push(']');
+            }
+            Value::Object(members) => {
+                self.literal.push('{');
+                for (at, (key, value)) in members.iter().enumerate() {
+                    self.comma(at);
+                    let before = self.segments.len();
+                    self.string(key)?;
+                    self.keys_vary |= self.segments.len() > before;
+                    self.literal.push(':');
+                    self.value(value)?;
+                }
+                self.literal.push('}');
+            }
+        }
+        Ok(())
+    }
+
+    fn comma(&mut self, at: usize) {
+        if at > 0 {
+            self.literal.push(',');
+        }
+    }
+
+    fn string(&mut self, text: &str) -> Result<(), TemplateError> {
+        self.literal.push('"');
+        let mut rest = text;
+        while let Some(brace) = rest.find(['{', '}']) {
+            let before = &rest[..brace];
+            escape(before, &mut self.literal);
+            rest = if before.ends_with('$') && rest[brace..].starts_with('{') {
+                if let Ok((name, _)) = parse::placeholder(&rest[brace..]) {
+                    return Err(TemplateError(format!("${{{name}}} is no policy variable; write {{{name}}} for the placeholder")));
+                }
+                let end = policy_variable(&rest[brace..])?;
+                escape(&rest[brace..brace + end], &mut self.literal);
+                &rest[brace + end..]
+            } else {
+                let (name, after) = parse::placeholder(&rest[brace..])?;
+                self.check_end(&name, after)?;
+                self.segments.push(Segment::Literal(std::mem::take(&mut self.literal)));
+                self.segments.push(Segment::Placeholder(name));
+                after
+            };
+        }
+        escape(rest, &mut self.literal);
+        self.literal.push('"');
+        Ok(())
+    }
+
+    fn check_end(&self, name: &Name, after: &str) -> Result<(), TemplateError> {
+        match after.as_bytes() {
+            [] => Ok(()),
+            [b'{', ..] | [b'$', b'{', ..] => Err(TemplateError(format!(
+                "{{{name}}} is directly followed by another placeholder or policy variable, and it could not be told where it ends; \
+                 separate with a character outside the id alphabet, such as / or #"
+            ))),
+            [next, ..] => parse::check_end(name, *next),
+        }
+    }
+
+    fn finish(mut self) -> JsonTemplate {
+        self.segments.push(Segment::Literal(self.literal));
+        JsonTemplate { segments: self.segments, keys_vary: self.keys_vary }
+    }
+}
+
+/// Length of the `{...}` of an IAM policy variable that `text` begins with.
+fn policy_variable(text: &str) -> Result<usize, TemplateError> {
+    match text[1..].find(['{', '}']) {
+        Some(end) if text[1 + end..].starts_with('}') => Ok(end + 2),
+        Some(_) => Err(TemplateError("a placeholder cannot stand inside a policy variable ${...}".to_owned())),
+        None => Err(TemplateError("there is a '${' without its '}'".to_owned())),
+    }
+}
+
+/// Appends `text` as the inside of a JSON string. Everything outside ASCII is written as `\u`: STS takes a policy's
+/// characters up to U+00FF only.
+fn escape(text: &str, json: &mut String) {
+    for c in text.chars() {
+        match c {
+            '"' => json.push_str("\\\""),
+            '\\' => json.push_str("\\\\"),
+            ' '..='~' => json.push(c),
+            _ => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    // Writing to a String does not fail.
+                    let _ = write!(json, "\\u{unit:04x}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! From text to segments, and the rule about where a placeholder ends.
+//!
+//! `arn:…:role/{tenant.id}-data` looks harmless until a tenant is called `acme-eu`: with a prefix or wildcard match `acme-`
+//! also begins `acme-eu-`. So where a rendering is matched (ARNs, tags, policies), `{tenant.id}` may not be followed by a
+//! byte that can stand in an id, nothing at all may be followed by another placeholder, and no placeholder by a wildcard.
+//! `/` and `#` are outside the id alphabet and make good separators.
+
+use super::{ClaimPath, Name, Segment, TemplateError};
+use crate::tenant::TenantId;
+
+/// Longest placeholder, in bytes; a claim's JSON pointer is the longest thing that one names.
+const MAX_NAME: usize = 256;
+
+/// Splits `text` at its placeholders. Braces mean nothing else and cannot be escaped.
+pub(super) fn segments(text: &str) -> Result<Vec<Segment>, TemplateError> {
+    let mut segments = Vec::new();
+    let mut rest = text;
+    while let Some(open) = rest.find(['{', '}']) {
+        let (literal, tail) = rest.split_at(open);
+        if !literal.is_empty() {
+            segments.push(Segment::Literal(literal.to_owned()));
+        }
+        let (name, after) = placeholder(tail)?;
+        segments.push(Segment::Placeholder(name));
+        rest = after;
+    }
+    if !rest.is_empty() {
+        segments.push(Segment::Literal(rest.to_owned()));
+    }
+    Ok(segments)
+}
+
+/// Takes the placeholder that `text` begins with, and returns what follows it.
+pub(super) fn placeholder(text: &str) -> Result<(Name, &str), TemplateError> {
+    let Some(inner) = text.strip_prefix('{') else {
+        return Err(TemplateError("there is a '}' without its '{'".to_owned()));
+    };
+    match inner.find(['{', '}']) {
+        Some(end) if inner[end..].starts_with('}') => Ok((name(&inner[..end])?, &inner[end + 1..])),
+        _ => Err(TemplateError("there is a '{' without its '}'".to_owned())),
+    }
+}
+
+/// Refuses placeholders whose value could run on into what follows.
+pub(super) fn check_ends(segments: &[Segment]) -> Result<(), TemplateError> {
+    for pair in segments.windows(2) {
+        let [Segment::Placeholder(name), next] = pair else { continue };
+        let next = match next {
+            Segment::Placeholder(next) => {
+                return Err(TemplateError(format!(
+                    "{{{name}}} and {{{next}}} need something between them: it could not be told where one ends; separate with a \
+                     character outside the id alphabet, such as / or #"
+                )));
+            }
+            Segment::Literal(literal) => literal.as_bytes().first().copied().unwrap_or_default(),
+        };
+        check_end(name, next)?;
+    }
+    Ok(())
+}
+
+/// Refuses `next` as the byte after `name`'s value.
+pub(super) fn check_end(name: &Name, next: u8) -> Result<(), TemplateError> {
+    let wildcard = matches!(next, b'*' | b'?');
+    let runs_on = *name == Name::TenantId && TenantId::is_id_byte(next);
+    if !wildcard && !runs_on {
+        return Ok(());
+    }
+    let next = char::from(next);
+    let example =
+        if wildcard { format!("\"c1{next}\" also matches \"c10\"") } else { format!("\"acme{next}\" also begins \"acme{next}eu{next}\"") };
+    Err(TemplateError(format!(
+        "{{{name}}} is directly followed by '{next}', and {example}; separate with a character outside the id alphabet, such as / or #"
+    )))
+}
+
+fn name(text: &str) -> Result<Name, TemplateError> {
+    if text.len() > MAX_NAME {
+        return Err(TemplateError(format!("a placeholder is at most {MAX_NAME} characters long")));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(unknown(text));
+    }
+    Ok(match text {
+        "cell" | "tenant.cell" => Name::TenantCell,
+        "issuer" => Name::Issuer,
+        "subject" => Name::Subject,
+        "tenant.account" => Name::TenantAccount,
+        "tenant.external_id" => Name::TenantExternalId,
+        "tenant.id" => Name::TenantId,
+        "tenant.kms_key" => Name::TenantKmsKey,
+        "tenant.region" => Name::TenantRegion,
+        "tenant.tier" => Name::TenantTier,
+        _ => match (text.strip_prefix("tenant.attributes."), text.strip_prefix("claims.")) {
+            (Some(attribute), _) if !attribute.is_empty() => Name::TenantAttribute(attribute.to_owned()),
+            (_, Some(claim)) if !claim.is_empty() => Name::Claim(ClaimPath(claim.to_owned())),
+            _ => return Err(unknown(text)),
+        },
+    })
+}
+
+fn unknown(text: &str) -> TemplateError {
+    TemplateError(format!(
+        "{{{}}} is not known; known are {{tenant.id}}, {{tenant.account}}, {{tenant.cell}}, {{tenant.external_id}}, {{tenant.kms_key}}, \
+         {{tenant.region}}, {{tenant.tier}}, {{tenant.attributes.NAME}}, {{subject}}, {{issuer}}, {{claims.NAME}} and {{claims./JSON/POINTER}}",
+        text.escape_debug()
+    ))
+}

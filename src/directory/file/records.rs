@@ -1,0 +1,59 @@
+//! The file of tenant records.
+
+use std::{collections::HashMap, path::Path, sync::Arc};
+
+use super::Records;
+use crate::{
+    config::{
+        ConfigErrors,
+        build::limits,
+        document::Bounds,
+        reader::{Reader, Section},
+        settings::{RECORDS, parse as form},
+    },
+    directory::{TenantRecord, TenantStatus},
+    tenant::TenantId,
+};
+
+/// Parses and validates a whole file. `origin` names it in errors.
+///
+/// # Errors
+/// Everything that is wrong, and ids that differ in case alone: somewhere such a pair is one (a bucket name, an e-mail address, a
+/// tag key), and then one tenant is the other.
+pub(super) fn parse(text: &str, origin: &str) -> Result<Records, ConfigErrors> {
+    let reader = Reader::open(text, origin, Path::new(""), RECORDS, Bounds::RECORDS)?;
+    let records = all(&reader.root());
+    reader.finish(Some(records)).map(|(records, _)| records)
+}
+
+fn all(root: &Section<'_>) -> Records {
+    let mut records = Records::new();
+    let mut folded: HashMap<String, String> = HashMap::new();
+    for (name, section) in root.sections("tenants") {
+        if let Some(other) = folded.insert(name.to_ascii_lowercase(), name.clone()) {
+            root.wrong_entry("tenants", &name, format!("differs from {other} in case alone"), "give one of them another id");
+        }
+        // An id that is none has been reported.
+        if let Ok(id) = name.parse() {
+            let record = record(id, &section);
+            records.insert(record.id.clone(), Arc::new(record));
+        }
+    }
+    records
+}
+
+fn record(id: TenantId, section: &Section<'_>) -> TenantRecord {
+    let suspended = section.get("status", form::text).as_deref() != Some("active");
+    TenantRecord {
+        id,
+        status: if suspended { TenantStatus::Suspended } else { TenantStatus::Active },
+        tier: section.get("tier", form::text),
+        cell: section.get("cell", form::text),
+        account: section.get("account", form::account),
+        external_id: section.get("external_id", form::external_id),
+        kms_key: section.get("kms_key", form::text),
+        region: section.get("region", form::region),
+        limits: section.given("limits").map(|section| limits(&section)),
+        attributes: section.pairs("attributes", form::text).into_iter().collect(),
+    }
+}

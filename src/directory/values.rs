@@ -1,0 +1,71 @@
+//! What a tenant has to put into a template.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use super::ActiveTenant;
+use crate::config::template::{Name, Values};
+
+impl Values for ActiveTenant {
+    /// `None` where `name` has no value, an empty one (which would let `{tenant.cell}/` quietly mean `/`), or one that is no
+    /// plain text, number or boolean.
+    fn value(&self, name: &Name) -> Option<Cow<'_, str>> {
+        let (record, verified) = (self.record(), self.verified());
+        let text = match name {
+            Name::TenantId => Some(record.id.as_str()),
+            Name::TenantAccount => record.account.as_deref(),
+            Name::TenantCell => record.cell.as_deref(),
+            Name::TenantExternalId => record.external_id.as_deref(),
+            Name::TenantKmsKey => record.kms_key.as_deref(),
+            Name::TenantRegion => record.region.as_deref(),
+            Name::TenantTier => record.tier.as_deref(),
+            Name::TenantAttribute(key) => record.attributes.get(key).map(String::as_str),
+            Name::Subject => Some(verified.subject()),
+            Name::Issuer => Some(verified.issuer()),
+            Name::Claim(path) => match path.find(verified.claims())? {
+                Value::String(text) => Some(text.as_str()),
+                scalar @ (Value::Number(_) | Value::Bool(_)) => return Some(Cow::Owned(scalar.to_string())),
+                Value::Null | Value::Array(_) | Value::Object(_) => None,
+            },
+        };
+        text.filter(|text| !text.is_empty()).map(Cow::Borrowed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{directory::TenantRecord, identity::VerifiedTenant};
+
+    #[test]
+    fn every_name_has_its_own_source_and_an_empty_value_is_none() {
+        let mut record = TenantRecord::bare("acme".parse().unwrap());
+        record.account = Some("111122223333".into());
+        record.cell = Some("c1".into());
+        record.external_id = Some("x-1".into());
+        record.kms_key = Some("alias/acme".into());
+        record.region = Some("eu-west-1".into());
+        record.tier = Some("gold".into());
+        record.attributes = [("shard".to_owned(), "7".to_owned()), ("empty".to_owned(), String::new())].into();
+        let tenant = ActiveTenant::join(VerifiedTenant::for_tests("acme"), Arc::new(record)).unwrap();
+        for (name, expected) in [
+            (Name::TenantId, Some("acme")),
+            (Name::TenantAccount, Some("111122223333")),
+            (Name::TenantCell, Some("c1")),
+            (Name::TenantExternalId, Some("x-1")),
+            (Name::TenantKmsKey, Some("alias/acme")),
+            (Name::TenantRegion, Some("eu-west-1")),
+            (Name::TenantTier, Some("gold")),
+            (Name::TenantAttribute("shard".into()), Some("7")),
+            (Name::TenantAttribute("empty".into()), None),
+            (Name::TenantAttribute("other".into()), None),
+            (Name::Subject, Some(tenant.verified().subject())),
+            (Name::Issuer, Some(tenant.verified().issuer())),
+        ] {
+            assert_eq!(tenant.value(&name).as_deref(), expected, "{name:?}");
+        }
+    }
+}
