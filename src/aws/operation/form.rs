@@ -1,0 +1,106 @@
+//! `application/x-www-form-urlencoded` pairs, in query strings and bodies, read so that no other reader sees more.
+
+use percent_encoding::percent_decode;
+
+use super::{ambiguous, checked_name};
+use crate::reject::Refusal;
+
+/// Names of parameters that say what a request does.
+const OPERATION_KEYS: &[&str] = &["action", "x-amz-target"];
+
+/// The pairs of a query string or form body, in order, decoded.
+#[derive(Debug)]
+pub(super) struct Pairs(Vec<(String, String)>);
+
+impl Pairs {
+    /// Splits at `&`, and at `;`, which some servers take for a separator too. Bytes that are not UTF-8 become U+FFFD.
+    pub(super) fn parse(bytes: &[u8]) -> Self {
+        let decode = |bytes: &[u8]| {
+            let spaced: Vec<u8> = bytes.iter().map(|b| if *b == b'+' { b' ' } else { *b }).collect();
+            percent_decode(&spaced).decode_utf8_lossy().into_owned()
+        };
+        let pair = |bytes: &[u8]| match bytes.iter().position(|b| *b == b'=') {
+            Some(at) => (decode(&bytes[..at]), decode(&bytes[at + 1..])),
+            None => (decode(bytes), String::new()),
+        };
+        Self(bytes.split(|b| matches!(b, b'&' | b';')).filter(|part| !part.is_empty()).map(pair).collect())
+    }
+
+    /// Whether there is a pair with this key, upper and lower case being the same.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.0.iter().any(|(name, _)| name.trim().eq_ignore_ascii_case(key))
+    }
+
+    /// Whether there is a pair with this key and this value, upper and lower case being the same.
+    pub(super) fn has_value(&self, key: &str, value: &str) -> bool {
+        self.0.iter().any(|(name, text)| name.trim().eq_ignore_ascii_case(key) && text.trim().eq_ignore_ascii_case(value))
+    }
+
+    /// The operation that `Action` names.
+    ///
+    /// # Errors
+    /// `OperationAmbiguous` when it is repeated, or is no name.
+    pub(super) fn operation(&self) -> Result<Option<String>, Refusal> {
+        let is_operation = |name: &str| OPERATION_KEYS.iter().any(|key| name.trim().eq_ignore_ascii_case(key));
+        let mut named = self.0.iter().filter(|(name, _)| is_operation(name));
+        let Some((_, value)) = named.next() else { return Ok(None) };
+        if named.next().is_some() {
+            return Err(ambiguous("the operation is named more than once"));
+        }
+        checked_name(value.rsplit_once('.').map_or(value.as_str(), |(_, operation)| operation)).map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::reject::Reason;
+
+    fn operation(text: &str) -> Result<Option<String>, Reason> {
+        Pairs::parse(text.as_bytes()).operation().map_err(|refusal| refusal.reason)
+    }
+
+    #[test]
+    fn an_action_is_found_however_it_is_written() {
+        for text in [
+            "Action=AssumeRole",
+            "Version=1&Action=AssumeRole",
+            "action=AssumeRole",
+            "%41ction=AssumeRole",
+            "Action=%41ssumeRole",
+            "x=y;Action=AssumeRole",
+            "+Action=AssumeRole",
+            "&&Action=AssumeRole&",
+            "X-Amz-Target=Svc_1.AssumeRole",
+        ] {
+            assert_eq!(operation(text), Ok(Some("AssumeRole".to_owned())), "{text}");
+        }
+        assert_eq!(operation("Reaction=AssumeRole&NotAction=x"), Ok(None));
+    }
+
+    #[test]
+    fn what_can_be_read_in_two_ways_is_refused() {
+        for text in [
+            "Action=A&Action=B",
+            "Action=A&Action=A",
+            "Action=",
+            "Action",
+            "Action=A%20",
+            "Action=A%00",
+            "Action=A&X-Amz-Target=T.A",
+            "Action=%ff",
+        ] {
+            assert_eq!(operation(text), Err(Reason::OperationAmbiguous), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+            let pairs = Pairs::parse(&bytes);
+            let _ = (pairs.operation(), pairs.has("session"));
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Names of S3's operations.
+//!
+//! S3 tells its operations apart by method, by whether bucket and key are there, by query parameters and by one header.
+
+use http::{HeaderMap, Method};
+
+use super::{form::Pairs, path::PathView, s3_table::S3_OPERATIONS};
+use crate::aws::target::Style;
+
+/// What makes a request one of S3's operations.
+#[derive(Debug)]
+pub(super) struct S3Operation {
+    name: &'static str,
+    method: &'static str,
+    level: Level,
+    /// Parameters that have to be there, some as `key=value`.
+    query: &'static [&'static str],
+    /// A header that has to be there, or nothing.
+    header: &'static str,
+}
+
+/// What a path names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Level {
+    Bucket,
+    Object,
+    Service,
+}
+
+/// A row of the table.
+pub(super) const fn operation(
+    name: &'static str,
+    method: &'static str,
+    level: Level,
+    query: &'static [&'static str],
+    header: &'static str,
+) -> S3Operation {
+    S3Operation { name, method, level, query, header }
+}
+
+/// The operation of an S3 request; `None` for what is none.
+pub(super) fn s3(style: &Style, method: &Method, path: &PathView, query: &Pairs, headers: &HeaderMap) -> Option<&'static str> {
+    let named_in_host = matches!(style, Style::Bucket(_));
+    let level = match path.depth() + usize::from(named_in_host) {
+        0 => Level::Service,
+        1 => Level::Bucket,
+        _ => Level::Object,
+    };
+    let fits = |row: &&S3Operation| {
+        row.method == method.as_str()
+            && row.level == level
+            && row.query.iter().all(|part| part.split_once('=').map_or_else(|| query.has(part), |(key, value)| query.has_value(key, value)))
+            && (row.header.is_empty() || headers.contains_key(row.header))
+    };
+    S3_OPERATIONS.iter().find(fits).map(|row| row.name)
+}

@@ -1,0 +1,132 @@
+//! Paths, read in every way in which a server may read them.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
+/// How often an encoding is taken off: `%2525` needs three rounds to be seen.
+const ROUNDS: usize = 4;
+
+/// A path's segments, without empty ones, decoded until nothing changes.
+#[derive(Debug)]
+pub(super) struct PathView {
+    /// Split first, then decoded: `%2F` stays inside a segment.
+    segments: Vec<String>,
+    /// Decoded first, then split: `%2F` separates.
+    flattened: Vec<String>,
+}
+
+impl PathView {
+    pub(super) fn new(path: &str) -> Self {
+        let split = |path: &str| path.split('/').filter(|segment| !segment.is_empty()).map(decoded).collect();
+        Self { segments: split(path), flattened: split(&decoded(path)) }
+    }
+
+    /// Number of segments, as S3 counts them.
+    pub(super) fn depth(&self) -> usize {
+        self.segments.len()
+    }
+
+    /// Whether a segment is `.` or `..`, in any encoding.
+    pub(super) fn has_dots(&self) -> bool {
+        self.segments.iter().chain(&self.flattened).any(|segment| matches!(bare(segment), "." | ".."))
+    }
+
+    /// Whether the path fits a template such as `/farms/{farmId}/read-roles`, in any reading.
+    ///
+    /// Literal segments are compared without regard to case and to `;parameters`.
+    pub(super) fn fits(&self, template: &str) -> bool {
+        let template: Vec<&str> = template.split('/').filter(|segment| !segment.is_empty()).collect();
+        [&self.segments, &self.flattened].into_iter().any(|segments| {
+            let greedy = template.last().is_some_and(|last| last.ends_with("+}"));
+            let long_enough = if greedy { segments.len() >= template.len() } else { segments.len() == template.len() };
+            long_enough
+                && template.iter().zip(segments).all(|(part, segment)| part.starts_with('{') || bare(segment).eq_ignore_ascii_case(part))
+        })
+    }
+
+    /// Service and operation of `.../service/S/operation/O`.
+    pub(super) fn rpc(&self) -> Option<(&str, &str)> {
+        [&self.segments, &self.flattened].into_iter().find_map(|segments| match segments.as_slice() {
+            [.., first, service, second, operation]
+                if bare(first).eq_ignore_ascii_case("service") && bare(second).eq_ignore_ascii_case("operation") =>
+            {
+                Some((service.as_str(), operation.as_str()))
+            }
+            _ => None,
+        })
+    }
+}
+
+/// A segment without `;parameters` (RFC 3986, section 3.3), which some servers take off before they route.
+fn bare(segment: &str) -> &str {
+    segment.split(';').next().unwrap_or_default().trim()
+}
+
+fn decoded(text: &str) -> String {
+    let mut text = Cow::Borrowed(text);
+    for _ in 0..ROUNDS {
+        let next = percent_decode_str(&text).decode_utf8_lossy().into_owned();
+        if next == text {
+            break;
+        }
+        text = Cow::Owned(next);
+    }
+    text.into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_template_is_recognised_in_every_spelling() {
+        for path in [
+            "/v1/authorization-token",
+            "//v1//authorization-token/",
+            "/v1/authorization%2Dtoken",
+            "/v1%2Fauthorization-token",
+            "/V1/Authorization-Token",
+            "/v1/authorization-token;x=y",
+            "/v1/authorization%252Dtoken",
+            "/v1/authorization-token%20",
+        ] {
+            assert!(PathView::new(path).fits("/v1/authorization-token"), "{path}");
+        }
+        for path in ["/v1/authorization-tokens", "/v1/authorization-token/x", "/v1", "/"] {
+            assert!(!PathView::new(path).fits("/v1/authorization-token"), "{path}");
+        }
+    }
+
+    #[test]
+    fn labels_take_one_segment_and_greedy_labels_the_rest() {
+        assert!(PathView::new("/farms/a%2Fb/roles").fits("/farms/{id}/roles"));
+        assert!(!PathView::new("/farms/roles").fits("/farms/{id}/roles"));
+        assert!(PathView::new("/keys/a/b/c").fits("/keys/{name+}"));
+    }
+
+    #[test]
+    fn dot_segments_are_seen() {
+        for path in ["/a/../b", "/a/%2e%2e/b", "/a/%252e%252E/b", "/./a", "/a/..;x/b", "/a%2F..%2Fb"] {
+            assert!(PathView::new(path).has_dots(), "{path}");
+        }
+        assert!(!PathView::new("/a/...b/c.d").has_dots());
+    }
+
+    #[test]
+    fn rpc_paths_may_have_something_before_them() {
+        assert_eq!(PathView::new("/service/S/operation/O").rpc(), Some(("S", "O")));
+        assert_eq!(PathView::new("/x//service/S/operation/O/").rpc(), Some(("S", "O")));
+        assert_eq!(PathView::new("/service/S/operation").rpc(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_path_panics(path in "\\PC{0,48}|[/%2fe.;]{0,48}") {
+            let view = PathView::new(&path);
+            let _ = (view.has_dots(), view.rpc(), view.depth(), view.fits("/a/{b}/c"), view.fits("/{a+}"));
+        }
+    }
+}
