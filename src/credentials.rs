@@ -1,0 +1,44 @@
+//! Tenant-scoped credentials: from an active tenant to keys that can sign for that tenant alone.
+//!
+//! ```text
+//! ActiveTenant ─▶ plan ─▶ StsInputs ─▶ cache (one slot per distinct inputs) ─▶ ScopedCredentials
+//!                                        │ cold, or due for renewal
+//!                                        ▼
+//!                              broker ─▶ STS AssumeRole, signed with the base identity
+//! ```
+//!
+//! Promises, and where they are kept:
+//! * **A session is found only by the very inputs that made it.** The key is every value that STS gets, and the tenant,
+//!   compared by equality ([`StsInputs`]). The caller's token is no part of it.
+//! * **Tenants are compared where they meet**: when an answer is taken in, and again when credentials are handed out.
+//! * **One call for one thing.** However many requests miss at once, one call is made; it is not tied to the request that
+//!   came first, so that request may go away.
+//! * **An STS outage is ridden out.** A session that is in use is renewed ahead of its end; a renewal that fails leaves the
+//!   old one in place until it ends. Only then are requests refused.
+//! * **Everything is bounded**: sessions, calls at once, renewals a second, the wait for an answer.
+//!
+//! Deliberately absent: a default role, credentials shared between tenants, a way to read a secret key (a
+//! [`ScopedCredentials`] only derives [`SigningKey`]s).
+
+mod answer;
+mod broker;
+mod cache;
+mod error;
+mod http;
+mod plan;
+mod planner;
+mod signing_key;
+mod source;
+mod sts;
+#[cfg(test)]
+mod testing;
+mod values;
+
+pub use self::{
+    broker::{Broker, ScopedCredentials, SessionView},
+    error::{SetupError, StsError},
+    plan::StsInputs,
+    signing_key::SigningKey,
+    source::{BaseIdentity, BaseIdentityError},
+    sts::{IssuedCredentials, SdkSts, TenantSts},
+};

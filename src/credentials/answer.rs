@@ -1,0 +1,160 @@
+//! What STS's error answers mean. Pure.
+//!
+//! Codes of <https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html> and of `AssumeRole`. A message of STS
+//! is passed on to the log only where it cannot hold more than names: an answer to a bad signature can repeat the signed
+//! request, and with it the base identity's session token.
+
+use super::error::StsError;
+
+/// Longest part of a message that is kept, in characters.
+const KEPT: usize = 300;
+
+/// Sorts an error answer by its code, with its message and HTTP status for what the code leaves open.
+pub(super) fn error(code: &str, message: &str, status: u16) -> StsError {
+    match code {
+        "AccessDenied" | "AccessDeniedException" => StsError::Denied(brief(message)),
+        "MalformedPolicyDocument" | "MalformedPolicyDocumentException" => inputs("session_policy", brief(message)),
+        "PackedPolicyTooLarge" | "PackedPolicyTooLargeException" => inputs("session_policy", brief(message)),
+        "ValidationError" | "ValidationException" | "InvalidParameterValue" | "InvalidParameterCombination" | "MissingParameter" => {
+            // The message repeats the value that was not liked; the parameter's name is enough.
+            inputs(setting_named_in(message), code.to_owned())
+        }
+        "ExpiredToken"
+        | "ExpiredTokenException"
+        | "InvalidClientTokenId"
+        | "UnrecognizedClientException"
+        | "InvalidAccessKeyId"
+        | "SignatureDoesNotMatch"
+        | "IncompleteSignature"
+        | "MissingAuthenticationToken"
+        | "RequestExpired"
+        | "NotAuthorized"
+        | "OptInRequired" => StsError::Identity(code.to_owned()),
+        "Throttling"
+        | "ThrottlingException"
+        | "ThrottledException"
+        | "TooManyRequestsException"
+        | "RequestLimitExceeded"
+        | "RequestThrottled"
+        | "RequestThrottledException"
+        | "SlowDown"
+        | "BandwidthLimitExceeded"
+        | "PriorRequestNotComplete" => StsError::Throttled(code.to_owned()),
+        "RegionDisabledException" => StsError::Unavailable("STS is not activated in credentials.sts.region for this account".to_owned()),
+        _ if status == 429 => StsError::Throttled(format!("{} (HTTP 429)", brief(code))),
+        _ if status == 403 => StsError::Denied(format!("{} (HTTP 403)", brief(code))),
+        _ => StsError::Unavailable(format!("{} (HTTP {status})", brief(code))),
+    }
+}
+
+fn inputs(setting: &'static str, note: String) -> StsError {
+    StsError::Inputs { setting, note }
+}
+
+/// The setting for the first `AssumeRole` parameter that `message` names.
+fn setting_named_in(message: &str) -> &'static str {
+    let message = message.to_ascii_lowercase();
+    [
+        // Longer names first: `policy` is a part of others, and `tags` of `transitiveTagKeys`' own messages.
+        ("rolesessionname", "session_name"),
+        ("durationseconds", "duration"),
+        ("session limit for roles assumed by role chaining", "duration"),
+        ("sourceidentity", "source_identity"),
+        ("externalid", "external_id"),
+        ("transitivetagkeys", "transitive_tag_keys"),
+        ("rolearn", "role_arn"),
+        ("tag", "session_tags"),
+        ("policy", "session_policy"),
+        ("arn", "role_arn"),
+    ]
+    .into_iter()
+    .find_map(|(parameter, setting)| message.contains(parameter).then_some(setting))
+    .unwrap_or("*")
+}
+
+/// An error that is no answer, and its causes. The SDK's messages hold no credentials; its `Debug` texts say too much.
+pub(super) fn causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    brief(&causes.map(ToString::to_string).collect::<Vec<_>>().join(": "))
+}
+
+/// Fit for one log field: no control characters, and not long.
+pub(super) fn brief(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(KEPT).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reject::Reason;
+
+    #[test]
+    fn each_kind_of_answer_leads_to_its_refusal() {
+        for (code, status, reason, label) in [
+            ("AccessDenied", 403, Reason::CredentialsDenied, "denied"),
+            ("SomethingNew", 403, Reason::CredentialsDenied, "denied"),
+            ("Throttling", 400, Reason::CredentialsUnavailable, "throttled"),
+            ("TooManyRequestsException", 429, Reason::CredentialsUnavailable, "throttled"),
+            ("SomethingNew", 429, Reason::CredentialsUnavailable, "throttled"),
+            ("MalformedPolicyDocument", 400, Reason::PlanIncomplete, "error"),
+            ("PackedPolicyTooLarge", 400, Reason::PlanIncomplete, "error"),
+            ("ValidationError", 400, Reason::PlanIncomplete, "error"),
+            ("ExpiredToken", 400, Reason::CredentialsUnavailable, "error"),
+            ("InvalidClientTokenId", 403, Reason::CredentialsUnavailable, "error"),
+            ("SignatureDoesNotMatch", 403, Reason::CredentialsUnavailable, "error"),
+            ("RegionDisabledException", 403, Reason::CredentialsUnavailable, "error"),
+            ("InternalFailure", 500, Reason::CredentialsUnavailable, "error"),
+            ("", 503, Reason::CredentialsUnavailable, "error"),
+        ] {
+            let error = error(code, "", status);
+            let refusal = error.refusal();
+            assert_eq!((refusal.reason, error.label()), (reason, label), "{code} {status}");
+            assert_eq!(refusal.retry_after.is_some(), reason == Reason::CredentialsUnavailable, "{code} {status}");
+        }
+    }
+
+    #[test]
+    fn what_sts_does_not_take_is_named_as_a_setting() {
+        for (code, message, setting) in [
+            ("MalformedPolicyDocument", "Syntax errors in policy.", "session_policy"),
+            ("PackedPolicyTooLarge", "Packed policy consumes 134% of allotted space", "session_policy"),
+            (
+                "ValidationError",
+                "1 validation error detected: Value 'a b' at 'roleSessionName' failed to satisfy constraint",
+                "session_name",
+            ),
+            ("ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.", "duration"),
+            (
+                "ValidationError",
+                "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.",
+                "duration",
+            ),
+            ("ValidationError", "1 validation error detected: Value 'x' at 'externalId' failed", "external_id"),
+            ("ValidationError", "1 validation error detected: Value 'x' at 'tags.1.member.value' failed", "session_tags"),
+            ("InvalidParameterValue", "Duplicate tag keys found.", "session_tags"),
+            ("ValidationError", "x is invalid", "*"),
+        ] {
+            let StsError::Inputs { setting: named, .. } = error(code, message, 400) else { panic!("{code}") };
+            assert_eq!(named, setting, "{message}");
+        }
+    }
+
+    #[test]
+    fn messages_that_could_repeat_the_request_are_not_kept() {
+        for code in
+            ["SignatureDoesNotMatch", "IncompleteSignature", "ValidationError", "InvalidClientTokenId", "ExpiredToken", "SomethingNew"]
+        {
+            for status in [400, 403, 500] {
+                let error = error(code, "x-amz-security-token:hunter2", status);
+                assert!(!format!("{error} {error:?} {:?}", error.refusal()).contains("hunter2"), "{code}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_message_is_cut_and_cleaned() {
+        let StsError::Denied(note) = error("AccessDenied", &format!("a\nb\u{1b}{}", "x".repeat(1_000)), 403) else { panic!() };
+        assert_eq!(note.chars().count(), KEPT);
+        assert!(note.starts_with("abx"));
+    }
+}

@@ -1,0 +1,483 @@
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::credentials::testing::{
+    Answer, FakeSts, START, assume_one_role, assume_role, clock, credentials_config, issued, record, settle, tenant, tenant_with,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+
+struct Rig {
+    broker: Broker,
+    sts: Arc<FakeSts>,
+    clock: Clock,
+    metrics: Metrics,
+}
+
+impl Rig {
+    fn new(change: impl FnOnce(&mut CredentialsConfig)) -> Self {
+        let clock = clock();
+        Self::with(FakeSts::new(&clock), clock, change)
+    }
+
+    fn gated(change: impl FnOnce(&mut CredentialsConfig)) -> Self {
+        let clock = clock();
+        Self::with(FakeSts::gated(&clock), clock, change)
+    }
+
+    fn with(sts: Arc<FakeSts>, clock: Clock, change: impl FnOnce(&mut CredentialsConfig)) -> Self {
+        let metrics = Metrics::new().unwrap();
+        let mut config = credentials_config(assume_role());
+        change(&mut config);
+        let broker = Broker::new(&config, sts.clone(), clock.clone(), metrics.clone());
+        Self { broker, sts, clock, metrics }
+    }
+
+    async fn get(&self, id: &str) -> Result<Arc<ScopedCredentials>, Refusal> {
+        let credentials = self.broker.credentials(&tenant(id)).await?;
+        check(&credentials, id);
+        Ok(credentials)
+    }
+
+    async fn refused(&self, id: &str) -> Refusal {
+        self.get(id).await.unwrap_err()
+    }
+
+    async fn round(&self) {
+        self.broker.round();
+        settle().await;
+    }
+}
+
+/// Every part of the credentials is of the tenant that asked.
+fn check(credentials: &ScopedCredentials, id: &str) {
+    assert_eq!(credentials.tenant().as_str(), id);
+    assert!(credentials.session_token().expose().starts_with(&format!("TOKEN/{id}/")));
+    assert!(credentials.access_key_id().starts_with(&format!("ASIA/{id}/")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_thousand_cold_requests_make_one_call() {
+    let rig = Arc::new(Rig::gated(|_| ()));
+    let tasks: Vec<_> = (0..1_000)
+        .map(|_| {
+            tokio::spawn({
+                let rig = Arc::clone(&rig);
+                async move { rig.get("acme").await.unwrap() }
+            })
+        })
+        .collect();
+    settle().await;
+    rig.sts.gate.add_permits(1);
+    let mut all = Vec::new();
+    for task in tasks {
+        all.push(task.await.unwrap());
+    }
+    assert_eq!(rig.sts.calls(), 1);
+    assert!(all.iter().all(|credentials| Arc::ptr_eq(credentials, &all[0])));
+}
+
+#[tokio::test]
+async fn the_first_caller_may_go_away() {
+    let rig = Arc::new(Rig::gated(|_| ()));
+    let ask = || {
+        tokio::spawn({
+            let rig = Arc::clone(&rig);
+            async move { rig.get("acme").await }
+        })
+    };
+    let (first, second) = (ask(), ask());
+    settle().await;
+    first.abort();
+    settle().await;
+    rig.sts.gate.add_permits(1);
+    assert!(second.await.unwrap().is_ok());
+    assert_eq!(rig.sts.calls(), 1);
+}
+
+#[tokio::test]
+async fn a_session_is_renewed_ahead_of_its_end_and_only_if_it_is_used() {
+    let rig = Rig::new(|_| ());
+    rig.sts.answer(Answer::Issue(20 * MINUTE));
+    let old = rig.get("acme").await.unwrap();
+    rig.get("globex").await.unwrap();
+    // Renewal is due 5 to 6 minutes ahead of the end.
+    rig.clock.advance(14 * MINUTE - SECOND);
+    rig.get("acme").await.unwrap();
+    rig.round().await;
+    assert_eq!(rig.sts.calls(), 2, "it is not time yet");
+    rig.clock.advance(MINUTE + SECOND);
+    rig.round().await;
+    assert_eq!(rig.sts.calls(), 3, "only acme was used since it was issued");
+    let new = rig.get("acme").await.unwrap();
+    assert!(!Arc::ptr_eq(&old, &new) && new.expires() > old.expires());
+    rig.round().await;
+    assert_eq!(rig.sts.calls(), 3);
+}
+
+#[tokio::test]
+async fn a_renewal_that_fails_keeps_the_old_session_until_it_ends() {
+    let rig = Rig::new(|_| ());
+    let old = rig.get("acme").await.unwrap();
+    rig.get("acme").await.unwrap();
+    rig.sts.answer(Answer::Fail(StsError::Unavailable("connection reset".into())));
+    rig.clock.advance(HOUR - 300 * SECOND);
+    rig.get("acme").await.unwrap();
+    for _ in 0..50 {
+        rig.round().await;
+    }
+    assert_eq!(rig.sts.calls(), 2, "a failed renewal is not repeated at once");
+    assert!(Arc::ptr_eq(&old, &rig.get("acme").await.unwrap()));
+    rig.clock.advance(60 * SECOND);
+    rig.round().await;
+    assert_eq!(rig.sts.calls(), 3, "and not never");
+    rig.clock.advance(234 * SECOND);
+    assert!(Arc::ptr_eq(&old, &rig.get("acme").await.unwrap()), "six seconds of life");
+    rig.clock.advance(SECOND);
+    let refusal = rig.refused("acme").await;
+    assert_eq!(refusal.reason, Reason::CredentialsUnavailable);
+    assert_eq!(refusal.retry_after, Some(SECOND));
+    // STS is back: the next request after the pause gets through.
+    rig.sts.answer(Answer::Issue(HOUR));
+    rig.clock.advance(SECOND);
+    assert!(rig.get("acme").await.is_ok());
+}
+
+#[tokio::test]
+async fn a_renewal_that_hangs_stands_in_nobodys_way() {
+    let rig = Rig::new(|config| config.sts.timeout = Duration::from_secs(600));
+    let old = rig.get("acme").await.unwrap();
+    rig.get("acme").await.unwrap();
+    rig.sts.answer(Answer::Hang);
+    rig.clock.advance(HOUR - 200 * SECOND);
+    rig.get("acme").await.unwrap();
+    rig.round().await;
+    assert_eq!(rig.sts.calls(), 2);
+    assert!(Arc::ptr_eq(&old, &rig.get("acme").await.unwrap()));
+    assert!(rig.broker.sessions()[0].renewing);
+}
+
+#[tokio::test]
+async fn tenants_share_nothing_even_where_the_configuration_tells_them_apart_in_nothing() {
+    let rig = Rig::new(|config| config.assume_role = assume_one_role());
+    for _ in 0..3 {
+        for id in ["acme", "globex", "Acme", "acme.eu"] {
+            rig.get(id).await.unwrap();
+        }
+    }
+    assert_eq!(rig.sts.calls(), 4);
+    assert_eq!(rig.broker.sessions().len(), 4);
+}
+
+#[tokio::test]
+async fn each_value_that_reaches_sts_has_a_session_of_its_own() {
+    let rig = Rig::new(|_| ());
+    let changed = |change: &dyn Fn(&mut crate::directory::TenantRecord)| {
+        let mut record = record("acme");
+        change(&mut record);
+        tenant_with(record, "user-1", "blue")
+    };
+    let tenants = [
+        tenant("acme"),
+        tenant("globex"),
+        changed(&|r| r.account = Some("999999999999".into())),
+        changed(&|r| r.external_id = Some("external-2".into())),
+        changed(&|r| r.attributes = [("shard".to_owned(), "8".to_owned())].into()),
+        tenant_with(record("acme"), "user-2", "blue"),
+        tenant_with(record("acme"), "user-1", "red"),
+    ];
+    for _ in 0..2 {
+        let mut keys = BTreeSet::new();
+        for tenant in &tenants {
+            keys.insert(rig.broker.credentials(tenant).await.unwrap().access_key_id().to_owned());
+        }
+        assert_eq!((keys.len(), rig.sts.calls()), (tenants.len(), tenants.len()));
+    }
+    let asked = rig.sts.asked();
+    assert!(asked.iter().enumerate().all(|(i, one)| !asked[..i].contains(one)), "STS was asked for different things");
+}
+
+#[tokio::test]
+async fn a_failure_is_remembered_for_a_moment_and_per_session() {
+    for (error, reason, stands) in [
+        (StsError::Denied("no".into()), Reason::CredentialsDenied, 5),
+        (StsError::Throttled("slow".into()), Reason::CredentialsUnavailable, 2),
+        (StsError::Inputs { setting: "session_policy", note: "bad".into() }, Reason::PlanIncomplete, 5),
+        (StsError::Identity("ExpiredToken".into()), Reason::CredentialsUnavailable, 1),
+        (StsError::Unavailable("reset".into()), Reason::CredentialsUnavailable, 1),
+    ] {
+        let rig = Rig::new(|_| ());
+        rig.sts.answer(Answer::Fail(error.clone()));
+        for _ in 0..10 {
+            let refusal = rig.refused("acme").await;
+            assert_eq!((refusal.reason, refusal.retry_after.is_some()), (reason, reason == Reason::CredentialsUnavailable));
+        }
+        assert_eq!(rig.sts.calls(), 1, "{error}");
+        rig.refused("globex").await;
+        assert_eq!(rig.sts.calls(), 2, "{error}");
+        rig.clock.advance(SECOND * stands);
+        rig.refused("acme").await;
+        assert_eq!(rig.sts.calls(), 3, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_expired_empty_or_without_an_end_is_none() {
+    let rig = Rig::new(|_| ());
+    for life in [0, 5] {
+        rig.sts.answer(Answer::Issue(SECOND * life));
+        assert_eq!(rig.refused("acme").await.reason, Reason::CredentialsUnavailable);
+        rig.clock.advance(SECOND);
+    }
+    rig.sts.answer(Answer::Issue(SECOND * 6));
+    rig.get("acme").await.unwrap();
+
+    let plan = rig.broker.0.planner.plan(&tenant("acme")).unwrap();
+    let now = rig.clock.now();
+    let accepted = |change: &dyn Fn(&mut IssuedCredentials)| {
+        let mut answer = issued("acme", 1, now + HOUR);
+        change(&mut answer);
+        ScopedCredentials::accept(&plan, answer, now).is_ok()
+    };
+    assert!(accepted(&|_| ()));
+    assert!(!accepted(&|a| a.expires = UNIX_EPOCH));
+    assert!(!accepted(&|a| a.access_key_id.clear()));
+    assert!(!accepted(&|a| a.secret_access_key = Secret::new(String::new())));
+    assert!(!accepted(&|a| a.session_token = Secret::new(String::new())));
+}
+
+#[tokio::test]
+async fn a_call_that_hangs_ends_at_the_timeout() {
+    let rig = Rig::new(|config| config.sts.timeout = Duration::from_millis(20));
+    rig.sts.answer(Answer::Hang);
+    let refusal = tokio::time::timeout(5 * SECOND, rig.refused("acme")).await.expect("the wait is bounded");
+    assert_eq!(refusal.reason, Reason::CredentialsUnavailable);
+    assert!(refusal.note.unwrap().contains("in time"));
+}
+
+#[tokio::test]
+async fn a_call_that_panics_takes_nobody_along() {
+    let rig = Rig::new(|_| ());
+    rig.sts.answer(Answer::Panic);
+    assert_eq!(rig.refused("acme").await.reason, Reason::Internal);
+    rig.sts.answer(Answer::Issue(HOUR));
+    assert!(rig.get("acme").await.is_ok());
+}
+
+#[tokio::test]
+async fn calls_at_once_are_bounded_and_nobody_waits_for_room_for_ever() {
+    let rig = Arc::new(Rig::gated(|config| config.sts.timeout = Duration::from_millis(100)));
+    let ask = |n: usize| {
+        tokio::spawn({
+            let rig = Arc::clone(&rig);
+            async move { rig.get(&format!("tenant-{n}")).await }
+        })
+    };
+    let tasks: Vec<_> = (0..100).map(ask).collect();
+    settle().await;
+    for task in tasks {
+        assert_eq!(task.await.unwrap().unwrap_err().reason, Reason::CredentialsUnavailable);
+    }
+    assert!(rig.sts.most_at_once.load(std::sync::atomic::Ordering::SeqCst) <= CALLS_AT_ONCE);
+}
+
+#[tokio::test]
+async fn the_number_of_sessions_is_bounded_and_idle_ones_go_first() {
+    let rig = Rig::new(|config| config.max_sessions = 4);
+    for n in 0..50 {
+        rig.clock.advance(SECOND);
+        rig.get("busy").await.unwrap();
+        rig.get(&format!("tenant-{n}")).await.unwrap();
+        assert!(rig.broker.sessions().len() <= 4);
+    }
+    assert_eq!(rig.sts.calls(), 51, "the busy tenant's session was never let go");
+}
+
+#[tokio::test]
+async fn when_every_session_is_waiting_another_is_refused() {
+    let rig = Arc::new(Rig::gated(|config| config.max_sessions = 2));
+    let ask = |id: &'static str| {
+        tokio::spawn({
+            let rig = Arc::clone(&rig);
+            async move { rig.get(id).await }
+        })
+    };
+    let waiting = [ask("acme"), ask("globex")];
+    settle().await;
+    assert_eq!(rig.refused("initech").await.reason, Reason::CredentialsUnavailable);
+    rig.sts.gate.add_permits(1);
+    for task in waiting {
+        assert!(task.await.unwrap().is_ok());
+    }
+    assert!(rig.get("initech").await.is_ok());
+}
+
+#[tokio::test]
+async fn idle_and_spent_sessions_are_let_go() {
+    let rig = Rig::new(|_| ());
+    rig.get("idle").await.unwrap();
+    rig.get("busy").await.unwrap();
+    rig.clock.advance(IDLE - SECOND);
+    rig.get("busy").await.unwrap();
+    rig.round().await;
+    assert_eq!(rig.broker.sessions().len(), 2);
+    rig.clock.advance(SECOND);
+    rig.round().await;
+    assert_eq!(rig.broker.sessions().iter().map(|session| session.tenant.as_str()).collect::<Vec<_>>(), ["busy"]);
+    assert_eq!(rig.metrics.tenant_sessions.get(), 1);
+}
+
+#[tokio::test]
+async fn evicting_a_tenant_leaves_the_others() {
+    let rig = Rig::new(|_| ());
+    for subject in ["user-1", "user-2"] {
+        rig.broker.credentials(&tenant_with(record("acme"), subject, "blue")).await.unwrap();
+    }
+    rig.get("globex").await.unwrap();
+    assert_eq!(rig.broker.evict(tenant("acme").id()), 2);
+    assert_eq!(rig.broker.evict(tenant("acme").id()), 0);
+    assert_eq!(rig.metrics.tenant_sessions.get(), 1);
+    rig.get("globex").await.unwrap();
+    assert_eq!(rig.sts.calls(), 3);
+    rig.get("acme").await.unwrap();
+    assert_eq!(rig.sts.calls(), 4);
+}
+
+#[tokio::test]
+async fn a_rejected_session_is_forgotten_and_no_other() {
+    let rig = Rig::new(|_| ());
+    let other = rig.get("globex").await.unwrap();
+    let first = rig.get("acme").await.unwrap();
+    rig.broker.reject(&first);
+    let second = rig.get("acme").await.unwrap();
+    assert!(!Arc::ptr_eq(&first, &second));
+    assert_eq!(rig.sts.calls(), 3);
+    // Late news of the first one says nothing about the second.
+    rig.clock.advance(60 * SECOND);
+    rig.broker.reject(&first);
+    assert!(Arc::ptr_eq(&second, &rig.get("acme").await.unwrap()));
+    assert!(Arc::ptr_eq(&other, &rig.get("globex").await.unwrap()));
+}
+
+#[tokio::test]
+async fn rejections_do_not_turn_into_a_flood_of_calls() {
+    let rig = Rig::new(|_| ());
+    for _ in 0..60 {
+        let credentials = rig.get("acme").await.unwrap();
+        rig.broker.reject(&credentials);
+        rig.clock.advance(SECOND);
+    }
+    assert_eq!(rig.sts.calls(), 3, "the first, and one every 30 seconds");
+}
+
+/// Whatever happens in whatever order, nobody ever gets another's credentials, and the bound holds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_interleaving_hands_out_another_tenants_credentials() {
+    for seed in 1..=6_u64 {
+        let rig = Arc::new(Rig::new(|config| {
+            config.max_sessions = 5;
+            config.assume_role = if seed % 2 == 0 { assume_role() } else { assume_one_role() };
+        }));
+        let workers: Vec<_> = (0..8).map(|worker| tokio::spawn(wander(Arc::clone(&rig), seed * 1_000 + worker))).collect();
+        for worker in workers {
+            worker.await.unwrap();
+        }
+        assert!(rig.broker.0.cache.slots().len() <= 5);
+        let held = rig.broker.sessions().len();
+        assert_eq!(usize::try_from(rig.metrics.tenant_sessions.get()).unwrap(), held);
+    }
+}
+
+async fn wander(rig: Arc<Rig>, seed: u64) {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut random = move |below: u64| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state % below
+    };
+    for _ in 0..300 {
+        let id = format!("tenant-{}", random(9));
+        match random(12) {
+            0 => rig.broker.round(),
+            1 => rig.clock.advance(Duration::from_secs(random(900))),
+            2 => drop(rig.broker.evict(tenant(&id).id())),
+            3 => rig.sts.answer(Answer::Fail(StsError::Throttled("slow".into()))),
+            4 => rig.sts.answer(Answer::Issue(Duration::from_secs(random(3_600)))),
+            5 => {
+                let (rig, id) = (Arc::clone(&rig), id.clone());
+                let going = tokio::spawn(async move { drop(rig.get(&id).await) });
+                tokio::task::yield_now().await;
+                going.abort();
+            }
+            _ => match rig.get(&id).await {
+                Ok(credentials) if random(8) == 0 => rig.broker.reject(&credentials),
+                Ok(_) => (),
+                Err(refusal) => assert!(refusal.retry_after.is_some(), "{refusal:?}"),
+            },
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_that_can_be_printed_holds_a_secret() {
+    let rig = Rig::new(|_| ());
+    let credentials = rig.get("acme").await.unwrap();
+    let key = credentials.signing_key(rig.clock.now(), "eu-west-1", "s3");
+    let shown = format!(
+        "{:?} {credentials:?} {key:?} {:?} {:?} {}",
+        rig.broker,
+        issued("acme", 1, rig.clock.now()),
+        credentials_config(assume_role()),
+        serde_json::to_string(&rig.broker.sessions()).unwrap()
+    );
+    for secret in ["SECRET", "TOKEN", "base-secret"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn operators_see_sessions_and_calls() {
+    let rig = Rig::new(|_| ());
+    rig.get("acme").await.unwrap();
+    rig.clock.advance(10 * SECOND);
+    let expected = SessionView {
+        tenant: "acme".into(),
+        role_arn: "arn:aws:iam::111122223333:role/data".into(),
+        session_name: "acme=user-1".into(),
+        age_seconds: 10,
+        unused_seconds: 10,
+        expires: START + 3600,
+        renewing: false,
+    };
+    assert_eq!(rig.broker.sessions(), [expected]);
+    rig.sts.answer(Answer::Fail(StsError::Denied("no".into())));
+    rig.refused("globex").await;
+    let text = String::from_utf8(rig.metrics.render().unwrap()).unwrap();
+    for line in [
+        "palisade_sts_requests_total{result=\"ok\"} 1",
+        "palisade_sts_requests_total{result=\"denied\"} 1",
+        "palisade_tenant_sessions 1",
+        "palisade_sts_packed_policy_percent 42",
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+}
+
+#[test]
+fn renewal_is_spread_and_never_in_the_first_half_of_a_life() {
+    let refresh = RefreshConfig { ahead: 300 * SECOND, jitter: 60 * SECOND };
+    let at = |life: u64, fraction| {
+        let since = UNIX_EPOCH;
+        refresh_at(since, since + SECOND * u32::try_from(life).unwrap(), refresh, fraction).duration_since(since).unwrap().as_secs()
+    };
+    assert_eq!(at(3600, 0.0), 3300);
+    assert_eq!(at(3600, 1.0), 3240);
+    assert_eq!(at(3600, 0.5), 3270);
+    assert_eq!(at(400, 1.0), 200);
+    assert_eq!(at(0, 1.0), 0);
+    let fractions: BTreeSet<u64> = (0..32).map(|_| (random_fraction() * 1e9) as u64).collect();
+    assert!(fractions.len() > 16 && fractions.iter().all(|f| *f <= 1_000_000_000));
+}

@@ -1,0 +1,191 @@
+//! Calls to STS, and the only place that makes them.
+//!
+//! The SDK does the protocol alone: its retries and its identity cache are off, since the broker decides when to ask again
+//! and [`BaseIdentity`] keeps the base credentials. Endpoints come from the configuration, never from `AWS_ENDPOINT_URL`:
+//! that is what an application uses to find Palisade.
+
+use std::{
+    path::Path,
+    time::{Duration, SystemTime},
+};
+
+use aws_sdk_sts::{
+    Client,
+    config::{
+        BehaviorVersion, IdentityCache, Region, SharedCredentialsProvider, SharedHttpClient, StalledStreamProtectionConfig,
+        retry::RetryConfig, timeout::TimeoutConfig,
+    },
+    error::{ProvideErrorMetadata, SdkError},
+    operation::{RequestId, assume_role::AssumeRoleOutput},
+    types::{AssumedRoleUser, Credentials, Tag},
+};
+use futures_util::future::BoxFuture;
+
+use super::{
+    answer,
+    error::{SetupError, StsError},
+    http,
+    plan::StsInputs,
+    source::BaseIdentity,
+};
+use crate::{config::StsConfig, secret::Secret};
+
+/// What STS answers. Debug hides the secrets.
+#[derive(Debug)]
+pub struct IssuedCredentials {
+    /// `AccessKeyId`
+    pub access_key_id: String,
+    /// `SecretAccessKey`
+    pub secret_access_key: Secret,
+    /// `SessionToken`
+    pub session_token: Secret,
+    /// `Expiration`
+    pub expires: SystemTime,
+    /// `PackedPolicySize`: how much of the space for policies and tags is used, in percent.
+    pub packed_policy_percent: Option<i32>,
+}
+
+/// Where tenant sessions come from.
+pub trait TenantSts: Send + Sync {
+    /// One `AssumeRole` call with `inputs`, without retries.
+    fn assume_role<'a>(&'a self, inputs: &'a StsInputs) -> BoxFuture<'a, Result<IssuedCredentials, StsError>>;
+}
+
+/// AWS STS, or what `credentials.sts.endpoint` names.
+#[derive(Debug)]
+pub struct SdkSts {
+    client: Client,
+    base: BaseIdentity,
+}
+
+impl SdkSts {
+    /// Calls as `base`. Sends nothing yet.
+    ///
+    /// # Errors
+    /// `credentials.sts.ca` cannot be used.
+    pub fn new(config: &StsConfig, base: BaseIdentity) -> Result<Self, SetupError> {
+        let provider = SharedCredentialsProvider::new(base.clone());
+        Ok(Self { client: client(config, http::client(config.ca.as_deref())?, Some(provider)), base })
+    }
+
+    async fn call(&self, inputs: &StsInputs) -> Result<IssuedCredentials, StsError> {
+        let tag = |(key, value): &(String, String)| Tag::builder().key(key).value(value).build();
+        let tags: Vec<Tag> = inputs.tags.iter().map(tag).collect::<Result<_, _>>().map_err(|_| unusable("the tags cannot be sent"))?;
+        let transitive = inputs.transitive_tag_keys.clone();
+        let call = self.client.assume_role().role_arn(&inputs.role_arn).role_session_name(&inputs.session_name);
+        let answer = call
+            .set_external_id(inputs.external_id.clone())
+            .set_source_identity(inputs.source_identity.clone())
+            .set_policy(inputs.policy.clone())
+            // An empty list is sent as a parameter of its own, which is not the same as none.
+            .set_tags((!tags.is_empty()).then_some(tags))
+            .set_transitive_tag_keys((!transitive.is_empty()).then_some(transitive))
+            .duration_seconds(inputs.duration_seconds)
+            .send()
+            .await;
+        match answer {
+            Ok(output) => {
+                tracing::debug!(request = output.request_id(), "STS answered");
+                issued(output, inputs)
+            }
+            Err(error) => Err(failure(&error)),
+        }
+    }
+}
+
+impl TenantSts for SdkSts {
+    fn assume_role<'a>(&'a self, inputs: &'a StsInputs) -> BoxFuture<'a, Result<IssuedCredentials, StsError>> {
+        Box::pin(async move {
+            let result = self.call(inputs).await;
+            if let Err(StsError::Identity(_)) = &result {
+                self.base.forget();
+            }
+            result
+        })
+    }
+}
+
+/// A client for `config`; without `credentials` it can make the calls that are not signed.
+pub(super) fn client(config: &StsConfig, http: SharedHttpClient, credentials: Option<SharedCredentialsProvider>) -> Client {
+    let timeouts = TimeoutConfig::builder().connect_timeout(config.timeout.min(CONNECT_TIMEOUT)).operation_timeout(config.timeout).build();
+    let mut builder = aws_sdk_sts::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(config.region.clone()))
+        .http_client(http)
+        .timeout_config(timeouts)
+        .retry_config(RetryConfig::disabled())
+        .identity_cache(IdentityCache::no_cache())
+        // Answers are a few kilobytes; the timeout covers them.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+    builder.set_endpoint_url(config.endpoint.as_ref().map(|endpoint| {
+        let scheme = if endpoint.tls { "https" } else { "http" };
+        format!("{scheme}://{}", endpoint.authority)
+    }));
+    builder.set_credentials_provider(credentials);
+    Client::from_conf(builder.build())
+}
+
+/// A connection that is not up by then will hardly be.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What went wrong with a call.
+pub(super) fn failure<E: ProvideErrorMetadata + std::error::Error + 'static>(error: &SdkError<E>) -> StsError {
+    match error {
+        SdkError::ServiceError(answer) => {
+            let (said, status) = (answer.err(), answer.raw().status().as_u16());
+            answer::error(said.code().unwrap_or(""), said.message().unwrap_or(""), status)
+        }
+        SdkError::TimeoutError(_) => unusable("no answer in time"),
+        SdkError::ResponseError(_) => unusable("the answer cannot be read"),
+        // Connection and name errors, or the base identity's own; nothing has been answered that they could repeat.
+        other => unusable(&answer::causes(other)),
+    }
+}
+
+fn unusable(note: &str) -> StsError {
+    StsError::Unavailable(note.to_owned())
+}
+
+fn issued(output: AssumeRoleOutput, inputs: &StsInputs) -> Result<IssuedCredentials, StsError> {
+    if let Some(user) = output.assumed_role_user() {
+        is_for(user, inputs)?;
+    }
+    let packed_policy_percent = packed_policy_percent(&output);
+    let credentials = output.credentials.ok_or_else(|| unusable("the answer holds no credentials"))?;
+    let Credentials { access_key_id, secret_access_key, session_token, expiration, .. } = credentials;
+    Ok(IssuedCredentials {
+        access_key_id,
+        secret_access_key: Secret::new(secret_access_key),
+        session_token: Secret::new(session_token),
+        expires: SystemTime::try_from(expiration).map_err(|_| unusable("the answer's expiration cannot be read"))?,
+        packed_policy_percent,
+    })
+}
+
+#[expect(deprecated, reason = "its successor measures the whole session token, not the room that policies and tags share")]
+fn packed_policy_percent(output: &AssumeRoleOutput) -> Option<i32> {
+    output.packed_policy_size()
+}
+
+/// The answer must be to this question: whatever lies between us and STS, another tenant's session is not taken.
+///
+/// `arn:PARTITION:sts::ACCOUNT:assumed-role/NAME/SESSION`; the role's path is not in it.
+fn is_for(user: &AssumedRoleUser, inputs: &StsInputs) -> Result<(), StsError> {
+    let session =
+        user.arn().rsplit_once(":assumed-role/").and_then(|(account, rest)| Some((account.rsplit_once(':')?.1, rest.split_once('/')?)));
+    let asked = inputs.role_arn.split(':').nth(4).zip(Path::new(&inputs.role_arn).file_name().and_then(|name| name.to_str()));
+    match (session, asked) {
+        (Some((account, (role, name))), Some((asked_account, asked_role)))
+            if account == asked_account && role.eq_ignore_ascii_case(asked_role) && name == inputs.session_name =>
+        {
+            Ok(())
+        }
+        _ => {
+            tracing::error!(tenant = %inputs.tenant, role = inputs.role_arn, "STS answered with a session of another role, account or name");
+            Err(unusable("the answer is for another role, account or session name"))
+        }
+    }
+}
+
+#[cfg(test)]
+pub(in crate::credentials) mod tests;

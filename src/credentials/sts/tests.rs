@@ -1,0 +1,209 @@
+use std::{
+    sync::{Arc, Mutex},
+    time::UNIX_EPOCH,
+};
+
+use aws_smithy_runtime_api::client::{
+    http::{HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector, http_client_fn},
+    orchestrator::{HttpRequest, HttpResponse},
+};
+
+use super::*;
+use crate::{
+    clock::Clock,
+    config::CredentialsSource,
+    credentials::testing::{START, clock, credentials_config},
+};
+
+/// A connection that keeps what is sent and answers from a script: no sockets.
+#[derive(Debug, Clone, Default)]
+pub(in crate::credentials) struct Wire(Arc<Mutex<Script>>);
+
+#[derive(Debug, Default)]
+struct Script {
+    requests: Vec<(String, Option<String>, String)>,
+    answer: (u16, String),
+}
+
+impl Wire {
+    pub(in crate::credentials) fn answering(status: u16, body: &str) -> Self {
+        let wire = Self::default();
+        wire.answer(status, body);
+        wire
+    }
+
+    fn answer(&self, status: u16, body: &str) {
+        self.0.lock().unwrap().answer = (status, body.to_owned());
+    }
+
+    pub(in crate::credentials) fn client(&self) -> SharedHttpClient {
+        let wire = self.clone();
+        http_client_fn(move |_: &HttpConnectorSettings, _| SharedHttpConnector::new(wire.clone()))
+    }
+
+    /// URI, `Authorization` and form body of each request.
+    pub(in crate::credentials) fn requests(&self) -> Vec<(String, Option<String>, String)> {
+        self.0.lock().unwrap().requests.clone()
+    }
+}
+
+impl HttpConnector for Wire {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let mut script = self.0.lock().unwrap();
+        let body = String::from_utf8(request.body().bytes().unwrap().to_vec()).unwrap();
+        script.requests.push((request.uri().to_owned(), request.headers().get("authorization").map(str::to_owned), body));
+        let (status, answer) = script.answer.clone();
+        HttpConnectorFuture::ready(Ok(HttpResponse::new(status.try_into().unwrap(), answer.into())))
+    }
+}
+
+pub(in crate::credentials) fn answer_xml(operation: &str, user: &str, expiration: &str) -> String {
+    format!(
+        "<{operation}Response xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><{operation}Result><Credentials>\
+         <AccessKeyId>ASIAX</AccessKeyId><SecretAccessKey>SECRET</SecretAccessKey><SessionToken>TOKEN</SessionToken>\
+         {expiration}</Credentials>{user}<PackedPolicySize>12</PackedPolicySize></{operation}Result>\
+         <ResponseMetadata><RequestId>r-1</RequestId></ResponseMetadata></{operation}Response>"
+    )
+}
+
+const USER: &str = "<AssumedRoleUser><Arn>arn:aws:sts::111122223333:assumed-role/data/acme</Arn><AssumedRoleId>AROAX:acme</AssumedRoleId></AssumedRoleUser>";
+const EXPIRATION: &str = "<Expiration>2027-01-15T09:00:00Z</Expiration>";
+
+fn error_xml(code: &str, message: &str) -> String {
+    format!(
+        "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error><RequestId>r-1</RequestId></ErrorResponse>"
+    )
+}
+
+fn inputs() -> StsInputs {
+    StsInputs {
+        tenant: "acme".parse().unwrap(),
+        region: "eu-west-1".into(),
+        role_arn: "arn:aws:iam::111122223333:role/path/data".into(),
+        session_name: "acme".into(),
+        external_id: Some("external/1".into()),
+        source_identity: Some("user-1".into()),
+        tags: vec![("TenantID".into(), "acme".into()), ("Team".into(), "blue sky".into())],
+        transitive_tag_keys: vec!["TenantID".into()],
+        policy: Some(r#"{"Statement":[]}"#.into()),
+        duration_seconds: 1800,
+    }
+}
+
+async fn sts(wire: &Wire) -> (SdkSts, Clock) {
+    let config = credentials_config(crate::credentials::testing::assume_one_role());
+    assert!(matches!(config.source, CredentialsSource::Static { .. }));
+    let clock = clock();
+    let base = BaseIdentity::open(&config, clock.clone()).await.unwrap();
+    let provider = SharedCredentialsProvider::new(base.clone());
+    (SdkSts { client: client(&config.sts, wire.client(), Some(provider)), base }, clock)
+}
+
+#[tokio::test]
+async fn every_input_is_sent_and_the_answer_is_read() {
+    let wire = Wire::answering(200, &answer_xml("AssumeRole", USER, EXPIRATION));
+    let issued = sts(&wire).await.0.assume_role(&inputs()).await.unwrap();
+    assert_eq!(
+        (issued.access_key_id.as_str(), issued.secret_access_key.expose(), issued.session_token.expose()),
+        ("ASIAX", "SECRET", "TOKEN")
+    );
+    assert_eq!(issued.expires, UNIX_EPOCH + Duration::from_secs(START + 3600));
+    assert_eq!(issued.packed_policy_percent, Some(12));
+
+    let [(uri, authorization, body)] = &wire.requests()[..] else { panic!() };
+    assert_eq!(uri, "https://sts.eu-west-1.amazonaws.com/");
+    assert!(
+        authorization.as_ref().unwrap().contains("Credential=AKIABASE/") && authorization.as_ref().unwrap().contains("/eu-west-1/sts/")
+    );
+    let sent: Vec<&str> = body.split('&').collect();
+    for part in [
+        "Action=AssumeRole",
+        "RoleArn=arn%3Aaws%3Aiam%3A%3A111122223333%3Arole%2Fpath%2Fdata",
+        "RoleSessionName=acme",
+        "ExternalId=external%2F1",
+        "SourceIdentity=user-1",
+        "Tags.member.1.Key=TenantID",
+        "Tags.member.1.Value=acme",
+        "Tags.member.2.Key=Team",
+        "Tags.member.2.Value=blue%20sky",
+        "TransitiveTagKeys.member.1=TenantID",
+        "Policy=%7B%22Statement%22%3A%5B%5D%7D",
+        "DurationSeconds=1800",
+    ] {
+        assert!(sent.contains(&part), "{part} is not in {sent:#?}");
+    }
+    assert_eq!(sent.len(), 13, "and nothing else but the version: {sent:#?}");
+}
+
+#[tokio::test]
+async fn what_is_not_configured_is_not_sent() {
+    let wire = Wire::answering(200, &answer_xml("AssumeRole", USER, EXPIRATION));
+    let bare = StsInputs { external_id: None, source_identity: None, tags: vec![], transitive_tag_keys: vec![], policy: None, ..inputs() };
+    sts(&wire).await.0.assume_role(&bare).await.unwrap();
+    assert_eq!(wire.requests()[0].2.split('&').count(), 5, "action, version, role, name, duration");
+}
+
+#[tokio::test]
+async fn an_error_answer_is_sorted_and_not_tried_again() {
+    for (status, code, expected) in [
+        (403, "AccessDenied", "denied"),
+        (400, "Throttling", "throttled"),
+        (500, "InternalFailure", "error"),
+        (503, "ServiceUnavailable", "error"),
+    ] {
+        let wire = Wire::answering(status, &error_xml(code, "said so"));
+        let error = sts(&wire).await.0.assume_role(&inputs()).await.unwrap_err();
+        assert_eq!(error.label(), expected, "{code}: {error}");
+        assert_eq!(wire.requests().len(), 1, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn answers_that_make_no_sense_are_none() {
+    for body in ["", "<html>", "{}", &answer_xml("AssumeRole", USER, "<Expiration>soon</Expiration>")] {
+        let wire = Wire::answering(200, body);
+        assert!(matches!(sts(&wire).await.0.assume_role(&inputs()).await, Err(StsError::Unavailable(_))), "{body}");
+    }
+    // Without an end the SDK says the epoch, which the broker takes for expired.
+    let wire = Wire::answering(200, &answer_xml("AssumeRole", USER, ""));
+    assert_eq!(sts(&wire).await.0.assume_role(&inputs()).await.unwrap().expires, UNIX_EPOCH);
+}
+
+#[tokio::test]
+async fn an_answer_to_another_question_is_not_taken() {
+    for arn in [
+        "arn:aws:sts::111122223333:assumed-role/data/globex",
+        "arn:aws:sts::111122223333:assumed-role/data/acme/x",
+        "arn:aws:sts::111122223333:assumed-role/other/acme",
+        "arn:aws:sts::999999999999:assumed-role/data/acme",
+        "arn:aws:iam::111122223333:user/acme",
+        "",
+    ] {
+        let user = USER.replace("arn:aws:sts::111122223333:assumed-role/data/acme", arn);
+        let wire = Wire::answering(200, &answer_xml("AssumeRole", &user, EXPIRATION));
+        assert!(matches!(sts(&wire).await.0.assume_role(&inputs()).await, Err(StsError::Unavailable(_))), "{arn}");
+    }
+}
+
+#[tokio::test]
+async fn a_base_identity_that_is_not_accepted_is_asked_for_again() {
+    for (code, asked) in [("InvalidClientTokenId", 2), ("ExpiredToken", 2), ("AccessDenied", 1), ("Throttling", 1)] {
+        let wire = Wire::answering(403, &error_xml(code, ""));
+        let (base, source, _) = crate::credentials::source::tests::rig(3600);
+        let config = credentials_config(crate::credentials::testing::assume_one_role());
+        let sts = SdkSts { client: client(&config.sts, wire.client(), Some(SharedCredentialsProvider::new(base.clone()))), base };
+        for _ in 0..2 {
+            assert!(sts.assume_role(&inputs()).await.is_err());
+        }
+        assert_eq!(source.asked(), asked, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_that_can_be_printed_holds_a_secret() {
+    let wire = Wire::answering(403, &error_xml("SignatureDoesNotMatch", "x-amz-security-token:hunter2 SECRET"));
+    let (sts, _) = sts(&wire).await;
+    let error = sts.assume_role(&inputs()).await.unwrap_err();
+    let shown = format!("{sts:?} {error:?} {error}");
+    assert!(!shown.contains("hunter2") && !shown.contains("base-secret") && !shown.contains("SECRET"), "{shown}");
+}

@@ -1,0 +1,209 @@
+//! A scripted STS, tenants and configurations for the tests of this room.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use futures_util::future::BoxFuture;
+use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
+
+use super::{IssuedCredentials, StsError, StsInputs, TenantSts};
+use crate::{
+    clock::Clock,
+    config::{
+        AssumeRoleConfig, CredentialsConfig, CredentialsSource, RefreshConfig, StsConfig,
+        template::{JsonTemplate, Lands, Template},
+    },
+    directory::{ActiveTenant, TenantRecord},
+    identity::VerifiedTenant,
+    secret::Secret,
+};
+
+pub(super) const START: u64 = 1_800_000_000;
+
+pub(super) fn clock() -> Clock {
+    Clock::manual(UNIX_EPOCH + Duration::from_secs(START))
+}
+
+/// What the scripted STS does next.
+#[derive(Clone)]
+pub(super) enum Answer {
+    /// Credentials with this life; zero is an expiration in the past.
+    Issue(Duration),
+    Fail(StsError),
+    Hang,
+    Panic,
+}
+
+pub(super) struct FakeSts {
+    clock: Clock,
+    answer: Mutex<Answer>,
+    calls: Mutex<Vec<StsInputs>>,
+    /// Closed at first for a gated one; one permit opens it.
+    pub(super) gate: Semaphore,
+    in_progress: AtomicUsize,
+    pub(super) most_at_once: AtomicUsize,
+}
+
+impl FakeSts {
+    pub(super) fn new(clock: &Clock) -> Arc<Self> {
+        Arc::new(Self {
+            clock: clock.clone(),
+            answer: Mutex::new(Answer::Issue(Duration::from_secs(3600))),
+            calls: Mutex::default(),
+            gate: Semaphore::new(1),
+            in_progress: AtomicUsize::new(0),
+            most_at_once: AtomicUsize::new(0),
+        })
+    }
+
+    /// One whose calls wait for a permit on [`FakeSts::gate`].
+    pub(super) fn gated(clock: &Clock) -> Arc<Self> {
+        let sts = Self::new(clock);
+        sts.gate.forget_permits(1);
+        sts
+    }
+
+    pub(super) fn answer(&self, answer: Answer) {
+        *self.answer.lock().unwrap() = answer;
+    }
+
+    pub(super) fn calls(&self) -> usize {
+        self.calls.lock().unwrap().len()
+    }
+
+    pub(super) fn asked(&self) -> Vec<StsInputs> {
+        self.calls.lock().unwrap().clone()
+    }
+}
+
+/// One call in progress, until it ends or is dropped.
+struct Counted<'a>(&'a FakeSts);
+
+impl<'a> Counted<'a> {
+    fn new(sts: &'a FakeSts) -> Self {
+        let now = sts.in_progress.fetch_add(1, Ordering::SeqCst) + 1;
+        sts.most_at_once.fetch_max(now, Ordering::SeqCst);
+        Self(sts)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.in_progress.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl TenantSts for FakeSts {
+    fn assume_role<'a>(&'a self, inputs: &'a StsInputs) -> BoxFuture<'a, Result<IssuedCredentials, StsError>> {
+        Box::pin(async move {
+            let number = {
+                let mut calls = self.calls.lock().unwrap();
+                calls.push(inputs.clone());
+                calls.len()
+            };
+            let _counted = Counted::new(self);
+            drop(self.gate.acquire().await.unwrap());
+            let answer = self.answer.lock().unwrap().clone();
+            match answer {
+                Answer::Issue(life) => Ok(issued(&inputs.tenant.to_string(), number, self.clock.now() + life)),
+                Answer::Fail(error) => Err(error),
+                Answer::Hang => std::future::pending().await,
+                Answer::Panic => panic!("scripted"),
+            }
+        })
+    }
+}
+
+/// Credentials that name their tenant in every part, so that a test can tell whose they are.
+pub(super) fn issued(tenant: &str, number: usize, expires: SystemTime) -> IssuedCredentials {
+    IssuedCredentials {
+        access_key_id: format!("ASIA/{tenant}/{number}"),
+        secret_access_key: Secret::new(format!("SECRET/{tenant}/{number}")),
+        session_token: Secret::new(format!("TOKEN/{tenant}/{number}")),
+        expires,
+        packed_policy_percent: Some(42),
+    }
+}
+
+pub(super) fn template(text: &str, lands: Lands) -> Template {
+    Template::parse(text, lands).unwrap()
+}
+
+/// Uses every setting, and values of the record, the subject and a claim.
+pub(super) fn assume_role() -> AssumeRoleConfig {
+    let policy =
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::pool/{tenant.id}/*"}]}"#;
+    AssumeRoleConfig {
+        role_arn: template("arn:aws:iam::{tenant.account}:role/data", Lands::Arn),
+        session_name: template("{tenant.id}={subject}", Lands::SessionName),
+        external_id: Some(template("{tenant.external_id}", Lands::ExternalId)),
+        source_identity: Some(template("{subject}", Lands::SourceIdentity)),
+        session_tags: vec![
+            ("TenantID".into(), template("{tenant.id}", Lands::TagValue)),
+            ("Shard".into(), template("{tenant.attributes.shard}", Lands::TagValue)),
+            ("Team".into(), template("{claims.team}", Lands::TagValue)),
+        ],
+        transitive_tag_keys: vec!["TenantID".into()],
+        session_policy: Some(JsonTemplate::parse(policy).unwrap()),
+        duration: Duration::from_secs(3600),
+    }
+}
+
+/// The least that is possible: nothing in it tells one tenant from another.
+pub(super) fn assume_one_role() -> AssumeRoleConfig {
+    AssumeRoleConfig {
+        role_arn: template("arn:aws:iam::111122223333:role/shared", Lands::Arn),
+        session_name: template("palisade", Lands::SessionName),
+        external_id: None,
+        source_identity: None,
+        session_tags: vec![],
+        transitive_tag_keys: vec![],
+        session_policy: None,
+        duration: Duration::from_secs(3600),
+    }
+}
+
+pub(super) fn credentials_config(assume_role: AssumeRoleConfig) -> CredentialsConfig {
+    CredentialsConfig {
+        source: CredentialsSource::Static {
+            access_key_id: "AKIABASE".into(),
+            secret_access_key: Secret::new("base-secret".into()),
+            session_token: None,
+        },
+        sts: StsConfig { endpoint: None, region: "eu-west-1".into(), ca: None, timeout: Duration::from_secs(5) },
+        refresh: RefreshConfig { ahead: Duration::from_secs(300), jitter: Duration::from_secs(60) },
+        assume_role,
+        max_sessions: 1000,
+    }
+}
+
+pub(super) fn record(id: &str) -> TenantRecord {
+    let mut record = TenantRecord::bare(id.parse().unwrap());
+    record.account = Some("111122223333".into());
+    record.external_id = Some("external-1".into());
+    record.attributes = BTreeMap::from([("shard".to_owned(), "7".to_owned())]);
+    record
+}
+
+pub(super) fn tenant_with(record: TenantRecord, subject: &str, team: &str) -> ActiveTenant {
+    let claims = Map::from_iter([("team".to_owned(), Value::from(team))]);
+    ActiveTenant::join(VerifiedTenant::for_tests_with(record.id.clone().as_str(), subject, claims), Arc::new(record)).unwrap()
+}
+
+pub(super) fn tenant(id: &str) -> ActiveTenant {
+    tenant_with(record(id), "user-1", "blue")
+}
+
+/// Lets every task that can run, run.
+pub(super) async fn settle() {
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+    }
+}

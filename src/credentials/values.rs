@@ -1,0 +1,42 @@
+//! What a tenant has to put into a template.
+
+use std::{borrow::Cow, cell::RefCell};
+
+use crate::{
+    config::template::{Name, Values},
+    directory::ActiveTenant,
+};
+
+/// The values of one tenant, and a note of which of them were asked for.
+///
+/// An empty value counts as absent: it would let `{tenant.cell}/` quietly mean `/`.
+pub(super) struct TenantValues<'a> {
+    tenant: &'a ActiveTenant,
+    asked: RefCell<Vec<Name>>,
+}
+
+impl<'a> TenantValues<'a> {
+    pub(super) fn new(tenant: &'a ActiveTenant) -> Self {
+        Self { tenant, asked: RefCell::default() }
+    }
+
+    /// Whose values these are.
+    pub(super) fn tenant(&self) -> &'a ActiveTenant {
+        self.tenant
+    }
+
+    /// Every name that was asked for, in the order of first asking.
+    pub(super) fn into_asked(self) -> Vec<Name> {
+        self.asked.into_inner()
+    }
+}
+
+impl Values for TenantValues<'_> {
+    fn value(&self, name: &Name) -> Option<Cow<'_, str>> {
+        let mut asked = self.asked.borrow_mut();
+        if !asked.contains(name) {
+            asked.push(name.clone());
+        }
+        self.tenant.value(name)
+    }
+}
