@@ -1,0 +1,184 @@
+//! What one connection is doing: shared between its socket ([`Wire`](super::wire::Wire)), its requests and its task.
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use tokio::sync::watch;
+
+use crate::body::{Body, BoxError};
+
+/// The state of one connection.
+#[derive(Debug)]
+pub(super) struct Activity {
+    /// Requests between their head and their response's last byte.
+    in_flight: watch::Sender<usize>,
+    /// Requests so far.
+    begun: AtomicU64,
+    /// Bytes read since the last request began, while none was in flight: the next head, as it came.
+    head: Mutex<Vec<u8>>,
+    head_limit: usize,
+    /// No longer HTTP.
+    upgraded: AtomicBool,
+}
+
+impl Activity {
+    /// A connection on which nothing has happened; keeps at most `head_limit` bytes of a head.
+    pub(super) fn new(head_limit: usize) -> Arc<Self> {
+        let (in_flight, _) = watch::channel(0);
+        Arc::new(Self { in_flight, begun: AtomicU64::new(0), head: Mutex::default(), head_limit, upgraded: AtomicBool::new(false) })
+    }
+
+    /// Counts a request until the guard is dropped.
+    pub(super) fn begin(self: &Arc<Self>) -> InFlight {
+        self.begun.fetch_add(1, Ordering::SeqCst);
+        self.in_flight.send_modify(|n| *n += 1);
+        InFlight(self.clone())
+    }
+
+    /// Whether a request is in progress.
+    pub(super) fn is_busy(&self) -> bool {
+        *self.in_flight.borrow() > 0
+    }
+
+    /// How many requests have begun.
+    pub(super) fn begun(&self) -> u64 {
+        self.begun.load(Ordering::SeqCst)
+    }
+
+    /// Keeps bytes of a head, up to the limit.
+    pub(super) fn keep_head(&self, bytes: &[u8]) {
+        let mut head = self.lock_head();
+        let room = self.head_limit.saturating_sub(head.len());
+        head.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+
+    /// The bytes kept, which are then forgotten.
+    pub(super) fn take_head(&self) -> Vec<u8> {
+        std::mem::take(&mut *self.lock_head())
+    }
+
+    /// Whether the bytes kept start with `prefix`; `None` while there are too few to say.
+    pub(super) fn head_starts_with(&self, prefix: &[u8]) -> Option<bool> {
+        let head = self.lock_head();
+        let common = head.len().min(prefix.len());
+        if head[..common] != prefix[..common] {
+            return Some(false);
+        }
+        (common == prefix.len()).then_some(true)
+    }
+
+    /// Held for a copy at most; a panic cannot leave it half-changed.
+    fn lock_head(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.head.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From here on the connection is not HTTP, and the rules for heads do not apply.
+    pub(super) fn upgrade(&self) {
+        self.upgraded.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether [`Activity::upgrade`] was called.
+    pub(super) fn is_upgraded(&self) -> bool {
+        self.upgraded.load(Ordering::SeqCst)
+    }
+
+    /// Returns when no request has been in progress for `limit` without a break.
+    pub(super) async fn idle_for(&self, limit: Duration) {
+        let mut in_flight = self.in_flight.subscribe();
+        loop {
+            // Fails only when the sender is gone, and `self` holds it.
+            let _ = in_flight.wait_for(|n| *n == 0).await;
+            if tokio::time::timeout(limit, in_flight.changed()).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// A request in progress.
+#[derive(Debug)]
+pub(super) struct InFlight(Arc<Activity>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.send_modify(|n| *n = n.saturating_sub(1));
+    }
+}
+
+/// A response body that keeps its request in progress until it is sent or dropped.
+#[derive(Debug)]
+pub(super) struct Tracked {
+    body: Body,
+    _in_flight: InFlight,
+}
+
+impl Tracked {
+    /// Ties `body` to its request.
+    pub(super) fn new(body: Body, in_flight: InFlight) -> Self {
+        Self { body, _in_flight: in_flight }
+    }
+}
+
+impl http_body::Body for Tracked {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn idleness_is_counted_from_the_last_response() {
+        let activity = Activity::new(10);
+        let limit = Duration::from_secs(60);
+        let first = activity.begin();
+        let watcher = tokio::spawn({
+            let activity = activity.clone();
+            async move { activity.idle_for(limit).await }
+        });
+        tokio::time::sleep(limit * 2).await;
+        assert!(!watcher.is_finished(), "a request is in progress");
+        drop(first);
+        tokio::time::sleep(limit / 2).await;
+        drop(activity.begin());
+        tokio::time::sleep(limit * 3 / 4).await;
+        assert!(!watcher.is_finished(), "the second request started the count again");
+        tokio::time::sleep(limit / 2).await;
+        assert!(watcher.is_finished());
+        assert_eq!((activity.begun(), activity.is_busy()), (2, false));
+    }
+
+    #[test]
+    fn a_head_is_kept_up_to_the_limit() {
+        let activity = Activity::new(4);
+        activity.keep_head(b"PR");
+        assert_eq!(activity.head_starts_with(b"PRI"), None);
+        assert_eq!(activity.head_starts_with(b"GET"), Some(false));
+        activity.keep_head(b"I * HTTP");
+        assert_eq!(activity.head_starts_with(b"PRI"), Some(true));
+        assert_eq!(activity.take_head(), b"PRI ");
+        assert!(activity.take_head().is_empty());
+    }
+}

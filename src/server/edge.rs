@@ -1,0 +1,108 @@
+//! The edge: what every request passes before a handler sees it.
+//!
+//! A tower stack of generic concerns, outermost first: credentials are marked so that nothing prints them, panics are
+//! caught, and [`rules`] stop whatever could be understood in two ways. The rules work on hyper's parsed request; the
+//! reasons and sources are at each rule.
+
+mod host;
+mod panic;
+pub mod rules;
+
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http::{HeaderName, HeaderValue, Request, Response, Version, header};
+use hyper::body::Incoming;
+use tower::{Service, ServiceBuilder, layer::layer_fn, service_fn};
+use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
+
+use self::{panic::CatchPanic, rules::Rules};
+use super::{Handler, activity::Activity, head};
+use crate::{body::Body, config::ServerConfig, reject::Reason, reject::Refusal, telemetry::metrics::Listener};
+
+/// Headers that carry credentials by standard, by AWS's use, or by ours.
+const SENSITIVE: [HeaderName; 7] = [
+    header::AUTHORIZATION,
+    header::COOKIE,
+    header::PROXY_AUTHORIZATION,
+    HeaderName::from_static("x-amz-security-token"),
+    HeaderName::from_static("x-palisade-passport"),
+    HeaderName::from_static("x-tenant-token"),
+    HeaderName::from_static("x-aws-ec2-metadata-token"),
+];
+
+type EdgeFuture = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+/// Builds the stack in front of `handler` for one connection.
+pub(super) fn stack<H: Handler>(
+    handler: H,
+    listener: Listener,
+    config: &ServerConfig,
+    peer: SocketAddr,
+    activity: Arc<Activity>,
+) -> impl Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + 'static {
+    let sensitive: Arc<[HeaderName]> = SENSITIVE.into_iter().chain(handler.sensitive_headers()).collect();
+    let rules = Rules::new(listener, config);
+    let (guarded, ruled) = (handler.clone(), handler.clone());
+    ServiceBuilder::new()
+        // First, so that not even a panic can print them.
+        .layer(SetSensitiveRequestHeadersLayer::from_shared(sensitive))
+        // Around the rules too: what they read is hostile.
+        .layer(layer_fn(move |inner| CatchPanic::new(inner, guarded.clone(), peer)))
+        .layer(layer_fn(move |inner| Ruled { inner, rules, handler: ruled.clone(), activity: activity.clone(), peer }))
+        .service(service_fn(move |request| {
+            let handler = handler.clone();
+            async move { Ok(handler.handle(request, peer).await) }
+        }))
+}
+
+/// Applies the [`Rules`].
+#[derive(Clone)]
+struct Ruled<S, H> {
+    inner: S,
+    rules: Rules,
+    handler: H,
+    activity: Arc<Activity>,
+    peer: SocketAddr,
+}
+
+impl<S, H> Service<Request<Incoming>> for Ruled<S, H>
+where
+    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
+    S::Future: Send + 'static,
+    H: Handler,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = EdgeFuture;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Incoming>) -> EdgeFuture {
+        let (mut parts, body) = request.into_parts();
+        let raw = self.activity.take_head();
+        let verdict = if head::contradicts_itself(&raw, &parts.method) {
+            Err(Refusal::noted(Reason::MalformedRequest, "the body is framed in two ways"))
+        } else {
+            self.rules.check(&mut parts)
+        };
+        match verdict {
+            Ok(()) => Box::pin(self.inner.call(Request::from_parts(parts, body))),
+            Err(refusal) => {
+                let mut response = self.handler.refuse(refusal, &parts, self.peer);
+                // What follows on this connection cannot be told apart from the refused request's body with certainty.
+                if parts.version < Version::HTTP_2 {
+                    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
+                Box::pin(std::future::ready(Ok(response)))
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! A tripwire for what hyper tidies away.
+//!
+//! hyper drops `Content-Length` from a request that also has `Transfer-Encoding`, and merges equal `Content-Length` lines,
+//! before any service sees the request. It frames such a request in a safe way (RFC 9112, section 6.3) and closes the
+//! connection after the first kind, but a sender that contradicts itself about where its body ends is refused here, as the
+//! same section recommends. So the bytes of a head are looked at once more, for this question alone. The look can only
+//! add a refusal: what it does not recognise stays with hyper's reading.
+
+use http::Method;
+
+/// Whether `raw`, the bytes that came before and with the head of a `method` request, frames its body twice.
+///
+/// Says no when `raw` does not begin with that request (after pipelining it may begin in the middle of something).
+pub(super) fn contradicts_itself(raw: &[u8], method: &Method) -> bool {
+    // RFC 9112, section 2.2: empty lines before the request line are ignored.
+    let start = raw.iter().position(|b| !matches!(b, b'\r' | b'\n')).unwrap_or(raw.len());
+    let Some(rest) = raw[start..].strip_prefix(method.as_str().as_bytes()) else { return false };
+    if rest.first() != Some(&b' ') {
+        return false;
+    }
+    let (mut lengths, mut encodings) = (0, 0);
+    let lines = rest.split(|b| *b == b'\n').skip(1).map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    for line in lines.take_while(|line| !line.is_empty()) {
+        let name = line.split(|b| *b == b':').next().unwrap_or_default();
+        lengths += usize::from(name.eq_ignore_ascii_case(b"content-length"));
+        encodings += usize::from(name.eq_ignore_ascii_case(b"transfer-encoding"));
+    }
+    lengths + encodings > 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judge(raw: &str) -> bool {
+        contradicts_itself(raw.as_bytes(), &Method::POST)
+    }
+
+    #[test]
+    fn two_framings_are_seen_whatever_their_order_and_case() {
+        assert!(judge("POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"));
+        assert!(judge("POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\nX: y\r\nCONTENT-LENGTH: 3\r\n\r\n"));
+        assert!(judge("\r\n\r\nPOST / HTTP/1.1\ncontent-length: 3\ncontent-length: 3\n\n"));
+    }
+
+    #[test]
+    fn one_framing_is_fine_and_a_body_is_not_a_head() {
+        assert!(!judge("POST / HTTP/1.1\r\nContent-Length: 40\r\n\r\nContent-Length: 3\r\nTransfer-Encoding: x\r\n"));
+        assert!(!judge("POST / HTTP/1.1\r\nX-Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"));
+    }
+
+    #[test]
+    fn bytes_that_are_not_this_request_are_left_alone() {
+        assert!(!judge("tail of a body\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"));
+        assert!(!judge("POSTAL: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"));
+        assert!(!judge(""));
+    }
+}

@@ -1,0 +1,145 @@
+use std::{fs, path::Path};
+
+use rcgen::{CertificateParams, KeyPair};
+use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer};
+use tempfile::TempDir;
+
+use super::*;
+
+/// A self-signed certificate for `localhost` and its key, in files.
+pub(crate) struct Issued {
+    pub(crate) files: TlsConfig,
+    certificate: CertificateDer<'static>,
+    directory: TempDir,
+}
+
+impl Issued {
+    pub(crate) fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let files = TlsConfig { certificate: directory.path().join("tls.crt"), private_key: directory.path().join("tls.key") };
+        let certificate = issue(&files, 2040);
+        Self { files, certificate, directory }
+    }
+}
+
+fn issue(files: &TlsConfig, until: i32) -> CertificateDer<'static> {
+    let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    params.not_after = rcgen::date_time_ymd(until, 1, 1);
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    fs::write(&files.certificate, certificate.pem()).unwrap();
+    fs::write(&files.private_key, key.serialize_pem()).unwrap();
+    certificate.der().clone()
+}
+
+/// A client that trusts `issued` alone.
+pub(crate) fn client_config(issued: &Issued) -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    roots.add(issued.certificate.clone()).unwrap();
+    let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().unwrap();
+    builder.with_root_certificates(roots).with_no_client_auth()
+}
+
+fn load(files: &TlsConfig) -> Result<Arc<ReloadingTls>, TlsError> {
+    ReloadingTls::load(files, Listener::Ingress, Metrics::new().unwrap())
+}
+
+#[track_caller]
+fn refused(files: &TlsConfig, expected: &[&str]) {
+    let message = load(files).unwrap_err().to_string();
+    for part in expected {
+        assert!(message.contains(part), "{part:?} is not in {message:?}");
+    }
+}
+
+fn name(path: &Path) -> &str {
+    path.file_name().unwrap().to_str().unwrap()
+}
+
+#[test]
+fn what_is_wrong_with_a_file_is_said_with_its_name_and_a_cure() {
+    let mut issued = Issued::new();
+    let good = issued.files.clone();
+
+    issued.files.certificate = issued.directory.path().join("nowhere.crt");
+    refused(&issued.files, &["nowhere.crt", "No such file", "mount the file"]);
+
+    issued.files.certificate = good.private_key.clone();
+    refused(&issued.files, &[name(&good.private_key), "no PEM certificate", "BEGIN CERTIFICATE"]);
+
+    issued.files = TlsConfig { private_key: good.certificate.clone(), ..good.clone() };
+    refused(&issued.files, &[name(&good.certificate), "no PEM private key", "PKCS#8"]);
+
+    let other = issued.directory.path().join("other.key");
+    fs::write(&other, KeyPair::generate().unwrap().serialize_pem()).unwrap();
+    issued.files = TlsConfig { private_key: other.clone(), ..good.clone() };
+    refused(&issued.files, &["tls.crt", "other.key", "not the key of the first certificate"]);
+
+    fs::write(&other, "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n").unwrap();
+    refused(&issued.files, &["other.key", "encrypted", "openssl pkey"]);
+
+    issued.files = TlsConfig { certificate: issued.directory.path().to_owned(), ..good };
+    refused(&issued.files, &["readable PEM file"]);
+}
+
+#[test]
+fn versions_protocols_and_order_are_as_documented() {
+    let issued = Issued::new();
+    let config = load(&issued.files).unwrap().server_config();
+    assert_eq!(config.alpn_protocols, [b"h2".to_vec(), b"http/1.1".to_vec()]);
+    assert!(config.ignore_client_order);
+    assert_eq!(config.max_early_data_size, 0, "early data can be replayed");
+    for version in [&TLS12, &TLS13] {
+        let client = ClientConfig::builder_with_provider(provider()).with_protocol_versions(&[version]).unwrap();
+        let client = client.with_root_certificates(RootCertStore::empty()).with_no_client_auth();
+        let mut client = rustls::ClientConnection::new(Arc::new(client), "localhost".try_into().unwrap()).unwrap();
+        let mut server = rustls::ServerConnection::new(config.clone()).unwrap();
+        let mut hello = Vec::new();
+        client.write_tls(&mut hello).unwrap();
+        server.read_tls(&mut &hello[..]).unwrap();
+        server.process_new_packets().unwrap();
+        assert_eq!(server.protocol_version(), Some(version.version));
+    }
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_taken_up_and_a_broken_one_is_not() {
+    let issued = Issued::new();
+    let metrics = Metrics::new().unwrap();
+    let tls = ReloadingTls::load(&issued.files, Listener::Ingress, metrics.clone()).unwrap();
+    let current = || tls.current.certified.load_full().cert[0].clone();
+    assert_eq!(current(), issued.certificate);
+    let shown = || String::from_utf8(metrics.render().unwrap()).unwrap();
+    // 2040-01-01
+    assert!(shown().contains("palisade_tls_certificate_expiry_timestamp_seconds{listener=\"ingress\"} 2208988800\n"), "{}", shown());
+
+    // Half of a renewal: a new key beside the old certificate.
+    let old_key = fs::read(&issued.files.private_key).unwrap();
+    fs::write(&issued.files.private_key, KeyPair::generate().unwrap().serialize_pem()).unwrap();
+    tls.refresh().await;
+    assert_eq!(current(), issued.certificate);
+    // Unchanged, it is not read again.
+    let known = tls.current.fingerprint.load_full();
+    tls.refresh().await;
+    assert!(Arc::ptr_eq(&known, &tls.current.fingerprint.load_full()));
+
+    fs::remove_file(&issued.files.private_key).unwrap();
+    tls.refresh().await;
+    fs::write(&issued.files.private_key, old_key).unwrap();
+    tls.refresh().await;
+    assert_eq!(current(), issued.certificate);
+
+    let renewed = issue(&issued.files, 2041);
+    let watch = tokio::spawn({
+        let tls = tls.clone();
+        async move { tls.watch(Duration::from_millis(10)).await }
+    });
+    let taken_up = async {
+        while current() != renewed {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), taken_up).await.unwrap();
+    watch.abort();
+    assert!(shown().contains("{listener=\"ingress\"} 2240611200\n"), "{}", shown());
+}

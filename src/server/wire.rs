@@ -1,0 +1,159 @@
+//! The socket as hyper sees it, with the deadlines that hyper does not have.
+//!
+//! * A head must be complete `header_timeout` after its first byte. hyper's own deadline starts with the wait for that first
+//!   byte, so it cannot be both this and the longer `idle_timeout` between requests; and it closes without a word, where a
+//!   client is owed a 408.
+//! * A peer that does not take what is written to it for `idle_timeout` is cut off.
+//!
+//! It also owns the connection's place among the permitted ones, because an upgraded connection outlives its task.
+
+use std::{
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Sleep, sleep},
+};
+
+use super::{activity::Activity, connection::Admission};
+
+/// The start of the HTTP/2 preface (RFC 9113, section 3.4), which is no HTTP/1 request that is ever accepted.
+const PREFACE: &[u8] = b"PRI ";
+/// What a client gets whose head is overdue: there is no request yet, so no handler can say it.
+const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\n\
+    connection: close\r\ncontent-length: 0\r\nx-palisade-reason: request-timeout\r\n\r\n";
+
+/// A socket, or TLS over one, with deadlines.
+pub(super) struct Wire<T> {
+    io: T,
+    activity: Arc<Activity>,
+    limits: WireLimits,
+    /// Runs from the first byte of a head; names the request before it, to tell when that head is complete.
+    head_deadline: Option<(u64, Pin<Box<Sleep>>)>,
+    /// Runs while the peer takes nothing.
+    write_deadline: Option<Pin<Box<Sleep>>>,
+    http2: Option<bool>,
+    _admission: Admission,
+}
+
+/// Deadlines of a [`Wire`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct WireLimits {
+    /// From a head's first byte to its last.
+    pub(super) head: Duration,
+    /// For the peer to take something.
+    pub(super) write: Duration,
+}
+
+impl<T> Wire<T> {
+    /// Takes over `io`.
+    pub(super) fn new(io: T, activity: Arc<Activity>, limits: WireLimits, admission: Admission) -> Self {
+        Self { io, activity, limits, head_deadline: None, write_deadline: None, http2: None, _admission: admission }
+    }
+
+    /// Whether incoming bytes may belong to the head of an HTTP/1 request.
+    fn expects_head(&self) -> bool {
+        self.http2 != Some(true) && !self.activity.is_busy() && !self.activity.is_upgraded()
+    }
+
+    fn note_read(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() || !self.expects_head() {
+            return;
+        }
+        self.activity.keep_head(bytes);
+        if self.http2.is_none() {
+            self.http2 = self.activity.head_starts_with(PREFACE);
+            if self.http2 == Some(true) {
+                self.activity.take_head();
+                self.head_deadline = None;
+                return;
+            }
+        }
+        let begun = self.activity.begun();
+        if self.head_deadline.as_ref().is_none_or(|(of, _)| *of != begun) {
+            self.head_deadline = Some((begun, Box::pin(sleep(self.limits.head))));
+        }
+    }
+
+    fn head_is_overdue(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some((of, deadline)) = &mut self.head_deadline else { return false };
+        if *of != self.activity.begun() {
+            self.head_deadline = None;
+            return false;
+        }
+        deadline.as_mut().poll(cx).is_ready()
+    }
+
+    /// Turns a write that has been pending for too long into an error.
+    fn watch_write<R>(&mut self, cx: &mut Context<'_>, result: Poll<io::Result<R>>) -> Poll<io::Result<R>> {
+        if result.is_ready() {
+            self.write_deadline = None;
+            return result;
+        }
+        let limit = self.limits.write;
+        let deadline = self.write_deadline.get_or_insert_with(|| Box::pin(sleep(limit)));
+        ready!(deadline.as_mut().poll(cx));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer does not read")))
+    }
+}
+
+/// The error of a head that did not come in time; found again in hyper's error.
+#[derive(Debug, thiserror::Error)]
+#[error("the request head did not arrive in time")]
+pub(super) struct HeadOverdue;
+
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<T> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        if let Poll::Ready(result) = Pin::new(&mut this.io).poll_read(cx, buf) {
+            this.note_read(&buf.filled()[before..]);
+            // A client that sends a byte now and then is overdue as well.
+            if !this.head_is_overdue(cx) {
+                return Poll::Ready(result);
+            }
+        } else if !this.head_is_overdue(cx) {
+            return Poll::Pending;
+        }
+        // Best effort: a peer that does not read either does not deserve another wait.
+        if false {
+            let _ = Pin::new(&mut this.io).poll_flush(cx);
+        }
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, HeadOverdue)))
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<T> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.io).poll_write(cx, buf);
+        this.watch_write(cx, result)
+    }
+
+    fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.io).poll_write_vectored(cx, bufs);
+        this.watch_write(cx, result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.io).poll_flush(cx);
+        this.watch_write(cx, result)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.io).poll_shutdown(cx);
+        this.watch_write(cx, result)
+    }
+}

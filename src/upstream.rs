@@ -1,0 +1,85 @@
+//! The way out: to the application ([`AppClient`]), to AWS ([`AwsClient`]), and to whoever publishes keys ([`Fetcher`]).
+//!
+//! Connections are pooled and kept alive. Each exchange is under three deadlines, and a fault of the request's own body (a
+//! wrong hash, a client that went silent) is told apart from a fault of the upstream:
+//!
+//! * `connect`: name resolution, TCP and TLS;
+//! * `idle`: while the request's body is being sent, the longest time in which the upstream takes nothing of it;
+//! * `response`: from the request's last byte to the response's head.
+//!
+//! A response's body is the caller's to watch ([`within`](crate::server::idle::within)). A request is sent again only when
+//! it failed on a kept connection before any of it was written. Redirects are never followed.
+
+mod app;
+mod aws;
+mod connect;
+mod fetch;
+mod progress;
+mod resolve;
+
+#[cfg(test)]
+mod tests;
+
+use std::error::Error;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::{self, Client, connect::Connect};
+
+pub use self::{
+    app::AppClient,
+    aws::AwsClient,
+    connect::SetupError,
+    fetch::{FetchError, Fetcher, https_client},
+    resolve::is_forbidden,
+};
+use self::{progress::Watched, resolve::Forbidden};
+use crate::{
+    body::Body,
+    config::TimeoutsConfig,
+    reject::{Reason, Refusal},
+    server::chain,
+};
+
+/// Sends a request and waits for the response's head, within the deadlines.
+async fn exchange<C>(client: &Client<C, Watched>, request: Request<Body>, timeouts: &TimeoutsConfig) -> Result<Response<Incoming>, Refusal>
+where
+    C: Connect + Clone + Send + Sync + 'static,
+{
+    let (head, body) = request.into_parts();
+    let (body, progress) = progress::watch(body);
+    tokio::select! {
+        biased;
+        result = client.request(Request::from_parts(head, body)) => match result {
+            Ok(response) => Ok(response),
+            // The body's failure is the cause; what hyper reports is its effect, and in HTTP/2 does not name it.
+            Err(error) => Err(progress.failure().unwrap_or_else(|| refusal(&error))),
+        },
+        () = progress.overdue(timeouts) => Err(Reason::UpstreamTimeout.into()),
+    }
+}
+
+fn refusal(error: &legacy::Error) -> Refusal {
+    let reason = match find::<Forbidden>(error) {
+        Some(_) => Reason::HostNotAllowed,
+        None => Reason::UpstreamUnavailable,
+    };
+    Refusal::noted(reason, chain(error))
+}
+
+/// The first `E` in an error's chain of causes.
+fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(found) = error.downcast_ref::<E>() {
+            return Some(found);
+        }
+        // What `io::Error` wraps is not its source.
+        let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if let Some(found) = wrapped.and_then(|inner| inner.downcast_ref::<E>()) {
+            return Some(found);
+        }
+        cause = error.source();
+    }
+    None
+}

@@ -1,0 +1,162 @@
+//! Connections to upstreams: TCP, TLS with which roots, and one deadline over all of it.
+
+use std::{
+    path::Path,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::Uri;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Builder, Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+use rustls::{ClientConfig, RootCertStore};
+use tower::Service;
+
+use super::{progress::Watched, resolve::Resolver};
+use crate::{
+    body::BoxError,
+    server::tls::{self, TlsError},
+};
+
+/// Kept connections to one host; more are opened under load and closed after.
+const MAX_IDLE_CONNECTIONS: usize = 64;
+/// When probing of a silent upstream begins.
+const PROBE: Duration = Duration::from_secs(60);
+
+/// What to do when nobody is trusted.
+pub(super) const NO_ROOTS: &str = "there are no trusted roots: install the system's CA bundle, set SSL_CERT_FILE, or set `ca`";
+
+/// Connects to `https`, and to `http` where that was asked for.
+pub(super) type Connector = Timed<HttpsConnector<HttpConnector<Resolver>>>;
+
+/// Why a client cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The application's address says `https`.
+    #[error("the application is reached by plain http over loopback; its address must start with http://")]
+    AppOverTls,
+    /// A file of roots cannot be used.
+    #[error(transparent)]
+    Ca(#[from] TlsError),
+    /// Nobody could be trusted.
+    #[error("{NO_ROOTS}")]
+    NoRoots,
+    /// The TLS library takes none of our settings; a fault of ours.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
+}
+
+/// The roots that the system trusts. Costs a few milliseconds; none is not an error yet.
+pub(super) fn platform_roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    for error in &found.errors {
+        tracing::warn!(%error, "some of the system's trusted roots cannot be read");
+    }
+    roots.add_parsable_certificates(found.certs);
+    roots
+}
+
+/// Adds the roots of a PEM file. Every one must be usable: a bundle that is trusted in part is a surprise for later.
+pub(super) fn add_roots(roots: &mut RootCertStore, ca: Option<&Path>) -> Result<(), SetupError> {
+    for root in ca.map(tls::files::certificates).transpose()?.into_iter().flatten() {
+        roots.add(root)?;
+    }
+    Ok(())
+}
+
+/// TLS 1.2 and 1.3 towards servers that `roots` vouch for. Without roots, no server is trusted.
+pub(super) fn client_config(roots: RootCertStore) -> Result<ClientConfig, SetupError> {
+    let builder = ClientConfig::builder_with_provider(tls::provider()).with_safe_default_protocol_versions()?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// Which protocols a connection may speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Protocols {
+    /// HTTP/1.1.
+    Http1,
+    /// What ALPN yields.
+    Negotiated,
+}
+
+/// A connector for `tls` hosts, and for clear-text ones if `allow_http`.
+pub(super) fn connector(tls: ClientConfig, protocols: Protocols, resolver: Resolver, allow_http: bool, limit: Duration) -> Connector {
+    let builder = HttpsConnectorBuilder::new().with_tls_config(tls);
+    let builder = if allow_http { builder.https_or_http() } else { builder.https_only() };
+    let tcp = tcp(resolver);
+    let inner = match protocols {
+        Protocols::Http1 => builder.enable_http1().wrap_connector(tcp),
+        Protocols::Negotiated => builder.enable_all_versions().wrap_connector(tcp),
+    };
+    Timed { inner, limit }
+}
+
+/// TCP without delay, with probes.
+pub(super) fn tcp(resolver: Resolver) -> HttpConnector<Resolver> {
+    let mut tcp = HttpConnector::new_with_resolver(resolver);
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_keepalive(Some(PROBE));
+    tcp
+}
+
+/// A pooling client over `connector`; connections unused for `idle` are closed.
+pub(super) fn client<C>(connector: C, idle: Duration) -> Client<C, Watched>
+where
+    C: hyper_util::client::legacy::connect::Connect + Clone,
+{
+    builder(idle).build(connector)
+}
+
+/// The settings of [`client`].
+pub(super) fn builder(idle: Duration) -> Builder {
+    let mut builder = Client::builder(TokioExecutor::new());
+    builder.timer(TokioTimer::new()).pool_timer(TokioTimer::new()).pool_idle_timeout(idle).pool_max_idle_per_host(MAX_IDLE_CONNECTIONS);
+    builder
+}
+
+/// A connector with a deadline.
+#[derive(Debug, Clone)]
+pub(super) struct Timed<C> {
+    /// Does the work.
+    pub(super) inner: C,
+    /// For all of it: resolution, TCP, TLS.
+    pub(super) limit: Duration,
+}
+
+/// A connection that took too long.
+#[derive(Debug, thiserror::Error)]
+#[error("no connection within {} ms", limit.as_millis())]
+struct ConnectOverdue {
+    limit: Duration,
+}
+
+impl<C> Service<Uri> for Timed<C>
+where
+    C: Service<Uri>,
+    C::Error: Into<BoxError>,
+    C::Future: Send + 'static,
+{
+    type Response = C::Response;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<C::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, target: Uri) -> Self::Future {
+        let (connecting, limit) = (self.inner.call(target), self.limit);
+        Box::pin(async move {
+            match tokio::time::timeout(limit, connecting).await {
+                Ok(result) => result.map_err(Into::into),
+                Err(_) => Err(ConnectOverdue { limit }.into()),
+            }
+        })
+    }
+}
