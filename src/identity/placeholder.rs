@@ -30,7 +30,7 @@ pub struct Placeholder {
 
 impl Placeholder {
     /// Parses the value of an `Authorization` header whose scheme is not `Bearer`.
-    pub(super) fn parse(value: &HeaderValue) -> Result<Self, Refusal> {
+    pub(crate) fn parse(value: &HeaderValue) -> Result<Self, Refusal> {
         let malformed = |note: &'static str| Refusal::noted(Reason::SignatureMalformed, note);
         let text = value.to_str().map_err(|_| malformed("the Authorization header is not visible ASCII"))?;
         let (scheme, rest) = text.split_once(' ').ok_or_else(|| malformed("the Authorization header has no fields"))?;

@@ -1,0 +1,27 @@
+//! A request that its tenant's limits let pass. A leaf: nothing else can build one.
+
+use super::VerifiedRequest;
+use crate::{
+    limits::{Limiter, Permit},
+    reject::Refusal,
+};
+
+/// A verified request and its place among the tenant's requests in progress.
+#[derive(Debug)]
+pub struct AdmittedRequest {
+    request: VerifiedRequest,
+    permit: Permit,
+}
+
+impl AdmittedRequest {
+    /// Charges the request to its tenant.
+    pub fn admit(request: VerifiedRequest, limiter: &Limiter) -> Result<Self, Refusal> {
+        let permit = limiter.admit(request.tenant())?;
+        Ok(Self { request, permit })
+    }
+
+    /// Gives the parts to the next state.
+    pub(crate) fn into_parts(self) -> (VerifiedRequest, Permit) {
+        (self.request, self.permit)
+    }
+}

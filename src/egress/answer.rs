@@ -1,0 +1,56 @@
+//! What AWS answers, cleaned.
+//!
+//! An answer is streamed on unless it could carry something that must not leave: errors about authentication and
+//! authorisation can quote the session token, the canonical request, the role and the account, and a redirect would make an
+//! SDK take its proof to AWS itself. Such answers are read, up to a limit, and replaced by ours.
+
+use http::{Response, response};
+use hyper::body::Incoming;
+
+use super::Egress;
+use crate::{
+    aws::response::{INSPECT_BYTES, Verdict, clean_headers, examine, triage},
+    body::{self, Body, Unreadable},
+    reject::{Reason, Refusal},
+    server::idle,
+    signing::{Receipt, SignedRequest},
+    telemetry::Record,
+};
+
+impl Egress {
+    /// Sends a signed request and cleans the answer. The tenant's permit is kept until the answer has ended.
+    pub(super) async fn send(&self, request: SignedRequest, receipt: Receipt, record: &mut Record) -> Result<Response<Body>, Refusal> {
+        let this = &*self.0;
+        let begun = this.clock.instant();
+        let answer = this.upstream.send(request).await?;
+        record.upstream(this.clock.instant().saturating_duration_since(begun));
+        let (mut head, incoming) = answer.into_parts();
+        let verdict = triage(head.status);
+        let body = match verdict {
+            Verdict::Pass => idle::within(incoming, receipt.timeouts.idle),
+            Verdict::Redirect => return Err(Refusal::noted(Reason::AwsRedirect, format!("AWS answered {}", head.status))),
+            Verdict::Inspect => self.inspect(&head, incoming, &receipt).await?,
+        };
+        // Last: what the inspection looks at is the answer as it came.
+        clean_headers(head.status, &mut head.headers, &this.regions);
+        Ok(Response::from_parts(head, body::holding(body, receipt.permit)))
+    }
+
+    /// Reads an error document and passes it on only if it is none about credentials and quotes none.
+    async fn inspect(&self, head: &response::Parts, incoming: Incoming, receipt: &Receipt) -> Result<Body, Refusal> {
+        let body = idle::within(incoming, receipt.timeouts.idle);
+        let document = body::collect(body, INSPECT_BYTES).await.map_err(|unreadable| match unreadable {
+            Unreadable::TooLarge => Refusal::noted(Reason::AwsResponseWithheld, "an error document of more than 64 KiB"),
+            Unreadable::Broken(_) => Refusal::noted(Reason::UpstreamUnavailable, "the error document broke off"),
+        })?;
+        let credentials = &receipt.credentials;
+        let secrets = [credentials.session_token().expose(), credentials.access_key_id(), credentials.role_arn()];
+        if let Some(reason) = examine(head.status, &head.headers, &document, &secrets) {
+            if reason == Reason::AwsCredentialsRejected {
+                self.0.broker.reject(credentials);
+            }
+            return Err(Refusal::noted(reason, format!("AWS answered {}", head.status)));
+        }
+        Ok(if document.is_empty() { body::empty() } else { body::full(document) })
+    }
+}

@@ -1,0 +1,129 @@
+//! The way in: callers' requests to the application.
+//!
+//! Read [`Ingress::answer`] from top to bottom. The order is: who is it (token, claim, directory), have they the room
+//! (limits), then the passport and the application.
+
+mod forward;
+mod tunnel;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use http::{HeaderName, Request, Response, StatusCode, header, request};
+use http_body_util::BodyExt;
+use hyper::{body::Incoming, upgrade::OnUpgrade};
+
+pub use self::forward::{About, ForwardHeaders, ForwardRequest, PASSPORT};
+use crate::{
+    body::{self, Body, BoxError},
+    clock::Clock,
+    directory::Directory,
+    hop,
+    identity::{Passports, Presented, Verifier},
+    limits::Limiter,
+    reject::{REQUEST_ID_HEADER, Refusal, problem},
+    server::Handler,
+    telemetry::{Listener, Record, Recorder},
+    upstream::AppClient,
+};
+
+/// The ingress listener's handler. Cheap to clone.
+#[derive(Clone)]
+pub struct Ingress(Arc<Pipeline>);
+
+/// The rooms that a request goes through, in order.
+pub struct Pipeline {
+    /// Checks tokens.
+    pub verifier: Arc<Verifier>,
+    /// What is known of tenants.
+    pub directory: Arc<Directory>,
+    /// Has the tenant the room?
+    pub limiter: Limiter,
+    /// Authority for the egress; `None` without one.
+    pub passports: Option<Passports>,
+    /// What the application is told.
+    pub headers: ForwardHeaders,
+    /// The application.
+    pub upstream: AppClient,
+    /// Log and metrics.
+    pub recorder: Recorder,
+    /// Time.
+    pub clock: Clock,
+}
+
+impl Ingress {
+    /// The handler over a pipeline.
+    pub fn new(pipeline: Pipeline) -> Self {
+        Self(Arc::new(pipeline))
+    }
+
+    async fn answer(&self, mut request: Request<Incoming>, peer: SocketAddr, record: &mut Record) -> Result<Response<Body>, Refusal> {
+        let this = &*self.0;
+        record.service("app", None);
+        let upgrade = tunnel::wanted(&request).then(|| hyper::upgrade::on(&mut request));
+        let (mut head, body) = request.into_parts();
+        let body = record.count_received(body.map_err(BoxError::from).boxed_unsync());
+
+        let presented = Presented::take_ingress(&mut head.headers, &this.headers.names)?;
+        let verified = this.verifier.verify_token(presented).await?;
+        let tenant = this.directory.resolve(verified)?;
+        record.tenant(&tenant);
+        let permit = this.limiter.admit(&tenant)?;
+        let passport = this.passports.as_ref().map(|passports| passports.mint(tenant.verified())).transpose()?;
+
+        let about = About { tenant: &tenant, passport: passport.as_ref(), request_id: record.request_id(), peer };
+        let request = ForwardRequest::new(head, body, &this.headers, about)?;
+        let begun = this.clock.instant();
+        let answer = this.upstream.send(request).await?;
+        record.upstream(this.clock.instant().saturating_duration_since(begun));
+        // Authority and room are the request's until its response has ended, however it ends.
+        Ok(pass_on(answer, upgrade, (permit, passport)))
+    }
+}
+
+impl Handler for Ingress {
+    async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+        let mut record = self.0.recorder.begin(Listener::Ingress, request.method(), peer);
+        match self.answer(request, peer, &mut record).await {
+            Ok(mut response) => {
+                stamp(&mut response, &record);
+                record.finish_with(response)
+            }
+            Err(refusal) => refuse(&refusal, record),
+        }
+    }
+
+    fn refuse(&self, refusal: Refusal, head: &request::Parts, peer: SocketAddr) -> Response<Body> {
+        refuse(&refusal, self.0.recorder.begin(Listener::Ingress, &head.method, peer))
+    }
+
+    fn sensitive_headers(&self) -> Vec<HeaderName> {
+        vec![self.0.headers.names.token.clone(), PASSPORT]
+    }
+}
+
+fn pass_on<G: Send + Unpin + 'static>(mut answer: Response<Incoming>, upgrade: Option<OnUpgrade>, guard: G) -> Response<Body> {
+    if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return tunnel::join(answer, upgrade, guard);
+    }
+    hop::strip(answer.headers_mut());
+    answer.map(|incoming| body::holding(incoming.map_err(BoxError::from).boxed_unsync(), guard))
+}
+
+fn refuse(refusal: &Refusal, mut record: Record) -> Response<Body> {
+    record.refused(refusal);
+    let response = problem(refusal, record.request_id().as_str());
+    record.finish_with(response)
+}
+
+/// The application's own `x-palisade-*` headers, if any, go no further: only we speak under that name.
+fn stamp(response: &mut Response<Body>, record: &Record) {
+    let headers = response.headers_mut();
+    let ours: Vec<_> = headers.keys().filter(|name| name.as_str().starts_with("x-palisade-")).cloned().collect();
+    for name in ours {
+        headers.remove(name);
+    }
+    headers.remove(header::PROXY_AUTHENTICATE);
+    if let Ok(id) = http::HeaderValue::from_str(record.request_id().as_str()) {
+        headers.insert(REQUEST_ID_HEADER, id);
+    }
+}
