@@ -1,2 +1,10 @@
-//! x
-fn main(){}
+//! The `palisade` command.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    palisade::cli::Cli::parse().run().await
+}

@@ -1,0 +1,311 @@
+//! Everything wired together, in one place, in the order in which it depends on each other.
+
+mod keys;
+mod ready;
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use self::{keys::KeysUri, ready::State};
+use crate::{
+    admin::{Admin, Probes},
+    clock::Clock,
+    config::{
+        Config, ConfigErrors, CredentialsConfig, EgressConfig, IngressConfig, IssuerConfig, JwksSource, ServerConfig, SharedConfig,
+        TimeoutsConfig,
+    },
+    credentials::{BaseIdentity, Broker, SdkSts, SetupError},
+    directory::Directory,
+    egress::{self, Egress, Gate},
+    guard::Guard,
+    identity::{
+        IdentityHeaders, Jwks, Passports, Verifier,
+        jwks::{FetchKeys, KeysFile},
+    },
+    ingress::{self, ForwardHeaders, Ingress},
+    limits::Limiter,
+    server::{self, Bound, Drain, DrainHandle, Handler, ReloadingTls, tls::TlsError},
+    telemetry::{AccessLog, Listener, Metrics, Recorder, TenantLabels},
+    upstream::{self, AppClient, AwsClient},
+};
+
+/// The application is on this host: what takes longer is not listening.
+const APP_CONNECT: Duration = Duration::from_secs(5);
+/// Longest wait for the application's response head. Long polls are shorter.
+const APP_RESPONSE: Duration = Duration::from_secs(300);
+/// How long the last log lines may take.
+const FLUSH: Duration = Duration::from_secs(2);
+
+/// The sockets of a configuration, bound before anything else starts, so that a port that is taken is known at once.
+#[derive(Debug)]
+pub struct Listeners {
+    /// `ingress.listen`
+    pub ingress: Option<Bound>,
+    /// `egress.listen`
+    pub egress: Vec<Bound>,
+    /// `admin.listen`
+    pub admin: Bound,
+    /// `probes.listen`
+    pub probes: Option<Bound>,
+}
+
+impl Listeners {
+    /// Binds what `config` says. Needs a Tokio runtime.
+    pub fn bind(config: &Config) -> Result<Self, StartError> {
+        let bind = |key: &'static str, address: SocketAddr| Bound::bind(address).map_err(|error| StartError::Bind { key, address, error });
+        Ok(Self {
+            ingress: config.ingress.as_ref().map(|c| bind("ingress.listen", c.listen)).transpose()?,
+            egress: config.egress.iter().flat_map(|c| &c.listen).map(|a| bind("egress.listen", *a)).collect::<Result<_, _>>()?,
+            admin: bind("admin.listen", config.admin.listen)?,
+            probes: config.probes.as_ref().map(|c| bind("probes.listen", c.listen)).transpose()?,
+        })
+    }
+}
+
+/// Why a process does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address that cannot be had.
+    #[error("{key}: cannot listen on {address}: {error}; is another process using it, or is the address not of this machine?")]
+    Bind {
+        /// Setting.
+        key: &'static str,
+        /// Address.
+        address: SocketAddr,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The base identity or the STS client cannot be set up.
+    #[error("credentials: {0}")]
+    Credentials(#[from] SetupError),
+    /// The directory is unusable.
+    #[error("{0}")]
+    Directory(#[from] ConfigErrors),
+    /// The metrics contradict each other, which is a fault of ours.
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// The system gives no more threads.
+    #[error("cannot start a thread: {0}")]
+    Thread(io::Error),
+    /// The TLS files are unusable.
+    #[error("ingress.tls: {0}")]
+    Tls(#[from] TlsError),
+    /// Roots for upstreams are unusable.
+    #[error("{0}")]
+    Upstream(#[from] upstream::SetupError),
+}
+
+/// A process that is ready to serve.
+pub struct App {
+    config: SharedConfig,
+    listeners: Listeners,
+    ingress: Option<(Ingress, Arc<ReloadingTls>)>,
+    egress: Option<Egress>,
+    state: Arc<State>,
+    drains: Drains,
+    background: Background,
+    recorder: Recorder,
+}
+
+/// The ingress ends before the egress does: a request that is still in progress needs its way out until its end.
+#[derive(Debug)]
+struct Drains {
+    outer: Drain,
+    inner: (DrainHandle, Drain),
+    operators: (DrainHandle, Drain),
+    quit: Drain,
+}
+
+/// What runs beside the listeners.
+#[derive(Debug)]
+struct Background {
+    keys: Vec<Arc<Jwks>>,
+    directory: Arc<Directory>,
+    broker: Option<Arc<Broker>>,
+    tls: Option<Arc<ReloadingTls>>,
+}
+
+impl App {
+    /// Wires everything. Nothing is accepted yet.
+    pub async fn build(config: Config, listeners: Listeners, clock: Clock, log: AccessLog, metrics: Metrics) -> Result<Self, StartError> {
+        let config = Arc::new(config);
+        let labels = TenantLabels::new(config.telemetry.max_tenants);
+        let recorder = Recorder { metrics: metrics.clone(), log, labels, clock: clock.clone() };
+        let names = IdentityHeaders { tenant: config.identity.tenant_header.clone(), token: config.identity.token_header.clone() };
+
+        let directory = Arc::new(Directory::open(&config.directory)?);
+        let keys = load_keys(&config, &clock, &metrics)?;
+        let verifier = config.identity.issuers.iter().cloned().zip(keys.iter().cloned()).collect();
+        let verifier = Arc::new(Verifier::new(verifier, clock.clone(), metrics.clone()));
+        // Passports are only worth minting where somebody takes them.
+        let takes_passports = config.egress.as_ref().is_some_and(|egress| egress.proofs.passport);
+        let passports = (config.ingress.is_some() && takes_passports)
+            .then(|| Passports::new(config.identity.passport_max_age, clock.clone(), metrics.clone()));
+
+        let base = match &config.credentials {
+            Some(credentials) => Some(BaseIdentity::open(credentials, clock.clone()).await?),
+            None => None,
+        };
+        let broker = match (&config.credentials, &base) {
+            (Some(credentials), Some(base)) => Some(Arc::new(broker(credentials, base, &clock, &metrics)?)),
+            _ => None,
+        };
+
+        let ingress = match &config.ingress {
+            Some(settings) => {
+                let tls = ReloadingTls::load(&settings.tls, Listener::Ingress, metrics.clone())?;
+                let pipeline = ingress::Pipeline {
+                    verifier: verifier.clone(),
+                    directory: directory.clone(),
+                    limiter: Limiter::new(&config.limits, clock.clone()),
+                    passports: passports.clone(),
+                    headers: ForwardHeaders { names: names.clone(), mapped: settings.headers.clone() },
+                    upstream: app_client(settings)?,
+                    recorder: recorder.clone(),
+                    clock: clock.clone(),
+                };
+                Some((Ingress::new(pipeline), tls))
+            }
+            None => None,
+        };
+        let egress = match (&config.egress, &broker) {
+            (Some(settings), Some(broker)) => {
+                let gate = Gate { verifier: verifier.clone(), passports, proofs: settings.proofs, names, directory: directory.clone() };
+                Some(egress(settings, gate, broker, &config, &recorder)?)
+            }
+            _ => None,
+        };
+
+        let (outer_handle, outer) = Drain::new();
+        let (quit_handle, quit) = Drain::new();
+        let tls = ingress.as_ref().map(|(_, tls)| tls.clone());
+        let background = Background { keys, directory, broker: broker.clone(), tls };
+        let state = Arc::new(State::new(config.clone(), verifier, base, broker, metrics, clock, outer_handle, quit_handle));
+        let drains = Drains { outer, inner: Drain::new(), operators: Drain::new(), quit };
+        Ok(Self { config, listeners, ingress, egress, state, drains, background, recorder })
+    }
+
+    /// Serves until `shutdown` ends or an operator says quit, then drains: the ingress first, then the egress, then the
+    /// operators' listeners.
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send) {
+        let Self { config, listeners, ingress, egress, state, drains, background, recorder } = self;
+        let metrics = recorder.metrics.clone();
+        let background = tokio::spawn(background.run(state.clone()));
+        let serve = |bound: Bound, name, server: &ServerConfig, drain: &Drain| (bound.into_listener(), name, server.clone(), drain.clone());
+
+        let mut inbound = Vec::new();
+        if let (Some(bound), Some((handler, tls)), Some(settings)) = (listeners.ingress, ingress, &config.ingress) {
+            let place = serve(bound, Listener::Ingress, &settings.server, &drains.outer);
+            inbound.push(spawn(place, Some(tls), handler, &metrics));
+        }
+        let mut outbound = Vec::new();
+        if let (Some(handler), Some(settings)) = (egress, &config.egress) {
+            for bound in listeners.egress {
+                let place = serve(bound, Listener::Egress, &settings.server, &drains.inner.1);
+                outbound.push(spawn(place, None, handler.clone(), &metrics));
+            }
+        }
+        let admin = Admin::new(state.clone(), &config.admin);
+        let mut operators =
+            vec![spawn(serve(listeners.admin, Listener::Admin, &config.admin.server, &drains.operators.1), None, admin, &metrics)];
+        if let (Some(bound), Some(settings)) = (listeners.probes, &config.probes) {
+            let place = serve(bound, Listener::Probes, &settings.server, &drains.operators.1);
+            operators.push(spawn(place, None, Probes::new(state.clone()), &metrics));
+        }
+
+        let ingress_done = async {
+            join_all(inbound).await;
+            state.ingress_drained();
+        };
+        tokio::pin!(ingress_done);
+        tokio::select! {
+            () = shutdown => {}
+            () = drains.quit.started() => {}
+            // A drain that an operator started ends the ingress alone: the process waits for its signal.
+            () = async { (&mut ingress_done).await; std::future::pending::<()>().await } => {}
+        }
+        tracing::info!("shutting down");
+        state.drain();
+        if !state.is_drained() {
+            ingress_done.await;
+        }
+        drains.inner.0.start();
+        join_all(outbound).await;
+        drains.operators.0.start();
+        join_all(operators).await;
+        background.abort();
+        recorder.log.flush(FLUSH);
+    }
+}
+
+type Place = (tokio::net::TcpListener, Listener, ServerConfig, Drain);
+
+fn spawn<H: Handler>(place: Place, tls: Option<Arc<ReloadingTls>>, handler: H, metrics: &Metrics) -> tokio::task::JoinHandle<()> {
+    let (listener, name, config, drain) = place;
+    let metrics = metrics.clone();
+    tokio::spawn(async move { server::serve(listener, tls, name, &config, handler, metrics, drain).await })
+}
+
+async fn join_all(tasks: Vec<tokio::task::JoinHandle<()>>) {
+    for task in tasks {
+        if let Err(error) = task.await {
+            tracing::error!(%error, "a listener failed");
+        }
+    }
+}
+
+impl Background {
+    async fn run(self, state: Arc<State>) {
+        let mut tasks = tokio::task::JoinSet::new();
+        for keys in self.keys {
+            tasks.spawn(async move { keys.maintain().await });
+        }
+        let clock = state.clock();
+        tasks.spawn(async move { self.directory.watch(clock).await });
+        if let Some(broker) = self.broker {
+            tasks.spawn(async move { broker.maintain().await });
+        }
+        if let Some(tls) = self.tls {
+            tasks.spawn(async move { tls.watch(server::tls::POLL).await });
+        }
+        tasks.spawn(async move { state.watch_base_identity().await });
+        while let Some(ended) = tasks.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a background task failed");
+            }
+        }
+    }
+}
+
+fn load_keys(config: &Config, clock: &Clock, metrics: &Metrics) -> Result<Vec<Arc<Jwks>>, StartError> {
+    let jwks = |issuer: &IssuerConfig| {
+        let source: Box<dyn FetchKeys> = match &issuer.jwks {
+            JwksSource::File(path) => Box::new(KeysFile(path.clone())),
+            JwksSource::Uri { uri, ca } => Box::new(KeysUri { fetcher: upstream::https_client(ca.as_deref())?, uri: uri.clone() }),
+        };
+        Ok(Arc::new(Jwks::new(issuer.issuer.clone(), source, clock.clone(), metrics.clone())))
+    };
+    config.identity.issuers.iter().map(jwks).collect()
+}
+
+fn broker(config: &CredentialsConfig, base: &BaseIdentity, clock: &Clock, metrics: &Metrics) -> Result<Broker, StartError> {
+    let sts = SdkSts::new(&config.sts, base.clone())?;
+    Ok(Broker::new(config, Arc::new(sts), clock.clone(), metrics.clone()))
+}
+
+fn app_client(settings: &IngressConfig) -> Result<AppClient, StartError> {
+    let timeouts = TimeoutsConfig { connect: APP_CONNECT, response: APP_RESPONSE, idle: settings.server.idle_timeout };
+    Ok(AppClient::new(&settings.upstream, timeouts)?)
+}
+
+fn egress(settings: &EgressConfig, gate: Gate, broker: &Arc<Broker>, config: &Config, recorder: &Recorder) -> Result<Egress, StartError> {
+    Ok(Egress::new(egress::Pipeline {
+        gate,
+        limiter: Limiter::new(&config.limits, recorder.clock.clone()),
+        guard: Guard::new(settings),
+        broker: broker.clone(),
+        upstream: AwsClient::new(settings)?,
+        regions: settings.regions.clone(),
+        recorder: recorder.clone(),
+        clock: recorder.clock.clone(),
+    }))
+}

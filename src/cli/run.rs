@@ -1,0 +1,82 @@
+//! `palisade run`: serve until SIGTERM, then drain.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::Args as ClapArgs;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::filter::LevelFilter;
+
+use super::{FAILED, MISUSED};
+use crate::{
+    app::{App, Listeners, StartError},
+    clock::Clock,
+    config::Config,
+    telemetry::{AccessLog, Metrics},
+};
+
+/// Arguments of `palisade run`.
+#[derive(Debug, ClapArgs)]
+pub struct Args {
+    /// The configuration, YAML or JSON.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+/// Runs the proxy. Exits 2 on a configuration that is wrong, 1 when it cannot start or failed.
+pub async fn run(args: Args) -> ExitCode {
+    let config = match Config::load(&args.config, &|name| std::env::var(name).ok()) {
+        Ok(config) => config,
+        Err(errors) => {
+            eprintln!("{errors}");
+            return MISUSED.into();
+        }
+    };
+    start_logging(config.telemetry.log_level);
+    match serve(config).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "cannot start");
+            eprintln!("palisade: {error}");
+            FAILED.into()
+        }
+    }
+}
+
+async fn serve(config: Config) -> Result<(), StartError> {
+    let listeners = Listeners::bind(&config)?;
+    let metrics = Metrics::new()?;
+    let log = AccessLog::to(std::io::stdout(), metrics.clone()).map_err(StartError::Thread)?;
+    let app = App::build(config, listeners, Clock::system(), log, metrics).await?;
+    tracing::info!(version = crate::VERSION, "serving");
+    app.run(termination()).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// SIGTERM or SIGINT.
+pub(super) async fn termination() {
+    let wait = |kind| async move {
+        match signal(kind) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(error) => {
+                tracing::error!(%error, "cannot wait for a signal");
+                std::future::pending::<()>().await;
+            }
+        }
+    };
+    tokio::select! {
+        () = wait(SignalKind::terminate()) => {}
+        () = wait(SignalKind::interrupt()) => {}
+    }
+}
+
+/// Our own messages go to standard error, as JSON; standard output is the access log's.
+pub(super) fn start_logging(level: tracing::Level) {
+    let _ = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_writer(std::io::stderr)
+        .with_max_level(LevelFilter::from_level(level))
+        .with_target(true)
+        .try_init();
+}

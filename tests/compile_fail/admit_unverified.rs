@@ -1,0 +1,8 @@
+//! A request that was not verified cannot be charged to a tenant.
+use palisade::{egress::AdmittedRequest, limits::Limiter};
+
+fn admit(head: http::request::Parts, limiter: &Limiter) {
+    let _ = AdmittedRequest::admit(head, limiter);
+}
+
+fn main() {}

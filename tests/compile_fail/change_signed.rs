@@ -1,0 +1,8 @@
+//! What was signed cannot be changed.
+use palisade::signing::SignedRequest;
+
+fn change(request: &mut SignedRequest) {
+    request.parts.request.headers_mut().clear();
+}
+
+fn main() {}

@@ -1,0 +1,13 @@
+//! A tenant id and a record do not make a tenant that may act: a verified proof has to be there.
+use std::sync::Arc;
+
+use palisade::{
+    directory::{ActiveTenant, TenantRecord},
+    tenant::TenantId,
+};
+
+fn act(id: TenantId) -> ActiveTenant {
+    ActiveTenant::join(id.clone(), Arc::new(TenantRecord::bare(id))).unwrap()
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+//! Credentials come from the broker alone.
+use palisade::credentials::ScopedCredentials;
+
+fn main() {
+    let _forged = ScopedCredentials { tenant: "acme".parse().unwrap() };
+}

@@ -1,0 +1,8 @@
+//! Passports are redeemed by the verifier alone.
+use palisade::identity::Passports;
+
+fn redeem(passports: &Passports) {
+    let _ = passports.redeem("psp1_x");
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+//! The client for AWS takes signed requests and nothing else.
+use palisade::{body::Body, upstream::AwsClient};
+
+async fn send(client: &AwsClient, request: http::Request<Body>) {
+    let _ = client.send(request).await;
+}
+
+fn main() {}

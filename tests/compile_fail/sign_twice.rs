@@ -1,0 +1,9 @@
+//! Signing consumes the request.
+use palisade::signing::{self, CredentialedRequest};
+
+fn sign(request: CredentialedRequest, now: std::time::SystemTime) {
+    let _ = signing::sign(request, now);
+    let _ = signing::sign(request, now);
+}
+
+fn main() {}

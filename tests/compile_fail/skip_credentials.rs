@@ -1,0 +1,8 @@
+//! A request without credentials cannot be signed.
+use palisade::{guard::GuardedRequest, signing};
+
+fn sign(request: GuardedRequest, now: std::time::SystemTime) {
+    let _ = signing::sign(request, now);
+}
+
+fn main() {}
