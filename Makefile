@@ -1,0 +1,79 @@
+# Everything a developer and CI run. `make test` needs the Rust toolchain, git, python3 with pip, and the package registries.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := test
+
+CARGO ?= cargo
+PYTHON ?= python3
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+DENY_VERSION := 0.20.2
+PYTEST = MINISTACK_PYTHON="$$($(PYTHON) tests/tools/venvs.py path ministack)" "$$($(PYTHON) tests/tools/venvs.py path clients)" -m pytest
+
+.PHONY: test test-rust test-clients test-aws bless venvs backends fmt clippy doc audit promtool clean
+
+## All tests: unit, integration, documentation, compile-fail, and real clients against emulated AWS.
+test: test-rust test-clients
+
+test-rust:
+	$(CARGO) test --locked
+
+## The client suite; ARGS goes to pytest (ARGS='-k story').
+test-clients: venvs
+	$(CARGO) build --locked
+	PATH="$(TARGET)/tools/bin:$$PATH" PALISADE_BIN="$${PALISADE_BIN:-$(TARGET)/debug/palisade}" $(PYTEST) -c tests/clients/pytest.ini tests/clients $(ARGS)
+
+## The isolation story against AWS itself, with an account of yours. Not part of CI; tests/aws/README.md says what it needs.
+test-aws: venvs
+	$(CARGO) build --locked
+	PALISADE_BIN="$${PALISADE_BIN:-$(TARGET)/debug/palisade}" $(PYTEST) -c tests/clients/pytest.ini tests/aws $(ARGS)
+
+## Records what the matrix says now. Read the difference before committing it.
+bless:
+	PALISADE_BLESS=1 $(MAKE) test-clients ARGS='-k test_the_matrix'
+
+venvs:
+	$(PYTHON) tests/tools/venvs.py
+
+## The emulated AWS of the client suite, provisioned, until Ctrl-C: for trying things by hand.
+backends: venvs
+	MINISTACK_PYTHON="$$($(PYTHON) tests/tools/venvs.py path ministack)" "$$($(PYTHON) tests/tools/venvs.py path clients)" tests/tools/backends.py
+
+fmt:
+	$(CARGO) fmt --all --check
+
+clippy:
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) check --locked --no-default-features
+
+doc:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
+
+## Licences, sources and banned crates, by deny.toml.
+audit: $(TARGET)/tools/bin/cargo-deny
+	PATH="$(TARGET)/tools/bin:$$PATH" $(CARGO) deny --locked check --hide-inclusion-graph --allow duplicate licenses sources bans
+
+$(TARGET)/tools/bin/cargo-deny:
+	mkdir -p "$(@D)"
+	if $(CARGO) deny --version 2>/dev/null | grep -qx "cargo-deny $(DENY_VERSION)"; then \
+		ln -sf "$$(command -v cargo-deny)" "$@"; \
+	else \
+		CARGO_TARGET_DIR="$(TARGET)/tools/build" $(CARGO) install --quiet cargo-deny --version $(DENY_VERSION) --locked --root "$(TARGET)/tools"; \
+		rm -rf "$(TARGET)/tools/build"; \
+	fi
+
+## promtool from Debian's package, unpacked and not installed: the package would start a server.
+promtool: $(TARGET)/tools/bin/promtool
+
+$(TARGET)/tools/bin/promtool:
+	mkdir -p "$(@D)"
+	if command -v promtool >/dev/null; then \
+		ln -sf "$$(command -v promtool)" "$@"; \
+	else \
+		work="$$(mktemp -d)"; trap 'rm -rf "$$work"' EXIT; chmod 755 "$$work"; cd "$$work"; \
+		apt-get update -qq; apt-get download -qq prometheus; dpkg-deb -x prometheus_*.deb .; \
+		install -m 755 usr/bin/promtool "$@"; \
+	fi
+
+clean:
+	rm -rf "$(TARGET)"

@@ -1,0 +1,215 @@
+"""What every test may ask for. The backends, the doubles and the long-lived Palisade processes are started once a run."""
+
+import contextlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from harness import backends, clients
+from harness.application import Application, Script
+from harness.configs import Setting, at
+from harness.idp import IdentityProvider, KeyServer
+from harness.palisade import Palisade
+from harness.pki import Authority
+from harness.process import free_port
+from harness.tap import Tap
+
+
+@pytest.fixture(scope="session")
+def directory(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("palisade")
+
+
+@pytest.fixture(scope="session")
+def authority(directory) -> Authority:
+    return Authority(directory)
+
+
+@pytest.fixture(scope="session")
+def idp() -> IdentityProvider:
+    return IdentityProvider("https://idp.test/")
+
+
+@pytest.fixture(scope="session")
+def partner() -> IdentityProvider:
+    """A second issuer, whose keys are in a file and which may speak for `partner-*` alone."""
+    return IdentityProvider("https://partner.test/")
+
+
+@pytest.fixture(scope="session")
+def keys(idp):
+    with contextlib.closing(KeyServer(idp)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def setting(directory, idp, partner, keys) -> Setting:
+    return Setting(directory, keys.uri, idp.issuer, partner.issuer, partner.write(directory / "partner.json"))
+
+
+@pytest.fixture(scope="session")
+def application():
+    with contextlib.closing(Application()) as app:
+        yield app
+
+
+@pytest.fixture(scope="session")
+def ministack(directory):
+    backend = backends.ministack(backends.ministack_python(), directory)
+    yield backend
+    backend.stop()
+
+
+@pytest.fixture(scope="session")
+def pool(ministack) -> backends.Key:
+    """The pooled data, its roles, and the key of Palisade's own identity."""
+    return backends.provision_pool(ministack)
+
+
+@pytest.fixture(scope="session")
+def sts(ministack):
+    """The wire between Palisade and STS."""
+    with contextlib.closing(Tap(ministack.port)) as tap:
+        yield tap
+
+
+@pytest.fixture(scope="session")
+def aws(ministack):
+    """The wire between Palisade and S3 and DynamoDB."""
+    with contextlib.closing(Tap(ministack.port)) as tap:
+        yield tap
+
+
+@pytest.fixture(scope="session")
+def start(directory):
+    """Starts Palisade processes; what a test does not stop is stopped at the end."""
+    running = []
+
+    def run(name: str, *parts: dict, **options) -> Palisade:
+        config = {k: v for part in parts for k, v in part.items()}
+        running.append(Palisade(name, config, directory, **options))
+        return running[-1]
+
+    yield run
+    codes = {p.name: p.stop() for p in reversed(running)}
+    assert set(codes.values()) <= {0}, f"exit codes after SIGTERM: {codes}"
+
+
+@pytest.fixture(scope="session")
+def pooled_services(aws) -> dict:
+    return {"s3": at(aws.port), "dynamodb": at(aws.port, body_limit="64KiB")}
+
+
+@pytest.fixture(scope="session")
+def sidecar(start, setting, authority, application, pool, sts, pooled_services) -> Palisade:
+    """Ingress and egress together: the egress takes passports."""
+    return start("sidecar", setting.ingress(authority.certificate, authority.key, application.port), setting.egress(pooled_services),
+                 setting.identity(), setting.pooled(pool, sts.port))
+
+
+@pytest.fixture(scope="session")
+def egress(start, setting, pool, sts, pooled_services) -> Palisade:
+    """Egress alone: it takes JWTs."""
+    return start("egress", setting.egress(pooled_services), setting.identity(), setting.pooled(pool, sts.port),
+                 {"limits": {"tiers": {"gold": {"requests_per_second": 2000, "burst": 4000}}}})
+
+
+@pytest.fixture(scope="session")
+def silo(start, setting, pool, ministack) -> Palisade:
+    """Egress alone, with a role and an external id a tenant."""
+    return start("silo", setting.egress({"s3": at(ministack.port)}), setting.identity(), setting.siloed(pool, ministack.port, external=True))
+
+
+@pytest.fixture(scope="session")
+def moto(directory):
+    backend = backends.moto(directory)
+    yield backend
+    backend.stop()
+
+
+@pytest.fixture(scope="session")
+def services(start, setting, moto) -> Palisade:
+    """Egress alone, towards services that speak JSON 1.0, JSON 1.1 and Query."""
+    key = backends.provision_services(moto)
+    return start("services", setting.egress({name: at(moto.port) for name in ("sqs", "sns", "secretsmanager", "kms")}), setting.identity(),
+                 setting.siloed(key, moto.port, external=False))
+
+
+@pytest.fixture(scope="session")
+def script():
+    with contextlib.closing(Script()) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="session")
+def troubled(start, setting, authority, application, pool, ministack, script) -> Palisade:
+    """A Palisade to which everything happens: S3 is scripted, DynamoDB is down, passports end after a second."""
+    quick = {"connect": "1s", "response": "1s", "idle": "2s"}
+    identity = setting.identity()
+    identity["identity"]["passport"] = {"max_age": "1s"}
+    return start("troubled", setting.ingress(authority.certificate, authority.key, application.port, server={"header_timeout": "1s"}),
+                 setting.egress({"s3": at(script.port, timeouts=quick), "dynamodb": at(free_port(), timeouts=quick)}, proofs=["passport", "jwt"]),
+                 identity, setting.pooled(pool, ministack.port))
+
+
+@dataclass
+class Door:
+    """One way for an application to get at its tenants' data, and the wire that it goes over."""
+
+    palisade: Palisade
+    tap: Tap
+    proofs: dict
+
+    def client(self, service: str, tenant: str, **options):
+        return clients.client(service, self.url, tenant, self.proofs[tenant], **options)
+
+    def cli(self, tenant: str, *arguments, **more: str):
+        return clients.cli(self.url, tenant, self.proofs[tenant], *arguments, **more)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.tap.port}"
+
+
+@pytest.fixture(params=["passport", "jwt"])
+def door(request, idp):
+    """Both ways in: with the passports of requests that are going on, and with JWTs."""
+    tenants = ("acme", "acme-eu", "globex")
+    with contextlib.ExitStack() as stack:
+        if request.param == "passport":
+            sidecar, app, tls = (request.getfixturevalue(n) for n in ("sidecar", "application", "authority"))
+            visits = {t: stack.enter_context(app.visit(sidecar.port("ingress"), tls.client(), idp.token(t), t)) for t in tenants}
+            palisade, proofs = sidecar, {t: v.passport for t, v in visits.items()}
+        else:
+            palisade, proofs = request.getfixturevalue("egress"), {t: idp.token(t) for t in tenants}
+        tap = stack.enter_context(contextlib.closing(Tap(palisade.port("egress"))))
+        yield Door(palisade, tap, proofs)
+
+
+def issued(sts: Tap) -> dict[str, set[str]]:
+    """Every credential that STS has handed to Palisade so far, by kind."""
+    answers = "".join(response.body.decode() for _, response in sts.exchanges())
+    kinds = ("AccessKeyId", "SecretAccessKey", "SessionToken", "AssumedRoleId")
+    return {kind: set(re.findall(f"<{kind}>([^<]+)</{kind}>", answers)) for kind in kinds}
+
+
+@pytest.fixture
+def no_credentials_in(sts):
+    """Asserts that some text holds nothing that STS issued, and neither role nor account."""
+
+    def check(text: str, account: bool = True):
+        secrets = issued(sts)
+        assert secrets["SessionToken"], "nothing was issued yet, so nothing was looked for"
+        for kind, values in secrets.items():
+            assert not [v for v in values if v in text], f"{kind} leaked"
+        assert "assumed-role" not in text and "tenant-pool" not in text, "the role leaked"
+        assert not account or backends.ACCOUNT not in text, "the account leaked"
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def examples() -> Path:
+    return Path(__file__).resolve().parents[2] / "examples"

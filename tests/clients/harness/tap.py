@@ -1,0 +1,91 @@
+"""A TCP relay that keeps a copy of what passes: what a client really got, and what AWS was really sent."""
+
+import contextlib
+import socket
+import threading
+
+from .wire import Incomplete, Message, parse
+
+# Bodies in the streaming tests are large; what the assertions look at comes first.
+KEEP = 1 << 20
+
+
+class Tap:
+    """Relays 127.0.0.1:`port` to 127.0.0.1:`target`."""
+
+    def __init__(self, target: int):
+        self.target = target
+        self.streams: list[tuple[bytearray, bytearray]] = []
+        self.ends: list[socket.socket] = []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                try:
+                    server = socket.create_connection(("127.0.0.1", self.target), timeout=5)
+                except OSError:
+                    client.close()
+                    continue
+                server.settimeout(None)
+                sent, received = bytearray(), bytearray()
+                self.streams.append((sent, received))
+                self.ends += [client, server]
+                for source, sink, copy in ((client, server, sent), (server, client, received)):
+                    source.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    threading.Thread(target=self._relay, args=(source, sink, copy), daemon=True).start()
+
+    @staticmethod
+    def _relay(source: socket.socket, sink: socket.socket, copy: bytearray):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65_536):
+                copy += data[: max(0, KEEP - len(copy))]
+                sink.sendall(data)
+        for side in (source, sink):
+            with contextlib.suppress(OSError):
+                side.shutdown(socket.SHUT_RDWR)
+        source.close()
+
+    @property
+    def sent(self) -> bytes:
+        """Everything that clients sent, connection after connection."""
+        return b"\n".join(bytes(s) for s, _ in self.streams)
+
+    @property
+    def received(self) -> bytes:
+        """Everything that the server answered."""
+        return b"\n".join(bytes(r) for _, r in self.streams)
+
+    def exchanges(self) -> list[tuple[Message, Message]]:
+        """The complete requests and responses, in order for each connection."""
+        pairs = []
+        for sent, received in list(self.streams):
+            requests, responses = bytes(sent), bytes(received)
+            with contextlib.suppress(Incomplete):
+                while requests:
+                    request, requests = parse(requests)
+                    response, responses = parse(responses, bodiless=request.method == "HEAD", ended=True)
+                    while response.status < 200 and response.status != 101:
+                        response, responses = parse(responses, ended=True)
+                    pairs.append((request, response))
+        return pairs
+
+    def clear(self):
+        """Forgets what has passed; open connections go on being copied."""
+        for sent, received in list(self.streams):
+            sent.clear()
+            received.clear()
+
+    def cut(self):
+        """The server is gone: no new connections, and the open ones end."""
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that is in accept()
+        self.listener.close()
+        for end in list(self.ends):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    close = cut

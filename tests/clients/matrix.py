@@ -1,0 +1,421 @@
+"""Every check, and every way to break it, on every listener that makes it.
+
+A case is a function from the `World` to an answer. `test_matrix.py` runs them all and compares (status, reason) with
+`golden/matrix.txt`, so that what changes shows up in a review as a changed line.
+"""
+
+import json
+import time
+from dataclasses import dataclass
+from typing import Callable
+
+from harness import wire
+from harness.application import Application, Script
+from harness.backends import BUCKET
+from harness.clients import placeholder
+from harness.idp import IdentityProvider
+from harness.palisade import Palisade
+from harness.pki import Authority
+from harness.process import settled
+
+S3_HOST = "s3.eu-west-1.amazonaws.com"
+HELLO = f"/{BUCKET}/acme/hello.txt"
+GET_ITEM = {"TableName": "orders-acme", "Key": {"pk": {"S": "acme#1"}, "sk": {"S": "0"}}}
+
+
+@dataclass
+class World:
+    """Everything that a case may use."""
+
+    sidecar: Palisade
+    egress: Palisade
+    silo: Palisade
+    troubled: Palisade
+    idp: IdentityProvider
+    partner: IdentityProvider
+    application: Application
+    authority: Authority
+    script: Script
+
+    def enter(self, headers: list, target: str = "/echo", palisade: Palisade | None = None) -> wire.Message:
+        """A request to the ingress."""
+        port = (palisade or self.sidecar).port("ingress")
+        return wire.exchange(port, wire.request("GET", target, headers), self.authority.client())
+
+    def leave(self, headers, target: str = HELLO, method: str = "GET", body: bytes = b"", palisade: Palisade | None = None) -> wire.Message:
+        """A request to an egress; the Host says which service unless `headers` brings one."""
+        pairs = list(headers.items()) if isinstance(headers, dict) else list(headers)
+        if not any(k.lower() == "host" for k, _ in pairs):
+            pairs.insert(0, ("Host", S3_HOST))
+        return wire.exchange((palisade or self.egress).port("egress"), wire.request(method, target, pairs, body))
+
+    def token(self, tenant: str = "acme", **changes) -> str:
+        return self.idp.token(tenant, **changes)
+
+    def visit(self, tenant: str = "acme", palisade: Palisade | None = None):
+        """A request inside the application, whose passport is good until the block ends."""
+        return self.application.visit((palisade or self.sidecar).port("ingress"), self.authority.client(), self.token(tenant), tenant)
+
+
+Case = Callable[[World], wire.Message]
+
+
+def cases() -> dict[tuple[str, str], Case]:
+    """(listener, name) -> case, in the order of the golden file."""
+    table: dict[tuple[str, str], Case] = {}
+    for section in (tokens, tenants, proofs, passports, data, targets, payloads, framing, trouble):
+        for key, case in section().items():
+            assert key not in table, f"{key} is there twice"
+            table[key] = case
+    return table
+
+
+def both(name: str, headers: Callable[[World], list]) -> dict:
+    """The same headers on the ingress and on an egress that takes JWTs."""
+    return {("ingress", name): lambda w: w.enter(headers(w)), ("egress", name): lambda w: w.leave(headers(w))}
+
+
+def tokens() -> dict:
+    """One tenant header, one token, and everything that can be wrong with a token."""
+    now = int(time.time())
+    wrong: dict[str, Callable[[World], str | None]] = {
+        "A": lambda w: w.token(),
+        "A, ES256": lambda w: w.token(key="ec"),
+        "A, EdDSA": lambda w: w.token(key="ed"),
+        "B": lambda w: w.token("globex"),
+        "none": lambda w: None,
+        "empty": lambda w: "",
+        "garbage": lambda w: "garbage",
+        "two segments": lambda w: ".".join(w.token().split(".")[:2]),
+        "four segments": lambda w: w.token() + ".e30",
+        "header is no JSON": lambda w: w.idp.handmade("{", w.idp.claims()),
+        "claims are no JSON": lambda w: w.idp.handmade({"alg": "RS256", "kid": "rsa-1"}, "{"),
+        "claims are an array": lambda w: w.idp.handmade({"alg": "RS256", "kid": "rsa-1"}, "[]"),
+        "20 kB": lambda w: w.token(padding="x" * 20_000),
+        "expired": lambda w: w.token(exp=now - 60),
+        "expired within the leeway": lambda w: w.token(exp=int(time.time()) - 1),
+        "no exp": lambda w: w.token(exp=None),
+        "exp is text": lambda w: w.idp.handmade({"alg": "RS256", "kid": "rsa-1"}, w.idp.claims() | {"exp": "4000000000"}),
+        "not yet valid": lambda w: w.token(nbf=now + 3600),
+        "issued in the future": lambda w: w.token(iat=now + 3600),
+        "wrong issuer": lambda w: w.token(iss="https://evil.test/"),
+        "issuer without its slash": lambda w: w.token(iss="https://idp.test"),
+        "no issuer": lambda w: w.token(iss=None),
+        "wrong audience": lambda w: w.token(aud="billing"),
+        "audience among others": lambda w: w.token(aud=["billing", "api"]),
+        "no audience": lambda w: w.token(aud=None),
+        "no subject": lambda w: w.token(sub=None),
+        "algorithm not allowed": lambda w: w.token(algorithm="RS512"),
+        "algorithm of another key type": lambda w: w.token(key="ec", headers={"kid": "rsa-1"}),
+        "alg none": lambda w: w.idp.unsigned(),
+        "HS256 with the public key": lambda w: w.idp.confused(),
+        "signed by a stranger": lambda w: w.idp.forged(),
+        "signed by a stranger, key inside": lambda w: w.idp.forged(headers={"jwk": w.idp.stranger_jwk()}),
+        "signature cut off": lambda w: w.token().rsplit(".", 1)[0] + ".",
+        "signature of another token": lambda w: w.token().rsplit(".", 1)[0] + "." + w.token("globex").rsplit(".", 1)[1],
+        "unknown kid": lambda w: w.token(headers={"kid": "rsa-2"}),
+        "kid of another issuer's key": lambda w: w.partner.token(iss=w.idp.issuer),
+        "crit": lambda w: w.token(headers={"crit": ["b64"], "b64": False}),
+        "tenant claim twice": lambda w: w.idp.handmade({"alg": "RS256", "kid": "rsa-1"}, twice(w.idp.claims("globex"), "tenant_id", "acme")),
+        "tenant claim missing": lambda w: w.token(tenant_id=None),
+        "tenant claim is a number": lambda w: w.token(tenant_id=7),
+        "tenant claim is null": lambda w: w.idp.handmade({"alg": "RS256", "kid": "rsa-1"}, w.idp.claims() | {"tenant_id": None}),
+        "tenant claim is an object": lambda w: w.token(tenant_id={"acme": True}),
+        "tenant claim is an empty array": lambda w: w.token(tenant_id=[]),
+        "array with A": lambda w: w.token(tenant_id=["globex", "acme"]),
+        "array without A": lambda w: w.token(tenant_id=["globex", "acme-eu"]),
+        "array with a number": lambda w: w.token(tenant_id=["acme", 7]),
+        "look-alike: case": lambda w: w.token("Acme"),
+        "look-alike: longer": lambda w: w.token("acme-eu"),
+        "look-alike: shorter": lambda w: w.token("acm"),
+        "look-alike: final dot": lambda w: w.token("acme."),
+        "look-alike: space": lambda w: w.token("acme "),
+        "look-alike: cyrillic": lambda w: w.token("\u0430cme"),
+        "wildcard": lambda w: w.token("*"),
+        "issuer may not speak for A": lambda w: w.partner.token("x", app={"tenant": "acme"}),
+    }
+    return {k: v for name, make in wrong.items() for k, v in both(f"token: {name}", lambda w, make=make: bearer(make(w)) + [("x-tenant-id", "acme")]).items()}
+
+
+def bearer(token: str | None) -> list:
+    return [] if token is None else [("Authorization", f"Bearer {token}")]
+
+
+def twice(claims: dict, name: str, value: str) -> str:
+    """Claims with a member that is there twice; parsers disagree on which one counts."""
+    return json.dumps(claims)[:-1] + f", {json.dumps(name)}: {json.dumps(value)}}}"
+
+
+def tenants() -> dict:
+    """One good token, and every way to name a tenant."""
+    def named(*values: str, claim="acme"):
+        return lambda w: bearer(w.token(tenant_id=claim)) + [("x-tenant-id", v) for v in values]
+
+    table = {
+        "none": named(),
+        "B": named("globex"),
+        "twice the same": named("acme", "acme"),
+        "two": named("acme", "globex"),
+        "list": named("acme,globex"),
+        "empty": named(""),
+        "case": named("ACME"),
+        "one character": named("a", claim=["a", "acme"]),
+        "65 characters": named("a" * 65, claim=["a" * 65]),
+        "wildcard": named("*", claim="*"),
+        "policy variable": named("${aws:username}", claim="${aws:username}"),
+        "slash": named("acme/globex", claim="acme/globex"),
+        "dots": named("acme..globex", claim="acme..globex"),
+        "percent": named("acme%2f", claim="acme%2f"),
+        "not ASCII": named("acm\u00e9", claim="acm\u00e9"),
+        "unknown to the directory": named("ghost", claim="ghost"),
+        "suspended": named("initech", claim="initech"),
+        "of the other issuer": lambda w: bearer(w.token("partner-1")) + [("x-tenant-id", "partner-1")],
+    }
+    rows = {k: v for name, headers in table.items() for k, v in both(f"tenant: {name}", headers).items()}
+    rows["ingress", "tenant: the other issuer's own"] = lambda w: w.enter(
+        bearer(w.partner.token("x", app={"tenant": "partner-1"})) + [("x-tenant-id", "partner-1")])
+    rows["ingress", "tenant: underscores for dashes"] = lambda w: w.enter(bearer(w.token()) + [("x_tenant_id", "acme")])
+    return rows
+
+
+def proofs() -> dict:
+    """The three places of a proof, alone and together."""
+    a, b = (lambda w: w.token()), (lambda w: w.token("globex"))
+    tenant = ("x-tenant-id", "acme")
+    table = {
+        "x-tenant-token": lambda w: [("x-tenant-token", a(w)), tenant],
+        "x-amz-security-token": lambda w: [("x-amz-security-token", a(w)), tenant],
+        "the same in two places": lambda w: bearer(t := a(w)) + [("x-tenant-token", t), tenant],
+        "two different": lambda w: bearer(a(w)) + [("x-tenant-token", b(w)), tenant],
+        "two Authorization headers": lambda w: bearer(a(w)) + bearer(b(w)) + [tenant],
+        "twice the same Authorization": lambda w: 2 * bearer(a(w)) + [tenant],
+        "Basic": lambda w: [("Authorization", "Basic YTpi"), tenant],
+        "bearer in lower case": lambda w: [("authorization", f"bearer {a(w)}"), tenant],
+        "Bearer without a token": lambda w: [("Authorization", "Bearer"), tenant],
+        "Bearer with two tokens": lambda w: [("Authorization", f"Bearer {a(w)} {b(w)}"), tenant],
+    }
+    return {k: v for name, headers in table.items() for k, v in both(f"proof: {name}", headers).items()}
+
+
+def passports() -> dict:
+    """The egress behind an ingress takes passports; A's request is inside the application while each of these is sent."""
+    def inside(make, tenant="acme", **more):
+        def case(w: World) -> wire.Message:
+            with w.visit(tenant) as visit:
+                return w.leave(make(w, visit.passport), palisade=w.sidecar, **more)
+        return case
+
+    def ended(w: World) -> wire.Message:
+        with w.visit() as visit:
+            passport = visit.passport
+        settled()
+        return w.leave(placeholder("acme", passport), palisade=w.sidecar)
+
+    def expired(w: World) -> wire.Message:
+        with w.visit(palisade=w.troubled) as visit:
+            time.sleep(1.2)
+            return w.leave(placeholder("acme", visit.passport), palisade=w.troubled)
+
+    def stolen(w: World) -> wire.Message:
+        with w.visit() as visit:
+            return w.leave(placeholder("acme", visit.passport), palisade=w.troubled)
+
+    dynamodb = {"Host": "dynamodb.eu-west-1.amazonaws.com", "X-Amz-Target": "DynamoDB_20120810.GetItem", "Content-Type": "application/x-amz-json-1.0"}
+    table = {
+        "A": inside(lambda w, p: placeholder("acme", p)),
+        "A, without a tenant": inside(lambda w, p: {"x-tenant-token": p}),
+        "A, as bearer": inside(lambda w, p: {"Authorization": f"Bearer {p}"}),
+        "A, with its tenant": inside(lambda w, p: {"x-tenant-token": p, "x-tenant-id": "acme"}),
+        "A, naming B": inside(lambda w, p: {"x-tenant-token": p, "x-tenant-id": "globex"}),
+        "A, naming B as access key": inside(lambda w, p: placeholder("globex", p)),
+        "A, naming A and B": inside(lambda w, p: placeholder("acme", p) | {"x-tenant-id": "globex"}),
+        "A, for B's object": inside(lambda w, p: placeholder("acme", p), target=f"/{BUCKET}/globex/hello.txt"),
+        "B, for A's object": inside(lambda w, p: placeholder("globex", p), tenant="globex"),
+        "A, DynamoDB": inside(lambda w, p: dynamodb | {"x-tenant-token": p}, target="/", method="POST", body=json.dumps(GET_ITEM).encode()),
+        "made up": inside(lambda w, p: placeholder("acme", "A" * len(p))),
+        "changed": inside(lambda w, p: placeholder("acme", p[:-1] + ("A" if p[-1] != "A" else "B"))),
+        "empty": inside(lambda w, p: {"x-tenant-token": ""}),
+        "twice": inside(lambda w, p: [("x-tenant-token", p), ("x-tenant-token", p)]),
+        "with a JWT beside it": inside(lambda w, p: [("x-tenant-token", p), *bearer(w.token())]),
+        "a JWT instead": inside(lambda w, p: placeholder("acme", w.token())),
+        "none": inside(lambda w, p: {"x-tenant-id": "acme"}),
+        "ended": ended,
+        "expired": expired,
+        "of another process": stolen,
+    }
+    return {("passport", f"passport: {name}"): case for name, case in table.items()}
+
+
+def data() -> dict:
+    """Tenant by tenant by resource: the token, the tenant header, and whose data is asked for."""
+    table = {}
+    for token in ("acme", "globex"):
+        for header in ("acme", "globex"):
+            for owner in ("acme", "globex", "acme-eu"):
+                signed = lambda w, token=token, header=header: placeholder(header, w.token(token))  # noqa: E731
+                name = f"token {token}, named {header}, of {owner}"
+                table["egress", f"get: {name}"] = lambda w, s=signed, o=owner: w.leave(s(w), f"/{BUCKET}/{o}/hello.txt")
+                table["egress", f"list: {name}"] = lambda w, s=signed, o=owner: w.leave(s(w), f"/{BUCKET}?list-type=2&prefix={o}%2F")
+                table["egress", f"item: {name}"] = lambda w, t=token, h=header, o=owner: item(w, t, h, o)
+    return table
+
+
+def item(w: World, token: str, header: str, owner: str) -> wire.Message:
+    headers = placeholder(header, w.token(token), "dynamodb", {"x-amz-target": "DynamoDB_20120810.GetItem", "content-type": "application/x-amz-json-1.0"})
+    return w.leave(headers | {"Host": "localhost"}, "/", "POST", json.dumps(GET_ITEM | {"TableName": f"orders-{owner}"}).encode())
+
+
+def targets() -> dict:
+    """Where a request says that it is going, and what it says it does there."""
+    def sdk(target=HELLO, method="GET", extra=None, body=b"", **scope):
+        return lambda w: w.leave(placeholder("acme", w.token(), **scope) | {"Host": "127.0.0.1:8180"} | (extra or {}), target, method, body)
+
+    def plain(host, target=HELLO, method="GET"):
+        return lambda w: w.leave([("Host", host), ("x-tenant-id", "acme"), ("x-tenant-token", w.token())], target, method)
+
+    dynamo = {"X-Amz-Target": "DynamoDB_20120810.GetItem", "Content-Type": "application/x-amz-json-1.0"}
+    table = {
+        "scope": sdk(),
+        "Host": plain(S3_HOST),
+        "absolute form": plain(S3_HOST, f"http://{S3_HOST}{HELLO}"),
+        "absolute form, other Host": plain(S3_HOST, f"http://dynamodb.eu-west-1.amazonaws.com{HELLO}"),
+        "no service": plain("127.0.0.1:8180"),
+        "service not listed": sdk(service="ec2"),
+        "service not listed, by Host": plain("ec2.eu-west-1.amazonaws.com"),
+        "service that hands out credentials": sdk("/?Action=AssumeRole", service="sts"),
+        "region not listed": sdk(region="us-west-2"),
+        "region not listed, by Host": plain("s3.us-west-2.amazonaws.com"),
+        "region that is none": sdk(region="eu-west-1.evil.test"),
+        "scope and Host disagree on the service": sdk(extra={"Host": "dynamodb.eu-west-1.amazonaws.com"}),
+        "scope and Host disagree on the region": sdk(extra={"Host": "s3.us-east-1.amazonaws.com"}),
+        "foreign host": plain("evil.test"),
+        "host that begins like AWS": plain(f"{S3_HOST}.evil.test"),
+        "host that ends like AWS": plain("s3.eu-west-1.evilamazonaws.com"),
+        "metadata address": plain("169.254.169.254", "/latest/meta-data/iam/security-credentials/"),
+        "host with user info": plain(f"evil.test@{S3_HOST}"),
+        "S3 session": sdk(f"/{BUCKET}?session"),
+        "two operations": sdk("/?Action=Scan", "POST", dynamo, json.dumps(GET_ITEM).encode(), service="dynamodb"),
+        "no operation": sdk("/", "POST", {"Content-Type": "application/x-amz-json-1.0"}, b"{}", service="dynamodb"),
+        "unknown path of ours": plain("127.0.0.1:8180", "/_palisade/nothing"),
+        "credentials endpoint": lambda w: w.leave([("Host", "127.0.0.1:8180"), ("Authorization", w.token()), ("x-tenant-id", "acme")], "/_palisade/credentials"),
+        "credentials endpoint, no proof": lambda w: w.leave([("Host", "127.0.0.1:8180")], "/_palisade/credentials"),
+    }
+    return {("egress", f"target: {name}"): case for name, case in table.items()}
+
+
+def payloads() -> dict:
+    """Placeholder signatures and the promises that they make about the body."""
+    hashes = {"wrong hash": "0" * 64, "no hash at all": "nonsense", "signed chunks": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
+              "signed chunks and trailer": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER", "sigv4a chunks": "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD"}
+    put = f"/{BUCKET}/acme/payload"
+
+    def sdk(headers=None, target=put, method="PUT", body=b"data", change=lambda h: h, **scope):
+        return lambda w: w.leave(change(placeholder("acme", w.token(), headers=headers, **scope)), target, method, body)
+
+    def large(w: World) -> wire.Message:
+        headers = placeholder("acme", w.token(), "dynamodb", {"x-amz-target": "DynamoDB_20120810.PutItem", "content-type": "application/x-amz-json-1.0"})
+        return w.leave(headers | {"Host": "localhost"}, "/", "POST", b'{"TableName":"orders-acme","pad":"' + b"x" * 70_000 + b'"}')
+
+    table = {name: sdk({"x-amz-content-sha256": value}) for name, value in hashes.items()} | {
+        "unsigned": sdk(),
+        "over the body limit": large,
+        "SigV4A": sdk(algorithm="AWS4-ECDSA-P256-SHA256"),
+        "SigV2": sdk(change=lambda h: h | {"Authorization": "AWS tenant.acme:c2lnbmF0dXJl"}),
+        "signed query": lambda w: w.leave([], f"{put}?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=tenant.acme%2F20260101%2Feu-west-1%2Fs3%2Faws4_request"
+                                          f"&X-Amz-Date=20260101T000000Z&X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Signature={'0' * 64}"
+                                          f"&X-Amz-Security-Token={w.token()}"),
+        "no credential scope": sdk(change=lambda h: h | {"Authorization": "AWS4-HMAC-SHA256 Credential=tenant.acme, SignedHeaders=host, Signature=00"}),
+        "credential twice": sdk(change=lambda h: h | {"Authorization": h["Authorization"] + ", Credential=tenant.globex/20260101/eu-west-1/s3/aws4_request"}),
+        "header outside the signature": sdk(change=lambda h: h | {"x-amz-acl": "public-read"}),
+        "a key that is no placeholder": sdk(change=lambda h: h | {"Authorization": h["Authorization"].replace("tenant.acme", "AKIAIOSFODNN7EXAMPLE")}),
+    }
+    return {("egress", f"payload: {name}"): case for name, case in table.items()}
+
+
+def framing() -> dict:
+    """HTTP that is malformed, contradictory or too large, on each listener."""
+    def raw(start: str, *lines: str, body: str = "") -> bytes:
+        return "\r\n".join([start, *lines, "", body]).encode("latin-1")
+
+    host = "Host: localhost"
+    messages = {
+        "no Host": raw("GET / HTTP/1.1"),
+        "two Hosts": raw("GET / HTTP/1.1", host, "Host: other"),
+        "Host with a path": raw("GET / HTTP/1.1", "Host: localhost/a"),
+        "two lengths": raw("POST / HTTP/1.1", host, "Content-Length: 1", "Content-Length: 2", body="ab"),
+        "a length that is none": raw("POST / HTTP/1.1", host, "Content-Length: +1", body="a"),
+        "length and chunks": raw("POST / HTTP/1.1", host, "Content-Length: 5", "Transfer-Encoding: chunked", body="0\r\n\r\n"),
+        "chunked twice": raw("POST / HTTP/1.1", host, "Transfer-Encoding: chunked, chunked", body="0\r\n\r\n"),
+        "gzip, chunked": raw("POST / HTTP/1.1", host, "Transfer-Encoding: gzip, chunked", body="0\r\n\r\n"),
+        "identity and chunked": raw("POST / HTTP/1.1", host, "Transfer-Encoding: identity", "Transfer-Encoding: chunked", body="0\r\n\r\n"),
+        "chunked is not last": raw("POST / HTTP/1.1", host, "Transfer-Encoding: chunked, identity", body="0\r\n\r\n"),
+        "space before the colon": raw("GET / HTTP/1.1", host, "x-tenant-id : acme"),
+        "folded header": raw("GET / HTTP/1.1", host, "x-a: b", " c"),
+        "NUL in a header": raw("GET / HTTP/1.1", host, "x-a: b\0c"),
+        "CR in a header": raw("GET / HTTP/1.1", host, "x-a: b\rc"),
+        "HTTP/1.0 without Host": raw("GET / HTTP/1.0"),
+        "TRACE": raw("TRACE / HTTP/1.1", host),
+        "CONNECT": raw("CONNECT evil.test:443 HTTP/1.1", "Host: evil.test:443"),
+        "unknown method": raw("BREW / HTTP/1.1", host),
+        "asterisk": raw("OPTIONS * HTTP/1.1", host),
+        "long target": raw("GET /" + "a" * 17_000 + " HTTP/1.1", host),
+        "many headers": raw("GET / HTTP/1.1", host, *(f"x-{n}: 1" for n in range(110))),
+        "long headers": raw("GET / HTTP/1.1", host, f"x-a: {'a' * 70_000}"),
+        "upgrade to h2c": raw("GET / HTTP/1.1", host, "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA"),
+    }
+
+    def send(listener: str, data: bytes) -> Case:
+        tls = (lambda w: w.authority.client()) if listener == "ingress" else (lambda w: None)
+        return lambda w: wire.exchange(w.sidecar.port(listener), data, tls(w))
+
+    def slow(w: World) -> wire.Message:
+        return wire.exchange(w.troubled.port("ingress"), b"GET / HTTP/1.1\r\nHost: localhost\r\nx-slow", w.authority.client())
+
+    rows = {(listener, f"wire: {name}"): send(listener, data) for listener in ("ingress", "egress", "admin", "probes") for name, data in messages.items()}
+    rows["ingress", "wire: headers that never end"] = slow
+    return rows
+
+
+def trouble() -> dict:
+    """The tenant's plan, STS, AWS and the application failing in their own ways."""
+    def aws(status: int, body: str = "", **headers: str) -> Case:
+        def case(w: World) -> wire.Message:
+            w.script.says(status, body.encode(), **headers)
+            return w.leave(placeholder("acme", w.token()), palisade=w.troubled)
+        return case
+
+    def error(status: int, code: str, inside: str = "") -> Case:
+        return aws(status, f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>m</Message>{inside}</Error>", Content_Type="application/xml")
+
+    def silent(w: World) -> wire.Message:
+        with w.script.silent():
+            return w.leave(placeholder("acme", w.token()), palisade=w.troubled)
+
+    def silo(tenant: str, owner: str) -> Case:
+        return lambda w: w.leave(placeholder(tenant, w.token(tenant)), f"/{BUCKET}/{owner}/hello.txt", palisade=w.silo)
+
+    endpoint = "<Endpoint>pool-data.s3.us-west-2.amazonaws.com</Endpoint>"
+    table = {
+        "role per tenant: own": silo("acme", "acme"),
+        "role per tenant: other's": silo("acme", "globex"),
+        "role per tenant: nothing to render": silo("bare", "acme"),
+        "role per tenant: STS says no": silo("estranged", "acme"),
+        "AWS: 200": aws(200, "fine"),
+        "AWS: not found": error(404, "NoSuchKey"),
+        "AWS: its own fault": error(500, "InternalError"),
+        "AWS: slow down": error(503, "SlowDown"),
+        "AWS: denied": error(403, "AccessDenied", "<HostId>assumed-role/tenant-pool/acme</HostId>"),
+        "AWS: unknown key": error(403, "InvalidAccessKeyId", "<AWSAccessKeyId>ASIA</AWSAccessKeyId>"),
+        "AWS: expired token": error(400, "ExpiredToken", "<Token-0>{token}</Token-0>"),
+        "AWS: bad signature": error(403, "SignatureDoesNotMatch", "<CanonicalRequest>x-amz-security-token:{token}</CanonicalRequest>"),
+        "AWS: an error that echoes the token": error(400, "InvalidArgument", "<Echo>{token}</Echo>"),
+        "AWS: a denial that is no XML": aws(403, "<html>no", Content_Type="text/html"),
+        "AWS: moved": aws(301, f"<Error><Code>PermanentRedirect</Code>{endpoint}</Error>", Content_Type="application/xml", Location="https://s3.us-west-2.amazonaws.com/"),
+        "AWS: moved for now": aws(307, f"<Error><Code>TemporaryRedirect</Code>{endpoint}</Error>", Content_Type="application/xml", Location="https://evil.test/"),
+        "AWS: silent": silent,
+        "AWS: down": lambda w: w.leave(placeholder("acme", w.token(), "dynamodb", {"x-amz-target": "DynamoDB_20120810.GetItem"}) | {"Host": "localhost"}, "/", "POST",
+                                       json.dumps(GET_ITEM).encode(), w.troubled),
+    }
+    rows = {("egress", f"trouble: {name}"): case for name, case in table.items()}
+    rows["ingress", "trouble: the application hangs up"] = lambda w: w.enter(bearer(w.token()) + [("x-tenant-id", "acme")], "/slam")
+    return rows
