@@ -171,7 +171,7 @@ impl Targets {
             (Some(_), Some(_)) => Err(Refusal::noted(Reason::TargetConflict, "the host is not one of the signed service")),
             (None, Some(scope)) => self.service_by_scope(scope, hints, header),
             (None, None) => match header {
-                Some(header) => self.only(self.by_header(header), Service::targeted(&header.prefix).next().is_some()),
+                Some(header) => only(self.by_header(header), Service::targeted(&header.prefix).next().is_some()),
                 None => Err(Reason::ServiceUnknown.into()),
             },
         }
@@ -196,7 +196,7 @@ impl Targets {
         }
         match keys.iter().find(|key| key.as_str() == scope) {
             Some(key) => Ok((*key).clone()),
-            None => self.only(keys, true),
+            None => only(keys, true),
         }
     }
 
@@ -204,16 +204,6 @@ impl Targets {
     fn by_header(&self, header: &TargetHeader) -> Vec<&String> {
         let takes = |rule: &Rule| rule.known.is_some_and(|known| known.takes_target(&header.prefix));
         self.services.iter().filter(|(_, rule)| takes(rule)).map(|(key, _)| key).collect()
-    }
-
-    /// The only element; otherwise nothing can be made out, or nothing is allowed.
-    fn only(&self, keys: Vec<&String>, named_something: bool) -> Result<String, Refusal> {
-        match keys.as_slice() {
-            [key] => Ok((*key).clone()),
-            [] if named_something => Err(Reason::ServiceNotAllowed.into()),
-            [] => Err(Reason::ServiceUnknown.into()),
-            _ => Err(Refusal::noted(Reason::ServiceUnknown, "several configured services share the signing name")),
-        }
     }
 
     /// Whether requests to `key` may be signed for `scope`.
@@ -247,7 +237,7 @@ impl Targets {
             };
         }
         let region = match (in_host, in_scope) {
-            (Some(host), Some(scope)) if false && host != scope => {
+            (Some(host), Some(scope)) if host != scope => {
                 return Err(Refusal::noted(Reason::TargetConflict, "host and credential scope are in different regions"));
             }
             (Some(region), _) | (None, Some(region)) => region,
@@ -255,10 +245,6 @@ impl Targets {
         };
         if !self.allows(region) {
             return Err(Reason::RegionNotAllowed.into());
-        }
-        // With an endpoint of its own a service may have regions that AWS does not have.
-        if rule.endpoint.is_none() && Partition::of(region).is_none() {
-            return Err(Refusal::noted(Reason::RegionNotAllowed, "not a region of AWS"));
         }
         Ok(region.to_owned())
     }
@@ -309,7 +295,8 @@ impl Rule {
 
     /// AWS's own endpoint: the one that the request names, or the region's.
     fn aws_place(&self, key: &str, region: &str, host: Option<AwsHost>) -> Result<Place, Refusal> {
-        let partition = Partition::of(region).ok_or(Reason::RegionNotAllowed)?;
+        // Before it goes into a name: only with an endpoint of its own may a service have regions that AWS does not have.
+        let partition = Partition::of(region).ok_or_else(|| Refusal::noted(Reason::RegionNotAllowed, "not a region of AWS"))?;
         let (resource, endpoint, kind) = match host {
             // S3's name without a region redirects to wherever the bucket is: the region's own name does not.
             Some(AwsHost { region: None, resource, .. }) if self.global(region).is_none() => (resource, None, Kind::Ordinary),
@@ -359,6 +346,16 @@ impl Place {
             }
         };
         Ok(Self { style: Style::Plain, dial: endpoint.clone(), host: endpoint.authority.clone(), path })
+    }
+}
+
+/// The only element; otherwise nothing can be made out, or nothing is allowed.
+fn only(keys: Vec<&String>, named_something: bool) -> Result<String, Refusal> {
+    match keys.as_slice() {
+        [key] => Ok((*key).clone()),
+        [] if named_something => Err(Reason::ServiceNotAllowed.into()),
+        [] => Err(Reason::ServiceUnknown.into()),
+        _ => Err(Refusal::noted(Reason::ServiceUnknown, "several configured services share the signing name")),
     }
 }
 

@@ -181,7 +181,7 @@ fn is_for(user: &AssumedRoleUser, inputs: &StsInputs) -> Result<(), StsError> {
             Ok(())
         }
         _ => {
-            tracing::error!(tenant = %inputs.tenant, role = inputs.role_arn, "STS answered with a session of another role, account or name");
+            tracing::error!(tenant = %inputs.tenant, role = inputs.role_arn, "STS answered with another session than was asked for");
             Err(unusable("the answer is for another role, account or session name"))
         }
     }

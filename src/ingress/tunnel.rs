@@ -28,7 +28,10 @@ pub(super) fn join<G: Send + 'static>(mut answer: Response<Incoming>, caller: Op
     tokio::spawn(async move {
         let _guard = guard;
         let Some(caller) = caller else { return };
-        let (Ok(caller), Ok(application)) = tokio::join!(caller, application) else { return };
+        let (caller, application) = match tokio::join!(caller, application) {
+            (Ok(caller), Ok(application)) => (caller, application),
+            (Err(error), _) | (_, Err(error)) => return tracing::debug!(%error, "a connection was not upgraded"),
+        };
         // How a tunnel ends is the business of its two sides.
         let _ = tunnel::join(caller, application, IDLE).await;
     });

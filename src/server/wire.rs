@@ -121,7 +121,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<T> {
             return Poll::Pending;
         }
         // Best effort: a peer that does not read either does not deserve another wait.
-        if false {
+        if let Poll::Ready(Ok(_)) = Pin::new(&mut this.io).poll_write(cx, TOO_SLOW) {
             let _ = Pin::new(&mut this.io).poll_flush(cx);
         }
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, HeadOverdue)))

@@ -66,12 +66,14 @@ pub(in crate::credentials) fn answer_xml(operation: &str, user: &str, expiration
     )
 }
 
-const USER: &str = "<AssumedRoleUser><Arn>arn:aws:sts::111122223333:assumed-role/data/acme</Arn><AssumedRoleId>AROAX:acme</AssumedRoleId></AssumedRoleUser>";
+const USER: &str = "<AssumedRoleUser><Arn>arn:aws:sts::111122223333:assumed-role/data/acme</Arn>\
+                    <AssumedRoleId>AROAX:acme</AssumedRoleId></AssumedRoleUser>";
 const EXPIRATION: &str = "<Expiration>2027-01-15T09:00:00Z</Expiration>";
 
 fn error_xml(code: &str, message: &str) -> String {
     format!(
-        "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error><RequestId>r-1</RequestId></ErrorResponse>"
+        "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>\
+         <RequestId>r-1</RequestId></ErrorResponse>"
     )
 }
 

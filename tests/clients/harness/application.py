@@ -192,7 +192,12 @@ class _Handler(BaseHTTPRequestHandler):
                 return
 
     def frame(self, opcode: int, data: bytes):
-        length = bytes([len(data)]) if len(data) < 126 else b"\x7e" + struct.pack(">H", len(data))
+        if len(data) < 126:
+            length = bytes([len(data)])
+        elif len(data) < 1 << 16:
+            length = b"\x7e" + struct.pack(">H", len(data))
+        else:
+            length = b"\x7f" + struct.pack(">Q", len(data))
         self.wfile.write(bytes([0x80 | opcode]) + length + data)
         self.wfile.flush()
 
