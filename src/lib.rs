@@ -25,6 +25,8 @@ pub mod identity;
 pub mod ingress;
 pub mod limits;
 pub mod reject;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
 pub mod secret;
 pub mod server;
 pub mod signing;

@@ -2,5 +2,5 @@
 use palisade::credentials::ScopedCredentials;
 
 fn main() {
-    let _forged = ScopedCredentials { tenant: "acme".parse().unwrap() };
+    let _forged = ScopedCredentials { expires: std::time::SystemTime::UNIX_EPOCH };
 }

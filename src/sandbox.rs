@@ -1,0 +1,4 @@
+//! Doubles of what surrounds Palisade, for `palisade dev` and for tests. Behind the cargo feature `sandbox`, and not in the
+//! release image: nothing here may be reached from the request path of `palisade run`.
+
+pub mod aws;
