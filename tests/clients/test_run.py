@@ -54,7 +54,7 @@ def test_check_names_every_error_at_once(sidecar, directory):
 
 
 def test_health(sidecar):
-    address = f"127.0.0.1:{sidecar.port('probes')}"
+    address = f"127.0.0.1:{sidecar.port('admin')}"
     assert run("health", "--address", address).returncode == 0
     assert run("health", "--address", "127.0.0.1:1").returncode != 0
 

@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import json
 import struct
+import sys
 import threading
 import time
 import uuid
@@ -34,6 +35,16 @@ class Visit:
         return self.headers["x-tenant-id"]
 
 
+class Server(ThreadingHTTPServer):
+    """Tests hang up on purpose; a connection that broke is not worth a trace."""
+
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
+
 class Application:
     """Listens on a port of its own choice; `requests` counts what got this far."""
 
@@ -45,8 +56,7 @@ class Application:
         class Handler(_Handler):
             app = application
 
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.http.daemon_threads = True
+        self.http = Server(("127.0.0.1", 0), Handler)
         self.port = self.http.server_port
         threading.Thread(target=self.http.serve_forever, daemon=True).start()
 
@@ -232,8 +242,7 @@ class Script:
             def log_message(self, *_):
                 pass
 
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.http.daemon_threads = True
+        self.http = Server(("127.0.0.1", 0), Handler)
         self.port = self.http.server_port
         threading.Thread(target=self.http.serve_forever, daemon=True).start()
 

@@ -112,7 +112,7 @@ class Connection:
                     raise Closed(self.unread[:200]) from None
             try:
                 data = self.socket.recv(65_536)
-            except ConnectionError:
+            except (ConnectionError, ssl.SSLError):
                 data = b""
             ended, self.unread = not data, self.unread + data
 
