@@ -5,13 +5,16 @@ mod ready;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use self::{keys::KeysUri, ready::State};
+use self::{
+    keys::KeysUri,
+    ready::{State, Vendor},
+};
 use crate::{
     admin::{Admin, Probes},
     clock::Clock,
     config::{
-        Config, ConfigErrors, CredentialsConfig, EgressConfig, IngressConfig, IssuerConfig, JwksSource, ServerConfig, SharedConfig,
-        TimeoutsConfig,
+        Config, ConfigErrors, CredentialsConfig, EgressConfig, IngressConfig, IssuerConfig, JwksSource, LimitsConfig, ServerConfig,
+        SharedConfig, TimeoutsConfig,
     },
     credentials::{BaseIdentity, Broker, SdkSts, SetupError},
     directory::Directory,
@@ -141,13 +144,9 @@ impl App {
         let passports = (config.ingress.is_some() && takes_passports)
             .then(|| Passports::new(config.identity.passport_max_age, clock.clone(), metrics.clone()));
 
-        let base = match &config.credentials {
-            Some(credentials) => Some(BaseIdentity::open(credentials, clock.clone()).await?),
+        let vendor = match &config.credentials {
+            Some(credentials) => Some(vendor(credentials, &config.limits, &recorder).await?),
             None => None,
-        };
-        let broker = match (&config.credentials, &base) {
-            (Some(credentials), Some(base)) => Some(Arc::new(broker(credentials, base, &clock, &metrics)?)),
-            _ => None,
         };
 
         let ingress = match &config.ingress {
@@ -167,10 +166,10 @@ impl App {
             }
             None => None,
         };
-        let egress = match (&config.egress, &broker) {
-            (Some(settings), Some(broker)) => {
+        let egress = match (&config.egress, &vendor) {
+            (Some(settings), Some(vendor)) => {
                 let gate = Gate { verifier: verifier.clone(), passports, proofs: settings.proofs, names, directory: directory.clone() };
-                Some(egress(settings, gate, broker, &config, &recorder)?)
+                Some(egress(settings, gate, vendor, &recorder)?)
             }
             _ => None,
         };
@@ -178,8 +177,9 @@ impl App {
         let (outer_handle, outer) = Drain::new();
         let (quit_handle, quit) = Drain::new();
         let tls = ingress.as_ref().map(|(_, tls)| tls.clone());
-        let background = Background { keys, directory, broker: broker.clone(), tls };
-        let state = Arc::new(State::new(config.clone(), verifier, base, broker, metrics, clock, outer_handle, quit_handle));
+        let broker = vendor.as_ref().map(|vendor| vendor.broker.clone());
+        let background = Background { keys, directory, broker, tls };
+        let state = Arc::new(State::new(config.clone(), verifier, vendor, metrics, clock, outer_handle, quit_handle));
         let drains = Drains { outer, inner: Drain::new(), operators: Drain::new(), quit };
         Ok(Self { config, listeners, ingress, egress, state, drains, background, recorder })
     }
@@ -287,9 +287,12 @@ fn load_keys(config: &Config, clock: &Clock, metrics: &Metrics) -> Result<Vec<Ar
     config.identity.issuers.iter().map(jwks).collect()
 }
 
-fn broker(config: &CredentialsConfig, base: &BaseIdentity, clock: &Clock, metrics: &Metrics) -> Result<Broker, StartError> {
-    let sts = SdkSts::new(&config.sts, base.clone())?;
-    Ok(Broker::new(config, Arc::new(sts), clock.clone(), metrics.clone()))
+async fn vendor(config: &CredentialsConfig, limits: &LimitsConfig, recorder: &Recorder) -> Result<Vendor, StartError> {
+    let (clock, metrics) = (&recorder.clock, &recorder.metrics);
+    let base = BaseIdentity::open(config, clock.clone()).await?;
+    let sts = Arc::new(SdkSts::new(&config.sts, base)?);
+    let broker = Arc::new(Broker::new(config, sts.clone(), clock.clone(), metrics.clone()));
+    Ok(Vendor { sts, broker, limiter: Arc::new(Limiter::new(limits, clock.clone())) })
 }
 
 fn app_client(settings: &IngressConfig) -> Result<AppClient, StartError> {
@@ -297,12 +300,12 @@ fn app_client(settings: &IngressConfig) -> Result<AppClient, StartError> {
     Ok(AppClient::new(&settings.upstream, timeouts)?)
 }
 
-fn egress(settings: &EgressConfig, gate: Gate, broker: &Arc<Broker>, config: &Config, recorder: &Recorder) -> Result<Egress, StartError> {
+fn egress(settings: &EgressConfig, gate: Gate, vendor: &Vendor, recorder: &Recorder) -> Result<Egress, StartError> {
     Ok(Egress::new(egress::Pipeline {
         gate,
-        limiter: Limiter::new(&config.limits, recorder.clock.clone()),
+        limiter: vendor.limiter.clone(),
         guard: Guard::new(settings),
-        broker: broker.clone(),
+        broker: vendor.broker.clone(),
         upstream: AwsClient::new(settings)?,
         regions: settings.regions.clone(),
         recorder: recorder.clone(),

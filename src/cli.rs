@@ -1,6 +1,8 @@
 //! The command line. One file a command.
 
 pub mod check;
+#[cfg(feature = "sandbox")]
+pub mod dev;
 pub mod drain;
 pub mod health;
 pub mod run;
@@ -29,6 +31,9 @@ enum Command {
     Run(run::Args),
     /// Validate a configuration; every error with file, line, key and what would be right.
     Check(check::Args),
+    /// A whole sandbox in one process: identity provider, AWS double, demo application, Palisade in front.
+    #[cfg(feature = "sandbox")]
+    Dev(dev::Args),
     /// Exit 0 when the running process is ready.
     Health(health::Args),
     /// Start the drain of the running process and wait for it.
@@ -45,6 +50,8 @@ impl Cli {
         match self.command {
             Command::Run(args) => run::run(args).await,
             Command::Check(args) => check::run(&args),
+            #[cfg(feature = "sandbox")]
+            Command::Dev(args) => dev::run(args).await,
             Command::Health(args) => health::run(args).await,
             Command::Drain(args) => drain::run(args).await,
             Command::Schema => schema::run(),

@@ -43,7 +43,7 @@ pub struct Pipeline {
     /// Who is it for?
     pub gate: Gate,
     /// Has that tenant the room?
-    pub limiter: Limiter,
+    pub limiter: Arc<Limiter>,
     /// May anybody ask for this?
     pub guard: Guard,
     /// With whose credentials?

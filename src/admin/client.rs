@@ -51,7 +51,7 @@ pub enum CallError {
 pub async fn call(
     address: &str,
     method: Method,
-    path: &'static str,
+    path: &str,
     token: Option<&Secret>,
     limit: Duration,
 ) -> Result<(StatusCode, Bytes), CallError> {
@@ -61,7 +61,7 @@ pub async fn call(
     }
 }
 
-async fn attempt(address: &str, method: Method, path: &'static str, token: Option<&Secret>) -> Result<(StatusCode, Bytes), CallError> {
+async fn attempt(address: &str, method: Method, path: &str, token: Option<&Secret>) -> Result<(StatusCode, Bytes), CallError> {
     let stream = TcpStream::connect(address).await.map_err(|source| CallError::Connect { address: address.to_owned(), source })?;
     exchange(stream, address, method, path, token)
         .await
@@ -72,7 +72,7 @@ async fn exchange(
     stream: TcpStream,
     address: &str,
     method: Method,
-    path: &'static str,
+    path: &str,
     token: Option<&Secret>,
 ) -> Result<(StatusCode, Bytes), BoxError> {
     let mut request = Request::builder().method(method).uri(path).header(header::HOST, address).header(header::CONNECTION, "close");

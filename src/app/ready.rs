@@ -8,30 +8,49 @@ use std::{
     time::Duration,
 };
 
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
     admin::{AdminState, Check},
     clock::Clock,
     config::SharedConfig,
-    credentials::{BaseIdentity, Broker},
+    credentials::{Broker, SdkSts, SessionView},
     identity::Verifier,
+    limits::Limiter,
     server::DrainHandle,
     telemetry::Metrics,
     tenant::TenantId,
 };
 
-/// How often a base identity that works is tried again: it is a local check or a cached answer.
+/// How often a base identity that works is tried again.
 const RECHECK: Duration = Duration::from_secs(60);
 /// How often one that does not work is.
 const RETRY: Duration = Duration::from_secs(2);
 
+/// What obtains tenant credentials, where there is an egress.
+#[derive(Debug, Clone)]
+pub(super) struct Vendor {
+    pub(super) sts: Arc<SdkSts>,
+    pub(super) broker: Arc<Broker>,
+    /// The egress's.
+    pub(super) limiter: Arc<Limiter>,
+}
+
+/// A session as operators see it.
+#[derive(Serialize)]
+struct Tenant {
+    #[serde(flatten)]
+    session: SessionView,
+    /// The tenant's requests in progress on the egress.
+    in_flight: u32,
+}
+
 pub(super) struct State {
     config: SharedConfig,
     verifier: Arc<Verifier>,
-    base: Option<BaseIdentity>,
+    vendor: Option<Vendor>,
     base_works: AtomicBool,
-    broker: Option<Arc<Broker>>,
     metrics: Metrics,
     clock: Clock,
     drain: DrainHandle,
@@ -47,20 +66,18 @@ impl std::fmt::Debug for State {
 }
 
 impl State {
-    #[expect(clippy::too_many_arguments, reason = "called once, by the one function that wires everything")]
     pub(super) fn new(
         config: SharedConfig,
         verifier: Arc<Verifier>,
-        base: Option<BaseIdentity>,
-        broker: Option<Arc<Broker>>,
+        vendor: Option<Vendor>,
         metrics: Metrics,
         clock: Clock,
         drain: DrainHandle,
         quit: DrainHandle,
     ) -> Self {
-        let base_works = AtomicBool::new(base.is_none());
+        let base_works = AtomicBool::new(vendor.is_none());
         let ingress_drained = AtomicBool::new(false);
-        Self { config, verifier, base, base_works, broker, metrics, clock, drain, quit, draining: AtomicBool::new(false), ingress_drained }
+        Self { config, verifier, vendor, base_works, metrics, clock, drain, quit, draining: AtomicBool::new(false), ingress_drained }
     }
 
     pub(super) fn drain(&self) {
@@ -82,9 +99,9 @@ impl State {
 
     /// Tries the base identity for ever.
     pub(super) async fn watch_base_identity(&self) {
-        let Some(base) = &self.base else { return };
+        let Some(Vendor { sts, .. }) = &self.vendor else { return };
         loop {
-            let outcome = base.check().await;
+            let outcome = sts.check_identity().await;
             let works = outcome.is_ok();
             if self.base_works.swap(works, Ordering::Relaxed) != works || !works {
                 match outcome {
@@ -102,7 +119,7 @@ impl AdminState for State {
         let missing = self.verifier.issuers_without_keys();
         let keys = if missing.is_empty() { "loaded".to_owned() } else { format!("no keys yet for {}", missing.join(", ")) };
         let mut checks = vec![Check { name: "keys", ok: missing.is_empty(), detail: keys }];
-        if self.base.is_some() {
+        if self.vendor.is_some() {
             let ok = self.base_works.load(Ordering::Relaxed);
             let detail = if ok { "works" } else { "has not worked yet; see the log" };
             checks.push(Check { name: "base_identity", ok, detail: detail.to_owned() });
@@ -117,12 +134,14 @@ impl AdminState for State {
     }
 
     fn sessions(&self) -> Value {
-        let sessions = self.broker.as_ref().map(|broker| broker.sessions()).unwrap_or_default();
-        serde_json::to_value(sessions).unwrap_or_default()
+        let Some(vendor) = &self.vendor else { return Value::Array(Vec::new()) };
+        let in_flight = |tenant: &str| tenant.parse().map_or(0, |id| vendor.limiter.in_flight(&id));
+        let view = |session: SessionView| Tenant { in_flight: in_flight(&session.tenant), session };
+        serde_json::to_value(vendor.broker.sessions().into_iter().map(view).collect::<Vec<_>>()).unwrap_or_default()
     }
 
     fn evict(&self, tenant: &TenantId) -> usize {
-        self.broker.as_ref().map_or(0, |broker| broker.evict(tenant))
+        self.vendor.as_ref().map_or(0, |vendor| vendor.broker.evict(tenant))
     }
 
     fn start_drain(&self) {

@@ -4,7 +4,11 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args as ClapArgs;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::{
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 use super::{FAILED, MISUSED};
 use crate::{
@@ -72,11 +76,10 @@ pub(super) async fn termination() {
 
 /// Our own messages go to standard error, as JSON; standard output is the access log's.
 pub(super) fn start_logging(level: tracing::Level) {
-    let _ = tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_writer(std::io::stderr)
-        .with_max_level(LevelFilter::from_level(level))
-        .with_target(true)
-        .try_init();
+    let ours = LevelFilter::from_level(level);
+    // The libraries below us know nothing of what is secret here, and some print requests at their finer levels.
+    let filter =
+        Targets::new().with_default(ours.min(LevelFilter::WARN)).with_target("palisade", ours).with_target("s3s", LevelFilter::OFF);
+    let lines = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(std::io::stderr);
+    let _ = tracing_subscriber::registry().with(lines).with(filter).try_init();
 }

@@ -68,6 +68,26 @@ impl SdkSts {
         Ok(Self { client: client(config, http::client(config.ca.as_deref())?, Some(provider)), base })
     }
 
+    /// Asks STS who the base identity is (`GetCallerIdentity`, which needs no permission): proof that its credentials work.
+    ///
+    /// # Errors
+    /// There are no credentials, STS does not accept them, or STS cannot be asked.
+    pub async fn check_identity(&self) -> Result<(), StsError> {
+        match self.client.get_caller_identity().send().await {
+            Ok(_) => Ok(()),
+            Err(error) => match failure(&error) {
+                // A denial comes after the signature was accepted: an organisation's policy may deny even this.
+                StsError::Denied(_) => Ok(()),
+                error => {
+                    if let StsError::Identity(_) = &error {
+                        self.base.forget();
+                    }
+                    Err(error)
+                }
+            },
+        }
+    }
+
     async fn call(&self, inputs: &StsInputs) -> Result<IssuedCredentials, StsError> {
         let tag = |(key, value): &(String, String)| Tag::builder().key(key).value(value).build();
         let tags: Vec<Tag> = inputs.tags.iter().map(tag).collect::<Result<_, _>>().map_err(|_| unusable("the tags cannot be sent"))?;

@@ -19,7 +19,7 @@ use crate::body::{Body, BoxError};
 /// The state of one connection.
 #[derive(Debug)]
 pub(super) struct Activity {
-    /// Requests between their head and their response's last byte.
+    /// Requests between their head and their response's last byte, and writes that wait for the peer.
     in_flight: watch::Sender<usize>,
     /// Requests so far.
     begun: AtomicU64,
@@ -40,11 +40,16 @@ impl Activity {
     /// Counts a request until the guard is dropped.
     pub(super) fn begin(self: &Arc<Self>) -> InFlight {
         self.begun.fetch_add(1, Ordering::SeqCst);
+        self.hold()
+    }
+
+    /// Keeps the connection from being idle until the guard is dropped, without counting a request.
+    pub(super) fn hold(self: &Arc<Self>) -> InFlight {
         self.in_flight.send_modify(|n| *n += 1);
         InFlight(self.clone())
     }
 
-    /// Whether a request is in progress.
+    /// Whether a request or a write is in progress.
     pub(super) fn is_busy(&self) -> bool {
         *self.in_flight.borrow() > 0
     }
@@ -91,7 +96,7 @@ impl Activity {
         self.upgraded.load(Ordering::SeqCst)
     }
 
-    /// Returns when no request has been in progress for `limit` without a break.
+    /// Returns when nothing has been in progress for `limit` without a break.
     pub(super) async fn idle_for(&self, limit: Duration) {
         let mut in_flight = self.in_flight.subscribe();
         loop {
@@ -104,7 +109,7 @@ impl Activity {
     }
 }
 
-/// A request in progress.
+/// A request, or a write, in progress.
 #[derive(Debug)]
 pub(super) struct InFlight(Arc<Activity>);
 

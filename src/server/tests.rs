@@ -30,6 +30,9 @@ use crate::{body, body::BoxError, reject};
 /// Longer than anything here should take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// More than the kernel's buffers hold, so that a client that does not read is felt.
+const LARGE: usize = 64 * 1024 * 1024;
+
 /// Short enough to wait for, long enough not to be hit by a busy machine.
 fn config() -> ServerConfig {
     ServerConfig {
@@ -50,7 +53,7 @@ struct Lab(Arc<LabState>);
 
 #[derive(Default)]
 struct LabState {
-    /// Lets `/gate` answer.
+    /// Lets `/gate` answer and `/stream` go on.
     gate: Notify,
     /// Requests that reached the handler.
     entered: AtomicUsize,
@@ -82,6 +85,14 @@ impl Handler for Lab {
                 Response::new(body::full("through"))
             }
             "/panic" => panic!("as told"),
+            "/stream" => {
+                let lab = self.clone();
+                let late = futures_util::stream::once(async move {
+                    lab.0.gate.notified().await;
+                    Ok::<_, BoxError>(Frame::data(Bytes::from_static(b"late")))
+                });
+                Response::new(StreamBody::new(late).boxed_unsync())
+            }
             "/echo" => {
                 let body = idle::within(request.into_body(), Duration::from_millis(300));
                 match body.collect().await {
@@ -107,7 +118,7 @@ impl Handler for Lab {
                 response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
                 response
             }
-            "/large" => Response::new(body::full(vec![0_u8; 64 * 1024 * 1024])),
+            "/large" => Response::new(body::full(vec![0_u8; LARGE])),
             _ => Response::new(body::full("hello")),
         }
     }

@@ -20,7 +20,10 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use super::{activity::Activity, connection::Admission};
+use super::{
+    activity::{Activity, InFlight},
+    connection::Admission,
+};
 
 /// The start of the HTTP/2 preface (RFC 9113, section 3.4), which is no HTTP/1 request that is ever accepted.
 const PREFACE: &[u8] = b"PRI ";
@@ -35,8 +38,8 @@ pub(super) struct Wire<T> {
     limits: WireLimits,
     /// Runs from the first byte of a head; names the request before it, to tell when that head is complete.
     head_deadline: Option<(u64, Pin<Box<Sleep>>)>,
-    /// Runs while the peer takes nothing.
-    write_deadline: Option<Pin<Box<Sleep>>>,
+    /// There while the peer takes nothing.
+    stall: Option<Stall>,
     http2: Option<bool>,
     _admission: Admission,
 }
@@ -53,7 +56,7 @@ pub(super) struct WireLimits {
 impl<T> Wire<T> {
     /// Takes over `io`.
     pub(super) fn new(io: T, activity: Arc<Activity>, limits: WireLimits, admission: Admission) -> Self {
-        Self { io, activity, limits, head_deadline: None, write_deadline: None, http2: None, _admission: admission }
+        Self { io, activity, limits, head_deadline: None, stall: None, http2: None, _admission: admission }
     }
 
     /// Whether incoming bytes may belong to the head of an HTTP/1 request.
@@ -92,14 +95,21 @@ impl<T> Wire<T> {
     /// Turns a write that has been pending for too long into an error.
     fn watch_write<R>(&mut self, cx: &mut Context<'_>, result: Poll<io::Result<R>>) -> Poll<io::Result<R>> {
         if result.is_ready() {
-            self.write_deadline = None;
+            self.stall = None;
             return result;
         }
-        let limit = self.limits.write;
-        let deadline = self.write_deadline.get_or_insert_with(|| Box::pin(sleep(limit)));
-        ready!(deadline.as_mut().poll(cx));
+        let Self { activity, limits, stall, .. } = self;
+        let stall = stall.get_or_insert_with(|| Stall { deadline: Box::pin(sleep(limits.write)), _in_flight: activity.hold() });
+        ready!(stall.deadline.as_mut().poll(cx));
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer does not read")))
     }
+}
+
+/// A write that waits for the peer.
+struct Stall {
+    deadline: Pin<Box<Sleep>>,
+    /// hyper lets go of a response's body when it has the last of it, which can be long before the client does.
+    _in_flight: InFlight,
 }
 
 /// The error of a head that did not come in time; found again in hyper's error.

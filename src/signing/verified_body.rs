@@ -84,7 +84,7 @@ impl HttpBody for VerifiedBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.size.clone()
+        self.size
     }
 }
 

@@ -70,7 +70,7 @@ impl Handler for Mirror {
         response
     }
 
-    fn refuse(&self, refusal: Refusal, _: &request::Parts) -> Response<Body> {
+    fn refuse(&self, refusal: Refusal, _: &request::Parts, _: SocketAddr) -> Response<Body> {
         reject::problem(&refusal, "mirror")
     }
 }

@@ -56,8 +56,3 @@ def test_the_shared_python_client(examples, egress, idp):
 def test_the_cli(examples, egress, idp):
     out = run(examples / "cli" / "objects.sh", egress.url, BUCKET, "acme", PROOF=idp.token("acme"))
     assert "from-the-cli.txt" in out and out.endswith("written by acme\n")
-
-
-def test_the_cli_with_container_credentials(examples, egress, idp):
-    out = run(examples / "cli" / "container-credentials.sh", egress.url, BUCKET, "acme", PROOF=idp.token("acme"))
-    assert "hello.txt" in out

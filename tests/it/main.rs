@@ -1,3 +1,5 @@
 //! Integration tests, in one binary.
 
+#[cfg(feature = "sandbox")]
+mod dev;
 mod typed_states;

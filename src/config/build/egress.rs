@@ -80,6 +80,10 @@ fn service(section: &Section<'_>) -> Option<ServiceConfig> {
     let ca = section.file("ca");
     let region = section.get("region", parse::region);
     let signing_name = section.get("signing_name", parse::text);
+    // A name to sign for may no more hand out credentials than a service may.
+    if let Some(why) = signing_name.as_deref().and_then(refused_service) {
+        section.wrong("signing_name", format!("cannot be allowed: {why}"), "remove the service");
+    }
     let body_limit = section.get("body_limit", parse::size);
     let timeouts = section.section("timeouts");
     let duration = |key| timeouts.get(key, parse::duration);

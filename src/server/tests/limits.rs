@@ -81,6 +81,33 @@ async fn a_client_that_does_not_read_is_cut_off() {
     server.until("its end", |s| s.open_connections() == 0).await;
 }
 
+/// How long an upstream may be silent is not this side's business.
+#[tokio::test]
+async fn a_response_that_pauses_is_not_an_idle_connection() {
+    let server = start(Listener::Ingress, config());
+    let mut stream = server.connect().await;
+    stream.write_all(b"GET /stream HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").await.unwrap();
+    response(&mut stream, "").await;
+    tokio::time::sleep(config().idle_timeout + config().header_timeout * 2).await;
+    server.lab.0.gate.notify_one();
+    assert_eq!(rest(&mut stream).await, "4\r\nlate\r\n0\r\n\r\n");
+}
+
+#[tokio::test]
+async fn a_client_that_reads_slowly_gets_everything() {
+    let server = start(Listener::Ingress, config());
+    let mut stream = server.connect().await;
+    stream.write_all(b"GET /large HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut part = vec![0; LARGE / 16];
+    // Longer in all than a connection may be idle and then come to its end.
+    for _ in 0..5 {
+        tokio::time::sleep(config().idle_timeout / 2).await;
+        stream.read_exact(&mut part).await.unwrap();
+    }
+    let rest = rest(&mut stream).await;
+    assert!(part.len() * 5 + rest.len() > LARGE);
+}
+
 #[tokio::test]
 async fn connections_over_the_limit_wait_for_their_turn() {
     let server = start(Listener::Ingress, ServerConfig { connections: 1, ..config() });

@@ -10,6 +10,7 @@ fn check(outcome: &str, entered: usize, status: u16, reason: &str) {
     if !reason.is_empty() {
         assert!(outcome.contains(&format!("x-palisade-reason: {reason}\r\n")), "{outcome}");
     }
+    assert!(outcome.contains("connection: close\r\n"), "{outcome}");
     assert_eq!(outcome.matches("HTTP/1.1 ").count(), 1, "what followed was answered as well: {outcome}");
     assert_eq!(entered, 0, "the handler saw it");
 }
@@ -258,6 +259,12 @@ async fn header_with_control_characters() {
 #[tokio::test]
 async fn websocket_with_a_body() {
     malformed("GET /upgrade HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 1\r\n\r\na").await;
+}
+
+/// What comes behind a refused request may be its body, so it is not answered.
+#[tokio::test]
+async fn nothing_is_read_behind_a_refused_request() {
+    refused("TRACE / HTTP/1.1\r\nHost: h\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n", 405, "method-not-allowed").await;
 }
 
 /// Declined by silence, and not passed on for somebody else to accept.
