@@ -29,7 +29,6 @@ mod tests;
 use std::{net::SocketAddr, sync::Arc};
 
 use http::{Method, Request, Response, StatusCode, header, request};
-use hyper::body::Incoming;
 use serde_json::{Value, json};
 
 pub use self::probes::Probes;
@@ -133,7 +132,7 @@ impl<S: AdminState> Admin<S> {
 }
 
 impl<S: AdminState> Handler for Admin<S> {
-    async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+    async fn handle(&self, request: Request<Body>, peer: SocketAddr) -> Response<Body> {
         // No path takes a body; what is sent is left unread, which ends the connection.
         let (head, _) = request.into_parts();
         match self.answer(&head, peer) {

@@ -12,8 +12,6 @@ mod voice;
 use std::{net::SocketAddr, sync::Arc};
 
 use http::{HeaderName, Request, Response, request};
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
 
 use self::voice::Voice;
 pub use self::{
@@ -21,7 +19,7 @@ pub use self::{
     verified::{Gate, VerifiedRequest},
 };
 use crate::{
-    body::{Body, BoxError},
+    body::Body,
     clock::Clock,
     credentials::Broker,
     guard::Guard,
@@ -83,11 +81,11 @@ impl Egress {
 }
 
 impl Handler for Egress {
-    async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+    async fn handle(&self, request: Request<Body>, peer: SocketAddr) -> Response<Body> {
         let (head, body) = request.into_parts();
         let mut record = self.0.recorder.begin(Listener::Egress, &head.method, peer);
         let voice = Voice::of(&head);
-        let body = record.count_received(body.map_err(BoxError::from).boxed_unsync());
+        let body = record.count_received(body);
         match self.answer(head, body, &mut record).await {
             Ok(mut response) => {
                 stamp(&mut response, &record);

@@ -56,12 +56,12 @@ impl Ingress {
         Self(Arc::new(pipeline))
     }
 
-    async fn answer(&self, mut request: Request<Incoming>, peer: SocketAddr, record: &mut Record) -> Result<Response<Body>, Refusal> {
+    async fn answer(&self, mut request: Request<Body>, peer: SocketAddr, record: &mut Record) -> Result<Response<Body>, Refusal> {
         let this = &*self.0;
         record.service("app", None);
         let upgrade = tunnel::wanted(&request).then(|| hyper::upgrade::on(&mut request));
         let (mut head, body) = request.into_parts();
-        let body = record.count_received(body.map_err(BoxError::from).boxed_unsync());
+        let body = record.count_received(body);
 
         let presented = Presented::take_ingress(&mut head.headers, &this.headers.names)?;
         let verified = this.verifier.verify_token(presented).await?;
@@ -81,7 +81,7 @@ impl Ingress {
 }
 
 impl Handler for Ingress {
-    async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+    async fn handle(&self, request: Request<Body>, peer: SocketAddr) -> Response<Body> {
         let mut record = self.0.recorder.begin(Listener::Ingress, request.method(), peer);
         match self.answer(request, peer, &mut record).await {
             Ok(mut response) => {

@@ -13,6 +13,7 @@ pub mod admin;
 pub mod app;
 pub mod aws;
 pub mod body;
+mod causes;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -32,7 +32,6 @@ mod tests;
 use std::{io, net::SocketAddr, sync::Arc};
 
 use http::{HeaderName, Request, Response, request};
-use hyper::body::Incoming;
 use tokio::{
     net::{TcpListener, TcpSocket},
     sync::{Semaphore, watch},
@@ -58,8 +57,9 @@ const BACKLOG: u32 = 1024;
 
 /// What a listener does with its requests. Cloned for every connection, so it should be an `Arc` inside.
 pub trait Handler: Clone + Send + Sync + 'static {
-    /// Answers a request. The future is dropped when the client goes away, and so is the response's body.
-    fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> impl Future<Output = Response<Body>> + Send;
+    /// Answers a request. The future is dropped when the client goes away, and so is the response's body. The request's body
+    /// ends with [`idle::Silence`] when the client sends nothing of it for `idle_timeout`.
+    fn handle(&self, request: Request<Body>, peer: SocketAddr) -> impl Future<Output = Response<Body>> + Send;
 
     /// Says no to a request that the edge stopped, in this listener's own format, and accounts for it. `head` may be
     /// malformed in any way and is not trustworthy; after a panic its extensions are missing.
@@ -146,20 +146,4 @@ async fn accept_all<H: Handler>(listener: &TcpListener, permits: &Arc<Semaphore>
         let admission = Admission::new(permit, connections.gauge());
         tokio::spawn(connections.clone().run(stream, peer, admission));
     }
-}
-
-/// An error and what caused it, in one line, for logs.
-pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        // Some errors already print their cause.
-        if !text.ends_with(&next) {
-            text.push_str(": ");
-            text.push_str(&next);
-        }
-        cause = error.source();
-    }
-    text
 }

@@ -20,8 +20,6 @@ mod resolve;
 #[cfg(test)]
 mod tests;
 
-use std::error::Error;
-
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::{self, Client, connect::Connect};
@@ -36,9 +34,9 @@ pub use self::{
 use self::{progress::Watched, resolve::Forbidden};
 use crate::{
     body::Body,
+    causes::{chain, find},
     config::TimeoutsConfig,
     reject::{Reason, Refusal},
-    server::chain,
 };
 
 /// Sends a request and waits for the response's head, within the deadlines.
@@ -65,21 +63,4 @@ fn refusal(error: &legacy::Error) -> Refusal {
         None => Reason::UpstreamUnavailable,
     };
     Refusal::noted(reason, chain(error))
-}
-
-/// The first `E` in an error's chain of causes.
-fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if let Some(found) = error.downcast_ref::<E>() {
-            return Some(found);
-        }
-        // What `io::Error` wraps is not its source.
-        let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if let Some(found) = wrapped.and_then(|inner| inner.downcast_ref::<E>()) {
-            return Some(found);
-        }
-        cause = error.source();
-    }
-    None
 }

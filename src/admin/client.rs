@@ -11,8 +11,8 @@ use tokio::net::TcpStream;
 
 use crate::{
     body::{self, BoxError},
+    causes::chain,
     secret::Secret,
-    server::chain,
 };
 
 /// Far more than any answer that is asked for here.

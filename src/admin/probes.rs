@@ -3,7 +3,6 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, request};
-use hyper::body::Incoming;
 
 use super::{AdminState, answer, refuse};
 use crate::{
@@ -42,7 +41,7 @@ impl<S: AdminState> Probes<S> {
 }
 
 impl<S: AdminState> Handler for Probes<S> {
-    async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+    async fn handle(&self, request: Request<Body>, peer: SocketAddr) -> Response<Body> {
         let (head, _) = request.into_parts();
         match self.answer(&head) {
             Ok(response) => answer::stamped(response, &RequestId::random()),

@@ -20,10 +20,11 @@ use tower::ServiceExt;
 use super::{
     Drain, Handler, ReloadingTls,
     activity::{Activity, Tracked},
-    chain, edge,
+    edge,
     wire::{HeadOverdue, Wire, WireLimits},
 };
 use crate::{
+    causes::{chain, find},
     config::ServerConfig,
     reject::Reason,
     telemetry::{Metrics, TenantLabel, metrics::Listener},
@@ -175,24 +176,14 @@ impl<H: Handler> Connections<H> {
 
 /// What hyper, or the socket below it, refused.
 fn reason(error: &(dyn Error + Send + Sync + 'static)) -> Option<Reason> {
-    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<hyper::Error>() {
-            if error.is_parse_too_large() {
-                return Some(Reason::HeadersTooLarge);
-            }
-            if error.is_parse() {
-                return Some(Reason::MalformedRequest);
-            }
-        }
-        if let Some(error) = error.downcast_ref::<std::io::Error>()
-            && error.get_ref().is_some_and(|inner| inner.is::<HeadOverdue>())
-        {
-            return Some(Reason::RequestTimeout);
-        }
-        cause = error.source();
+    if find::<HeadOverdue>(error).is_some() {
+        return Some(Reason::RequestTimeout);
     }
-    None
+    let error = find::<hyper::Error>(error)?;
+    if error.is_parse_too_large() {
+        return Some(Reason::HeadersTooLarge);
+    }
+    error.is_parse().then_some(Reason::MalformedRequest)
 }
 
 /// hyper, told our limits.

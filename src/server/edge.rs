@@ -1,7 +1,7 @@
 //! The edge: what every request passes before a handler sees it.
 //!
 //! A tower stack of generic concerns, outermost first: credentials are marked so that nothing prints them, panics are
-//! caught, and [`rules`] stop whatever could be understood in two ways. The rules work on hyper's parsed request; the
+//! caught, [`rules`] stop whatever could be understood in two ways, and bodies are put under the idle limit. The rules work on hyper's parsed request; the
 //! reasons and sources are at each rule.
 
 mod host;
@@ -14,6 +14,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use http::{HeaderName, HeaderValue, Request, Response, Version, header};
@@ -22,7 +23,7 @@ use tower::{Service, ServiceBuilder, layer::layer_fn, service_fn};
 use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 
 use self::{panic::CatchPanic, rules::Rules};
-use super::{Handler, activity::Activity, head};
+use super::{Handler, activity::Activity, head, idle};
 use crate::{body::Body, config::ServerConfig, reject::Reason, reject::Refusal, telemetry::metrics::Listener};
 
 /// Headers that carry credentials by standard, by AWS's use, or by ours.
@@ -47,21 +48,21 @@ pub(super) fn stack<H: Handler>(
     activity: Arc<Activity>,
 ) -> impl Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + 'static {
     let sensitive: Arc<[HeaderName]> = SENSITIVE.into_iter().chain(handler.sensitive_headers()).collect();
-    let rules = Rules::new(listener, config);
+    let (rules, idle) = (Rules::new(listener, config), config.idle_timeout);
     let (guarded, ruled) = (handler.clone(), handler.clone());
     ServiceBuilder::new()
         // First, so that not even a panic can print them.
         .layer(SetSensitiveRequestHeadersLayer::from_shared(sensitive))
         // Around the rules too: what they read is hostile.
         .layer(layer_fn(move |inner| CatchPanic::new(inner, guarded.clone(), peer)))
-        .layer(layer_fn(move |inner| Ruled { inner, rules, handler: ruled.clone(), activity: activity.clone(), peer }))
+        .layer(layer_fn(move |inner| Ruled { inner, rules, handler: ruled.clone(), activity: activity.clone(), peer, idle }))
         .service(service_fn(move |request| {
             let handler = handler.clone();
             async move { Ok(handler.handle(request, peer).await) }
         }))
 }
 
-/// Applies the [`Rules`].
+/// Applies the [`Rules`], and the idle limit to what they let pass: here, so that no handler can forget it.
 #[derive(Clone)]
 struct Ruled<S, H> {
     inner: S,
@@ -69,11 +70,12 @@ struct Ruled<S, H> {
     handler: H,
     activity: Arc<Activity>,
     peer: SocketAddr,
+    idle: Duration,
 }
 
 impl<S, H> Service<Request<Incoming>> for Ruled<S, H>
 where
-    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
     S::Future: Send + 'static,
     H: Handler,
 {
@@ -94,7 +96,7 @@ where
             self.rules.check(&mut parts)
         };
         match verdict {
-            Ok(()) => Box::pin(self.inner.call(Request::from_parts(parts, body))),
+            Ok(()) => Box::pin(self.inner.call(Request::from_parts(parts, idle::within(body, self.idle)))),
             Err(refusal) => {
                 let mut response = self.handler.refuse(refusal, &parts, self.peer);
                 // What follows on this connection cannot be told apart from the refused request's body with certainty.

@@ -1,6 +1,7 @@
 //! A body that may be slow, but not silent.
 
 use std::{
+    error::Error,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -11,7 +12,11 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::time::{Instant, Sleep, sleep};
 
-use crate::body::{Body, BoxError};
+use crate::{
+    body::{Body, BoxError},
+    causes::{chain, find},
+    reject::{Reason, Refusal},
+};
 
 /// A body's sender has been silent for too long. The body ends with this error, which can be found in the error chain of
 /// whoever was reading it.
@@ -33,6 +38,14 @@ where
         return body.map_err(Into::into).boxed_unsync();
     }
     IdleBody { body: Box::pin(body), limit, deadline: None, is_waiting: false }.boxed_unsync()
+}
+
+/// What the failure of a *request's* body means for the client who sent it.
+pub fn refusal(error: &(dyn Error + 'static)) -> Refusal {
+    match find::<Silence>(error) {
+        Some(silence) => Refusal::noted(Reason::RequestTimeout, silence.to_string()),
+        None => Refusal::noted(Reason::MalformedRequest, format!("the body broke off: {}", chain(error))),
+    }
 }
 
 struct IdleBody<B> {

@@ -76,7 +76,7 @@ impl Lab {
 }
 
 impl Handler for Lab {
-    async fn handle(&self, mut request: Request<Incoming>, _: SocketAddr) -> Response<Body> {
+    async fn handle(&self, mut request: Request<Body>, _: SocketAddr) -> Response<Body> {
         self.0.entered.fetch_add(1, Ordering::SeqCst);
         match request.uri().path() {
             "/gate" => {
@@ -93,14 +93,11 @@ impl Handler for Lab {
                 });
                 Response::new(StreamBody::new(late).boxed_unsync())
             }
-            "/echo" => {
-                let body = idle::within(request.into_body(), Duration::from_millis(300));
-                match body.collect().await {
-                    Ok(body) => Response::new(body::full(body.to_bytes())),
-                    Err(error) if error.is::<idle::Silence>() => status(StatusCode::REQUEST_TIMEOUT),
-                    Err(_) => status(StatusCode::BAD_REQUEST),
-                }
-            }
+            "/echo" => match request.into_body().collect().await {
+                Ok(body) => Response::new(body::full(body.to_bytes())),
+                Err(error) if error.is::<idle::Silence>() => status(StatusCode::REQUEST_TIMEOUT),
+                Err(_) => status(StatusCode::BAD_REQUEST),
+            },
             "/headers" => {
                 let names: Vec<_> = request.headers().keys().map(HeaderName::as_str).collect();
                 Response::new(body::full(names.join(",")))
@@ -135,7 +132,7 @@ fn status(status: StatusCode) -> Response<Body> {
 }
 
 /// Sends back the request's trailers as its own.
-async fn trailers(request: Request<Incoming>) -> Response<Body> {
+async fn trailers(request: Request<Body>) -> Response<Body> {
     let received = request.into_body().collect().await.unwrap().trailers().cloned().unwrap_or_default();
     let frames = [Ok::<_, BoxError>(Frame::data(Bytes::from_static(b"data"))), Ok(Frame::trailers(received))];
     Response::new(StreamBody::new(futures_util::stream::iter(frames)).boxed_unsync())

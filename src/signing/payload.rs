@@ -13,6 +13,7 @@ use super::{canonical::Canon, verified_body::VerifiedBody};
 use crate::{
     body::{self, Body, Unreadable},
     reject::{Reason, Refusal},
+    server::idle,
 };
 
 /// The header that binds the body.
@@ -113,7 +114,7 @@ impl Payload {
             Unreadable::TooLarge => {
                 Refusal::noted(Reason::BodyTooLarge, format!("more than {limit} bytes; see egress.services.<name>.body_limit"))
             }
-            Unreadable::Broken(error) => Refusal::noted(Reason::MalformedRequest, format!("the body broke off: {error}")),
+            Unreadable::Broken(error) => idle::refusal(&*error),
         })?;
         let hash = if bytes.is_empty() { EMPTY_SHA256.to_owned() } else { hex(digest(&SHA256, &bytes).as_ref()) };
         let announce = match declared {

@@ -9,11 +9,13 @@ use hyper_util::client::legacy::Client;
 
 use super::{
     connect::{self, Connector, NO_ROOTS, Protocols, SetupError},
-    find,
     progress::{self, Watched},
     resolve::Resolver,
 };
-use crate::{body, server::chain};
+use crate::{
+    body,
+    causes::{chain, find},
+};
 
 /// Fetches are minutes apart: a connection is not worth keeping for long.
 const IDLE: Duration = Duration::from_secs(5);

@@ -16,12 +16,12 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::find;
 use crate::{
     body::{Body, BoxError},
+    causes::find,
     config::TimeoutsConfig,
-    reject::{Reason, Refusal},
-    server::idle::Silence,
+    reject::Refusal,
+    server::idle,
     signing::PayloadError,
 };
 
@@ -123,10 +123,7 @@ fn blame(error: &(dyn std::error::Error + 'static)) -> Refusal {
     if let Some(error) = find::<PayloadError>(error) {
         return error.reason.into();
     }
-    if find::<Silence>(error).is_some() {
-        return Reason::RequestTimeout.into();
-    }
-    Refusal::noted(Reason::MalformedRequest, "the request's body broke off")
+    idle::refusal(error)
 }
 
 #[cfg(test)]
@@ -137,6 +134,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
+    use crate::reject::Reason;
 
     const SECOND: Duration = Duration::from_secs(1);
     const TIMEOUTS: TimeoutsConfig = TimeoutsConfig { connect: SECOND, response: Duration::from_secs(30), idle: Duration::from_secs(10) };

@@ -54,7 +54,7 @@ fn server_config() -> ServerConfig {
 struct Mirror;
 
 impl Handler for Mirror {
-    async fn handle(&self, request: Request<Incoming>, _: SocketAddr) -> Response<Body> {
+    async fn handle(&self, request: Request<Body>, _: SocketAddr) -> Response<Body> {
         let seen = format!("{:?} {} {:?}", request.version(), request.uri(), request.headers().get("host"));
         let te = request.headers().get("te").cloned();
         if request.uri().path() == "/never" {
