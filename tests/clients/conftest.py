@@ -149,8 +149,9 @@ def troubled(start, setting, authority, application, pool, ministack, script) ->
     quick = {"connect": "1s", "response": "1s", "idle": "2s"}
     identity = setting.identity()
     identity["identity"]["passport"] = {"max_age": "1s"}
-    return start("troubled", setting.ingress(authority.certificate, authority.key, application.port, server={"header_timeout": "1s"}),
-                 setting.egress({"s3": at(script.port, timeouts=quick), "dynamodb": at(free_port(), timeouts=quick)}, proofs=["passport", "jwt"]),
+    return start("troubled", setting.ingress(authority.certificate, authority.key, application.port, server={"header_timeout": "1s", "idle_timeout": "2s"}),
+                 setting.egress({"s3": at(script.port, timeouts=quick), "dynamodb": at(free_port(), timeouts=quick)}, proofs=["passport", "jwt"],
+                                server={"idle_timeout": "2s"}),
                  identity, setting.pooled(pool, ministack.port))
 
 

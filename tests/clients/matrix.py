@@ -267,8 +267,8 @@ def item(w: World, token: str, header: str, owner: str) -> wire.Message:
 
 def targets() -> dict:
     """Where a request says that it is going, and what it says it does there."""
-    def sdk(target=HELLO, method="GET", extra=None, body=b"", **scope):
-        return lambda w: w.leave(placeholder("acme", w.token(), **scope) | {"Host": "127.0.0.1:8180"} | (extra or {}), target, method, body)
+    def sdk(target=HELLO, method="GET", host="127.0.0.1:8180", headers=None, body=b"", **scope):
+        return lambda w: w.leave(placeholder("acme", w.token(), headers=headers, **scope) | {"Host": host}, target, method, body)
 
     def plain(host, target=HELLO, method="GET"):
         return lambda w: w.leave([("Host", host), ("x-tenant-id", "acme"), ("x-tenant-token", w.token())], target, method)
@@ -286,16 +286,16 @@ def targets() -> dict:
         "region not listed": sdk(region="us-west-2"),
         "region not listed, by Host": plain("s3.us-west-2.amazonaws.com"),
         "region that is none": sdk(region="eu-west-1.evil.test"),
-        "scope and Host disagree on the service": sdk(extra={"Host": "dynamodb.eu-west-1.amazonaws.com"}),
-        "scope and Host disagree on the region": sdk(extra={"Host": "s3.us-east-1.amazonaws.com"}),
+        "scope and Host disagree on the service": sdk(host="dynamodb.eu-west-1.amazonaws.com"),
+        "scope and Host disagree on the region": sdk(host="s3.us-east-1.amazonaws.com"),
         "foreign host": plain("evil.test"),
         "host that begins like AWS": plain(f"{S3_HOST}.evil.test"),
         "host that ends like AWS": plain("s3.eu-west-1.evilamazonaws.com"),
         "metadata address": plain("169.254.169.254", "/latest/meta-data/iam/security-credentials/"),
         "host with user info": plain(f"evil.test@{S3_HOST}"),
         "S3 session": sdk(f"/{BUCKET}?session"),
-        "two operations": sdk("/?Action=Scan", "POST", dynamo, json.dumps(GET_ITEM).encode(), service="dynamodb"),
-        "no operation": sdk("/", "POST", {"Content-Type": "application/x-amz-json-1.0"}, b"{}", service="dynamodb"),
+        "two operations": sdk("/?Action=Scan", "POST", headers=dynamo, body=json.dumps(GET_ITEM).encode(), service="dynamodb"),
+        "no operation": sdk("/", "POST", headers={"Content-Type": "application/x-amz-json-1.0"}, body=b"{}", service="dynamodb"),
         "unknown path of ours": plain("127.0.0.1:8180", "/_palisade/nothing"),
         "credentials endpoint": lambda w: w.leave([("Host", "127.0.0.1:8180"), ("Authorization", w.token()), ("x-tenant-id", "acme")], "/_palisade/credentials"),
         "credentials endpoint, no proof": lambda w: w.leave([("Host", "127.0.0.1:8180")], "/_palisade/credentials"),
@@ -391,6 +391,12 @@ def trouble() -> dict:
         with w.script.silent():
             return w.leave(placeholder("acme", w.token()), palisade=w.troubled)
 
+    def stalled(w: World) -> wire.Message:
+        """The client promises a body, sends a part of it, and falls silent."""
+        w.script.says(200)
+        headers = {"Host": S3_HOST} | placeholder("acme", w.token()) | {"Content-Length": "1000"}
+        return wire.exchange(w.troubled.port("egress"), wire.request("PUT", f"/{BUCKET}/acme/stalled", headers, b"some", length=False))
+
     def silo(tenant: str, owner: str) -> Case:
         return lambda w: w.leave(placeholder(tenant, w.token(tenant)), f"/{BUCKET}/{owner}/hello.txt", palisade=w.silo)
 
@@ -413,9 +419,13 @@ def trouble() -> dict:
         "AWS: moved": aws(301, f"<Error><Code>PermanentRedirect</Code>{endpoint}</Error>", Content_Type="application/xml", Location="https://s3.us-west-2.amazonaws.com/"),
         "AWS: moved for now": aws(307, f"<Error><Code>TemporaryRedirect</Code>{endpoint}</Error>", Content_Type="application/xml", Location="https://evil.test/"),
         "AWS: silent": silent,
+        "a body that never ends": stalled,
         "AWS: down": lambda w: w.leave(placeholder("acme", w.token(), "dynamodb", {"x-amz-target": "DynamoDB_20120810.GetItem"}) | {"Host": "localhost"}, "/", "POST",
                                        json.dumps(GET_ITEM).encode(), w.troubled),
     }
     rows = {("egress", f"trouble: {name}"): case for name, case in table.items()}
+    rows["ingress", "trouble: a body that never ends"] = lambda w: wire.exchange(
+        w.troubled.port("ingress"), wire.request("POST", "/upload", bearer(w.token()) + [("x-tenant-id", "acme"), ("Content-Length", "1000")], b"some", length=False),
+        w.authority.client())
     rows["ingress", "trouble: the application hangs up"] = lambda w: w.enter(bearer(w.token()) + [("x-tenant-id", "acme")], "/slam")
     return rows

@@ -139,6 +139,17 @@ def test_a_websocket_without_a_token_is_refused(sidecar, authority):
     assert caught.value.response.status_code == 401
 
 
+def test_only_websockets_may_upgrade(call):
+    """An `h2c` upgrade that reached the application would be a tunnel past every check (RFC 7540, section 3.2)."""
+    for protocol in ("h2c", "TLS/1.2", "HTTP/2.0"):
+        headers = [("Connection", "Upgrade, HTTP2-Settings"), ("Upgrade", protocol), ("HTTP2-Settings", "AAMAAABkAARAAAAAAAIAAAAA")]
+        answer = call(headers=headers)
+        if answer.status == 200:
+            assert not {"upgrade", "http2-settings"} & set(seen(answer)), f"{protocol} reached the application"
+        else:
+            assert answer.reason == "malformed-request"
+
+
 def test_passports_end_when_the_client_goes(sidecar, authority, application, idp):
     before = sidecar.metric("palisade_passports_live")
     data = wire.request("GET", "/events?count=100&gap=0.1", {"Authorization": f"Bearer {idp.token('acme')}", "x-tenant-id": "acme"})

@@ -66,7 +66,7 @@ def test_a_concurrency_cap(sidecar, application, authority, idp):
 
 def test_a_changed_limit_takes_effect_without_a_restart(start, setting, directory, pool, ministack, pooled_services, idp):
     """The tenant file is read again; a broken one leaves the old records in force."""
-    file = directory / "moving.yaml"
+    file = directory / "moving-tenants.yaml"
     file.write_text("tenants: {acme: {status: active}}\n")
     parts = setting.identity() | {"tenants": {"directory": {"file": file.name}}}
     moving = start("moving", setting.egress(pooled_services), parts, setting.pooled(pool, ministack.port))

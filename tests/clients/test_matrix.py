@@ -18,12 +18,15 @@ ELSEWHERE = {
     "concurrency-limited": "tests/clients/test_limits.py::test_a_concurrency_cap",
     "keys-unavailable": "tests/clients/test_run.py::test_without_keys_tokens_are_503_and_the_process_is_not_ready",
     "credentials-unavailable": "tests/clients/test_run.py::test_without_sts_cached_sessions_go_on_and_the_rest_is_503",
-    "draining": "tests/clients/test_run.py::test_sigterm_lets_requests_finish_and_takes_no_new_ones",
-    # A file directory is either there or keeps its last good state, so nothing can bring this about from outside.
-    "directory-unavailable": "src/reject.rs::every_refusal_is_an_error_status",
-    "passports-exhausted": "src/reject.rs::every_refusal_is_an_error_status",
-    "internal": "src/reject.rs::every_refusal_is_an_error_status",
+    "passports-exhausted": "src/identity/passport.rs::the_table_is_bounded_and_recovers",
+    "internal": "src/upstream/tests.rs::claims_about_the_endpoint_are_checked_against_the_configuration",
 }
+# Reasons that nothing gives yet.
+UNUSED = {"directory-unavailable": "DirectoryUnavailable", "draining": "Draining"}
+# Heads that hyper itself gives up on, with an empty 400; they are counted (`test_what_cannot_be_parsed_is_counted`).
+UNPARSED = re.compile(r"wire: (two lengths|a length that is none|chunked is not last|space before the colon|folded header|(NUL|CR) in a header)$")
+# What is AWS's own answer and holds nothing that has to stay inside.
+RELAYED = re.compile(r"trouble: AWS: (not found|its own fault|slow down|a denial that is no XML)$")
 
 
 def line(listener: str, name: str, status, reason) -> str:
@@ -57,10 +60,9 @@ def test_the_matrix_is_as_recorded(results):
 
 
 def test_no_refusal_is_anonymous(results):
-    """Palisade's own refusals say why; what comes without a reason is an answer of AWS's or of the application's."""
-    relayed = ("trouble: AWS: not found", "trouble: AWS: its own fault", "trouble: AWS: slow down")
-    nameless = [key for key, (status, reason) in results.items() if isinstance(status, int) and status >= 400 and not reason and key[1] not in relayed]
-    assert not nameless
+    """Palisade's own refusals say why."""
+    nameless = {key for key, (status, reason) in results.items() if isinstance(status, int) and status >= 400 and not reason}
+    assert not [key for key in nameless if not UNPARSED.match(key[1]) and not RELAYED.match(key[1])]
 
 
 def test_nothing_but_a_good_proof_is_let_in(results):
@@ -83,10 +85,12 @@ def test_every_reason_has_a_test():
     assert len(reasons) > 40, "the pattern no longer fits src/reject.rs"
     produced = {row.rsplit("|", 1)[1].strip() for row in GOLDEN.read_text().splitlines()} - {"-"}
     assert produced <= reasons, "the golden file has reasons that do not exist"
-    assert not reasons - produced - ELSEWHERE.keys(), "no test brings these about"
+    assert not reasons - produced - ELSEWHERE.keys() - UNUSED.keys(), "no test brings these about"
     assert not ELSEWHERE.keys() & produced, "these are in the matrix now: take them off the list"
     for reason, place in ELSEWHERE.items():
         file, test = place.split("::")
         text = (ROOT / file).read_text()
         assert re.search(rf"\b(def|fn) {test}\b", text), f"{reason}: {place} is gone"
         assert file.startswith("src/") or reason in text, f"{reason}: {place} does not mention it"
+    sources = "".join(f.read_text() for f in (ROOT / "src").rglob("*.rs") if f.name != "reject.rs")
+    assert not [name for name in UNUSED.values() if re.search(rf"Reason::{name}\b", sources)], "something gives these now: test them"

@@ -39,7 +39,7 @@ def test_check_names_every_error_at_once(sidecar, directory):
     good = directory / "sidecar.yaml"
     assert run("check", "--config", good).returncode == 0
     config = yaml.safe_load(good.read_text())
-    config["egres"] = config.pop("egress")
+    config["egress"]["servises"] = config["egress"].pop("services")
     config["credentials"]["assume_role"]["session_name"] = "{tenant.di}"
     config["identity"]["issuers"][0]["algorithms"] = ["HS256"]
     config["credentials"]["sts"].pop("insecure")
@@ -47,7 +47,7 @@ def test_check_names_every_error_at_once(sidecar, directory):
     bad.write_text(yaml.safe_dump(config, sort_keys=False))
     done = run("check", "--config", bad)
     assert done.returncode == 2
-    for expected in ("egres", "tenant.di", "HS256", "credentials.sts"):
+    for expected in ("did you mean services?", "tenant.di", "HS256", "credentials.sts"):
         assert expected in done.stdout + done.stderr, f"{expected} is not among\n{done.stdout}{done.stderr}"
     assert done.stdout.count("bad.yaml:") + done.stderr.count("bad.yaml:") >= 4
     assert run("run", "--config", bad).returncode == 2, "it started all the same"
@@ -82,9 +82,8 @@ def test_sigterm_lets_requests_finish_and_takes_no_new_ones(mortal, authority, a
         # The request that is inside can still reach its tenant's data.
         client("s3", palisade.url, "acme", visit.passport).head_object(Bucket=BUCKET, Key="acme/hello.txt")
         assert palisade.process.poll() is None
-        with contextlib.suppress(wire.Closed, OSError):
-            late = wire.exchange(palisade.port("ingress"), data, authority.client(), timeout=3)
-            assert (late.status, late.reason) == (503, "draining")
+        with pytest.raises((wire.Closed, OSError)):
+            wire.exchange(palisade.port("ingress"), data, authority.client(), timeout=3)
     assert visit.status == 200
     assert palisade.process.wait(8) == 0
     idle.close()

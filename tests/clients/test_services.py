@@ -75,10 +75,10 @@ def test_the_cli_on_each_protocol(services, idp):
 @pytest.mark.parametrize("call", [
     lambda c: c("sts").get_caller_identity(),
     lambda c: c("sts").assume_role(RoleArn=f"arn:aws:iam::{ACCOUNT}:role/tenant-globex", RoleSessionName="x" * 8),
-    lambda c: c("cognito-identity").get_id(IdentityPoolId=f"{REGION}:1"),
+    lambda c: c("cognito-identity").get_open_id_token_for_developer_identity(IdentityPoolId=f"{REGION}:1", Logins={"a": "b"}),
     lambda c: c("iam").create_access_key(UserName="palisade"),
     lambda c: c("ecr").get_authorization_token(),
-], ids=["sts:GetCallerIdentity", "sts:AssumeRole", "cognito-identity:GetId", "iam:CreateAccessKey", "ecr:GetAuthorizationToken"])
+], ids=["sts:GetCallerIdentity", "sts:AssumeRole", "cognito-identity:GetOpenIdToken", "iam:CreateAccessKey", "ecr:GetAuthorizationToken"])
 def test_nothing_that_hands_out_credentials(aws_for, call):
     with pytest.raises(ClientError) as caught:
         call(lambda service: aws_for(service, "acme"))
