@@ -9,6 +9,8 @@ use self::{
     keys::KeysUri,
     ready::{State, Vendor},
 };
+use tokio::task::JoinSet;
+
 use crate::{
     admin::{Admin, Probes},
     clock::Clock,
@@ -35,6 +37,8 @@ use crate::{
 const APP_CONNECT: Duration = Duration::from_secs(5);
 /// Longest wait for the application's response head. Long polls are shorter.
 const APP_RESPONSE: Duration = Duration::from_secs(300);
+/// For listeners whose clients have had their time.
+const LAST_DRAIN: Duration = Duration::from_secs(1);
 /// How long the last log lines may take.
 const FLUSH: Duration = Duration::from_secs(2);
 
@@ -192,28 +196,29 @@ impl App {
         let background = tokio::spawn(background.run(state.clone()));
         let serve = |bound: Bound, name, server: &ServerConfig, drain: &Drain| (bound.into_listener(), name, server.clone(), drain.clone());
 
-        let mut inbound = Vec::new();
+        let mut inbound = JoinSet::new();
         if let (Some(bound), Some((handler, tls)), Some(settings)) = (listeners.ingress, ingress, &config.ingress) {
             let place = serve(bound, Listener::Ingress, &settings.server, &drains.outer);
-            inbound.push(spawn(place, Some(tls), handler, &metrics));
+            spawn(&mut inbound, place, Some(tls), handler, &metrics);
         }
-        let mut outbound = Vec::new();
+        let mut outbound = JoinSet::new();
         if let (Some(handler), Some(settings)) = (egress, &config.egress) {
             for bound in listeners.egress {
                 let place = serve(bound, Listener::Egress, &settings.server, &drains.inner.1);
-                outbound.push(spawn(place, None, handler.clone(), &metrics));
+                spawn(&mut outbound, place, None, handler.clone(), &metrics);
             }
         }
         let admin = Admin::new(state.clone(), &config.admin);
-        let mut operators =
-            vec![spawn(serve(listeners.admin, Listener::Admin, &config.admin.server, &drains.operators.1), None, admin, &metrics)];
+        let mut operators = JoinSet::new();
+        let place = serve(listeners.admin, Listener::Admin, &config.admin.server, &drains.operators.1);
+        spawn(&mut operators, place, None, admin, &metrics);
         if let (Some(bound), Some(settings)) = (listeners.probes, &config.probes) {
             let place = serve(bound, Listener::Probes, &settings.server, &drains.operators.1);
-            operators.push(spawn(place, None, Probes::new(state.clone()), &metrics));
+            spawn(&mut operators, place, None, Probes::new(state.clone()), &metrics);
         }
 
         let ingress_done = async {
-            join_all(inbound).await;
+            join(&mut inbound, None).await;
             state.ingress_drained();
         };
         tokio::pin!(ingress_done);
@@ -224,14 +229,17 @@ impl App {
             () = async { (&mut ingress_done).await; std::future::pending::<()>().await } => {}
         }
         tracing::info!("shutting down");
+        let begun = recorder.clock.instant();
         state.drain();
         if !state.is_drained() {
             ingress_done.await;
         }
+        // The whole has one deadline, that of a single drain: whoever sent the signal waits no longer than that.
+        let spent = recorder.clock.instant().saturating_duration_since(begun);
         drains.inner.0.start();
-        join_all(outbound).await;
+        join(&mut outbound, Some(longest_drain(&config).saturating_sub(spent).max(LAST_DRAIN))).await;
         drains.operators.0.start();
-        join_all(operators).await;
+        join(&mut operators, Some(LAST_DRAIN)).await;
         background.abort();
         recorder.log.flush(FLUSH);
     }
@@ -239,23 +247,37 @@ impl App {
 
 type Place = (tokio::net::TcpListener, Listener, ServerConfig, Drain);
 
-fn spawn<H: Handler>(place: Place, tls: Option<Arc<ReloadingTls>>, handler: H, metrics: &Metrics) -> tokio::task::JoinHandle<()> {
+fn spawn<H: Handler>(tasks: &mut JoinSet<()>, place: Place, tls: Option<Arc<ReloadingTls>>, handler: H, metrics: &Metrics) {
     let (listener, name, config, drain) = place;
     let metrics = metrics.clone();
-    tokio::spawn(async move { server::serve(listener, tls, name, &config, handler, metrics, drain).await })
+    tasks.spawn(async move { server::serve(listener, tls, name, &config, handler, metrics, drain).await });
 }
 
-async fn join_all(tasks: Vec<tokio::task::JoinHandle<()>>) {
-    for task in tasks {
-        if let Err(error) = task.await {
-            tracing::error!(%error, "a listener failed");
+/// Waits for all of `tasks`; what is not done within `limit` is cut off.
+async fn join(tasks: &mut JoinSet<()>, limit: Option<Duration>) {
+    let all = async {
+        while let Some(ended) = tasks.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a listener failed");
+            }
         }
+    };
+    match limit {
+        None => all.await,
+        Some(limit) => drop(tokio::time::timeout(limit, all).await),
     }
+    tasks.abort_all();
+}
+
+fn longest_drain(config: &Config) -> Duration {
+    let ingress = config.ingress.as_ref().map(|ingress| ingress.server.drain);
+    let egress = config.egress.as_ref().map(|egress| egress.server.drain);
+    ingress.into_iter().chain(egress).max().unwrap_or_default()
 }
 
 impl Background {
     async fn run(self, state: Arc<State>) {
-        let mut tasks = tokio::task::JoinSet::new();
+        let mut tasks = JoinSet::new();
         for keys in self.keys {
             tasks.spawn(async move { keys.maintain().await });
         }

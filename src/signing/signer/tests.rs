@@ -71,7 +71,11 @@ fn reference(method: &Method, wire: &WireTarget, service: &str, headers: &Header
 }
 
 fn agree(method: Method, target: &str, service: &str, lines: &[(String, String)], hash: &str) {
-    let Ok(raw) = target.parse() else { return };
+    let Ok(raw) = target.parse::<http::uri::PathAndQuery>() else { return };
+    // The reference replaces what is not UTF-8 in a query, which changes the bytes; AWS takes no such query.
+    if percent_encoding::percent_decode_str(raw.query().unwrap_or_default()).decode_utf8().is_err() {
+        return;
+    }
     let Ok(wire) = WireTarget::new(&raw, Canon::of(service)) else { return };
     let (ours, headers) = ours(&method, &wire, service, lines, hash);
     assert_eq!(ours, reference(&method, &wire, service, &headers, hash), "{method} {target} for {service}");
