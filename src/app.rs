@@ -12,7 +12,7 @@ use self::{
 use tokio::task::JoinSet;
 
 use crate::{
-    admin::{Admin, Probes},
+    admin::{Admin, AdminState, Probes},
     clock::Clock,
     config::{
         Config, ConfigErrors, CredentialsConfig, EgressConfig, IngressConfig, IssuerConfig, JwksSource, LimitsConfig, ServerConfig,
@@ -281,8 +281,8 @@ impl Background {
         for keys in self.keys {
             tasks.spawn(async move { keys.maintain().await });
         }
-        let clock = state.clock();
-        tasks.spawn(async move { self.directory.watch(clock).await });
+        let (clock, metrics) = (state.clock(), state.metrics().clone());
+        tasks.spawn(async move { self.directory.watch(clock, metrics).await });
         if let Some(broker) = self.broker {
             tasks.spawn(async move { broker.maintain().await });
         }

@@ -20,6 +20,7 @@ use crate::{
     config::{ConfigErrors, DirectoryConfig, build::read_text, document::Bounds},
     identity::VerifiedTenant,
     reject::{Reason, Refusal},
+    telemetry::Metrics,
     tenant::TenantId,
 };
 
@@ -96,16 +97,16 @@ impl Directory {
     }
 
     /// Takes over every change of the file, until dropped.
-    pub async fn watch(&self, clock: Clock) {
+    pub async fn watch(&self, clock: Clock, metrics: Metrics) {
         match &self.0 {
             Source::Any => std::future::pending().await,
-            Source::File(source) => source.watch(clock).await,
+            Source::File(source) => source.watch(clock, &metrics).await,
         }
     }
 }
 
 impl FileSource {
-    async fn watch(&self, clock: Clock) {
+    async fn watch(&self, clock: Clock, metrics: &Metrics) {
         let mut seen = self.opened;
         let mut taken = clock.instant();
         loop {
@@ -115,6 +116,7 @@ impl FileSource {
             let Ok(read) = tokio::task::spawn_blocking(move || look(&path, seen)).await else { continue };
             let Some((look, outcome)) = read else { continue };
             seen = look;
+            metrics.config_reload(outcome.is_ok());
             match outcome {
                 Ok(records) => {
                     tracing::info!(path = %self.path.display(), tenants = records.len(), "tenant records read");

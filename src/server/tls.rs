@@ -84,6 +84,7 @@ impl ReloadingTls {
         let Ok(Some((fingerprint, result))) = read.await else { return };
         // Also after a failure: one warning a change, not one a look.
         self.current.fingerprint.store(Arc::new(fingerprint));
+        self.metrics.config_reload(result.is_ok());
         match result {
             Ok(certified) => {
                 self.current.certified.store(Arc::new(certified));

@@ -61,6 +61,7 @@ pub struct Metrics {
     /// Passports that could be redeemed now.
     pub passports_live: IntGauge,
     certificate_expiry: GaugeVec,
+    config_reloads: IntCounterVec,
     /// Connections open, by listener.
     connections: IntGaugeVec,
     /// Access-log lines that could not be written.
@@ -134,6 +135,11 @@ impl Metrics {
                 "End of validity of the certificate in use.",
                 &["listener"],
             )?,
+            config_reloads: new.counters(
+                "palisade_config_reloads_total",
+                "Files of the configuration (tenant records, certificates) that were read again after a change, by result.",
+                &["result"],
+            )?,
             connections: new.int_gauges("palisade_connections", "Connections open.", &["listener"])?,
             log_lines_lost: new.counter("palisade_access_log_lines_lost_total", "Access-log lines that could not be written.")?,
             registry,
@@ -182,6 +188,11 @@ impl Metrics {
     /// Counts a fetch of an issuer's keys; `result` is `ok` or `error`.
     pub fn jwks_refresh(&self, issuer: &str, result: &str) {
         self.jwks_refreshes.with_label_values(&[issuer, result]).inc();
+    }
+
+    /// Counts a changed file of the configuration that was read again.
+    pub fn config_reload(&self, taken: bool) {
+        self.config_reloads.with_label_values(&[if taken { "ok" } else { "error" }]).inc();
     }
 
     /// Counts and times a call to STS; `result` is `ok`, `throttled`, `denied` or `error`.

@@ -1,7 +1,7 @@
 use std::{fs, time::SystemTime};
 
 use super::*;
-use crate::{config::Limits, directory::TenantStatus};
+use crate::{config::Limits, directory::TenantStatus, telemetry::Metrics};
 
 const RECORDS: &str = r#"
 tenants:
@@ -108,9 +108,10 @@ async fn eventually(done: impl Fn() -> bool) {
 async fn changes_are_taken_over_and_broken_files_are_not() {
     let (_folder, path, directory) = open(RECORDS);
     let directory = Arc::new(directory.unwrap());
+    let metrics = Metrics::new().unwrap();
     let watching = tokio::spawn({
-        let directory = directory.clone();
-        async move { directory.watch(Clock::manual(SystemTime::UNIX_EPOCH)).await }
+        let (directory, metrics) = (directory.clone(), metrics.clone());
+        async move { directory.watch(Clock::manual(SystemTime::UNIX_EPOCH), metrics).await }
     });
 
     fs::write(&path, RECORDS.replace("status: active", "status: suspended")).unwrap();
@@ -133,4 +134,7 @@ async fn changes_are_taken_over_and_broken_files_are_not() {
     fs::write(&path, "tenants: {newcomee: {}}").unwrap();
     eventually(|| reason(&directory, "newcomee").is_none()).await;
     watching.abort();
+    let text = String::from_utf8(metrics.render().unwrap()).unwrap();
+    assert!(text.contains("palisade_config_reloads_total{result=\"ok\"} 3"), "{text}");
+    assert!(text.contains("palisade_config_reloads_total{result=\"error\"}"), "{text}");
 }
