@@ -3,7 +3,7 @@
 //! Names, labels and units are an interface: dashboards and alerts rest on them. Base units (seconds, bytes), closed label
 //! sets, and `tenant` from a [`TenantLabel`] alone.
 
-use std::time::Duration;
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use prometheus::{
     Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
@@ -38,9 +38,13 @@ impl Listener {
     }
 }
 
-/// The registry and every metric in it. Cheap to clone.
+/// The registry and every metric in it. Cheap to clone: one count, where the metrics by themselves are a score of them.
 #[derive(Debug, Clone)]
-pub struct Metrics {
+pub struct Metrics(Arc<Families>);
+
+/// Every metric; to be had through [`Metrics`].
+#[derive(Debug)]
+pub struct Families {
     registry: Registry,
     requests: IntCounterVec,
     request_duration: HistogramVec,
@@ -80,7 +84,7 @@ impl Metrics {
         let new = Register(&registry);
         let build_info = new.gauges("palisade_build_info", "Always 1; the labels say what is running.", &["version", "rustc"])?;
         build_info.with_label_values(&[crate::VERSION, crate::RUSTC]).set(1.0);
-        Ok(Self {
+        Ok(Self(Arc::new(Families {
             requests: new.counters(
                 "palisade_requests_total",
                 "Requests, by what was decided and the class of the status sent.",
@@ -143,9 +147,19 @@ impl Metrics {
             connections: new.int_gauges("palisade_connections", "Connections open.", &["listener"])?,
             log_lines_lost: new.counter("palisade_access_log_lines_lost_total", "Access-log lines that could not be written.")?,
             registry,
-        })
+        })))
     }
+}
 
+impl Deref for Metrics {
+    type Target = Families;
+
+    fn deref(&self) -> &Families {
+        &self.0
+    }
+}
+
+impl Families {
     /// Counts a finished request.
     pub fn request(&self, request: &RequestFacts<'_>) {
         let (listener, tenant) = (request.listener.as_str(), request.tenant.as_str());
