@@ -16,6 +16,9 @@ use crate::{
 /// The session token of SigV4: where SDKs put the proof.
 pub const SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
 
+/// What our own header names begin with.
+const PREFIX: &str = "x-palisade-";
+
 /// The tenant that a caller claims to act for. Neither a key nor a label, and not to be copied.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ClaimedTenant(TenantId);
@@ -85,24 +88,22 @@ impl Presented {
 /// Removes every header by which a caller could pose as us towards the application: identity headers in any spelling that
 /// an application server folds together (`X_Tenant_Id` becomes the same CGI variable as `X-Tenant-Id`).
 pub fn strip_identity_headers<'a>(headers: &mut HeaderMap, names: &IdentityHeaders, mapped: impl Iterator<Item = &'a HeaderName>) {
-    let mapped: Vec<&str> = mapped.map(HeaderName::as_str).collect();
-    let doomed: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| {
-            let folded = name.as_str().replace('_', "-");
-            folded.starts_with("x-palisade-")
-                || folded == "x-request-id"
-                || folded == "traceparent"
-                || folded == "tracestate"
-                || folded == names.tenant.as_str().replace('_', "-")
-                || folded == names.token.as_str().replace('_', "-")
-                || mapped.iter().any(|m| m.replace('_', "-") == folded)
-        })
-        .cloned()
-        .collect();
+    let mapped: Vec<&HeaderName> = mapped.collect();
+    let ours = |name: &HeaderName| {
+        name.as_str().get(..PREFIX.len()).is_some_and(|start| folds_to(start, PREFIX))
+            || ["x-request-id", "traceparent", "tracestate"].iter().any(|fixed| folds_to(name.as_str(), fixed))
+            || [&names.tenant, &names.token].iter().chain(&mapped).any(|known| folds_to(name.as_str(), known.as_str()))
+    };
+    let doomed: Vec<HeaderName> = headers.keys().filter(|name| ours(name)).cloned().collect();
     for name in doomed {
         headers.remove(name);
     }
+}
+
+/// Whether an application server that reads `_` as `-` could take one header name for the other.
+fn folds_to(one: &str, other: &str) -> bool {
+    let fold = |byte| if byte == b'_' { b'-' } else { byte };
+    one.len() == other.len() && one.bytes().zip(other.bytes()).all(|(a, b)| fold(a) == fold(b))
 }
 
 fn take_tenant(headers: &mut HeaderMap, names: &IdentityHeaders) -> Result<Option<ClaimedTenant>, Refusal> {
