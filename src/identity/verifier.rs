@@ -7,7 +7,14 @@
 //! A token whose signature and claims were checked is remembered by its digest until it expires, so that the expensive part
 //! is done once a token; which tenant a request claims is compared every time.
 
-use std::{collections::HashMap, sync::Arc, time::SystemTime};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::SystemTime,
+};
 
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use dashmap::DashMap;
@@ -86,6 +93,8 @@ struct VerifiedToken {
 pub struct Verifier {
     issuers: HashMap<String, Issuer>,
     remembered: DashMap<[u8; SHA256_OUTPUT_LEN], Arc<VerifiedToken>>,
+    /// The second in which expired tokens were last looked for.
+    swept: AtomicU64,
     clock: Clock,
     metrics: Metrics,
 }
@@ -104,7 +113,7 @@ impl Verifier {
             .into_iter()
             .map(|(config, keys)| (config.issuer.clone(), Issuer { name: config.issuer.as_str().into(), config, keys }))
             .collect();
-        Self { issuers, remembered: DashMap::new(), clock, metrics }
+        Self { issuers, remembered: DashMap::new(), swept: AtomicU64::new(0), clock, metrics }
     }
 
     /// The ingress: a JWT, and a tenant header that agrees with it.
@@ -205,7 +214,9 @@ impl Verifier {
     }
 
     fn remember(&self, key: [u8; SHA256_OUTPUT_LEN], token: &Arc<VerifiedToken>) {
-        if self.remembered.len() >= MAX_REMEMBERED {
+        // At most once a second: a full table of tokens that are all still good would be searched for each newcomer.
+        let second = self.clock.unix_seconds();
+        if self.remembered.len() >= MAX_REMEMBERED && self.swept.swap(second, Ordering::Relaxed) != second {
             let now = self.clock.now();
             self.remembered.retain(|_, token| now < token.claims.expires);
         }
