@@ -65,7 +65,7 @@ impl Guard {
         let wire = WireTarget::new(&target.path_and_query, Canon::of(&target.signing_name))?;
         let payload = Payload::prepare(&target.signing_name, &head.headers, body, service.body_limit).await?;
         // What is looked at is what will be sent, not what was received.
-        target.path_and_query = wire.path_and_query()?;
+        target.path_and_query = wire.path_and_query().clone();
         let body = payload.bytes().map(|bytes| &bytes[..]);
         let candidates = operation::candidates(&target, &head.method, &head.headers, body)?;
         record.operation(operation::check(&target, &candidates)?);

@@ -32,7 +32,7 @@ impl Canon {
 /// A request target in the one form that is checked, signed and sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WireTarget {
-    path: String,
+    sent: PathAndQuery,
     /// In the order sent; a value of `None` was sent without `=`. Encoded.
     query: Vec<(String, Option<String>)>,
     canon: Canon,
@@ -51,38 +51,26 @@ impl WireTarget {
             let recode = |text| Ok::<_, Refusal>(encode(&decode(text, true)?, false));
             query.push((recode(name)?, value.map(recode).transpose()?));
         }
-        Ok(Self { path, query, canon })
-    }
-
-    /// The path as sent.
-    pub fn path(&self) -> &str {
-        &self.path
+        let sent = written(path, &query)?;
+        Ok(Self { sent, query, canon })
     }
 
     /// The target as sent.
-    pub fn path_and_query(&self) -> Result<PathAndQuery, Refusal> {
-        let mut text = self.path.clone();
-        for (index, (name, value)) in self.query.iter().enumerate() {
-            text.push(if index == 0 { '?' } else { '&' });
-            text.push_str(name);
-            if let Some(value) = value {
-                text.push('=');
-                text.push_str(value);
-            }
-        }
-        text.parse().map_err(|_| Refusal::noted(Reason::MalformedRequest, "the request target cannot be written as a URI"))
+    pub fn path_and_query(&self) -> &PathAndQuery {
+        &self.sent
     }
 
     fn write_canonical(&self, out: &mut String) {
+        let path = self.sent.path();
         match self.canon {
-            Canon::S3 => out.push_str(&self.path),
+            Canon::S3 => out.push_str(path),
             Canon::Normalised => {
                 // Empty segments are resolved like dot segments (RFC 3986, section 6, as AWS applies it).
-                for segment in self.path.split('/').filter(|s| !s.is_empty()) {
+                for segment in path.split('/').filter(|s| !s.is_empty()) {
                     out.push('/');
                     encode_into(out, segment.as_bytes(), false);
                 }
-                if self.path.ends_with('/') {
+                if path.ends_with('/') {
                     out.push('/');
                 }
             }
@@ -100,6 +88,18 @@ impl WireTarget {
         }
         out.push('\n');
     }
+}
+
+fn written(mut text: String, query: &[(String, Option<String>)]) -> Result<PathAndQuery, Refusal> {
+    for (index, (name, value)) in query.iter().enumerate() {
+        text.push(if index == 0 { '?' } else { '&' });
+        text.push_str(name);
+        if let Some(value) = value {
+            text.push('=');
+            text.push_str(value);
+        }
+    }
+    PathAndQuery::try_from(text).map_err(|_| Refusal::noted(Reason::MalformedRequest, "the request target cannot be written as a URI"))
 }
 
 /// The canonical request, and the list of signed headers as it appears in it and in `Authorization`.
@@ -206,7 +206,7 @@ mod tests {
 
     fn wire(text: &str, canon: Canon) -> Result<String, Reason> {
         let target = WireTarget::new(&text.parse().unwrap(), canon).map_err(|r| r.reason)?;
-        Ok(target.path_and_query().unwrap().to_string())
+        Ok(target.path_and_query().to_string())
     }
 
     fn canonical(text: &str, canon: Canon) -> String {

@@ -90,7 +90,7 @@ pub fn sign(request: CredentialedRequest, now: SystemTime) -> Result<(SignedRequ
     let uri = Uri::builder()
         .scheme(scheme)
         .authority(parts.target.dial.authority.clone())
-        .path_and_query(parts.wire.path_and_query()?)
+        .path_and_query(parts.wire.path_and_query().clone())
         .build()
         .map_err(|_| Reason::Internal)?;
     let mut request = Request::new(parts.payload.into_body());

@@ -63,7 +63,7 @@ fn reference(method: &Method, wire: &WireTarget, service: &str, headers: &Header
         .filter(|(name, _)| **name != header::AUTHORIZATION && **name != AMZ_DATE && **name != SECURITY_TOKEN && **name != CONTENT_SHA256)
         .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
         .collect();
-    let uri = format!("https://bucket.example.com{}", wire.path_and_query().unwrap());
+    let uri = format!("https://bucket.example.com{}", wire.path_and_query());
     let body = SignableBody::Precomputed(hash.to_owned());
     let request = SignableRequest::new(method.as_str(), uri, signed.into_iter(), body).unwrap();
     let (instructions, _) = reference_sign(request, &params).unwrap().into_parts();
