@@ -327,7 +327,7 @@ pub struct RefreshConfig {
 }
 
 /// `credentials.assume_role`
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct AssumeRoleConfig {
     /// `RoleArn`
     pub role_arn: Template,

@@ -68,18 +68,8 @@ pub(super) struct Planner {
 impl Planner {
     /// Remembers at most `max` plans.
     pub(super) fn new(config: &AssumeRoleConfig, region: &str, max: usize) -> Self {
-        let config = AssumeRoleConfig {
-            role_arn: config.role_arn.clone(),
-            session_name: config.session_name.clone(),
-            external_id: config.external_id.clone(),
-            source_identity: config.source_identity.clone(),
-            session_tags: config.session_tags.clone(),
-            transitive_tag_keys: config.transitive_tag_keys.clone(),
-            session_policy: config.session_policy.clone(),
-            duration: config.duration,
-        };
         let (names, known, hasher) = (OnceLock::new(), DashMap::new(), RandomState::new());
-        Self { config, region: region.to_owned(), names, known, max, hasher }
+        Self { config: config.clone(), region: region.to_owned(), names, known, max, hasher }
     }
 
     /// What to ask STS for `tenant`. Errors as [`plan`].
