@@ -12,13 +12,11 @@ use std::{
     time::Duration,
 };
 
+use super::MISUSED;
 use crate::{
     config::{Config, CredentialsSource, DirectoryConfig, Endpoint, JwksSource},
     directory::Directory,
 };
-
-/// Exit code for a configuration that cannot be used.
-const BAD_CONFIG: u8 = 2;
 
 /// The command line of `palisade check`.
 #[derive(Debug, clap::Args)]
@@ -32,7 +30,7 @@ pub struct Args {
 pub fn run(args: &Args) -> ExitCode {
     let code = check(&args.config, &|name| std::env::var(name).ok(), &mut io::stdout().lock(), &mut io::stderr().lock());
     // Where nobody reads, the exit code still says it.
-    ExitCode::from(code.unwrap_or(BAD_CONFIG))
+    ExitCode::from(code.unwrap_or(MISUSED))
 }
 
 fn check(path: &Path, env: &dyn Fn(&str) -> Option<String>, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
@@ -41,7 +39,7 @@ fn check(path: &Path, env: &dyn Fn(&str) -> Option<String>, out: &mut dyn Write,
         Ok(loaded) => loaded,
         Err(errors) => {
             writeln!(err, "{errors}")?;
-            return Ok(BAD_CONFIG);
+            return Ok(MISUSED);
         }
     };
     for warning in warnings(&config, &directory) {
