@@ -231,7 +231,7 @@ impl App {
         tracing::info!("shutting down");
         let begun = recorder.clock.instant();
         state.drain();
-        if !state.is_drained() {
+        if !state.is_ingress_drained() {
             ingress_done.await;
         }
         // The whole has one deadline, that of a single drain: whoever sent the signal waits no longer than that.

@@ -2,12 +2,14 @@
 
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::{BodyExt, Empty, Full, combinators::UnsyncBoxBody};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Any error, once it no longer matters which.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -25,11 +27,59 @@ pub fn full(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
 }
 
-/// Reads a whole body of at most `limit` bytes.
+/// Memory for bodies that are read whole, shared by all requests: many large bodies at once must not exhaust the process.
+#[derive(Debug, Clone)]
+pub struct Buffers(Arc<Semaphore>);
+
+/// Memory in use; given back on drop.
+#[derive(Debug, Default)]
+pub struct Reserved(Option<OwnedSemaphorePermit>);
+
+impl Buffers {
+    /// What is counted: reservations are rounded up to it.
+    const UNIT: usize = 1024;
+
+    /// Room for `bytes` in all.
+    pub fn new(bytes: usize) -> Self {
+        Self(Arc::new(Semaphore::new((bytes / Self::UNIT).min(Semaphore::MAX_PERMITS))))
+    }
+
+    /// Raises `held` to cover `bytes`; false when there is no room.
+    fn grow(&self, held: &mut Reserved, bytes: usize) -> bool {
+        let units = |permit: &OwnedSemaphorePermit| permit.num_permits();
+        let missing = bytes.div_ceil(Self::UNIT).saturating_sub(held.0.as_ref().map_or(0, units));
+        if missing == 0 {
+            return true;
+        }
+        let Some(more) = u32::try_from(missing).ok().and_then(|n| self.0.clone().try_acquire_many_owned(n).ok()) else { return false };
+        match &mut held.0 {
+            Some(permit) => permit.merge(more),
+            None => held.0 = Some(more),
+        }
+        true
+    }
+}
+
+/// Reads a whole body of at most `limit` bytes, which takes room in `buffers` until what is returned is dropped.
+///
+/// # Errors
+/// [`Unreadable::TooLarge`] as soon as the limit is passed or announced to be; [`Unreadable::NoRoom`] when other bodies take
+/// all the room; [`Unreadable::Broken`] when the body fails.
+pub async fn collect_within(mut body: Body, limit: usize, buffers: &Buffers) -> Result<(Bytes, Reserved), Unreadable> {
+    let mut reserved = Reserved::default();
+    let bytes = read(&mut body, limit, |bytes| buffers.grow(&mut reserved, bytes)).await?;
+    Ok((bytes, reserved))
+}
+
+/// Reads a whole body of at most `limit` bytes, which is small.
 ///
 /// # Errors
 /// [`Unreadable::TooLarge`] as soon as the limit is passed or announced to be; [`Unreadable::Broken`] when the body fails.
 pub async fn collect(mut body: Body, limit: usize) -> Result<Bytes, Unreadable> {
+    read(&mut body, limit, |_| true).await
+}
+
+async fn read(body: &mut Body, limit: usize, mut has_room: impl FnMut(usize) -> bool) -> Result<Bytes, Unreadable> {
     if body.size_hint().lower() > limit as u64 {
         return Err(Unreadable::TooLarge);
     }
@@ -39,6 +89,9 @@ pub async fn collect(mut body: Body, limit: usize) -> Result<Bytes, Unreadable> 
         let Ok(data) = frame.map_err(Unreadable::Broken)?.into_data() else { continue };
         if first.len() + rest.len() + data.len() > limit {
             return Err(Unreadable::TooLarge);
+        }
+        if !has_room(first.len() + rest.len() + data.len()) {
+            return Err(Unreadable::NoRoom);
         }
         // Most bodies that are read whole are small and come in one piece, which is then not copied.
         if first.is_empty() {
@@ -56,9 +109,39 @@ pub enum Unreadable {
     /// The sender failed.
     #[error("the body broke off: {0}")]
     Broken(BoxError),
+    /// Other bodies take all the room there is.
+    #[error("there is no room for another body")]
+    NoRoom,
     /// More than the limit.
     #[error("the body is larger than the limit")]
     TooLarge,
+}
+
+/// A body without its trailers.
+pub fn without_trailers(body: Body) -> Body {
+    if body.is_end_stream() { body } else { DataOnly(body).boxed_unsync() }
+}
+
+struct DataOnly(Body);
+
+impl HttpBody for DataOnly {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match ready!(Pin::new(&mut self.0).poll_frame(cx)) {
+            Some(Ok(frame)) if frame.is_trailers() => Poll::Ready(None),
+            other => Poll::Ready(other),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
+    }
 }
 
 /// A body that keeps `guard` alive until its end: its last byte, an error, or the drop of whoever reads it.
@@ -95,8 +178,6 @@ impl<G: Unpin> HttpBody for Holding<G> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     #[tokio::test]
@@ -111,6 +192,28 @@ mod tests {
         }
         assert!(collect(empty(), 0).await.unwrap().is_empty());
         assert!(matches!(collect(full("abc"), 2).await, Err(Unreadable::TooLarge)));
+    }
+
+    #[tokio::test]
+    async fn bodies_share_the_room_and_give_it_back() {
+        let buffers = Buffers::new(8 * 1024);
+        let body = |bytes: usize| full(vec![0; bytes]);
+        let (_, first) = collect_within(body(5 * 1024), 1 << 20, &buffers).await.unwrap();
+        assert!(matches!(collect_within(body(4 * 1024), 1 << 20, &buffers).await, Err(Unreadable::NoRoom)));
+        let (_, second) = collect_within(body(3 * 1024), 1 << 20, &buffers).await.unwrap();
+        drop((first, second));
+        assert!(collect_within(body(8 * 1024), 1 << 20, &buffers).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn trailers_are_left_out() {
+        let trailers =
+            http::HeaderMap::from_iter([(http::HeaderName::from_static("x-tenant-id"), http::HeaderValue::from_static("globex"))]);
+        let frames = [Ok::<_, BoxError>(Frame::data(Bytes::from_static(b"abc"))), Ok(Frame::trailers(trailers))];
+        let body = http_body_util::StreamBody::new(futures_util::stream::iter(frames)).boxed_unsync();
+        let collected = without_trailers(body).collect().await.unwrap();
+        assert!(collected.trailers().is_none());
+        assert_eq!(collected.to_bytes(), "abc");
     }
 
     #[tokio::test]

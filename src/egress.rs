@@ -1,6 +1,6 @@
 //! The way out: the application's requests to AWS, one tenant at a time.
 //!
-//! Read [`Egress::answer`] from top to bottom: each line is one promise and takes the value of the line before it, so that
+//! Read [`Egress::answer`] and [`Egress::carry_out`] from top to bottom: each line is one promise and takes the value of the line before it, so that
 //! none can be left out or moved. Whatever fails, fails the request; nothing is ever sent unsigned, or signed for somebody
 //! else.
 
@@ -19,7 +19,7 @@ pub use self::{
     verified::{Gate, VerifiedRequest},
 };
 use crate::{
-    body::Body,
+    body::{self, Body},
     clock::Clock,
     credentials::Broker,
     guard::Guard,
@@ -72,8 +72,17 @@ impl Egress {
         }
         let request = VerifiedRequest::verify(head, body, &this.gate).await?;
         record.tenant(request.tenant());
+        let lease = request.lease();
+        let response = lease.cover(self.carry_out(request, record)).await?;
+        Ok(response.map(|body| lease.cover_body(body)))
+    }
+
+    /// What a verified request goes through. Dropped where it stands when the proof behind it ends.
+    async fn carry_out(&self, request: VerifiedRequest, record: &mut Record) -> Result<Response<Body>, Refusal> {
+        let this = &*self.0;
         let request = AdmittedRequest::admit(request, &this.limiter)?;
         let request = this.guard.guard(request, record).await?;
+        this.gate.recheck(request.tenant())?;
         let request = CredentialedRequest::attach(request, &this.broker).await?;
         let (request, receipt) = signing::sign(request, this.clock.now())?;
         self.send(request, receipt, record).await
@@ -85,7 +94,7 @@ impl Handler for Egress {
         let (head, body) = request.into_parts();
         let mut record = self.0.recorder.begin(Listener::Egress, &head.method, peer);
         let voice = Voice::of(&head);
-        let body = record.count_received(body);
+        let body = body::without_trailers(record.count_received(body));
         match self.answer(head, body, &mut record).await {
             Ok(mut response) => {
                 stamp(&mut response, &record);

@@ -11,6 +11,7 @@ use crate::{
         operation,
         target::{Scope, Target, TargetHints, Targets},
     },
+    body::Buffers,
     config::EgressConfig,
     directory::ActiveTenant,
     egress::AdmittedRequest,
@@ -18,15 +19,20 @@ use crate::{
     identity::Placeholder,
     limits::Permit,
     reject::{Reason, Refusal},
-    signing::{Canon, Payload, WireTarget},
+    signing::{Canon, Payload, Room, WireTarget},
     telemetry::Record,
 };
+
+/// Memory for bodies that are held to be hashed, of all requests together. Each is bounded by its service's `body_limit`; this
+/// bounds their number, so that no tenant can exhaust the process with many.
+const BUFFERED_BYTES: usize = 256 << 20;
 
 /// The guard's rules.
 #[derive(Debug)]
 pub struct Guard {
     targets: Targets,
     services: std::collections::BTreeMap<String, crate::config::ServiceConfig>,
+    buffers: Buffers,
 }
 
 /// A request whose destination and operation are settled and allowed.
@@ -51,7 +57,7 @@ pub(crate) struct GuardedParts {
 impl Guard {
     /// Rules for what `config` allows.
     pub fn new(config: &EgressConfig) -> Self {
-        Self { targets: Targets::new(config), services: config.services.clone() }
+        Self { targets: Targets::new(config), services: config.services.clone(), buffers: Buffers::new(BUFFERED_BYTES) }
     }
 
     /// Settles and checks destination, target, body and operation.
@@ -63,7 +69,8 @@ impl Guard {
         let service = self.services.get(&target.service).ok_or(Reason::ServiceNotAllowed)?;
         hop::strip(&mut head.headers);
         let wire = WireTarget::new(&target.path_and_query, Canon::of(&target.signing_name))?;
-        let payload = Payload::prepare(&target.signing_name, &head.headers, body, service.body_limit).await?;
+        let payload =
+            Payload::prepare(&target.signing_name, &head.headers, body, Room { limit: service.body_limit, buffers: &self.buffers }).await?;
         // What is looked at is what will be sent, not what was received.
         target.path_and_query = wire.path_and_query().clone();
         let body = payload.bytes().map(|bytes| &bytes[..]);

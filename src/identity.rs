@@ -7,6 +7,7 @@
 mod claims;
 pub mod jwks;
 mod keyset;
+pub mod lease;
 pub mod passport;
 pub mod placeholder;
 mod strict_json;
@@ -16,6 +17,7 @@ pub mod verifier;
 
 pub use self::{
     jwks::Jwks,
+    lease::Lease,
     passport::{Passport, Passports},
     placeholder::Placeholder,
     unverified::{IdentityHeaders, Presented},

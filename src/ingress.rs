@@ -20,7 +20,7 @@ use crate::{
     hop,
     identity::{Passports, Presented, Verifier},
     limits::Limiter,
-    reject::{REQUEST_ID_HEADER, Refusal, problem},
+    reject::{REQUEST_ID_HEADER, Reason, Refusal, problem},
     server::Handler,
     telemetry::{Listener, Record, Recorder},
     upstream::AppClient,
@@ -61,7 +61,8 @@ impl Ingress {
         record.service("app", None);
         let upgrade = tunnel::wanted(&request).then(|| hyper::upgrade::on(&mut request));
         let (mut head, body) = request.into_parts();
-        let body = record.count_received(body);
+        // Trailers that callers send could pose as headers where an application server merges the two.
+        let body = body::without_trailers(record.count_received(body));
 
         let presented = Presented::take_ingress(&mut head.headers, &this.headers.names)?;
         let verified = this.verifier.verify_token(presented).await?;
@@ -76,7 +77,7 @@ impl Ingress {
         let answer = this.upstream.send(request).await?;
         record.upstream(this.clock.instant().saturating_duration_since(begun));
         // Authority and room are the request's until its response has ended, however it ends.
-        Ok(pass_on(answer, upgrade, (permit, passport)))
+        pass_on(answer, upgrade, (permit, passport))
     }
 }
 
@@ -101,12 +102,20 @@ impl Handler for Ingress {
     }
 }
 
-fn pass_on<G: Send + Unpin + 'static>(mut answer: Response<Incoming>, upgrade: Option<OnUpgrade>, guard: G) -> Response<Body> {
+fn pass_on<G>(mut answer: Response<Incoming>, upgrade: Option<OnUpgrade>, guard: G) -> Result<Response<Body>, Refusal>
+where
+    G: Send + Unpin + 'static,
+{
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return tunnel::join(answer, upgrade, guard);
+        let caller = upgrade.ok_or_else(|| Refusal::noted(Reason::UpstreamUnavailable, "an answer of 101 that nobody asked for"))?;
+        return Ok(tunnel::join(answer, caller, guard));
+    }
+    // RFC 9112, section 6.3: where both are there, the length is not the body's.
+    if answer.headers().contains_key(header::TRANSFER_ENCODING) {
+        answer.headers_mut().remove(header::CONTENT_LENGTH);
     }
     hop::strip(answer.headers_mut());
-    answer.map(|incoming| body::holding(incoming.map_err(BoxError::from).boxed_unsync(), guard))
+    Ok(answer.map(|incoming| body::holding(incoming.map_err(BoxError::from).boxed_unsync(), guard)))
 }
 
 fn refuse(refusal: &Refusal, mut record: Record) -> Response<Body> {

@@ -70,6 +70,11 @@ impl Limiter {
         bucket.admit(rate, limits.concurrent, now).map_err(|refused| refusal(refused, rate, &limits))
     }
 
+    /// Requests in progress, of all tenants.
+    pub fn all_in_flight(&self) -> u64 {
+        self.buckets.iter().map(|bucket| u64::from(bucket.in_flight())).sum()
+    }
+
     /// Requests of `tenant` in progress.
     pub fn in_flight(&self, tenant: &TenantId) -> u32 {
         self.buckets.get(tenant).map_or(0, |bucket| bucket.in_flight())

@@ -236,6 +236,8 @@ reasons! {
     NotFound = "not-found", NOT_FOUND, Invalid, "There is nothing here.";
     /// The process is draining.
     Draining = "draining", SERVICE_UNAVAILABLE, ServiceUnavailable, "The proxy is shutting down.";
+    /// Too much is being held in memory for other requests.
+    Overloaded = "overloaded", SERVICE_UNAVAILABLE, ServiceUnavailable, "The proxy is too busy.";
     /// A fault of Palisade's own.
     Internal = "internal", INTERNAL_SERVER_ERROR, Internal, "The proxy failed.";
 }

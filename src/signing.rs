@@ -13,6 +13,6 @@ mod verified_body;
 pub use self::{
     canonical::{Canon, WireTarget},
     credentialed::CredentialedRequest,
-    payload::{Payload, PayloadError},
+    payload::{Payload, PayloadError, Room},
     signer::{Receipt, SignedRequest, sign},
 };

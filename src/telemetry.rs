@@ -2,6 +2,7 @@
 
 pub mod access_log;
 pub mod label;
+pub mod lines;
 pub mod metrics;
 pub mod record;
 

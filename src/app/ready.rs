@@ -15,7 +15,7 @@ use crate::{
     admin::{AdminState, Check},
     clock::Clock,
     config::SharedConfig,
-    credentials::{Broker, SdkSts, SessionView},
+    credentials::{Broker, SdkSts, SessionView, StsError},
     identity::Verifier,
     limits::Limiter,
     server::DrainHandle,
@@ -25,8 +25,8 @@ use crate::{
 
 /// How often a base identity that works is tried again.
 const RECHECK: Duration = Duration::from_secs(60);
-/// How often one that does not work is.
-const RETRY: Duration = Duration::from_secs(2);
+/// First pause after one that does not work; doubled up to [`RECHECK`].
+const RETRY: Duration = Duration::from_secs(1);
 
 /// What obtains tenant credentials, where there is an egress.
 #[derive(Debug, Clone)]
@@ -89,7 +89,7 @@ impl State {
         self.ingress_drained.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn is_drained(&self) -> bool {
+    pub(super) fn is_ingress_drained(&self) -> bool {
         self.ingress_drained.load(Ordering::Relaxed)
     }
 
@@ -100,16 +100,24 @@ impl State {
     /// Tries the base identity for ever.
     pub(super) async fn watch_base_identity(&self) {
         let Some(Vendor { sts, .. }) = &self.vendor else { return };
+        let mut pause = RETRY;
         loop {
             let outcome = sts.check_identity().await;
-            let works = outcome.is_ok();
-            if self.base_works.swap(works, Ordering::Relaxed) != works || !works {
-                match outcome {
-                    Ok(()) => tracing::info!("the base identity works"),
-                    Err(error) => tracing::warn!(%error, "the base identity does not work"),
-                }
+            let works = match &outcome {
+                Ok(()) => true,
+                // Only a rejection says something about the identity. While STS cannot be asked, what was last known holds:
+                // an outage must not take a process out of service whose sessions still work.
+                Err(StsError::Identity(_)) => false,
+                Err(_) => self.base_works.load(Ordering::Relaxed),
+            };
+            let worked = self.base_works.swap(works, Ordering::Relaxed);
+            match outcome {
+                Ok(()) if !worked => tracing::info!("the base identity works"),
+                Ok(()) => {}
+                Err(error) => tracing::warn!(%error, "the base identity could not be checked"),
             }
-            tokio::time::sleep(if works { RECHECK } else { RETRY }).await;
+            pause = if works { RECHECK } else { (pause * 2).min(RECHECK) };
+            tokio::time::sleep(pause).await;
         }
     }
 }
@@ -121,7 +129,7 @@ impl AdminState for State {
         let mut checks = vec![Check { name: "keys", ok: missing.is_empty(), detail: keys }];
         if self.vendor.is_some() {
             let ok = self.base_works.load(Ordering::Relaxed);
-            let detail = if ok { "works" } else { "has not worked yet; see the log" };
+            let detail = if ok { "works" } else { "does not work; see the log" };
             checks.push(Check { name: "base_identity", ok, detail: detail.to_owned() });
         }
         let draining = self.draining.load(Ordering::Relaxed);
@@ -149,7 +157,9 @@ impl AdminState for State {
     }
 
     fn drained(&self) -> bool {
-        self.is_drained()
+        // An egress-only process goes on serving the application until its end; it is drained while nothing is in progress.
+        let is_quiet = || self.vendor.as_ref().is_none_or(|vendor| vendor.limiter.all_in_flight() == 0);
+        self.draining.load(Ordering::Relaxed) && if self.config.ingress.is_some() { self.is_ingress_drained() } else { is_quiet() }
     }
 
     fn quit(&self) {

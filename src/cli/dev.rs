@@ -56,7 +56,8 @@ pub async fn run(args: Args) -> ExitCode {
 }
 
 async fn serve(ports: Ports) -> Result<(), SandboxError> {
-    super::run::start_logging(tracing::Level::WARN);
+    // Without a thread for its messages the sandbox works all the same.
+    let _ = super::run::start_logging(tracing::Level::WARN);
     let mut stop = std::pin::pin!(termination());
     let sandbox = tokio::select! {
         sandbox = Sandbox::start(ports, Clock::system()) => sandbox?,

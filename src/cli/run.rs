@@ -1,6 +1,6 @@
 //! `palisade run`: serve until SIGTERM, then drain.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{io, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Args as ClapArgs;
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,8 +15,11 @@ use crate::{
     app::{App, Listeners, StartError},
     clock::Clock,
     config::Config,
-    telemetry::{AccessLog, Metrics},
+    telemetry::{AccessLog, Metrics, lines::LineQueue},
 };
+
+/// How long our last messages may take.
+const FLUSH: Duration = Duration::from_secs(1);
 
 /// Arguments of `palisade run`.
 #[derive(Debug, ClapArgs)]
@@ -35,15 +38,22 @@ pub async fn run(args: Args) -> ExitCode {
             return MISUSED.into();
         }
     };
-    start_logging(config.telemetry.log_level);
-    match serve(config).await {
+    let log = match start_logging(config.telemetry.log_level) {
+        Ok(log) => log,
+        Err(error) => {
+            eprintln!("palisade: cannot start a thread: {error}");
+            return FAILED.into();
+        }
+    };
+    let code = match serve(config).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(%error, "cannot start");
-            eprintln!("palisade: {error}");
             FAILED.into()
         }
-    }
+    };
+    log.flush(FLUSH);
+    code
 }
 
 async fn serve(config: Config) -> Result<(), StartError> {
@@ -75,11 +85,14 @@ pub(super) async fn termination() {
 }
 
 /// Our own messages go to standard error, as JSON; standard output is the access log's.
-pub(super) fn start_logging(level: tracing::Level) {
+pub(super) fn start_logging(level: tracing::Level) -> io::Result<LineQueue> {
+    let queue = LineQueue::to(io::stderr(), "log")?;
+    let writer = queue.clone();
     let ours = LevelFilter::from_level(level);
     // The libraries below us know nothing of what is secret here, and some print requests at their finer levels.
     let filter =
         Targets::new().with_default(ours.min(LevelFilter::WARN)).with_target("palisade", ours).with_target("s3s", LevelFilter::OFF);
-    let lines = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(move || writer.clone());
     let _ = tracing_subscriber::registry().with(lines).with(filter).try_init();
+    Ok(queue)
 }

@@ -39,10 +39,16 @@ impl Egress {
     /// Reads an error document and passes it on only if it is none about credentials and quotes none.
     async fn inspect(&self, head: &response::Parts, incoming: Incoming, receipt: &Receipt) -> Result<Body, Refusal> {
         let body = idle::within(incoming, receipt.timeouts.idle);
-        let document = body::collect(body, INSPECT_BYTES).await.map_err(|unreadable| match unreadable {
-            Unreadable::TooLarge => Refusal::noted(Reason::AwsResponseWithheld, "an error document of more than 64 KiB"),
-            Unreadable::Broken(_) => Refusal::noted(Reason::UpstreamUnavailable, "the error document broke off"),
-        })?;
+        let reading = tokio::time::timeout(receipt.timeouts.response, body::collect(body, INSPECT_BYTES)).await;
+        let document =
+            reading.map_err(|_| Refusal::noted(Reason::UpstreamTimeout, "the error document takes too long"))?.map_err(|unreadable| {
+                match unreadable {
+                    Unreadable::TooLarge => Refusal::noted(Reason::AwsResponseWithheld, "an error document of more than 64 KiB"),
+                    Unreadable::NoRoom | Unreadable::Broken(_) => {
+                        Refusal::noted(Reason::UpstreamUnavailable, "the error document broke off")
+                    }
+                }
+            })?;
         let credentials = &receipt.credentials;
         let secrets = [credentials.session_token().expose(), credentials.access_key_id(), credentials.role_arn()];
         if let Some(reason) = examine(head.status, &head.headers, &document, &secrets) {

@@ -6,7 +6,7 @@ use crate::{
     body::Body,
     config::Proofs,
     directory::{ActiveTenant, Directory},
-    identity::{IdentityHeaders, Passports, Placeholder, Presented, Verifier, unverified::strip_identity_headers},
+    identity::{IdentityHeaders, Lease, Passports, Placeholder, Presented, Verifier, unverified::strip_identity_headers},
     reject::Refusal,
 };
 
@@ -32,6 +32,14 @@ pub struct VerifiedRequest {
     head: request::Parts,
     body: Body,
     placeholder: Option<Placeholder>,
+    lease: Lease,
+}
+
+impl Gate {
+    /// Asks the directory once more: time has passed since the request began, and a tenant may have been suspended in it.
+    pub(super) fn recheck(&self, tenant: &ActiveTenant) -> Result<(), Refusal> {
+        self.directory.resolve(tenant.verified().clone()).map(drop)
+    }
 }
 
 impl VerifiedRequest {
@@ -39,14 +47,19 @@ impl VerifiedRequest {
     pub async fn verify(mut head: request::Parts, body: Body, gate: &Gate) -> Result<Self, Refusal> {
         let (presented, placeholder) = Presented::take_egress(&mut head.headers, &head.uri, &gate.names)?;
         strip_identity_headers(&mut head.headers, &gate.names, std::iter::empty());
-        let verified = gate.verifier.verify_proof(presented, gate.proofs, gate.passports.as_ref()).await?;
+        let (verified, lease) = gate.verifier.verify_proof(presented, gate.proofs, gate.passports.as_ref()).await?;
         let tenant = gate.directory.resolve(verified)?;
-        Ok(Self { tenant, head, body, placeholder })
+        Ok(Self { tenant, head, body, placeholder, lease })
     }
 
     /// Whose request it is.
     pub fn tenant(&self) -> &ActiveTenant {
         &self.tenant
+    }
+
+    /// How long its proof lasts: whatever is done for the request is done under it.
+    pub fn lease(&self) -> Lease {
+        self.lease.clone()
     }
 
     /// Gives the parts to the next state.

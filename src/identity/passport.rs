@@ -2,7 +2,7 @@
 //!
 //! The ingress mints one for each request that it lets in, and the application presents it on the egress. It is 256 random
 //! bits that mean something in this process's table alone: nothing to forge, nothing to decode, nothing that outlives the
-//! process. The entry goes when the [`Passport`] is dropped, which the ingress ties to the response: its last byte, its
+//! process. Whoever redeems one acts under its [`Lease`]. The entry goes when the [`Passport`] is dropped, which the ingress ties to the response: its last byte, its
 //! failure, or the client's going away. An entry older than its longest life is refused even while the request still runs,
 //! so that a compromised application gains nothing by trickling a response.
 
@@ -18,9 +18,10 @@ use std::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use dashmap::DashMap;
 use http::HeaderValue;
+use tokio::sync::watch;
 use zeroize::Zeroize;
 
-use super::verifier::VerifiedTenant;
+use super::{lease::Lease, verifier::VerifiedTenant};
 use crate::{
     clock::Clock,
     reject::{Reason, Refusal},
@@ -53,6 +54,8 @@ struct Handle([u8; BYTES]);
 struct Entry {
     tenant: Arc<VerifiedTenant>,
     expires: Instant,
+    /// Its end tells the leases.
+    alive: watch::Sender<()>,
 }
 
 impl Passports {
@@ -78,19 +81,20 @@ impl Passports {
         bytes.zeroize();
         let token_life = tenant.expires().duration_since(table.clock.now()).unwrap_or_default();
         let expires = table.clock.instant() + table.max_age.min(token_life);
-        table.live.insert(handle, Entry { tenant: tenant.clone(), expires });
+        table.live.insert(handle, Entry { tenant: tenant.clone(), expires, alive: watch::Sender::new(()) });
         table.metrics.passports_live.inc();
         Ok(Passport { handle, table: self.clone() })
     }
 
-    /// Whom `text` speaks for, if it is a live passport.
-    pub(super) fn redeem(&self, text: &str) -> Result<Arc<VerifiedTenant>, Refusal> {
+    /// Whom `text` speaks for, if it is a live passport, and for how long.
+    pub(super) fn redeem(&self, text: &str) -> Result<(Arc<VerifiedTenant>, Lease), Refusal> {
         let handle = Handle::parse(text).ok_or(Reason::PassportUnknown)?;
         let entry = self.0.live.get(&handle).ok_or(Reason::PassportUnknown)?;
         if self.0.clock.instant() >= entry.expires {
             return Err(Reason::PassportExpired.into());
         }
-        Ok(entry.tenant.clone())
+        let lease = Lease::of_passport(entry.alive.subscribe(), entry.expires, self.0.clock.clone());
+        Ok((entry.tenant.clone(), lease))
     }
 }
 
@@ -162,7 +166,7 @@ mod tests {
         let (passports, _) = table(60);
         let passport = passports.mint(&VerifiedTenant::for_tests("acme")).unwrap();
         let text = passport.header_value().unwrap().to_str().unwrap().to_owned();
-        assert_eq!(passports.redeem(&text).unwrap().tenant().as_str(), "acme");
+        assert_eq!(passports.redeem(&text).unwrap().0.tenant().as_str(), "acme");
         assert_eq!(passports.0.metrics.passports_live.get(), 1);
         drop(passport);
         assert_eq!(passports.redeem(&text).unwrap_err().reason, Reason::PassportUnknown);

@@ -91,7 +91,7 @@ pub fn strip_identity_headers<'a>(headers: &mut HeaderMap, names: &IdentityHeade
     let mapped: Vec<&HeaderName> = mapped.collect();
     let ours = |name: &HeaderName| {
         name.as_str().get(..PREFIX.len()).is_some_and(|start| folds_to(start, PREFIX))
-            || ["x-request-id", "traceparent", "tracestate"].iter().any(|fixed| folds_to(name.as_str(), fixed))
+            || FIXED.iter().any(|fixed| folds_to(name.as_str(), fixed))
             || [&names.tenant, &names.token].iter().chain(&mapped).any(|known| folds_to(name.as_str(), known.as_str()))
     };
     let doomed: Vec<HeaderName> = headers.keys().filter(|name| ours(name)).cloned().collect();
@@ -100,9 +100,26 @@ pub fn strip_identity_headers<'a>(headers: &mut HeaderMap, names: &IdentityHeade
     }
 }
 
-/// Whether an application server that reads `_` as `-` could take one header name for the other.
+/// Header names that say where a request came from, or where it goes, under names that no configuration changes.
+const FIXED: &[&str] = &[
+    "forwarded",
+    "traceparent",
+    "tracestate",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-prefix",
+    "x-forwarded-proto",
+    "x-original-url",
+    "x-real-ip",
+    "x-request-id",
+    "x-rewrite-url",
+];
+
+/// Whether an application server could take one header name for the other. CGI and its kin make `_` of everything that is
+/// neither letter nor digit.
 fn folds_to(one: &str, other: &str) -> bool {
-    let fold = |byte| if byte == b'_' { b'-' } else { byte };
+    let fold = |byte: u8| if byte.is_ascii_alphanumeric() { byte } else { b'-' };
     one.len() == other.len() && one.bytes().zip(other.bytes()).all(|(a, b)| fold(a) == fold(b))
 }
 
@@ -150,7 +167,17 @@ fn refuse_query_signature(uri: &Uri) -> Result<(), Refusal> {
     let names = uri.query().unwrap_or_default().split('&').map(|pair| pair.split('=').next().unwrap_or_default());
     for name in names {
         let name = percent_encoding::percent_decode_str(name).decode_utf8_lossy();
-        let signature = ["X-Amz-Signature", "X-Amz-Credential", "X-Amz-Security-Token", "X-Amz-Algorithm", "AWSAccessKeyId", "Signature"];
+        let signature = [
+            "X-Amz-Algorithm",
+            "X-Amz-Credential",
+            "X-Amz-Date",
+            "X-Amz-Expires",
+            "X-Amz-Security-Token",
+            "X-Amz-Signature",
+            "X-Amz-SignedHeaders",
+            "AWSAccessKeyId",
+            "Signature",
+        ];
         if signature.iter().any(|s| s.eq_ignore_ascii_case(&name)) {
             return Err(Refusal::noted(Reason::SignatureUnsupported, "signature in the query string"));
         }
@@ -287,6 +314,9 @@ mod tests {
             "X%2DAmz%2DSignature=0",
             "AWSAccessKeyId=x",
             "Signature=x",
+            "X-Amz-Expires=9",
+            "x-amz-date=1",
+            "X-Amz-SignedHeaders=host",
         ] {
             assert_eq!(egress(&base, &format!("/b/k?{query}")).unwrap_err(), Reason::SignatureUnsupported, "{query}");
         }
@@ -299,6 +329,10 @@ mod tests {
             ("x-tenant-id", "a1"),
             ("x_tenant_id", "a1"),
             ("x_tenant-id", "a1"),
+            ("x.tenant.id", "a1"),
+            ("x!palisade~roles", "admin"),
+            ("x_forwarded_for", "10.0.0.1"),
+            ("x-original-url", "/admin"),
             ("x-palisade-passport", "p"),
             ("x_palisade_roles", "admin"),
             ("x-palisade-anything-new", "x"),

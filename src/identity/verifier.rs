@@ -11,7 +11,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::SystemTime,
 };
@@ -23,6 +23,7 @@ use serde_json::{Map, Value};
 use super::{
     claims::{self, CheckedClaims},
     jwks::{Jwks, Loaded},
+    lease::Lease,
     passport::{self, Passports},
     token::{self, UntrustedToken},
     unverified::{ClaimedTenant, Presented},
@@ -35,8 +36,12 @@ use crate::{
     tenant::TenantId,
 };
 
-/// Most tokens remembered. At 10,000 active callers with tokens of a kilobyte of claims this is some tens of megabytes.
+/// Most tokens remembered.
 const MAX_REMEMBERED: usize = 10_000;
+/// Most memory for them, estimated, in bytes. Issuers share it evenly, so that none can take all of it.
+const MAX_REMEMBERED_BYTES: usize = 64 << 20;
+/// Parsed claims take several times the room of their text.
+const BYTES_PER_CHARACTER: usize = 12;
 /// What an unknown issuer is called in metrics, whatever the token says.
 const UNKNOWN_ISSUER: &str = "_unknown";
 
@@ -86,6 +91,8 @@ struct VerifiedToken {
     generation: u64,
     claims: CheckedClaims,
     all: Map<String, Value>,
+    /// Estimated memory, in bytes.
+    cost: usize,
 }
 
 /// Checks proofs.
@@ -104,6 +111,8 @@ struct Issuer {
     name: Arc<str>,
     config: IssuerConfig,
     keys: Arc<Jwks>,
+    /// Estimated memory of its remembered tokens.
+    remembered: AtomicUsize,
 }
 
 impl Verifier {
@@ -111,7 +120,9 @@ impl Verifier {
     pub fn new(issuers: Vec<(IssuerConfig, Arc<Jwks>)>, clock: Clock, metrics: Metrics) -> Self {
         let issuers = issuers
             .into_iter()
-            .map(|(config, keys)| (config.issuer.clone(), Issuer { name: config.issuer.as_str().into(), config, keys }))
+            .map(|(config, keys)| {
+                (config.issuer.clone(), Issuer { name: config.issuer.as_str().into(), config, keys, remembered: AtomicUsize::new(0) })
+            })
             .collect();
         Self { issuers, remembered: DashMap::new(), swept: AtomicU64::new(0), clock, metrics }
     }
@@ -132,20 +143,20 @@ impl Verifier {
         presented: Presented,
         accepted: Proofs,
         passports: Option<&Passports>,
-    ) -> Result<Arc<VerifiedTenant>, Refusal> {
+    ) -> Result<(Arc<VerifiedTenant>, Lease), Refusal> {
         if !presented.proof.expose().starts_with(passport::PREFIX) {
             if !accepted.jwt {
                 return Err(Refusal::noted(Reason::ProofNotAccepted, "a token; egress.proofs has passports only"));
             }
-            return self.verify_token(presented).await;
+            return Ok((self.verify_token(presented).await?, Lease::of_token()));
         }
         let passports = passports.filter(|_| accepted.passport).ok_or(Reason::ProofNotAccepted)?;
-        let verified = passports.redeem(presented.proof.expose())?;
+        let (verified, lease) = passports.redeem(presented.proof.expose())?;
         match presented.tenant {
             Some(claimed) if !claimed.names(verified.tenant()) => {
                 Err(Refusal::noted(Reason::TenantMismatch, "the passport is of another tenant than the request names"))
             }
-            _ => Ok(verified),
+            _ => Ok((verified, lease)),
         }
     }
 
@@ -198,7 +209,13 @@ impl Verifier {
         let keys = issuer.keys_for(&token).await?;
         verify_signature(&token, &keys)?;
         let claims = claims::check(&token.claims, &issuer.config, self.clock.now())?;
-        Ok(VerifiedToken { issuer: issuer.name.clone(), generation: keys.generation, claims, all: token.claims })
+        Ok(VerifiedToken {
+            issuer: issuer.name.clone(),
+            generation: keys.generation,
+            claims,
+            all: token.claims,
+            cost: text.len() * BYTES_PER_CHARACTER,
+        })
     }
 
     /// A remembered token that is still good: not expired, and its issuer's keys have not been loaded again since.
@@ -209,21 +226,39 @@ impl Verifier {
         if good {
             return Some(token);
         }
-        self.remembered.remove(key);
+        if let Some((_, token)) = self.remembered.remove(key) {
+            self.forgotten(&token);
+        }
         None
     }
 
     fn remember(&self, key: [u8; SHA256_OUTPUT_LEN], token: &Arc<VerifiedToken>) {
+        let Some(issuer) = self.issuers.get(&*token.issuer) else { return };
+        let is_full = || {
+            let share = MAX_REMEMBERED_BYTES / self.issuers.len();
+            self.remembered.len() >= MAX_REMEMBERED || issuer.remembered.load(Ordering::Relaxed) + token.cost > share
+        };
         // At most once a second: a full table of tokens that are all still good would be searched for each newcomer.
         let second = self.clock.unix_seconds();
-        if self.remembered.len() >= MAX_REMEMBERED && self.swept.swap(second, Ordering::Relaxed) != second {
+        if is_full() && self.swept.swap(second, Ordering::Relaxed) != second {
             let now = self.clock.now();
-            self.remembered.retain(|_, token| now < token.claims.expires);
+            self.remembered.retain(|_, token| now < token.claims.expires || !self.forgotten(token));
         }
         // Still full: the newcomer is verified again each time, which is slower but never wrong.
-        if self.remembered.len() < MAX_REMEMBERED {
-            self.remembered.insert(key, token.clone());
+        if !is_full() {
+            issuer.remembered.fetch_add(token.cost, Ordering::Relaxed);
+            if let Some(twin) = self.remembered.insert(key, token.clone()) {
+                self.forgotten(&twin);
+            }
         }
+    }
+
+    /// Accounts for a token that is no longer remembered; always true.
+    fn forgotten(&self, token: &VerifiedToken) -> bool {
+        if let Some(issuer) = self.issuers.get(&*token.issuer) {
+            issuer.remembered.fetch_sub(token.cost, Ordering::Relaxed);
+        }
+        true
     }
 
     #[cfg(test)]
@@ -269,7 +304,7 @@ impl VerifiedTenant {
         let expires = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(4_000_000_000);
         let claims =
             CheckedClaims { subject: subject.to_owned(), tenants: vec![tenant.to_owned()], roles: vec!["reader".to_owned()], expires };
-        let token = VerifiedToken { issuer: "https://idp.test/".into(), generation: 1, claims, all };
+        let token = VerifiedToken { issuer: "https://idp.test/".into(), generation: 1, claims, all, cost: 0 };
         Arc::new(Self { tenant: tenant.parse().unwrap(), token: Arc::new(token) })
     }
 }

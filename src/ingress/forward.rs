@@ -86,6 +86,7 @@ impl ForwardHeaders {
         strip_identity_headers(headers, &self.names, self.mapped.iter().map(|(name, _)| name));
         headers.remove(header::FORWARDED);
         headers.remove(header::EXPECT);
+        headers.remove(header::TRAILER);
         set(headers, self.names.tenant.clone(), Some(about.tenant.id().to_string()))?;
         let verified = about.tenant.verified();
         set(headers, SUBJECT, Some(visible(verified.subject())))?;

@@ -23,11 +23,10 @@ pub(super) fn wanted<B>(request: &Request<B>) -> bool {
 
 /// Joins the caller's connection with the application's, once the application has agreed to switch. `guard` is kept until
 /// either side closes.
-pub(super) fn join<G: Send + 'static>(mut answer: Response<Incoming>, caller: Option<OnUpgrade>, guard: G) -> Response<Body> {
+pub(super) fn join<G: Send + 'static>(mut answer: Response<Incoming>, caller: OnUpgrade, guard: G) -> Response<Body> {
     let application = hyper::upgrade::on(&mut answer);
     tokio::spawn(async move {
         let _guard = guard;
-        let Some(caller) = caller else { return };
         let (caller, application) = match tokio::join!(caller, application) {
             (Ok(caller), Ok(application)) => (caller, application),
             (Err(error), _) | (_, Err(error)) => return tracing::debug!(%error, "a connection was not upgraded"),

@@ -12,6 +12,11 @@ const MAX_PAUSE: Duration = Duration::from_secs(1);
 /// When probing of a silent peer begins, and how often it is repeated. Finds peers that vanished during a long poll.
 const PROBE: Duration = Duration::from_secs(30);
 
+/// Bytes that may wait unsent in the kernel. Without this a socket counts as writable again only when a third of its buffer,
+/// which grows to megabytes, is free: a slow reader would look like one that takes nothing.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 128 * 1024;
+
 /// Something to accept from; a trait so that failures can be tried.
 pub(super) trait Accept {
     /// One attempt.
@@ -52,10 +57,14 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-/// Neither option is needed to serve, so failing to set one is no reason to refuse the connection.
+/// None of these options is needed to serve, so failing to set it is no reason to refuse the connection.
 fn tune(stream: &TcpStream) {
     let keepalive = TcpKeepalive::new().with_time(PROBE).with_interval(PROBE);
-    if let Err(error) = stream.set_nodelay(true).and_then(|()| SockRef::from(stream).set_tcp_keepalive(&keepalive)) {
+    let socket = SockRef::from(stream);
+    let tuned = stream.set_nodelay(true).and_then(|()| socket.set_tcp_keepalive(&keepalive));
+    #[cfg(target_os = "linux")]
+    let tuned = tuned.and_then(|()| socket.set_tcp_notsent_lowat(UNSENT));
+    if let Err(error) = tuned {
         tracing::debug!(%error, "cannot set socket options");
     }
 }

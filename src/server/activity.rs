@@ -54,6 +54,12 @@ impl Activity {
         *self.in_flight.borrow() > 0
     }
 
+    /// Returns when something is in progress.
+    pub(super) async fn busy(&self) {
+        // Fails only when the sender is gone, and `self` holds it.
+        let _ = self.in_flight.subscribe().wait_for(|n| *n > 0).await;
+    }
+
     /// How many requests have begun.
     pub(super) fn begun(&self) -> u64 {
         self.begun.load(Ordering::SeqCst)

@@ -21,6 +21,7 @@ use super::{
     Drain, Handler, ReloadingTls,
     activity::{Activity, Tracked},
     edge,
+    socket::Socket,
     wire::{HeadOverdue, Wire, WireLimits},
 };
 use crate::{
@@ -114,18 +115,19 @@ impl<H: Handler> Connections<H> {
     }
 
     async fn handshake_and_serve(&self, stream: TcpStream, peer: SocketAddr, admission: Admission) {
+        let socket = Socket::new(stream);
         let Some(tls) = &self.0.tls else {
-            return self.serve(stream, peer, admission).await;
+            return self.serve(socket.clone(), &socket, peer, admission).await;
         };
-        let handshake = TlsAcceptor::from(tls.server_config()).accept(stream);
+        let handshake = TlsAcceptor::from(tls.server_config()).accept(socket.clone());
         match tokio::time::timeout(self.0.config.handshake_timeout, handshake).await {
-            Ok(Ok(stream)) => self.serve(stream, peer, admission).await,
+            Ok(Ok(stream)) => self.serve(stream, &socket, peer, admission).await,
             Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
             Err(_) => tracing::debug!(%peer, "TLS handshake did not end in time"),
         }
     }
 
-    async fn serve<T>(&self, stream: T, peer: SocketAddr, admission: Admission)
+    async fn serve<T>(&self, stream: T, socket: &Socket, peer: SocketAddr, admission: Admission)
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -152,6 +154,7 @@ impl<H: Handler> Connections<H> {
             result = connection.as_mut() => Some(result),
             () = shared.drain.started() => None,
             () = activity.idle_for(shared.config.idle_timeout) => None,
+            () = socket.peer_left(&activity) => return tracing::debug!(%peer, "the client went while its requests were in progress"),
         };
         let result = match early {
             Some(result) => result,
@@ -161,13 +164,15 @@ impl<H: Handler> Connections<H> {
                     result = connection.as_mut() => result,
                     // Nothing in progress, and yet it does not end: half a head, or an HTTP/2 client that ignores GOAWAY.
                     () = activity.idle_for(shared.config.header_timeout) => Ok(()),
+                    () = socket.peer_left(&activity) => Ok(()),
                 }
             }
         };
         if let Err(error) = result {
             tracing::debug!(%peer, error = %chain(&*error), "connection ended");
-            // No handler saw the request, so none counts it.
+            // No handler saw the request, so none counts it or writes it down.
             if let Some(reason) = reason(&*error) {
+                tracing::info!(%peer, listener = shared.listener.as_str(), reason = reason.as_str(), "request refused while it was read");
                 shared.metrics.refusal(shared.listener, &TenantLabel::NONE, reason);
             }
         }

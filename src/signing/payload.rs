@@ -3,6 +3,8 @@
 //! The client says in `x-amz-content-sha256` what it wants; what is possible depends on the service. Bodies of S3 stream;
 //! bodies of other services are read whole up to a limit, because what they ask for stands inside them.
 
+use std::time::Duration;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -11,7 +13,7 @@ use http_body_util::BodyExt;
 
 use super::{canonical::Canon, verified_body::VerifiedBody};
 use crate::{
-    body::{self, Body, Unreadable},
+    body::{self, Body, Buffers, Reserved, Unreadable},
     reject::{Reason, Refusal},
     server::idle,
 };
@@ -31,18 +33,30 @@ pub struct Payload {
 }
 
 enum Send {
-    Whole(Bytes),
+    Whole(Bytes, Reserved),
     Stream(Body),
 }
 
 impl std::fmt::Debug for Send {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Whole(bytes) => write!(f, "Whole({} bytes)", bytes.len()),
+            Self::Whole(bytes, _) => write!(f, "Whole({} bytes)", bytes.len()),
             Self::Stream(_) => f.write_str("Stream"),
         }
     }
 }
+
+/// Memory for a body that is read whole.
+#[derive(Debug, Clone, Copy)]
+pub struct Room<'a> {
+    /// The service's `body_limit`.
+    pub limit: usize,
+    /// Shared by all requests.
+    pub buffers: &'a Buffers,
+}
+
+/// Large bodies leave within seconds.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// A body that turned out not to be what was promised while it was being sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -54,19 +68,19 @@ pub struct PayloadError {
 
 impl Payload {
     /// Decides the mode, reads what has to be read, and checks what can be checked before sending. A body that is read whole
-    /// is at most `limit` bytes.
-    pub async fn prepare(signing_name: &str, headers: &HeaderMap, body: Body, limit: usize) -> Result<Self, Refusal> {
+    /// has to fit into `room`.
+    pub async fn prepare(signing_name: &str, headers: &HeaderMap, body: Body, room: Room<'_>) -> Result<Self, Refusal> {
         let declared = declared(headers)?;
         match Canon::of(signing_name) {
-            Canon::S3 => Self::streaming(declared, body, limit).await,
-            Canon::Normalised => Self::whole(declared, signing_name == "aoss", body, limit).await,
+            Canon::S3 => Self::streaming(declared, body, room).await,
+            Canon::Normalised => Self::whole(declared, signing_name == "aoss", body, room).await,
         }
     }
 
     /// The bytes, where they were read.
     pub fn bytes(&self) -> Option<&Bytes> {
         match &self.send {
-            Send::Whole(bytes) => Some(bytes),
+            Send::Whole(bytes, _) => Some(bytes),
             Send::Stream(_) => None,
         }
     }
@@ -87,16 +101,16 @@ impl Payload {
     /// The body to send.
     pub(super) fn into_body(self) -> Body {
         match self.send {
-            Send::Whole(bytes) if bytes.is_empty() => body::empty(),
-            Send::Whole(bytes) => body::full(bytes),
+            Send::Whole(bytes, _) if bytes.is_empty() => body::empty(),
+            Send::Whole(bytes, reserved) => body::holding(body::full(bytes), reserved),
             Send::Stream(body) => body,
         }
     }
 
-    async fn streaming(declared: Declared, body: Body, limit: usize) -> Result<Self, Refusal> {
+    async fn streaming(declared: Declared, body: Body, room: Room<'_>) -> Result<Self, Refusal> {
         let send = |hash: &str, body| Self { hash: hash.to_owned(), send: Send::Stream(body), announce: true };
         match declared {
-            Declared::Absent => Self::whole(Declared::Absent, true, body, limit).await,
+            Declared::Absent => Self::whole(Declared::Absent, true, body, room).await,
             // Nothing is ever sent of an empty body, so there is nothing to hold back: it is checked here.
             Declared::Hash(hash) if body.is_end_stream() && hash != EMPTY_SHA256 => Err(Reason::PayloadHashMismatch.into()),
             Declared::Hash(hash) => {
@@ -109,11 +123,13 @@ impl Payload {
         }
     }
 
-    async fn whole(declared: Declared, announce: bool, body: Body, limit: usize) -> Result<Self, Refusal> {
-        let bytes = body::collect(body, limit).await.map_err(|unreadable| match unreadable {
+    async fn whole(declared: Declared, announce: bool, body: Body, room: Room<'_>) -> Result<Self, Refusal> {
+        let Room { limit, buffers } = room;
+        let (bytes, reserved) = body::collect_within(body, limit, buffers).await.map_err(|unreadable| match unreadable {
             Unreadable::TooLarge => {
                 Refusal::noted(Reason::BodyTooLarge, format!("more than {limit} bytes; see egress.services.<name>.body_limit"))
             }
+            Unreadable::NoRoom => Refusal::from(Reason::Overloaded).retry_after(RETRY),
             Unreadable::Broken(error) => idle::refusal(&*error),
         })?;
         let hash = if bytes.is_empty() { EMPTY_SHA256.to_owned() } else { hex(digest(&SHA256, &bytes).as_ref()) };
@@ -125,7 +141,7 @@ impl Payload {
                 return Err(Refusal::noted(Reason::PayloadUnsupported, "this service does not take streamed payloads"));
             }
         };
-        Ok(Self { hash, send: Send::Whole(bytes), announce })
+        Ok(Self { hash, send: Send::Whole(bytes, reserved), announce })
     }
 }
 
@@ -172,7 +188,8 @@ mod tests {
             headers.insert(CONTENT_SHA256, HeaderValue::from_str(mode).unwrap());
         }
         let body = if text.is_empty() { body::empty() } else { body::full(text) };
-        let payload = Payload::prepare(service, &headers, body, 8).await.map_err(|r| r.reason)?;
+        let payload =
+            Payload::prepare(service, &headers, body, Room { limit: 8, buffers: &Buffers::new(1 << 20) }).await.map_err(|r| r.reason)?;
         Ok((payload.hash().to_owned(), payload.header().unwrap(), payload.bytes().is_some()))
     }
 
@@ -218,7 +235,8 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append(CONTENT_SHA256, HeaderValue::from_static(ABC));
         headers.append(CONTENT_SHA256, HeaderValue::from_static("UNSIGNED-PAYLOAD"));
-        let refused = Payload::prepare("s3", &headers, body::full("abc"), 8).await.unwrap_err();
+        let refused =
+            Payload::prepare("s3", &headers, body::full("abc"), Room { limit: 8, buffers: &Buffers::new(1 << 20) }).await.unwrap_err();
         assert_eq!(refused.reason, Reason::SignatureMalformed);
     }
 }

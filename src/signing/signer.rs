@@ -110,7 +110,7 @@ pub fn sign(request: CredentialedRequest, now: SystemTime) -> Result<(SignedRequ
 
 /// Headers that say something about the way to us, not about the request.
 fn clean(headers: &mut HeaderMap) {
-    for name in ["expect", "forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via"] {
+    for name in ["expect", "trailer", "forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via"] {
         headers.remove(name);
     }
 }

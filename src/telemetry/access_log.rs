@@ -1,34 +1,22 @@
 //! The access log: one JSON object a line, one line a request.
 //!
-//! Lines are built on the request's task and written by a thread of their own, so that a slow reader of our output never
-//! holds up a request. The queue between them is bounded; when it is full a line is dropped and counted
-//! (`palisade_access_log_lines_lost_total`).
+//! Lines go through a [`LineQueue`], so that a slow reader of our output never holds up a request. A line that finds no room
+//! is dropped and counted (`palisade_access_log_lines_lost_total`).
 
 use std::{
-    io::{self, BufWriter, Write},
-    sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    io::{self, Write},
     time::Duration,
 };
 
 use serde::Serialize;
 
-use super::Metrics;
-
-/// Lines that may wait for the writer.
-const QUEUE: usize = 8_192;
+use super::{Metrics, lines::LineQueue};
 
 /// Where lines are handed in. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct AccessLog {
-    queue: SyncSender<Message>,
+    lines: LineQueue,
     metrics: Metrics,
-}
-
-#[derive(Debug)]
-enum Message {
-    Line(Vec<u8>),
-    /// Everything queued before is to be written out; answered on the channel.
-    Flush(SyncSender<()>),
 }
 
 /// What is said of one request. There is no field for a header, a query, a body or a token, and none is to be added.
@@ -91,47 +79,21 @@ pub struct Line<'a> {
 impl AccessLog {
     /// A log that writes to `out` from a thread of its own.
     pub fn to(out: impl Write + Send + 'static, metrics: Metrics) -> io::Result<Self> {
-        let (queue, lines) = sync_channel(QUEUE);
-        std::thread::Builder::new().name("access-log".to_owned()).spawn(move || write_lines(&lines, out))?;
-        Ok(Self { queue, metrics })
+        Ok(Self { lines: LineQueue::to(out, "access-log")?, metrics })
     }
 
     /// Hands in a line; never blocks.
     pub fn write(&self, line: &Line<'_>) {
         let Ok(mut bytes) = serde_json::to_vec(line) else { return self.metrics.log_lines_lost.inc() };
         bytes.push(b'\n');
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = self.queue.try_send(Message::Line(bytes)) {
+        if !self.lines.push(bytes) {
             self.metrics.log_lines_lost.inc();
         }
     }
 
     /// Waits until everything handed in so far is written, at most `deadline`. For the end of the process.
     pub fn flush(&self, deadline: Duration) {
-        let (done, wait) = sync_channel(1);
-        let queue = self.queue.clone();
-        // Handing it in blocks too where the queue is full and the writer stuck, so that is left to a thread that may be given up.
-        if std::thread::Builder::new().spawn(move || queue.send(Message::Flush(done))).is_ok() {
-            let _ = wait.recv_timeout(deadline);
-        }
-    }
-}
-
-fn write_lines(lines: &Receiver<Message>, out: impl Write) {
-    let mut out = BufWriter::with_capacity(64 * 1024, out);
-    while let Ok(message) = lines.recv() {
-        // Whatever is there goes out in one write; nothing waits in the buffer while the queue is empty.
-        let mut next = Some(message);
-        while let Some(message) = next {
-            match message {
-                Message::Line(bytes) => drop(out.write_all(&bytes)),
-                Message::Flush(done) => {
-                    let _ = out.flush();
-                    let _ = done.send(());
-                }
-            }
-            next = lines.try_recv().ok();
-        }
-        let _ = out.flush();
+        self.lines.flush(deadline);
     }
 }
 
@@ -209,7 +171,7 @@ pub(crate) mod tests {
         }
         let metrics = Metrics::new().unwrap();
         let log = AccessLog::to(Stuck, metrics.clone()).unwrap();
-        for _ in 0..QUEUE * 2 {
+        for _ in 0..crate::telemetry::lines::QUEUE * 2 {
             log.write(&line("x"));
         }
         assert!(metrics.log_lines_lost.get() > 0);

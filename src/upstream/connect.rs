@@ -113,9 +113,15 @@ where
     builder(idle).build(connector)
 }
 
+/// Response bytes of one HTTP/2 stream that may wait for its reader.
+const STREAM_WINDOW: u32 = 256 * 1024;
+/// The same for all streams of a connection, which tenants share: so much that no tenant's unread streams use up another's.
+const CONNECTION_WINDOW: u32 = 1 << 30;
+
 /// The settings of [`client`].
 pub(super) fn builder(idle: Duration) -> Builder {
     let mut builder = Client::builder(TokioExecutor::new());
+    builder.http2_initial_stream_window_size(STREAM_WINDOW).http2_initial_connection_window_size(CONNECTION_WINDOW);
     builder.timer(TokioTimer::new()).pool_timer(TokioTimer::new()).pool_idle_timeout(idle).pool_max_idle_per_host(MAX_IDLE_CONNECTIONS);
     builder
 }

@@ -243,6 +243,29 @@ async fn refused_tokens_are_not_remembered_and_the_memory_is_bounded() {
 }
 
 #[tokio::test]
+async fn an_issuers_large_tokens_take_no_more_than_its_share_of_memory() {
+    let keys = Keys::generate();
+    let (verifier, clock) = verifier(&keys, issuer(&["*"]));
+    let check = async |n: u64| {
+        let mut claims = claims();
+        claims["junk"] = json!([n, "x".repeat(8_000)]);
+        let token = keys.sign(Algorithm::EdDSA, "d", &claims);
+        assert_eq!(reason(&verifier, "acme", &token).await, None);
+    };
+    for n in 0..700 {
+        check(n).await;
+    }
+    let held = verifier.issuers[ISSUER].remembered.load(Ordering::Relaxed);
+    assert!(verifier.remembered_count() < 700 && held <= MAX_REMEMBERED_BYTES, "{held} bytes of {} tokens", verifier.remembered_count());
+    // What has expired makes room, and the account comes out even.
+    verifier.remembered.retain(|_, token| !verifier.forgotten(token));
+    assert_eq!(verifier.issuers[ISSUER].remembered.load(Ordering::Relaxed), 0);
+    clock.advance(Duration::from_secs(1));
+    check(1_000).await;
+    assert_eq!(verifier.remembered_count(), 1);
+}
+
+#[tokio::test]
 async fn passports_and_tokens_are_taken_only_where_configured() {
     let keys = Keys::generate();
     let (verifier, clock) = verifier(&keys, issuer(&["*"]));
@@ -256,7 +279,7 @@ async fn passports_and_tokens_are_taken_only_where_configured() {
         verifier
             .verify_proof(presented(tenant, proof), accepted, Some(&passports))
             .await
-            .map(|v| v.tenant().to_string())
+            .map(|(v, _)| v.tenant().to_string())
             .map_err(|r| r.reason)
     };
     assert_eq!(run(None, &handle, proofs(true, false)).await, Ok("acme".into()));

@@ -1,0 +1,152 @@
+//! A socket that can be watched while it is in use.
+//!
+//! hyper notices that a client has gone when it reads the end of the stream. It does not read while an upload's bytes wait
+//! for the application, or while bytes of a next request wait for this one's response: a client that went then would be
+//! noticed only when the response is written, and its request would live on. The kernel knows at once.
+
+use std::{
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use futures_util::FutureExt;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
+    net::TcpStream,
+};
+
+use super::activity::Activity;
+
+/// How often a busy connection is looked at. Idle ones are not.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// One end of a connection, shared between its reader and writer and whoever watches it.
+#[derive(Debug, Clone)]
+pub(super) struct Socket(Arc<TcpStream>);
+
+impl Socket {
+    pub(super) fn new(stream: TcpStream) -> Self {
+        Self(Arc::new(stream))
+    }
+
+    /// Returns when the peer has closed its side, or broken it, while requests of its were in progress.
+    pub(super) async fn peer_left(&self, activity: &Activity) {
+        loop {
+            activity.busy().await;
+            tokio::time::sleep(LOOK).await;
+            if activity.is_busy() && !activity.is_upgraded() && self.is_closed() {
+                return;
+            }
+        }
+    }
+
+    /// Whether the kernel has seen the end of what the peer sends, read or not.
+    fn is_closed(&self) -> bool {
+        match self.0.ready(Interest::READABLE).now_or_never() {
+            Some(Ok(ready)) => ready.is_read_closed(),
+            Some(Err(_)) => true,
+            None => false,
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        loop {
+            ready!(self.0.poll_read_ready(cx))?;
+            match self.0.try_read(buf.initialize_unfilled()) {
+                Ok(read) => {
+                    buf.advance(read);
+                    return Poll::Ready(Ok(()));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.write_with(cx, |stream| stream.try_write(bytes))
+    }
+
+    fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        self.write_with(cx, |stream| stream.try_write_vectored(slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(socket2::SockRef::from(&*self.0).shutdown(std::net::Shutdown::Write))
+    }
+}
+
+impl Socket {
+    fn write_with(&self, cx: &mut Context<'_>, write: impl Fn(&TcpStream) -> io::Result<usize>) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.0.poll_write_ready(cx))?;
+            match write(&self.0) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    async fn pair() -> (Socket, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (Socket::new(listener.accept().await.unwrap().0), client)
+    }
+
+    #[tokio::test]
+    async fn bytes_pass_both_ways_and_the_end_too() {
+        let (mut socket, mut client) = pair().await;
+        client.write_all(b"hello").await.unwrap();
+        let mut got = [0; 5];
+        socket.read_exact(&mut got).await.unwrap();
+        assert_eq!(&got, b"hello");
+        let big = vec![7; 4 << 20];
+        let reader = tokio::spawn(async move {
+            let mut all = Vec::new();
+            client.read_to_end(&mut all).await.unwrap();
+            all
+        });
+        socket.write_all(&big).await.unwrap();
+        socket.shutdown().await.unwrap();
+        assert_eq!(reader.await.unwrap(), big);
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_went_is_noticed_though_its_bytes_are_unread() {
+        let (socket, mut client) = pair().await;
+        let activity = Activity::new(0);
+        let busy = activity.begin();
+        client.write_all(b"unread").await.unwrap();
+        let soon = Duration::from_millis(1_500);
+        assert!(tokio::time::timeout(soon, socket.peer_left(&activity)).await.is_err(), "it is still there");
+        drop(client);
+        tokio::time::timeout(soon * 2, socket.peer_left(&activity)).await.unwrap();
+        drop(busy);
+        assert!(tokio::time::timeout(soon, socket.peer_left(&activity)).await.is_err(), "nothing is in progress");
+    }
+}
