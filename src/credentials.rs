@@ -15,6 +15,8 @@
 //!   came first, so that request may go away.
 //! * **An STS outage is ridden out.** A session that is in use is renewed ahead of its end; a renewal that fails leaves the
 //!   old one in place until it ends. Only then are requests refused.
+//! * **No tenant starves another.** A tenant has a few of the calls at once and queues the rest by itself; renewals have
+//!   places of their own, and tenants take turns at them; room for sessions is made by the tenant that has the most.
 //! * **Everything is bounded**: sessions, calls at once, renewals a second, the wait for an answer.
 //!
 //! Deliberately absent: a default role, credentials shared between tenants, a way to read a secret key (a
@@ -23,6 +25,7 @@
 mod answer;
 mod broker;
 mod cache;
+mod calls;
 mod error;
 mod http;
 mod plan;

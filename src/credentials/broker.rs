@@ -10,10 +10,10 @@ use std::{
 };
 
 use serde::Serialize;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
-    cache::{Arrival, Cache, Flight, Held, Slot, Turn},
+    cache::{Arrival, Cache, Flight, Held, Slot, Turn, numbered},
+    calls::{Calls, Place},
     error::StsError,
     planner::{Plan, Planner},
     signing_key::{SigningKey, SigningKeys},
@@ -31,11 +31,7 @@ use crate::{
 
 /// Credentials are not handed out with less life than this: a request signed with them has to reach AWS first.
 const LIFE_NEEDED: Duration = Duration::from_secs(5);
-/// Calls to STS at once. A cold start of many tenants queues here instead of being throttled there.
-const CALLS_AT_ONCE: usize = 16;
-/// Renewals at once, fewer than [`CALLS_AT_ONCE`], so that they never keep a waiting request from its first credentials.
-const RENEWALS_AT_ONCE: usize = 8;
-/// How often sessions are looked at. With [`RENEWALS_AT_ONCE`] this bounds renewals to 16 a second.
+/// How often sessions are looked at. With [`RENEWALS`](super::calls::RENEWALS) this bounds renewals to 16 a second.
 const ROUND: Duration = Duration::from_millis(500);
 /// Sessions that nobody used for this long are let go, well before a session of several hours would end.
 const IDLE: Duration = Duration::from_secs(30 * 60);
@@ -141,8 +137,7 @@ struct Inner {
     metrics: Metrics,
     refresh: RefreshConfig,
     timeout: Duration,
-    calls: Semaphore,
-    renewals: Arc<Semaphore>,
+    calls: Calls,
 }
 
 impl fmt::Debug for Broker {
@@ -162,8 +157,7 @@ impl Broker {
             metrics,
             refresh: config.refresh,
             timeout: config.sts.timeout,
-            calls: Semaphore::new(CALLS_AT_ONCE),
-            renewals: Arc::new(Semaphore::new(RENEWALS_AT_ONCE)),
+            calls: Calls::new(config.max_sessions),
         }))
     }
 
@@ -219,12 +213,10 @@ impl Broker {
             let spent = slot.held().is_none_or(|held| held.expires <= now) && !slot.failed_lately(instant);
             spent || self.0.cache.unused(slot) >= IDLE
         });
-        let mut due: Vec<_> = self.0.cache.slots().into_iter().filter_map(|slot| Some((due(&slot, now)?, slot))).collect();
-        due.sort_by_key(|(expires, _)| *expires);
-        for (_, slot) in due {
-            let Ok(permit) = Arc::clone(&self.0.renewals).try_acquire_owned() else { return };
+        for slot in self.0.due(now) {
+            let Some(place) = self.0.calls.renewal() else { return };
             if let Some(flight) = slot.refresh(instant) {
-                self.fly(flight, Some(permit));
+                self.fly(flight, Some(place));
             }
         }
     }
@@ -255,21 +247,20 @@ impl Broker {
         }
     }
 
-    /// Sees `flight` through in a task of its own; `renewal` is held until it has landed.
-    fn fly(&self, flight: Flight<Plan, ScopedCredentials>, renewal: Option<OwnedSemaphorePermit>) {
+    /// Sees `flight` through in a task of its own. Without a `place` for its call it waits for one.
+    fn fly(&self, flight: Flight<Plan, ScopedCredentials>, place: Option<Place>) {
         let inner = Arc::clone(&self.0);
         tokio::spawn(async move {
-            let arrival = inner.fetch(flight.key()).await;
+            let arrival = inner.fetch(flight.key(), place).await;
             inner.cache.land(flight, arrival);
-            drop(renewal);
         });
     }
 }
 
 impl Inner {
-    async fn fetch(&self, plan: &Arc<Plan>) -> Arrival<ScopedCredentials> {
+    async fn fetch(&self, plan: &Arc<Plan>, place: Option<Place>) -> Arrival<ScopedCredentials> {
         let inputs = plan.inputs();
-        match self.call(plan).await {
+        match self.call(plan, place).await {
             Ok(credentials) => {
                 let (since, expires) = (self.clock.now(), credentials.expires);
                 tracing::debug!(tenant = %inputs.tenant, role = inputs.role_arn, session = inputs.session_name, "tenant session issued");
@@ -283,11 +274,11 @@ impl Inner {
         }
     }
 
-    /// One call, within the timeout, once there is room for it, which is waited for no longer than that either.
-    async fn call(&self, plan: &Arc<Plan>) -> Result<ScopedCredentials, StsError> {
-        let room = tokio::time::timeout(self.timeout, self.calls.acquire()).await;
-        let Ok(Ok(_room)) = room else {
-            return Err(StsError::Unavailable("too many calls to STS are in progress".to_owned()));
+    /// One call, within the timeout, once there is a place for it, which is waited for no longer than that either.
+    async fn call(&self, plan: &Arc<Plan>, place: Option<Place>) -> Result<ScopedCredentials, StsError> {
+        let _place = match place {
+            Some(place) => place,
+            None => self.calls.first(&plan.inputs().tenant, self.timeout).await?,
         };
         let started = self.clock.instant();
         let answer = tokio::time::timeout(self.timeout, self.sts.assume_role(plan.inputs())).await;
@@ -299,6 +290,15 @@ impl Inner {
         let label = result.as_ref().map_or_else(StsError::label, |_| "ok");
         self.metrics.sts_request(label, self.clock.instant().duration_since(started));
         result
+    }
+
+    /// The sessions to renew: of each tenant the one that ends first, then of each the next one, and so on.
+    fn due(&self, now: SystemTime) -> impl Iterator<Item = Arc<Slot<Plan, ScopedCredentials>>> {
+        let mut due: Vec<_> = self.cache.slots().into_iter().filter_map(|slot| Some((due(&slot, now)?, slot))).collect();
+        due.sort_by_key(|(expires, _)| *expires);
+        let mut due = numbered(due.into_iter().map(|(_, slot)| slot).collect());
+        due.sort_by_key(|(number, _)| *number);
+        due.into_iter().map(|(_, slot)| slot)
     }
 
     fn view(&self, slot: &Slot<Plan, ScopedCredentials>, now: SystemTime) -> Option<SessionView> {

@@ -1,12 +1,14 @@
 //! A bounded map of expiring values, each fetched by one caller for all.
 //!
-//! Knows nothing of tenants or STS: `K` says what a value is of, and `V` is the value. A [`Slot`] is where everyone who
-//! wants one value meets: [`Slot::join`] hands out the value, or a place to wait for it, or, to exactly one caller, the
+//! Knows nothing of STS: `K` says what a value is of and whose it is, and `V` is the value. A [`Slot`] is where everyone
+//! who wants one value meets: [`Slot::join`] hands out the value, or a place to wait for it, or, to exactly one caller, the
 //! [`Flight`] that has to bring it. No lock is held across an `await`, and none is taken where a value is at hand.
 
 mod slot;
 
 use std::{
+    cmp::Reverse,
+    collections::HashMap,
     hash::Hash,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime},
@@ -17,6 +19,13 @@ use prometheus::IntGauge;
 
 pub(super) use self::slot::{Arrival, Flight, Held, Slot, Turn};
 use crate::clock::Clock;
+
+/// A key that belongs to somebody. Owners share the room, and none can take it from those who have less.
+pub(super) trait Owned: Eq + Hash {
+    type Owner: Eq + Hash;
+
+    fn owner(&self) -> Self::Owner;
+}
 
 /// The map.
 pub(super) struct Cache<K, V> {
@@ -35,7 +44,7 @@ pub(super) struct Cache<K, V> {
 #[derive(Debug)]
 pub(super) struct Full;
 
-impl<K: Eq + Hash, V> Cache<K, V> {
+impl<K: Owned, V> Cache<K, V> {
     /// At most `max` slots (at least one); `held` follows the number of values in them.
     pub(super) fn new(max: usize, clock: Clock, held: IntGauge) -> Self {
         let origin = clock.instant();
@@ -106,16 +115,27 @@ impl<K: Eq + Hash, V> Cache<K, V> {
         Ok(slot)
     }
 
-    /// Lets go of the slots that are missed least: those without a usable value first, then those unused for longest.
+    /// Lets go of the slots that are missed least.
     ///
     /// A few more than needed go at once, so that a full map is not searched for each new key.
     fn make_room(&self) -> Result<(), Full> {
+        let wanted = 1 + self.max / 64;
+        let gone = self.least_missed_first().filter(|slot| self.remove_unless_in_flight(slot)).take(wanted).count();
+        if gone == 0 { Err(Full) } else { Ok(()) }
+    }
+
+    /// Slots without a usable value first, then one by one of whoever has the most left, the one unused for longest.
+    ///
+    /// With an owner's slots numbered from the one used last, the highest number is the next to go: it is found at the owner
+    /// who has the most. At equal numbers it is the slot unused for longest.
+    fn least_missed_first(&self) -> impl Iterator<Item = Arc<Slot<K, V>>> {
         let now = self.clock.now();
         let mut slots = self.slots();
-        slots.sort_by_cached_key(|slot| (slot.held().is_some_and(|held| held.expires > now), slot.last_used()));
-        let wanted = 1 + self.max / 64;
-        let gone = slots.into_iter().filter(|slot| self.remove_unless_in_flight(slot)).take(wanted).count();
-        if gone == 0 { Err(Full) } else { Ok(()) }
+        slots.sort_by_cached_key(|slot| Reverse(slot.last_used()));
+        let mut slots = numbered(slots);
+        slots.reverse();
+        slots.sort_by_cached_key(|(number, slot)| (slot.held().is_some_and(|held| held.expires > now), Reverse(*number)));
+        slots.into_iter().map(|(_, slot)| slot)
     }
 
     fn remove_unless_in_flight(&self, slot: &Arc<Slot<K, V>>) -> bool {
@@ -129,6 +149,17 @@ impl<K: Eq + Hash, V> Cache<K, V> {
     fn elapsed(&self) -> u64 {
         u64::try_from(self.clock.instant().duration_since(self.origin).as_millis()).unwrap_or(u64::MAX)
     }
+}
+
+/// Each slot with its number among those of its owner, in the order of `slots`.
+pub(super) fn numbered<K: Owned, V>(slots: Vec<Arc<Slot<K, V>>>) -> Vec<(usize, Arc<Slot<K, V>>)> {
+    let mut numbers: HashMap<K::Owner, usize> = HashMap::new();
+    let number = |slot: Arc<Slot<K, V>>| {
+        let number = numbers.entry(slot.key().owner()).or_default();
+        *number += 1;
+        (*number, slot)
+    };
+    slots.into_iter().map(number).collect()
 }
 
 /// Locks for a short section without an `await`. A panic elsewhere leaves nothing half done in these sections.

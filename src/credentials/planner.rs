@@ -12,6 +12,7 @@ use std::{
 use dashmap::DashMap;
 
 use super::{
+    cache::Owned,
     plan::{StsInputs, plan},
     values::TenantValues,
 };
@@ -22,6 +23,7 @@ use crate::{
     },
     directory::ActiveTenant,
     reject::{Reason, Refusal},
+    tenant::TenantId,
 };
 
 /// Inputs with their hash beside them, since a session policy is long and is looked up on every request.
@@ -36,6 +38,14 @@ pub(super) struct Plan {
 impl Plan {
     pub(super) fn inputs(&self) -> &StsInputs {
         &self.inputs
+    }
+}
+
+impl Owned for Plan {
+    type Owner = TenantId;
+
+    fn owner(&self) -> TenantId {
+        self.inputs.tenant.clone()
     }
 }
 

@@ -37,6 +37,8 @@ pub(super) enum Answer {
     /// Credentials with this life; zero is an expiration in the past.
     Issue(Duration),
     Fail(StsError),
+    /// Credentials for an hour, after this time.
+    Late(Duration),
     Hang,
     Panic,
 }
@@ -114,6 +116,10 @@ impl TenantSts for FakeSts {
             match answer {
                 Answer::Issue(life) => Ok(issued(&inputs.tenant.to_string(), number, self.clock.now() + life)),
                 Answer::Fail(error) => Err(error),
+                Answer::Late(wait) => {
+                    tokio::time::sleep(wait).await;
+                    Ok(issued(&inputs.tenant.to_string(), number, self.clock.now() + Duration::from_secs(3600)))
+                }
                 Answer::Hang => std::future::pending().await,
                 Answer::Panic => panic!("scripted"),
             }

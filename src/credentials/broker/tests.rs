@@ -1,8 +1,11 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::credentials::testing::{
-    Answer, FakeSts, START, assume_one_role, assume_role, clock, credentials_config, issued, record, settle, tenant, tenant_with,
+use crate::credentials::{
+    calls::{AT_ONCE, OF_ONE_TENANT, RENEWALS},
+    testing::{
+        Answer, FakeSts, START, assume_one_role, assume_role, clock, credentials_config, issued, record, settle, tenant, tenant_with,
+    },
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -39,6 +42,16 @@ impl Rig {
         let credentials = self.broker.credentials(&tenant(id)).await?;
         check(&credentials, id);
         Ok(credentials)
+    }
+
+    /// For a user of the tenant, each of whom has a session of their own.
+    async fn get_as(&self, id: &str, user: usize) -> Result<Arc<ScopedCredentials>, Refusal> {
+        self.broker.credentials(&tenant_with(record(id), &format!("user-{user}"), "blue")).await
+    }
+
+    fn spawn(self: &Arc<Self>, id: &str, user: usize) -> tokio::task::JoinHandle<Result<Arc<ScopedCredentials>, Refusal>> {
+        let (rig, id) = (Arc::clone(self), id.to_owned());
+        tokio::spawn(async move { rig.get_as(&id, user).await })
     }
 
     async fn refused(&self, id: &str) -> Refusal {
@@ -280,7 +293,90 @@ async fn calls_at_once_are_bounded_and_nobody_waits_for_room_for_ever() {
     for task in tasks {
         assert_eq!(task.await.unwrap().unwrap_err().reason, Reason::CredentialsUnavailable);
     }
-    assert!(rig.sts.most_at_once.load(std::sync::atomic::Ordering::SeqCst) <= CALLS_AT_ONCE);
+    assert_eq!(rig.sts.most_at_once.load(std::sync::atomic::Ordering::SeqCst), AT_ONCE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tenant_with_many_cold_requests_keeps_no_other_waiting() {
+    let rig = Arc::new(Rig::new(|_| ()));
+    rig.sts.answer(Answer::Late(2 * SECOND));
+    let flood: Vec<_> = (0..64).map(|n| rig.spawn("acme", n)).collect();
+    settle().await;
+    assert_eq!(rig.sts.calls(), OF_ONE_TENANT);
+    let started = tokio::time::Instant::now();
+    rig.get("globex").await.unwrap();
+    assert_eq!(started.elapsed().as_secs(), 2, "one call, and no wait for a place");
+    let mut answered = 0;
+    for task in flood {
+        match task.await.unwrap() {
+            Ok(_) => answered += 1,
+            Err(refusal) => assert_eq!(refusal.reason, Reason::CredentialsUnavailable),
+        }
+    }
+    assert_eq!(answered, 3 * OF_ONE_TENANT, "calls began after 0, 2 and 4 of the 5 seconds that each waits for a place");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tenant_whose_requests_wait_for_sts_leaves_slots_to_others() {
+    let rig = Arc::new(Rig::new(|config| config.max_sessions = 40));
+    rig.sts.answer(Answer::Late(2 * SECOND));
+    let flood: Vec<_> = (0..400).map(|n| rig.spawn("acme", n)).collect();
+    settle().await;
+    rig.get("globex").await.unwrap();
+    for task in flood {
+        assert!(task.await.unwrap().map_or_else(|refusal| refusal.retry_after.is_some(), |_| true));
+    }
+}
+
+#[tokio::test]
+async fn renewals_go_on_while_first_calls_have_all_their_places() {
+    let rig = Arc::new(Rig::new(|_| ()));
+    let old = rig.get("acme").await.unwrap();
+    rig.clock.advance(HOUR - 200 * SECOND);
+    rig.get("acme").await.unwrap();
+    rig.sts.answer(Answer::Hang);
+    let flood: Vec<_> = (0..100).map(|n| rig.spawn(&format!("tenant-{}", n / 10), n)).collect();
+    settle().await;
+    assert_eq!(rig.sts.calls(), 1 + AT_ONCE);
+    rig.sts.answer(Answer::Issue(HOUR));
+    rig.round().await;
+    assert!(!Arc::ptr_eq(&old, &rig.get("acme").await.unwrap()), "renewed");
+    assert_eq!(rig.sts.calls(), 2 + AT_ONCE);
+    flood.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test]
+async fn tenants_take_turns_at_renewals() {
+    let rig = Rig::new(|_| ());
+    rig.sts.answer(Answer::Issue(20 * MINUTE));
+    for n in 0..50 {
+        rig.get_as("acme", n).await.unwrap();
+        rig.get_as("acme", n).await.unwrap();
+    }
+    rig.clock.advance(SECOND);
+    let old = rig.get("globex").await.unwrap();
+    rig.get("globex").await.unwrap();
+    rig.clock.advance(16 * MINUTE);
+    rig.round().await;
+    assert_eq!(rig.sts.calls(), 51 + RENEWALS);
+    assert!(!Arc::ptr_eq(&old, &rig.get("globex").await.unwrap()), "renewed, though acme's sessions end before it");
+}
+
+#[tokio::test]
+async fn a_tenant_with_many_sessions_takes_none_from_the_others() {
+    let rig = Rig::new(|config| config.max_sessions = 10);
+    for id in ["globex", "initech", "umbrella"] {
+        rig.get(id).await.unwrap();
+    }
+    for n in 0..100 {
+        rig.clock.advance(SECOND);
+        rig.get_as("acme", n).await.unwrap();
+    }
+    assert_eq!((rig.broker.sessions().len(), rig.sts.calls()), (10, 103));
+    for id in ["globex", "initech", "umbrella"] {
+        rig.get(id).await.unwrap();
+    }
+    assert_eq!(rig.sts.calls(), 103);
 }
 
 #[tokio::test]

@@ -5,6 +5,15 @@ use crate::reject::{Reason, Refusal};
 
 const NO_TIME: Duration = Duration::ZERO;
 
+/// The hundreds say whose it is.
+impl Owned for u32 {
+    type Owner = u32;
+
+    fn owner(&self) -> u32 {
+        self / 100
+    }
+}
+
 fn cache(max: usize) -> (Cache<u32, String>, Clock) {
     let clock = Clock::manual(UNIX_EPOCH + Duration::from_secs(1_000));
     (Cache::new(max, clock.clone(), IntGauge::new("held", "held").unwrap()), clock)
@@ -93,6 +102,26 @@ fn room_is_made_by_those_without_a_value_then_by_those_unused_for_longest() {
     fill(&cache, &clock, 5);
     assert_eq!(present(&cache), [1, 4, 5], "2 was unused for longest");
     assert_eq!(cache.held.get(), 3);
+}
+
+#[test]
+fn room_is_made_by_whoever_has_the_most_down_to_an_equal_share() {
+    let (cache, clock) = cache(6);
+    let present = |cache: &Cache<u32, String>, owner: u32| (0..100).filter(|n| cache.find(&Arc::new(owner * 100 + n)).is_some()).count();
+    for key in [100, 101, 200] {
+        clock.advance(Duration::from_secs(1));
+        fill(&cache, &clock, key);
+    }
+    for key in 300..350 {
+        clock.advance(Duration::from_secs(1));
+        fill(&cache, &clock, key);
+    }
+    assert_eq!([1, 2, 3].map(|owner| present(&cache, owner)), [2, 1, 3]);
+    assert!([347, 348, 349].iter().all(|key| cache.find(&Arc::new(*key)).is_some()), "its own least used went");
+    fill(&cache, &clock, 400);
+    assert_eq!([1, 2, 3, 4].map(|owner| present(&cache, owner)), [2, 1, 2, 1]);
+    fill(&cache, &clock, 201);
+    assert_eq!([1, 2, 3, 4].map(|owner| present(&cache, owner)), [1, 2, 2, 1], "of equals, the one unused for longest");
 }
 
 #[test]

@@ -18,7 +18,7 @@ pub(super) const CREDENTIALS: &[Setting] = &[
         "max_sessions",
         Kind::Scalar(Form::Count { least: 1, most: 1_000_000 }),
         "10000",
-        "Most tenant sessions held at once, which bounds memory; the ones unused for longest go first.",
+        "Most tenant sessions held at once, which bounds memory; the tenant with the most makes room for others, its longest unused first.",
     ),
     required("assume_role", Kind::Section(ASSUME_ROLE), "What is asked of STS for a tenant. Something in it must tell tenants apart."),
 ];
