@@ -331,7 +331,7 @@ def test_what_selects_the_pod_selects_it(chart, name):
                  release.one("NetworkPolicy")["spec"]["podSelector"]["matchLabels"], *(s["spec"]["selector"] for s in release.all("Service"))]
     assert len(selectors) == (4 if name == "service" else 3)
     for selector in selectors:
-        assert selector and selector.items() <= labels
+        assert selector == {"palisade": "shop-palisade"} and selector.items() <= labels
 
 
 def test_the_network_policy_blocks_metadata_and_ways_past_palisade(chart):
