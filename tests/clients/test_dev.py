@@ -1,0 +1,63 @@
+"""`palisade dev`: what it prints, pasted into a shell, shows what it says."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.palisade import binary
+from harness.process import Child, clean_environment, free_port
+
+LISTENERS = 5
+
+
+def free_ports() -> int:
+    """The first of as many free ports in a row as the sandbox takes."""
+    for _ in range(50):
+        base = free_port()
+        try:
+            for port in range(base, base + LISTENERS):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return base
+    raise RuntimeError("no free ports in a row")
+
+
+@pytest.fixture
+def sandbox(tmp_path):
+    child = Child("dev", [binary(), "dev", "--port-base", free_ports()], tmp_path, clean_environment(TMPDIR=str(tmp_path)))
+    child.wait_ready(lambda: "Ctrl-C ends" in child.stdout.read_text())
+    yield child.stdout.read_text()
+    assert child.stop() == 0
+    assert not [f for f in tmp_path.iterdir() if f.is_dir()], "the sandbox left its files behind"
+
+
+def commands(printed: str) -> str:
+    """The indented lines after the addresses."""
+    assert printed.startswith("palisade dev: ready\n")
+    text = printed.split("Paste these into another terminal.")[1]
+    return "\n".join(line for line in text.splitlines() if line.startswith("  "))
+
+
+@pytest.mark.skipif(not shutil.which("curl") and not os.environ.get("CI"), reason="the commands need curl, which is not here")
+def test_the_printed_commands_tell_the_story(sandbox, tmp_path):
+    environment = clean_environment(PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", HOME=str(tmp_path))
+    done = subprocess.run(["bash"], input=commands(sandbox), env=environment, capture_output=True, text=True, timeout=120)
+    said = done.stdout + done.stderr
+    assert "command not found" not in said and "syntax error" not in said, said
+    for expected in (
+        '"stored": "acme/hello.txt"', "hello", '"colour": "green"',             # acme works
+        "x-palisade-reason: tenant-mismatch",                                   # its token under another name
+        '"reason": "aws-denied"', '"reason": "passport-unknown"',               # the application misbehaves
+        " 429 ", " 503 ",                                                       # limits on the ingress and on the egress
+        'palisade_refusals_total{listener="egress",reason="aws-denied",tenant="acme"} 3',
+        "(AccessDenied) when calling the ListObjectsV2 operation", "welcome.txt",  # the AWS CLI on the egress
+        "(AccessDeniedException) when calling the Query operation",
+    ):
+        assert expected in said, f"{expected}\nis not in\n{said}"
