@@ -40,7 +40,7 @@ EXTRA = {
 }
 SECRET = re.compile(
     r"(secretaccesskey|secretkey|sessiontoken|accesstoken|authtoken|authorizationtoken|idtoken|jwt|password$|jointoken|privatekey$"
-    r"|presignedurl|loginurl|^token$)",
+    r"|presignedurl|loginurl|streamurl|streamkey|tokenvalue|^token$)",
     re.I,
 )
 
@@ -197,9 +197,14 @@ def write_s3():
     (ROOT / "src/aws/operation/s3_table.rs").write_text("".join(lines))
 
 
+def owner(service):
+    """The service that a row of the list is for."""
+    # S3 and S3 Control answer to one signing name, and an endpoint of one's own may serve both.
+    return "s3" if service.signing_name == "s3" else key(service.service_name, service.endpoint_prefix)
+
+
 def refused():
     """(service, operation, method, path) of every operation in the list; method and path are empty for RPC services."""
-    keys = {client: key(client, LOADER.load_service_model(client, "service-2")["metadata"]["endpointPrefix"]) for client in CLIENTS}
     rows = set()
     for line in (Path(__file__).parent / "refused_operations.txt").read_text().splitlines():
         line = line.partition("#")[0].strip()
@@ -215,9 +220,7 @@ def refused():
             service = model(client)
             operation = service.operation_model(name)
             rest = service.metadata["protocol"].startswith("rest")
-            # S3 and S3 Control answer to one signing name, and an endpoint of one's own may serve both.
-            owner = "s3" if service.signing_name == "s3" else keys[client]
-            rows.add((owner, name, *((operation.http["method"], operation.http["requestUri"]) if rest else ("", ""))))
+            rows.add((owner(service), name, *((operation.http["method"], operation.http["requestUri"]) if rest else ("", ""))))
     return rows
 
 
@@ -247,12 +250,12 @@ def secrets(shape, seen=frozenset(), depth=0):
 
 
 def print_candidates():
-    listed = {(name) for _, name, _, _ in refused()}
+    listed = {(service, name) for service, name, _, _ in refused()}
     for client in CLIENTS:
         service = model(client)
         for name in service.operation_names:
             found = sorted(set(secrets(service.operation_model(name).output_shape)))
-            if found and name not in listed:
+            if found and (owner(service), name) not in listed:
                 print(client, name, *found)
 
 

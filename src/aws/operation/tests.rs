@@ -103,6 +103,7 @@ fn what_hands_out_credentials_is_refused_however_it_is_named() {
         ("ecr", "POST", "/", &target("AmazonEC2ContainerRegistry_V20150921.getauthorizationtoken"), Some("{}")),
         ("ecr", "POST", "/", &target("GetAuthorizationToken"), Some("{}")),
         ("ssm", "POST", "/", &target("AmazonSSM.StartSession"), Some("{}")),
+        ("codebuild", "POST", "/", &target("CodeBuild_20161006.StartSandboxConnection"), Some("{}")),
         ("ecs", "POST", "/", &target("AmazonEC2ContainerServiceV20141113.ExecuteCommand"), Some("{}")),
         ("cognito-idp", "POST", "/", &target("AWSCognitoIdentityProviderService.InitiateAuth"), Some("{}")),
         // Action, in query and body
@@ -139,6 +140,9 @@ fn what_hands_out_credentials_is_refused_however_it_is_named() {
         ("datazone", "GET", "/v2/domains/d/environments/e/credentials", &[], None),
         ("deadline", "GET", "/2023-10-12/farms/f/queues/q/user-roles", &[], None),
         ("ivschat", "POST", "/CreateChatToken", &[], None),
+        ("ivs", "POST", "/GetStreamKey", &[], None),
+        ("gameliftstreams", "POST", "/streamgroups/g/streamsessions/s/access", &[], None),
+        ("gameliftstreams", "GET", "/streamgroups/g/streamurls/u", &[], None),
         ("apigateway", "POST", "/apikeys", &[], None),
         ("amazing-new-service", "POST", "/CreateChatToken", &[], None),
         ("amazing-new-service", "POST", "/", &target("New.AssumeRole"), Some("{}")),
