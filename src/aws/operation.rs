@@ -126,17 +126,50 @@ fn is_s3(service: Option<&Service>) -> bool {
 }
 
 /// `Action` in a form body.
+///
+/// # Errors
+/// `OperationAmbiguous` also where another reader could see another form than we do: after decompression, in another
+/// character set, or by another of several types. A body that is no form may be compressed, as SDKs do with large metrics.
 fn in_body(service: Option<&Service>, method: &Method, headers: &HeaderMap, body: Option<&[u8]>) -> Result<Option<String>, Refusal> {
     // A service that speaks nothing else reads its body as a form, whatever it is called.
     let query_only = service.is_some_and(|s| s.protocols.iter().all(|p| matches!(p, Dialect::Query | Dialect::Ec2Query)));
-    let content_type = headers.get(header::CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase());
+    let content_type = content_type(headers)?;
     let says_form = content_type.as_deref().map(|text| text.trim_start().starts_with("application/x-www-form-urlencoded"));
     match body {
         _ if matches!(*method, Method::GET | Method::HEAD) && body.is_none_or(<[u8]>::is_empty) => Ok(None),
-        Some(body) if query_only || says_form.unwrap_or(true) => Pairs::parse(body).operation(),
+        Some(body) if query_only || says_form.unwrap_or(true) => {
+            check_plain(headers, content_type.as_deref().unwrap_or_default())?;
+            Pairs::parse(body).operation()
+        }
         None if query_only || says_form.unwrap_or(false) => Err(ambiguous("a form body that streams cannot be read")),
         Some(_) | None => Ok(None),
     }
+}
+
+/// The one `Content-Type`, in lower case.
+fn content_type(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+    let mut values = headers.get_all(header::CONTENT_TYPE).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    // Repeated headers may also arrive joined by a comma.
+    if values.next().is_some() || value.as_bytes().contains(&b',') {
+        return Err(ambiguous("Content-Type is there more than once"));
+    }
+    Ok(Some(String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase()))
+}
+
+/// Refuses a form whose bytes are not the text that the service gets.
+fn check_plain(headers: &HeaderMap, content_type: &str) -> Result<(), Refusal> {
+    let identity = |coding: &[u8]| coding.trim_ascii().eq_ignore_ascii_case(b"identity");
+    if !headers.get_all(header::CONTENT_ENCODING).iter().all(|value| value.as_bytes().split(|b| *b == b',').all(identity)) {
+        return Err(ambiguous("a compressed form body cannot be read"));
+    }
+    for parameter in content_type.split(';').skip(1).map(str::trim).filter(|parameter| parameter.starts_with("charset")) {
+        let charset = parameter.strip_prefix("charset").and_then(|rest| rest.trim_start().strip_prefix('=')).unwrap_or_default();
+        if !matches!(charset.trim().trim_matches('"'), "utf-8" | "utf8") {
+            return Err(ambiguous("a form body in another character set than UTF-8 cannot be read"));
+        }
+    }
+    Ok(())
 }
 
 /// `/service/S/operation/O`, with anything before it (Smithy RPC v2 CBOR).

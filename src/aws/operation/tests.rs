@@ -175,6 +175,52 @@ fn a_request_that_can_be_read_in_two_ways_is_refused() {
 }
 
 #[test]
+fn a_form_that_another_reader_decodes_differently_is_refused() {
+    let json = ("content-type", "application/json");
+    let encoded = |value: &'static str| ("content-encoding", value);
+    let typed = |value: &'static str| ("content-type", value);
+    let create_key = Some("Action=CreateAccessKey");
+    for list in [
+        &[json, FORM][..],
+        &[FORM, json],
+        &[FORM, FORM],
+        &[typed("application/json, application/x-www-form-urlencoded")],
+        &[FORM, encoded("gzip")],
+        &[FORM, encoded("identity, gzip")],
+        &[FORM, encoded("identity"), encoded("deflate")],
+        &[encoded("gzip")],
+        &[typed("application/x-www-form-urlencoded; charset=utf-16")],
+        &[typed("application/x-www-form-urlencoded; Charset = \"IBM037\"")],
+        &[typed("application/x-www-form-urlencoded; charset=utf-8; charset=utf-7")],
+        &[typed("application/x-www-form-urlencoded; charset*=utf-16''x")],
+        &[typed("text/plain; charset=utf-16")],
+    ] {
+        // What we read from it is harmless or nothing; what somebody else reads need not be.
+        for body in [create_key, Some("Action=ListUsers"), Some("\0A\0c\0t\0i\0o\0n")] {
+            assert_eq!(named("iam", "POST", "/", list, body), Err(Reason::OperationAmbiguous), "{list:?} {body:?}");
+        }
+    }
+    // A service that speaks other protocols beside Query, whose operation is named elsewhere too.
+    let put = ("x-amz-target", "GraniteServiceVersion20100801.PutMetricData");
+    for list in [&[put, json, FORM][..], &[put, FORM, encoded("gzip")], &[put, encoded("gzip")]] {
+        assert_eq!(named("monitoring", "POST", "/", list, Some("x")), Err(Reason::OperationAmbiguous), "{list:?}");
+    }
+    // SDKs compress large metrics; what is no form names its operation outside the body.
+    let some = |name: &str| Ok(Some(name.to_owned()));
+    let json10 = typed("application/x-amz-json-1.0");
+    assert_eq!(named("monitoring", "POST", "/", &[put, json10, encoded("gzip")], Some("\u{1f}")), some("PutMetricData"));
+    for content_type in ["application/x-www-form-urlencoded; charset=\"UTF-8\"", "application/x-www-form-urlencoded;charset=utf8;"] {
+        let list = [typed(content_type), encoded("Identity")];
+        assert_eq!(named("sns", "POST", "/", &list, Some("Action=Publish")), some("Publish"), "{content_type}");
+    }
+    // Neither REST services nor S3 read an operation from a body.
+    for key in ["lambda", "execute-api"] {
+        assert_eq!(named(key, "POST", "/x", &[FORM, json, encoded("gzip")], Some("x")), Ok(None), "{key}");
+    }
+    assert_eq!(named("s3", "PUT", "/b/k", &[FORM, json, encoded("gzip")], None), some("PutObject"));
+}
+
+#[test]
 fn services_that_only_hand_out_credentials_cannot_be_configured() {
     for name in
         ["sts", "STS", "sso", "sso-oidc", "signin", "cognito-identity", "rds-db", "dsql", "eks-auth", "rolesanywhere", "kafka-cluster"]
