@@ -112,7 +112,8 @@ fn find_service(labels: &[&str], configured: impl Fn(&str) -> bool) -> Option<(S
             "ddb" => known("dynamodb"),
             "queue" => known("sqs"),
             "s3-accesspoint" => Some(("s3".to_owned(), start, Kind::AccessPoint)),
-            _ if name.starts_with("s3express-") => known("s3express"),
+            // One label, the zone: with anything after it the name may be a customer's load balancer.
+            _ if name.starts_with("s3express-") && !name.contains('.') => known("s3express"),
             _ => match Service::labelled(name) {
                 Some(service) => known(service.key),
                 None if configured(name) => known(name),

@@ -17,7 +17,21 @@ fn endpoint(authority: &str) -> Option<Endpoint> {
 
 /// Two regions, S3, DynamoDB and some others; `sqs` at an emulator, `ours` a key of the operator's own.
 fn config() -> EgressConfig {
-    let plain = ["s3", "s3-control", "dynamodb", "dynamodbstreams", "sns", "email", "aoss", "es", "execute-api", "iam", "kms", "lambda"];
+    let plain = [
+        "s3",
+        "s3-control",
+        "s3express",
+        "dynamodb",
+        "dynamodbstreams",
+        "sns",
+        "email",
+        "aoss",
+        "es",
+        "execute-api",
+        "iam",
+        "kms",
+        "lambda",
+    ];
     let mut services: BTreeMap<_, _> = plain.iter().map(|key| ((*key).to_owned(), service())).collect();
     services.insert("sqs".to_owned(), ServiceConfig { endpoint: endpoint("127.0.0.1:5000"), ..service() });
     let ours = ServiceConfig {
@@ -134,6 +148,8 @@ fn aws_host_names_are_understood() {
         ("streams.dynamodb.eu-west-1.amazonaws.com", "dynamodbstreams", "eu-west-1", "", None),
         ("111122223333.s3-control.eu-west-1.amazonaws.com", "s3-control", "eu-west-1", "", None),
         ("ap-111122223333.s3-accesspoint.eu-west-1.amazonaws.com", "s3", "eu-west-1", "", Some("ap-111122223333")),
+        ("s3express-euw1-az1.eu-west-1.amazonaws.com", "s3express", "eu-west-1", "", None),
+        ("b--euw1-az1--x-s3.s3express-euw1-az1.eu-west-1.amazonaws.com", "s3express", "eu-west-1", "", Some("b--euw1-az1--x-s3")),
         ("abc123.eu-west-1.aoss.amazonaws.com", "aoss", "eu-west-1", "", None),
         ("search-logs-x1.eu-west-1.es.amazonaws.com", "es", "eu-west-1", "", None),
         ("abc123.execute-api.eu-west-1.amazonaws.com", "execute-api", "eu-west-1", "", None),
@@ -190,6 +206,9 @@ fn hosts_that_are_neither_awss_nor_ours_are_refused() {
         "elb-name.eu-west-1.elb.amazonaws.com",
         "ec2-1-2-3-4.eu-west-1.compute.amazonaws.com",
         "bucket.s3-website-eu-west-1.amazonaws.com",
+        "s3express-evil.elb.eu-west-1.amazonaws.com",
+        "x.s3express-evil.elb.eu-west-1.amazonaws.com",
+        "s3express-evil.compute.amazonaws.com",
         "x.dynamodb.eu-west-1.amazonaws.com",
         "1234.ddb.eu-west-1.amazonaws.com",
         "s3-accesspoint.eu-west-1.amazonaws.com",
