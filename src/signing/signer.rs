@@ -23,6 +23,20 @@ use crate::{
 
 const AMZ_DATE: HeaderName = HeaderName::from_static("x-amz-date");
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+/// Not for AWS: what says something about the way to us, and what would replace the method that was looked at.
+const REMOVED: &[&str] = &[
+    "expect",
+    "trailer",
+    "forwarded",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-real-ip",
+];
 
 /// A request as it goes out. There is no mutable access to it: what was signed is what is sent.
 #[derive(Debug)]
@@ -108,10 +122,9 @@ pub fn sign(request: CredentialedRequest, now: SystemTime) -> Result<(SignedRequ
     Ok((SignedRequest { parts }, receipt))
 }
 
-/// Headers that say something about the way to us, not about the request.
 fn clean(headers: &mut HeaderMap) {
-    for name in ["expect", "trailer", "forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via"] {
-        headers.remove(name);
+    for name in REMOVED {
+        headers.remove(*name);
     }
 }
 

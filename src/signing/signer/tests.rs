@@ -139,6 +139,22 @@ fn the_headers_that_carry_secrets_are_marked() {
     assert_eq!(headers[AMZ_DATE], "20251122T000000Z");
 }
 
+#[test]
+fn nothing_replaces_the_method_or_tells_of_the_way_here() {
+    let mut headers = HeaderMap::new();
+    for name in REMOVED.iter().chain(&["x-amz-meta-a", "content-type"]) {
+        headers.append(*name, HeaderValue::from_static("DELETE"));
+        headers.append(*name, HeaderValue::from_static("b"));
+    }
+    for name in ["x-http-method", "x-http-method-override", "x-method-override"] {
+        assert!(headers.contains_key(name), "{name} is not in the list");
+    }
+    clean(&mut headers);
+    let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+    left.sort_unstable();
+    assert_eq!(left, ["content-type", "x-amz-meta-a"]);
+}
+
 proptest! {
     #[test]
     fn agrees_with_the_reference_on_any_target(
