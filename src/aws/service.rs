@@ -92,6 +92,20 @@ pub(crate) fn regional_host(service: Option<&Service>, label: &str, region: &str
     }
 }
 
+/// How a host of the service `key` looks, where such hosts belong to customers, of whatever account.
+///
+/// The owner of such a host gets the requests that are sent to it, signature and session token included. So it has to be the
+/// configuration that names it, and never the request.
+pub fn customers_host(key: &str) -> Option<&'static str> {
+    match key {
+        "aoss" => Some("https://ID.REGION.aoss.amazonaws.com"),
+        "appsync-api" => Some("https://ID.appsync-api.REGION.amazonaws.com"),
+        "es" => Some("https://search-NAME-ID.REGION.es.amazonaws.com"),
+        "execute-api" => Some("https://ID.execute-api.REGION.amazonaws.com"),
+        _ => None,
+    }
+}
+
 /// A row of the table.
 const fn row(
     key: &'static str,

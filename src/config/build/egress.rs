@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::{Section, identity::secured, listener, parse};
-use crate::config::{EgressConfig, Endpoint, Proofs, ServiceConfig, TimeoutsConfig, error::quote};
+use crate::{
+    aws::service::customers_host,
+    config::{EgressConfig, Endpoint, Proofs, ServiceConfig, TimeoutsConfig, error::quote},
+};
 
 pub(super) fn egress(section: &Section<'_>, top: &Section<'_>, has_ingress: bool) -> Option<EgressConfig> {
     let listen = section.all("listen", parse::address);
@@ -57,6 +60,17 @@ fn services(section: &Section<'_>) -> Option<BTreeMap<String, ServiceConfig>> {
     for (name, service) in section.sections("services") {
         if let Some(why) = refused_service(&name) {
             section.wrong_entry("services", &name, format!("cannot be allowed: {why}"), "remove it");
+        }
+        if let Some(host) = customers_host(&name)
+            && !service.has("endpoint")
+        {
+            service.wrong(
+                "endpoint",
+                format!(
+                    "is missing, and hosts of {name} belong to whoever made them: the application could have requests signed for anybody's"
+                ),
+                format!("give your own, such as {host}; for a second one, make up a name and set signing_name"),
+            );
         }
         match self::service(&service) {
             Some(service) => drop(services.insert(name, service)),

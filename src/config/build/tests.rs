@@ -239,6 +239,16 @@ fn broken_files_are_told_what_is_wrong_and_where() {
             "{s3: {endpoint: 'https://a', insecure: true}}",
             &["P:4:52: egress.services.s3.insecure: has no effect: endpoint is https; remove it"],
         ),
+        (
+            "{s3: {}}",
+            "{s3: {}, execute-api: {}, es: {region: eu-west-1}, aoss: , appsync-api: {endpoint: 'https://a.example.com'}}",
+            &[
+                "P:4:22: egress.services.execute-api.endpoint: is missing, and hosts of execute-api belong to whoever made them: the \
+                 application could have requests signed for anybody's; give your own, such as https://ID.execute-api.REGION.amazonaws.com",
+                "P:4:39: egress.services.es.endpoint: is missing",
+                "P:4:64: egress.services.aoss.endpoint: is missing",
+            ],
+        ),
         ("{s3: {}}", "{s3: {insecure: true}}", &["P:4:29: egress.services.s3.insecure: has no effect without endpoint"]),
         ("{s3: {}}", "{s3: {ca: absent}}", &["P:4:23: egress.services.s3.ca: "]),
         ("{s3: {}}", "{s3: {}}\n  regions: [eu-central-1]", &["P:5:3: egress.regions: does not contain egress.region, eu-west-1; add it"]),

@@ -30,7 +30,12 @@ pub(super) const EGRESS: &[Setting] = &[
 ];
 
 const SERVICE: &[Setting] = &[
-    optional("endpoint", ENDPOINT, "Where to send requests instead of AWS's own host name: a VPC endpoint, an emulator."),
+    optional(
+        "endpoint",
+        ENDPOINT,
+        "Where to send requests instead of AWS's own host name: a VPC endpoint, an emulator. Has to be given for `aoss`, `appsync-api`, \
+         `es` and `execute-api`, whose hosts belong to customers.",
+    ),
     default("insecure", INSECURE, "false", INSECURE_ABOUT),
     optional("ca", PATH, "PEM file of extra roots for this service."),
     optional("region", REGION, "Region to sign for, whatever the request says: for global services and emulators."),
