@@ -127,6 +127,7 @@ impl Writer {
     fn string(&mut self, text: &str) -> Result<(), TemplateError> {
         self.literal.push('"');
         let mut rest = text;
+        let mut wildcard = parse::Before::default();
         while let Some(brace) = rest.find(['{', '}']) {
             let before = &rest[..brace];
             escape(before, &mut self.literal);
@@ -135,11 +136,15 @@ impl Writer {
                     return Err(TemplateError(format!("${{{name}}} is no policy variable; write {{{name}}} for the placeholder")));
                 }
                 let end = policy_variable(&rest[brace..])?;
+                wildcard = wildcard.then(before.strip_suffix('$').unwrap_or(before)).then_value();
                 escape(&rest[brace..brace + end], &mut self.literal);
                 &rest[brace + end..]
             } else {
                 let (name, after) = parse::placeholder(&rest[brace..])?;
+                wildcard = wildcard.then(before);
+                parse::check_start(&name, wildcard)?;
                 self.check_end(&name, after)?;
+                wildcard = wildcard.then_value();
                 self.segments.push(Segment::Literal(std::mem::take(&mut self.literal)));
                 self.segments.push(Segment::Placeholder(name));
                 after

@@ -4,6 +4,9 @@
 //! also begins `acme-eu-`. So where a rendering is matched (ARNs, tags, policies), `{tenant.id}` may not be followed by a
 //! byte that can stand in an id, nothing at all may be followed by another placeholder, and no placeholder by a wildcard.
 //! `/` and `#` are outside the id alphabet and make good separators.
+//!
+//! The same holds in front: `*-{tenant.id}` rendered for `eu` also matches what belongs to `acme-eu`. So between a wildcard
+//! and `{tenant.id}` there has to be such a separator, and no placeholder may directly follow a wildcard.
 
 use super::{ClaimPath, Name, Segment, TemplateError};
 use crate::tenant::TenantId;
@@ -71,6 +74,47 @@ pub(super) fn check_end(name: &Name, next: u8) -> Result<(), TemplateError> {
         if wildcard { format!("\"c1{next}\" also matches \"c10\"") } else { format!("\"acme{next}\" also begins \"acme{next}eu{next}\"") };
     Err(TemplateError(format!(
         "{{{name}}} is directly followed by '{next}', and {example}; separate with a character outside the id alphabet, such as / or #"
+    )))
+}
+
+/// How the text before a placeholder ends, as far as wildcards are concerned.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Before {
+    /// Nothing that could match a part of an id.
+    #[default]
+    Closed,
+    /// A wildcard.
+    Wildcard,
+    /// A wildcard, and after it only what can stand in an id.
+    RunOn,
+}
+
+impl Before {
+    /// After `text` too.
+    pub(super) fn then(self, text: &str) -> Self {
+        text.bytes().fold(self, |before, byte| match byte {
+            b'*' | b'?' => Self::Wildcard,
+            _ if TenantId::is_id_byte(byte) => before.then_value(),
+            _ => Self::Closed,
+        })
+    }
+
+    /// After the value of a placeholder or policy variable too, which may consist of anything that can stand in an id.
+    pub(super) fn then_value(self) -> Self {
+        if self == Self::Closed { Self::Closed } else { Self::RunOn }
+    }
+}
+
+/// Refuses `name` where a wildcard before it could match the beginning of a longer value.
+pub(super) fn check_start(name: &Name, before: Before) -> Result<(), TemplateError> {
+    let what = match before {
+        Before::Wildcard => "directly follows a wildcard",
+        Before::RunOn if *name == Name::TenantId => "follows a wildcard without a separator between them",
+        Before::RunOn | Before::Closed => return Ok(()),
+    };
+    Err(TemplateError(format!(
+        "{{{name}}} {what}, and \"*-eu\" also matches \"acme-eu\" and \"x-acme-eu\"; separate with a character outside the id alphabet, \
+         such as / or #"
     )))
 }
 

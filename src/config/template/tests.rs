@@ -203,6 +203,37 @@ fn a_policy_with_an_open_end_does_not_load() {
 }
 
 #[test]
+fn a_policy_with_an_open_start_does_not_load() {
+    for resource in [
+        "*-{tenant.id}",
+        "*{tenant.id}",
+        "?{tenant.id}/*",
+        "a*b.{tenant.id}",
+        "x/*-{cell}-{tenant.id}",
+        "*-${aws:username}-{tenant.id}",
+        "{cell}/*_{tenant.id}/x",
+        "*{cell}/x",
+        "*/{tenant.id}/??{subject}",
+    ] {
+        let error = JsonTemplate::parse(&format!(r#"{{"Resource":"arn:aws:dynamodb:::table/{resource}"}}"#)).expect_err(resource);
+        assert!(error.to_string().contains("wildcard") && error.to_string().contains("such as / or #"), "{resource}: {error}");
+    }
+    for resource in [
+        "*/{tenant.id}",
+        "*/x-{tenant.id}",
+        "*#{tenant.id}/*",
+        "a*:{tenant.id}",
+        "t-{tenant.id}",
+        "*-c{cell}",
+        "*/${aws:username}-{tenant.id}",
+    ] {
+        JsonTemplate::parse(&format!(r#"{{"Resource":"arn:aws:dynamodb:::table/{resource}"}}"#)).expect(resource);
+    }
+    // Each string stands for itself.
+    JsonTemplate::parse(r#"{"Action":"s3:*","Resource":["*","{tenant.id}"]}"#).unwrap();
+}
+
+#[test]
 fn broken_policies_do_not_load() {
     for (text, complaint) in [
         ("", "not JSON"),
