@@ -146,8 +146,6 @@ reasons! {
     TenantUnknown = "tenant-unknown", FORBIDDEN, AccessDenied, "The tenant is not available.";
     /// The directory says that the tenant is suspended.
     TenantSuspended = "tenant-suspended", FORBIDDEN, AccessDenied, "The tenant is not available.";
-    /// The directory cannot be consulted.
-    DirectoryUnavailable = "directory-unavailable", SERVICE_UNAVAILABLE, ServiceUnavailable, "The tenant cannot be looked up at the moment.";
 
     /// No proof.
     TokenMissing = "token-missing", UNAUTHORIZED, MissingToken, "The request carries no token.";
@@ -234,8 +232,6 @@ reasons! {
     UpstreamTimeout = "upstream-timeout", GATEWAY_TIMEOUT, ServiceUnavailable, "The upstream did not answer in time.";
     /// Nothing at this path.
     NotFound = "not-found", NOT_FOUND, Invalid, "There is nothing here.";
-    /// The process is draining.
-    Draining = "draining", SERVICE_UNAVAILABLE, ServiceUnavailable, "The proxy is shutting down.";
     /// Too much is being held in memory for other requests.
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, ServiceUnavailable, "The proxy is too busy.";
     /// A fault of Palisade's own.
