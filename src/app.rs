@@ -1,10 +1,12 @@
 //! Everything wired together, in one place, in the order in which it depends on each other.
 
 mod keys;
+mod probe;
 mod ready;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
+pub use self::probe::probe;
 use self::{
     keys::KeysUri,
     ready::{State, Vendor},
@@ -99,6 +101,16 @@ pub enum StartError {
     /// Roots for upstreams are unusable.
     #[error("{0}")]
     Upstream(#[from] upstream::SetupError),
+}
+
+impl StartError {
+    /// Whether the configuration, or a file that it names, has to be corrected before a start can succeed.
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::Credentials(_) | Self::Directory(_) | Self::Tls(_) | Self::Upstream(_) => true,
+            Self::Bind { .. } | Self::Metrics(_) | Self::Thread(_) => false,
+        }
+    }
 }
 
 /// A process that is ready to serve.

@@ -45,3 +45,12 @@ pub use self::{
     source::{BaseIdentity, BaseIdentityError},
     sts::{IssuedCredentials, SdkSts, TenantSts},
 };
+use crate::config::StsConfig;
+
+/// Whether the roots of `credentials.sts.ca`, where it is set, can be used.
+///
+/// # Errors
+/// They cannot.
+pub fn check_roots(config: &StsConfig) -> Result<(), SetupError> {
+    http::client(config.ca.as_deref()).map(drop)
+}

@@ -27,7 +27,7 @@ use hyper_util::client::legacy::{self, Client, connect::Connect};
 pub use self::{
     app::AppClient,
     aws::AwsClient,
-    connect::SetupError,
+    connect::{SetupError, check_roots},
     fetch::{FetchError, Fetcher, https_client},
     resolve::is_forbidden,
 };

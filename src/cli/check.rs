@@ -1,4 +1,4 @@
-//! `palisade check`: validates a configuration and opens no port.
+//! `palisade check`: validates a configuration and the files that it names. Opens no port and calls nobody.
 //!
 //! Errors go to standard error, one a line, and end with exit code 2. What can be run but weakens the security claim is said
 //! as well, as a warning: it is a decision to take on purpose.
@@ -14,6 +14,7 @@ use std::{
 
 use super::MISUSED;
 use crate::{
+    app,
     config::{Config, CredentialsSource, DirectoryConfig, Endpoint, JwksSource},
     directory::Directory,
 };
@@ -26,7 +27,7 @@ pub struct Args {
     pub config: PathBuf,
 }
 
-/// Validates the file, and the tenant records that it names.
+/// Validates the file, and the tenant records, certificates and keys that it names.
 pub fn run(args: &Args) -> ExitCode {
     let code = check(&args.config, &|name| std::env::var(name).ok(), &mut io::stdout().lock(), &mut io::stderr().lock());
     // Where nobody reads, the exit code still says it.
@@ -34,11 +35,20 @@ pub fn run(args: &Args) -> ExitCode {
 }
 
 fn check(path: &Path, env: &dyn Fn(&str) -> Option<String>, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
-    let loaded = Config::load(path, env).and_then(|config| Directory::open(&config.directory).map(|directory| (config, directory)));
-    let (config, directory) = match loaded {
-        Ok(loaded) => loaded,
+    let config = match Config::load(path, env) {
+        Ok(config) => config,
         Err(errors) => {
             writeln!(err, "{errors}")?;
+            return Ok(MISUSED);
+        }
+    };
+    let probed = app::probe(&config, &path.display().to_string());
+    let directory = match (Directory::open(&config.directory), probed) {
+        (Ok(directory), Ok(())) => directory,
+        (opened, probed) => {
+            for errors in [opened.err(), probed.err()].into_iter().flatten() {
+                writeln!(err, "{errors}")?;
+            }
             return Ok(MISUSED);
         }
     };
@@ -139,13 +149,15 @@ fn is_loopback(host: &str) -> bool {
 }
 
 #[cfg(test)]
+#[cfg(feature = "sandbox")]
 mod tests {
     use std::fs;
 
     use super::*;
+    use crate::server::tls::tests::Issued;
 
     const CONFIG: &str = "
-ingress: {tls: {certificate: c, private_key: c}, upstream: http://127.0.0.1:8080}
+ingress: {tls: {certificate: tls.crt, private_key: tls.key}, upstream: http://127.0.0.1:8080}
 egress: {region: eu-west-1, services: {s3: {}}}
 identity: {issuers: [{issuer: i, audience: a, jwks: {uri: https://idp.example.com/keys}}]}
 tenants: {directory: {file: tenants.yaml}}
@@ -157,7 +169,11 @@ credentials:
     /// Exit code, standard output, standard error; the folder's name is replaced by `F`.
     fn check_text(config: &str, tenants: &str) -> (u8, String, String) {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("c"), "x").unwrap();
+        let (issued, other) = (Issued::new(), Issued::new());
+        fs::copy(&issued.files.certificate, folder.path().join("tls.crt")).unwrap();
+        fs::copy(&issued.files.private_key, folder.path().join("tls.key")).unwrap();
+        fs::copy(&other.files.private_key, folder.path().join("other.key")).unwrap();
+        fs::write(folder.path().join("junk"), "x").unwrap();
         fs::write(folder.path().join("tenants.yaml"), tenants).unwrap();
         fs::write(folder.path().join("p.yaml"), config).unwrap();
         let (mut out, mut err) = (Vec::new(), Vec::new());
@@ -183,6 +199,28 @@ credentials:
         let (mut out, mut err) = (Vec::new(), Vec::new());
         assert_eq!(check(Path::new("/nowhere.yaml"), &|_| None, &mut out, &mut err).unwrap(), 2);
         assert!(String::from_utf8(err).unwrap().starts_with("/nowhere.yaml: cannot be read"));
+    }
+
+    #[test]
+    fn files_that_a_start_would_fail_on_are_errors() {
+        for (old, new, key, why) in [
+            ("certificate: tls.crt", "certificate: junk", "ingress.tls", "F/junk: it holds no PEM certificate"),
+            ("private_key: tls.key", "private_key: junk", "ingress.tls", "F/junk: it holds no PEM private key"),
+            ("private_key: tls.key", "private_key: other.key", "ingress.tls", "F/other.key is not the key of the first certificate"),
+            ("{uri: https://idp.example.com/keys}", "{file: junk}", "identity.issuers[0].jwks.file", "F/junk: the answer is not JSON"),
+            ("/keys}", "/keys, ca: junk}", "identity.issuers[0].jwks.ca", "F/junk: it holds no PEM certificate"),
+            ("{s3: {}}", "{s3: {}}, ca: junk", "egress.ca", "F/junk: it holds no PEM certificate"),
+            ("{s3: {}}", "{s3: {ca: junk}}", "egress.services.s3.ca", "F/junk: it holds no PEM certificate"),
+            ("  source:", "  sts: {ca: junk}\n  source:", "credentials.sts.ca", "F/junk: not a PEM file of certificates"),
+        ] {
+            let (code, out, err) = check_text(&CONFIG.replace(old, new), "tenants: {}");
+            assert_eq!((code, out.as_str()), (2, ""), "{new}");
+            assert!(err.starts_with(&format!("F/p.yaml: {key}: {why}")) && err.lines().count() == 1, "{new}: {err}");
+        }
+        let both = CONFIG.replace("tls.crt", "junk").replace("{s3: {}}", "{s3: {ca: junk}}");
+        let (code, _, err) = check_text(&both, "tenants: {x: {}}");
+        assert_eq!((code, err.lines().count()), (2, 3), "{err}");
+        assert_eq!(check_text(&CONFIG.replace("{s3: {}}", "{s3: {ca: tls.crt}}, ca: tls.crt"), "tenants: {}").0, 0);
     }
 
     #[test]
@@ -215,7 +253,7 @@ credentials:
             assert!(err.contains(said), "{said}: {err}");
         }
         let chained =
-            CONFIG.replace("{default_chain: {}}", "{web_identity: {token_file: c, role_arn: 'arn:aws:iam::111122223333:role/base'}}");
+            CONFIG.replace("{default_chain: {}}", "{web_identity: {token_file: junk, role_arn: 'arn:aws:iam::111122223333:role/base'}}");
         let (_, _, err) = check_text(
             &chained.replace("{role_arn: 'arn:aws:iam::111122223333:role/{", "{duration: 2h, role_arn: 'arn:aws:iam::111122223333:role/{"),
             "tenants: {}",

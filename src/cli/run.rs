@@ -29,7 +29,7 @@ pub struct Args {
     config: PathBuf,
 }
 
-/// Runs the proxy. Exits 2 on a configuration that is wrong, 1 when it cannot start or failed.
+/// Runs the proxy. Exits 2 on a configuration or a file of its that is wrong, 1 when it cannot start otherwise or failed.
 pub async fn run(args: Args) -> ExitCode {
     let config = match Config::load(&args.config, &|name| std::env::var(name).ok()) {
         Ok(config) => config,
@@ -49,7 +49,7 @@ pub async fn run(args: Args) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(%error, "cannot start");
-            FAILED.into()
+            exit_code(&error).into()
         }
     };
     log.flush(FLUSH);
@@ -65,6 +65,10 @@ async fn serve(config: Config) -> Result<(), StartError> {
     app.run(termination()).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+fn exit_code(error: &StartError) -> u8 {
+    if error.is_configuration() { MISUSED } else { FAILED }
 }
 
 /// SIGTERM or SIGINT.
@@ -95,4 +99,50 @@ pub(super) fn start_logging(level: tracing::Level) -> io::Result<LineQueue> {
     let lines = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(move || writer.clone());
     let _ = tracing_subscriber::registry().with(lines).with(filter).try_init();
     Ok(queue)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, net::TcpListener};
+
+    use super::*;
+
+    const CONFIG: &str = "
+egress: {listen: '127.0.0.1:0', region: eu-west-1, services: {s3: {}}}
+identity: {issuers: [{issuer: i, audience: a, jwks: {uri: https://idp.example.com/keys}}]}
+tenants: {directory: {any: {}}}
+credentials:
+  source: {static: {access_key_id: AKIAEXAMPLE, secret_access_key: {env: X}}}
+  assume_role: {role_arn: 'arn:aws:iam::111122223333:role/{tenant.id}'}
+admin: {listen: '127.0.0.1:0'}
+probes: {listen: '127.0.0.1:0'}
+";
+
+    /// The exit code of a start that fails.
+    async fn code(config: &str) -> u8 {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("junk"), "x").unwrap();
+        let path = folder.path().join("p.yaml");
+        fs::write(&path, config).unwrap();
+        let config = Config::load(&path, &|_| Some("secret".to_owned())).unwrap_or_else(|errors| panic!("{errors}"));
+        exit_code(&serve(config).await.expect_err("it started"))
+    }
+
+    #[tokio::test]
+    async fn a_wrong_file_is_a_wrong_configuration_and_a_taken_port_is_not() {
+        let ingress = "ingress: {listen: '127.0.0.1:0', tls: {certificate: junk, private_key: junk}, upstream: http://127.0.0.1:8080}";
+        for wrong in [
+            format!("{CONFIG}{ingress}\n"),
+            CONFIG.replace("{any: {}}", "{file: junk}"),
+            CONFIG.replace("services:", "ca: junk, services:"),
+            CONFIG.replace("{s3: {}}", "{s3: {ca: junk}}"),
+            CONFIG.replace("/keys", "/keys, ca: junk"),
+            CONFIG.replace("  source:", "  sts: {ca: junk}\n  source:"),
+        ] {
+            assert_eq!(code(&wrong).await, MISUSED, "{wrong}");
+        }
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap().to_string();
+        assert_eq!(code(&CONFIG.replace("probes: {listen: '127.0.0.1:0", &format!("probes: {{listen: '{address}"))).await, FAILED);
+    }
 }

@@ -124,19 +124,28 @@ impl Jwks {
 }
 
 /// Keys in a local file.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct KeysFile(pub std::path::PathBuf);
+
+impl KeysFile {
+    /// Whether the file holds keys that can be used. The error names the file.
+    pub fn check(&self) -> Result<(), String> {
+        KeySet::parse(&self.read()?).map(drop).map_err(|error| format!("{}: {error}", self.0.display()))
+    }
+
+    fn read(&self) -> Result<Bytes, String> {
+        let describe = |e: std::io::Error| format!("{}: {e}", self.0.display());
+        if std::fs::metadata(&self.0).map_err(describe)?.len() > MAX_BYTES as u64 {
+            return Err(format!("{}: larger than {MAX_BYTES} bytes", self.0.display()));
+        }
+        std::fs::read(&self.0).map(Bytes::from).map_err(describe)
+    }
+}
 
 impl FetchKeys for KeysFile {
     fn fetch(&self) -> BoxFuture<'_, Result<Bytes, String>> {
-        Box::pin(async move {
-            let describe = |e: std::io::Error| format!("{}: {e}", self.0.display());
-            let size = tokio::fs::metadata(&self.0).await.map_err(describe)?.len();
-            if size > MAX_BYTES as u64 {
-                return Err(format!("{}: larger than {MAX_BYTES} bytes", self.0.display()));
-            }
-            tokio::fs::read(&self.0).await.map(Bytes::from).map_err(describe)
-        })
+        let file = self.clone();
+        Box::pin(async move { tokio::task::spawn_blocking(move || file.read()).await.unwrap_or_else(|error| Err(error.to_string())) })
     }
 }
 

@@ -56,6 +56,11 @@ impl ReloadingTls {
         Ok(Arc::new(tls))
     }
 
+    /// Whether [`ReloadingTls::load`] would take the files.
+    pub fn check(files: &TlsConfig) -> Result<(), TlsError> {
+        files::certified_key(files).map(drop)
+    }
+
     /// For accepting connections. Each handshake takes the certificate that is current then.
     pub fn server_config(&self) -> Arc<rustls::ServerConfig> {
         self.server_config.clone()

@@ -69,6 +69,11 @@ pub(super) fn add_roots(roots: &mut RootCertStore, ca: Option<&Path>) -> Result<
     Ok(())
 }
 
+/// Whether the roots of a PEM file can be used.
+pub fn check_roots(ca: &Path) -> Result<(), SetupError> {
+    add_roots(&mut RootCertStore::empty(), Some(ca))
+}
+
 /// TLS 1.2 and 1.3 towards servers that `roots` vouch for. Without roots, no server is trusted.
 pub(super) fn client_config(roots: RootCertStore) -> Result<ClientConfig, SetupError> {
     let builder = ClientConfig::builder_with_provider(tls::provider()).with_safe_default_protocol_versions()?;

@@ -1,0 +1,52 @@
+//! What `palisade check` tries: every file that a start would use. Opens no port and calls nobody.
+
+use crate::{
+    config::{Config, ConfigError, ConfigErrors, JwksSource},
+    credentials,
+    identity::jwks::KeysFile,
+    server::ReloadingTls,
+    upstream::{self, AwsClient},
+};
+
+/// Whether the files that `config`, read from `file`, names are such that a process could work with them.
+///
+/// # Errors
+/// What [`App::build`](super::App::build) would fail on, and key sets that would never let a token in, by setting.
+pub fn probe(config: &Config, file: &str) -> Result<(), ConfigErrors> {
+    let mut errors = Vec::new();
+    let mut report = |key: String, outcome: Result<(), String>| {
+        if let Err(wrong) = outcome {
+            errors.push(ConfigError { file: file.into(), at: None, key, wrong, right: String::new() });
+        }
+    };
+    let roots = |path| upstream::check_roots(path).map_err(|error| error.to_string());
+
+    if let Some(ingress) = &config.ingress {
+        report("ingress.tls".to_owned(), ReloadingTls::check(&ingress.tls).map_err(|error| error.to_string()));
+    }
+    for (number, issuer) in config.identity.issuers.iter().enumerate() {
+        let key = |name| format!("identity.issuers[{number}].jwks.{name}");
+        match &issuer.jwks {
+            JwksSource::File(path) => report(key("file"), KeysFile(path.clone()).check()),
+            JwksSource::Uri { ca: Some(path), .. } => report(key("ca"), roots(path)),
+            JwksSource::Uri { ca: None, .. } => {}
+        }
+    }
+    if let Some(credentials) = &config.credentials {
+        report("credentials.sts.ca".to_owned(), credentials::check_roots(&credentials.sts).map_err(|error| error.to_string()));
+    }
+    if let Some(egress) = &config.egress {
+        let own = egress.services.iter().map(|(name, service)| (format!("egress.services.{name}.ca"), &service.ca));
+        let mut sound = true;
+        for (key, ca) in own.chain([("egress.ca".to_owned(), &egress.ca)]) {
+            let outcome = ca.as_deref().map_or(Ok(()), roots);
+            sound &= outcome.is_ok();
+            report(key, outcome);
+        }
+        // The rest concerns all services together: whether anybody is trusted at all.
+        if sound {
+            report("egress".to_owned(), AwsClient::new(egress).map(drop).map_err(|error| error.to_string()));
+        }
+    }
+    if errors.is_empty() { Ok(()) } else { Err(ConfigErrors::new(errors)) }
+}
