@@ -8,6 +8,40 @@
 //! that moment, and can take no credential away.*
 //!
 //! Tenets, ranked: **isolated, correct, observable, simple, fast**. When two conflict, the earlier wins.
+//!
+//! # The two paths
+//!
+//! Each is straight-line code over typed states; every state can only be made from the one before it, in a file of its own.
+//!
+//! ```text
+//! ingress:  request ─▶ VerifiedTenant ─▶ ActiveTenant ─▶ Permit ─▶ Passport ─▶ ForwardRequest ─▶ application
+//! egress:   request ─▶ VerifiedRequest ─▶ AdmittedRequest ─▶ GuardedRequest ─▶ CredentialedRequest ─▶ SignedRequest ─▶ AWS
+//! ```
+//!
+//! What a passport allows is done under its [`Lease`](identity::Lease): when the request that it was minted for ends, whatever
+//! is still in progress for it on the egress is cut off.
+//!
+//! # Where to look
+//!
+//! | room | what it promises |
+//! | --- | --- |
+//! | [`identity`] | where trust begins: raw headers are read in one place, tokens verified, passports minted and redeemed |
+//! | [`directory`] | an unknown or suspended tenant goes no further; proof and record are joined once |
+//! | [`limits`] | rate and concurrency by verified tenant |
+//! | [`guard`], [`aws`] | where a request goes and what it asks for, in the one form that is then signed and sent; nothing that hands out credentials |
+//! | [`credentials`] | one STS call for one thing, never one tenant's session for another, outages ridden out |
+//! | [`signing`] | AWS Signature Version 4, pure; bodies that are not what was signed for never arrive whole |
+//! | [`ingress`], [`egress`] | the pipelines, to be read from top to bottom |
+//! | [`server`], [`upstream`] | HTTP and TLS under limits and deadlines; no tenants |
+//! | [`reject`] | the closed list of reasons, and the only place where "no" becomes a response |
+//! | [`telemetry`], [`admin`] | what operators see; no payload, token or secret passes through |
+//! | [`config`] | validated, immutable, complete; every error at once |
+//! | [`app`], [`cli`] | everything wired in one function; one file a command |
+//!
+//! # Deliberately absent
+//!
+//! A default role, tenant or key. An unsigned forward. A way to read a secret access key, or to change a signed request. Trust
+//! in the loopback interface: the application shares it. Ambient time (`clippy.toml` bans it). `unsafe` code.
 
 pub mod admin;
 pub mod app;
