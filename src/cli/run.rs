@@ -1,5 +1,7 @@
 //! `palisade run`: serve until SIGTERM, then drain.
 
+mod descriptors;
+
 use std::{io, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Args as ClapArgs;
@@ -45,6 +47,7 @@ pub async fn run(args: Args) -> ExitCode {
             return FAILED.into();
         }
     };
+    descriptors::raise(&config);
     let code = match serve(config).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

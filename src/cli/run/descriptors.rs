@@ -1,0 +1,56 @@
+//! File descriptors: enough for the connections that the configuration allows.
+//!
+//! A process often starts with a soft limit of 1,024 and a hard one far above it. Every connection takes a descriptor, and its
+//! way on another; when they run out, no listener can accept, that of the probes included.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::config::Config;
+
+/// Raises the soft limit to the hard one, and warns where even that is less than what `config` allows.
+pub(super) fn raise(config: &Config) {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })
+    {
+        tracing::warn!(%error, "cannot raise the limit of open files");
+    }
+    let (have, need) = (getrlimit(Resource::Nofile).current, needed(config));
+    if have.is_some_and(|have| have < need) {
+        tracing::warn!(
+            have,
+            need,
+            "open files are limited to less than the configured connections need: lower server.connections, or raise the limit (ulimit -n)"
+        );
+    }
+}
+
+/// Two for each connection of callers and of the application, one for each of operators.
+fn needed(config: &Config) -> u64 {
+    let both_ways = config.ingress.iter().map(|ingress| &ingress.server).chain(config.egress.iter().map(|egress| &egress.server));
+    let one_way = std::iter::once(&config.admin.server).chain(config.probes.iter().map(|probes| &probes.server));
+    let sum = both_ways.map(|server| 2 * server.connections as u64).sum::<u64>();
+    sum + one_way.map(|server| server.connections as u64).sum::<u64>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_soft_limit_becomes_the_hard_one() {
+        let config = Config::parse(
+            "{egress: {region: eu-west-1, services: {s3: {}}}, identity: {issuers: [{issuer: i, audience: a, jwks: {uri: 'https://i/'}}]},
+              tenants: {directory: {any: {}}}, credentials: {source: {default_chain: {}}, assume_role: {role_arn: 'arn:aws:iam::111122223333:role/{tenant.id}'}},
+              server: {connections: 100}}",
+            "test",
+            std::path::Path::new("."),
+            &|_| None,
+        );
+        let config = config.unwrap();
+        raise(&config);
+        let limit = getrlimit(Resource::Nofile);
+        assert_eq!(limit.current, limit.maximum);
+        assert_eq!(needed(&config), 400);
+    }
+}
