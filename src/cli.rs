@@ -19,7 +19,7 @@ pub(crate) const MISUSED: u8 = 2;
 
 /// A sidecar proxy that enforces tenant isolation for multi-tenant SaaS on AWS.
 #[derive(Debug, Parser)]
-#[command(name = "palisade", disable_version_flag = true)]
+#[command(name = "palisade", version)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -78,9 +78,9 @@ pub async fn drain(address: &str, wait: Duration, token: Option<Secret>) -> Exit
 async fn start(address: &str, token: Option<&Secret>) -> Result<(), String> {
     match client::call(address, Method::POST, "/drain", token, LIMIT).await {
         Ok((StatusCode::OK, _)) => Ok(()),
-        Ok((StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _)) => {
-            Err(format!("{address} refuses to drain: give the token of `admin.token` by --token-file, {TOKEN_FILE} or {TOKEN}"))
-        }
+        Ok((StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _)) => Err(format!(
+            "{address} refuses to drain: give the token of `admin.token` by --token-file, {TOKEN_FILE} or {TOKEN}; a process without admin.token in its configuration cannot be drained, only stopped by SIGTERM"
+        )),
         Ok((status, _)) => Err(format!("{address} refuses to drain: {status}")),
         Err(error) => Err(error.to_string()),
     }

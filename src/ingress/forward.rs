@@ -58,8 +58,13 @@ impl ForwardRequest {
         let mut request = Request::new(body);
         *request.method_mut() = head.method;
         *request.version_mut() = head.version;
+        // HTTP/2 names the host in the request's target (RFC 9113, section 8.3.1); the application gets it in one place.
+        if let (None, Some(authority)) = (head.headers.get(header::HOST), head.uri.authority()) {
+            let host = HeaderValue::from_str(authority.as_str()).map_err(|_| Reason::MalformedRequest)?;
+            request.headers_mut().insert(header::HOST, host);
+        }
         *request.uri_mut() = head.uri;
-        *request.headers_mut() = head.headers;
+        request.headers_mut().extend(head.headers);
         headers.write(request.headers_mut(), about)?;
         Ok(Self { request })
     }
@@ -166,6 +171,10 @@ mod tests {
     };
 
     fn forward(sent: &[(&str, &str)]) -> HeaderMap {
+        forward_to("/a?b=1", sent)
+    }
+
+    fn forward_to(target: &str, sent: &[(&str, &str)]) -> HeaderMap {
         let claims = json!({"email": "a@example.com"}).as_object().unwrap().clone();
         let verified = VerifiedTenant::for_tests_with("acme", "us er\u{e9}%", claims);
         let tenant = ActiveTenant::join(verified.clone(), Arc::new(TenantRecord::bare("acme".parse().unwrap()))).unwrap();
@@ -178,7 +187,7 @@ mod tests {
                 (HeaderName::from_static("x-user-phone"), Template::parse("{claims.phone}", Lands::Header).unwrap()),
             ],
         };
-        let mut request = Request::builder().uri("/a?b=1");
+        let mut request = Request::builder().uri(target);
         for (name, value) in sent {
             request = request.header(*name, *value);
         }
@@ -201,6 +210,15 @@ mod tests {
         let trace = headers["traceparent"].to_str().unwrap();
         assert_eq!(trace.split('-').map(str::len).collect::<Vec<_>>(), [2, 32, 16, 2]);
         assert!(trace.contains(headers["x-request-id"].to_str().unwrap()));
+    }
+
+    #[test]
+    fn the_host_of_http2_is_told_too() {
+        let headers = forward_to("https://app.example.com/a", &[]);
+        assert_eq!(
+            (&headers["host"], &headers["x-forwarded-host"]),
+            (&"app.example.com".parse().unwrap(), &"app.example.com".parse().unwrap())
+        );
     }
 
     #[test]

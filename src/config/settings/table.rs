@@ -255,7 +255,7 @@ const TELEMETRY: &[Setting] = &[
             ),
         ]),
         "{}",
-        "To standard output.",
+        "Messages to standard error. The access log, one line a request, goes to standard output whatever the level.",
     ),
     default(
         "metrics",
