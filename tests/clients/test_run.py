@@ -160,3 +160,21 @@ def test_garbage_on_every_listener_harms_nobody(sidecar, authority, idp):
                         connection.receive()
     honest.join(30)
     assert not failures and sidecar.process.poll() is None
+
+
+def test_an_egress_only_process_is_drained_when_nothing_is_in_progress(start, setting, pool, sts, pooled_services, idp):
+    """It goes on serving until its end; `drained` must not be said while a request is being made."""
+    lone = start("lone", setting.egress(pooled_services), setting.identity(), setting.pooled(pool, sts.port))
+
+    def drained(method: str = "GET") -> bool:
+        return json.loads(lone.admin("/drain", method)[1])["drained"]
+
+    head = [("Host", "s3.eu-west-1.amazonaws.com"), ("x-tenant-id", "acme"), ("x-tenant-token", idp.token("acme")),
+            ("x-amz-content-sha256", "UNSIGNED-PAYLOAD"), ("Content-Length", "4")]
+    with wire.Connection(lone.port("egress")) as connection:
+        connection.send(wire.request("PUT", f"/{BUCKET}/acme/slow.txt", head, length=False))
+        wait_until(lambda: lone.metric("palisade_inflight_requests", listener="egress", tenant="acme") == 1, 5, "the request is in progress")
+        assert not drained() and not drained("POST") and not drained()
+        connection.send(b"slow")
+        assert connection.receive().status == 200
+    wait_until(drained, 5, "the process is drained")
