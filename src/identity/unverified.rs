@@ -85,7 +85,7 @@ impl Presented {
     }
 }
 
-/// Removes every header by which a caller could pose as us towards the application: identity headers in any spelling that
+/// Removes every header by which a caller could pose as us, or as another sender: identity and forwarding headers in any spelling that
 /// an application server folds together (`X_Tenant_Id` becomes the same CGI variable as `X-Tenant-Id`).
 pub fn strip_identity_headers<'a>(headers: &mut HeaderMap, names: &IdentityHeaders, mapped: impl Iterator<Item = &'a HeaderName>) {
     let mapped: Vec<&HeaderName> = mapped.collect();

@@ -89,7 +89,6 @@ impl ForwardHeaders {
             headers.insert(header::TE, HeaderValue::from_static("trailers"));
         }
         strip_identity_headers(headers, &self.names, self.mapped.iter().map(|(name, _)| name));
-        headers.remove(header::FORWARDED);
         headers.remove(header::EXPECT);
         headers.remove(header::TRAILER);
         set(headers, self.names.tenant.clone(), Some(about.tenant.id().to_string()))?;
@@ -109,10 +108,9 @@ impl ForwardHeaders {
         set(headers, HeaderName::from_static("x-forwarded-for"), Some(about.peer.ip().to_string()))?;
         set(headers, HeaderName::from_static("x-forwarded-proto"), Some("https".to_owned()))?;
         let host = headers.get(header::HOST).cloned();
-        match host {
-            Some(host) => headers.insert("x-forwarded-host", host),
-            None => headers.remove("x-forwarded-host"),
-        };
+        if let Some(host) = host {
+            headers.insert("x-forwarded-host", host);
+        }
         Ok(())
     }
 }

@@ -23,20 +23,9 @@ use crate::{
 
 const AMZ_DATE: HeaderName = HeaderName::from_static("x-amz-date");
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
-/// Not for AWS: what says something about the way to us, and what would replace the method that was looked at.
-const REMOVED: &[&str] = &[
-    "expect",
-    "trailer",
-    "forwarded",
-    "via",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-http-method",
-    "x-http-method-override",
-    "x-method-override",
-    "x-real-ip",
-];
+/// Not for AWS: what is between the application and us, and what would replace the method that was looked at. What says where
+/// a request came from went with the identity headers.
+const REMOVED: &[&str] = &["expect", "trailer", "via", "x-http-method", "x-http-method-override", "x-method-override"];
 
 /// A request as it goes out. There is no mutable access to it: what was signed is what is sent.
 #[derive(Debug)]
