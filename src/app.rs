@@ -18,14 +18,14 @@ use crate::{
     clock::Clock,
     config::{
         Config, ConfigErrors, CredentialsConfig, EgressConfig, IngressConfig, IssuerConfig, JwksSource, LimitsConfig, ServerConfig,
-        SharedConfig, TimeoutsConfig,
+        SharedConfig, TimeoutsConfig, TlsConfig,
     },
     credentials::{BaseIdentity, Broker, SdkSts, SetupError},
     directory::Directory,
     egress::{self, Egress, Gate},
     guard::Guard,
     identity::{
-        IdentityHeaders, Jwks, Passports, Verifier,
+        IdentityHeaders, Jwks, Passports, Vending, Verifier,
         jwks::{FetchKeys, KeysFile},
     },
     ingress::{self, ForwardHeaders, Ingress},
@@ -92,12 +92,20 @@ pub enum StartError {
     /// The metrics contradict each other, which is a fault of ours.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
+    /// The system has no randomness.
+    #[error("the system has no randomness")]
+    Randomness,
     /// The system gives no more threads.
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
     /// The TLS files are unusable.
-    #[error("ingress.tls: {0}")]
-    Tls(#[from] TlsError),
+    #[error("{key}: {error}")]
+    Tls {
+        /// Setting.
+        key: &'static str,
+        /// What is wrong with them.
+        error: TlsError,
+    },
     /// Roots for upstreams are unusable.
     #[error("{0}")]
     Upstream(#[from] upstream::SetupError),
@@ -107,8 +115,8 @@ impl StartError {
     /// Whether the configuration, or a file that it names, has to be corrected before a start can succeed.
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Credentials(_) | Self::Directory(_) | Self::Tls(_) | Self::Upstream(_) => true,
-            Self::Bind { .. } | Self::Metrics(_) | Self::Thread(_) => false,
+            Self::Credentials(_) | Self::Directory(_) | Self::Tls { .. } | Self::Upstream(_) => true,
+            Self::Bind { .. } | Self::Metrics(_) | Self::Randomness | Self::Thread(_) => false,
         }
     }
 }
@@ -118,7 +126,7 @@ pub struct App {
     config: SharedConfig,
     listeners: Listeners,
     ingress: Option<(Ingress, Arc<ReloadingTls>)>,
-    egress: Option<Egress>,
+    egress: Option<(Egress, Option<Arc<ReloadingTls>>)>,
     state: Arc<State>,
     drains: Drains,
     background: Background,
@@ -140,7 +148,7 @@ struct Background {
     keys: Vec<Arc<Jwks>>,
     directory: Arc<Directory>,
     broker: Option<Arc<Broker>>,
-    tls: Option<Arc<ReloadingTls>>,
+    tls: Vec<Arc<ReloadingTls>>,
 }
 
 impl App {
@@ -167,7 +175,7 @@ impl App {
 
         let ingress = match &config.ingress {
             Some(settings) => {
-                let tls = ReloadingTls::load(&settings.tls, Listener::Ingress, metrics.clone())?;
+                let tls = load_tls("ingress.tls", &settings.tls, Listener::Ingress, &metrics)?;
                 let pipeline = ingress::Pipeline {
                     verifier: verifier.clone(),
                     directory: directory.clone(),
@@ -184,15 +192,24 @@ impl App {
         };
         let egress = match (&config.egress, &vendor) {
             (Some(settings), Some(vendor)) => {
-                let gate = Gate { verifier: verifier.clone(), passports, proofs: settings.proofs, names, directory: directory.clone() };
-                Some(egress(settings, gate, vendor, &recorder)?)
+                let gate = Gate {
+                    verifier: verifier.clone(),
+                    passports,
+                    proofs: settings.proofs,
+                    names,
+                    vending: Vending::new().map_err(|_| StartError::Randomness)?,
+                    clock: clock.clone(),
+                    directory: directory.clone(),
+                };
+                let tls = settings.tls.as_ref().map(|tls| load_tls("egress.tls", tls, Listener::Egress, &metrics)).transpose()?;
+                Some((egress(settings, gate, vendor, &recorder)?, tls))
             }
             _ => None,
         };
 
         let (outer_handle, outer) = Drain::new();
         let (quit_handle, quit) = Drain::new();
-        let tls = ingress.as_ref().map(|(_, tls)| tls.clone());
+        let tls = ingress.iter().map(|(_, tls)| tls).chain(egress.iter().filter_map(|(_, tls)| tls.as_ref())).cloned().collect();
         let broker = vendor.as_ref().map(|vendor| vendor.broker.clone());
         let background = Background { keys, directory, broker, tls };
         let state = Arc::new(State::new(config.clone(), verifier, vendor, metrics, clock, outer_handle, quit_handle));
@@ -214,10 +231,10 @@ impl App {
             spawn(&mut inbound, place, Some(tls), handler, &metrics);
         }
         let mut outbound = JoinSet::new();
-        if let (Some(handler), Some(settings)) = (egress, &config.egress) {
+        if let (Some((handler, tls)), Some(settings)) = (egress, &config.egress) {
             for bound in listeners.egress {
                 let place = serve(bound, Listener::Egress, &settings.server, &drains.inner.1);
-                spawn(&mut outbound, place, None, handler.clone(), &metrics);
+                spawn(&mut outbound, place, tls.clone(), handler.clone(), &metrics);
             }
         }
         let admin = Admin::new(state.clone(), &config.admin);
@@ -298,7 +315,7 @@ impl Background {
         if let Some(broker) = self.broker {
             tasks.spawn(async move { broker.maintain().await });
         }
-        if let Some(tls) = self.tls {
+        for tls in self.tls {
             tasks.spawn(async move { tls.watch(server::tls::POLL).await });
         }
         tasks.spawn(async move { state.watch_base_identity().await });
@@ -329,6 +346,10 @@ async fn vendor(config: &CredentialsConfig, limits: &LimitsConfig, recorder: &Re
     Ok(Vendor { sts, broker, limiter: Arc::new(Limiter::new(limits, clock.clone())) })
 }
 
+fn load_tls(key: &'static str, files: &TlsConfig, listener: Listener, metrics: &Metrics) -> Result<Arc<ReloadingTls>, StartError> {
+    ReloadingTls::load(files, listener, metrics.clone()).map_err(|error| StartError::Tls { key, error })
+}
+
 fn app_client(settings: &IngressConfig) -> Result<AppClient, StartError> {
     let timeouts = TimeoutsConfig { connect: APP_CONNECT, response: APP_RESPONSE, idle: settings.server.idle_timeout };
     Ok(AppClient::new(&settings.upstream, timeouts)?)
@@ -341,7 +362,9 @@ fn egress(settings: &EgressConfig, gate: Gate, vendor: &Vendor, recorder: &Recor
         guard: Guard::new(settings),
         broker: vendor.broker.clone(),
         upstream: AwsClient::new(settings)?,
+        region: settings.region.clone(),
         regions: settings.regions.clone(),
+        presign: settings.presign,
         recorder: recorder.clone(),
         clock: recorder.clock.clone(),
     }))

@@ -1,12 +1,13 @@
 //! The one body type that crosses module borders, and how to make one.
 
 use std::{
+    collections::VecDeque,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::{BodyExt, Empty, Full, combinators::UnsyncBoxBody};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -103,6 +104,78 @@ async fn read(body: &mut Body, limit: usize, mut has_room: impl FnMut(usize) -> 
     if rest.is_empty() { Ok(first) } else { Ok([&first[..], &rest].concat().into()) }
 }
 
+/// A body of which up to a limit was read.
+pub enum Gathered {
+    /// All of it was, and takes room.
+    Whole(Bytes, Reserved),
+    /// There is more than the limit, or more than there was room for: all of it, as it would have been without the reading.
+    Part(Body),
+}
+
+/// Reads a body of at most `limit` bytes, like [`collect_within`]; a larger one is handed back unharmed.
+///
+/// # Errors
+/// When the body fails.
+pub async fn gather(mut body: Body, limit: usize, buffers: &Buffers) -> Result<Gathered, BoxError> {
+    if body.size_hint().lower() > limit as u64 {
+        return Ok(Gathered::Part(body));
+    }
+    let (mut read, mut length, mut reserved) = (VecDeque::new(), 0, Reserved::default());
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else { continue };
+        length += data.len();
+        read.push_back(data);
+        if length > limit || !buffers.grow(&mut reserved, length) {
+            return Ok(Gathered::Part(Resumed { read, rest: body, _reserved: reserved }.boxed_unsync()));
+        }
+    }
+    let bytes = match read.len() {
+        0 | 1 => read.pop_front().unwrap_or_default(),
+        _ => read
+            .iter()
+            .fold(BytesMut::with_capacity(length), |mut whole, part| {
+                whole.extend_from_slice(part);
+                whole
+            })
+            .freeze(),
+    };
+    Ok(Gathered::Whole(bytes, reserved))
+}
+
+/// What was read of a body, and the rest of it.
+struct Resumed {
+    read: VecDeque<Bytes>,
+    rest: Body,
+    _reserved: Reserved,
+}
+
+impl HttpBody for Resumed {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match self.read.pop_front() {
+            Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+            None => Pin::new(&mut self.rest).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.read.is_empty() && self.rest.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let read = self.read.iter().map(|bytes| bytes.len() as u64).sum::<u64>();
+        let rest = self.rest.size_hint();
+        let mut whole = SizeHint::new();
+        whole.set_lower(read + rest.lower());
+        if let Some(upper) = rest.upper() {
+            whole.set_upper(read + upper);
+        }
+        whole
+    }
+}
+
 /// Why a body could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
@@ -192,6 +265,29 @@ mod tests {
         }
         assert!(collect(empty(), 0).await.unwrap().is_empty());
         assert!(matches!(collect(full("abc"), 2).await, Err(Unreadable::TooLarge)));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_too_large_comes_back_whole() {
+        let parts = |parts: &'static [&'static str]| {
+            let frames = parts.iter().map(|p| Ok::<_, BoxError>(Frame::data(Bytes::from_static(p.as_bytes()))));
+            http_body_util::StreamBody::new(futures_util::stream::iter(frames)).boxed_unsync()
+        };
+        let buffers = Buffers::new(64 * 1024);
+        for pieces in [&["abcdef"][..], &["abc", "def"], &["", "abc", "", "d", "ef"]] {
+            match gather(parts(pieces), 6, &buffers).await.unwrap() {
+                Gathered::Whole(bytes, _) => assert_eq!(bytes, "abcdef"),
+                Gathered::Part(_) => panic!("six bytes fit"),
+            }
+            match gather(parts(pieces), 5, &buffers).await.unwrap() {
+                Gathered::Part(body) => assert_eq!(body.collect().await.unwrap().to_bytes(), "abcdef"),
+                Gathered::Whole(..) => panic!("six bytes do not fit into five"),
+            }
+        }
+        let Gathered::Part(announced) = gather(full("abcdef"), 5, &buffers).await.unwrap() else { panic!("too large") };
+        assert_eq!(announced.size_hint().exact(), Some(6));
+        let Gathered::Part(crowded) = gather(full("abc"), 5, &Buffers::new(0)).await.unwrap() else { panic!("there is no room") };
+        assert_eq!(crowded.collect().await.unwrap().to_bytes(), "abc");
     }
 
     #[tokio::test]

@@ -81,6 +81,8 @@ pub struct TlsConfig {
 pub struct EgressConfig {
     /// Addresses to listen on, at least one.
     pub listen: Vec<SocketAddr>,
+    /// Server certificate and key; plain HTTP without them.
+    pub tls: Option<TlsConfig>,
     /// The region for requests that name none.
     pub region: String,
     /// Regions that may be called; contains `region`.
@@ -91,6 +93,8 @@ pub struct EgressConfig {
     pub services: std::collections::BTreeMap<String, ServiceConfig>,
     /// PEM file of extra roots for every upstream.
     pub ca: Option<PathBuf>,
+    /// Longest life of a presigned URL that the application may ask for; `None`: it may not.
+    pub presign: Option<Duration>,
     /// Limits of this listener.
     pub server: ServerConfig,
 }

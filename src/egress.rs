@@ -6,10 +6,11 @@
 
 mod admitted;
 mod answer;
+mod own;
 mod verified;
 mod voice;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use http::{HeaderName, Request, Response, request};
 
@@ -25,7 +26,7 @@ use crate::{
     guard::Guard,
     ingress::PASSPORT,
     limits::Limiter,
-    reject::{Reason, Refusal},
+    reject::Refusal,
     server::Handler,
     signing::{self, CredentialedRequest},
     telemetry::{Listener, Record, Recorder},
@@ -48,16 +49,17 @@ pub struct Pipeline {
     pub broker: Arc<Broker>,
     /// AWS.
     pub upstream: AwsClient,
+    /// The region for requests that name none.
+    pub region: String,
     /// Regions whose names may be told.
     pub regions: Vec<String>,
+    /// Longest life of a presigned URL that the application may ask for; `None`: it may not.
+    pub presign: Option<Duration>,
     /// Log and metrics.
     pub recorder: Recorder,
     /// Time.
     pub clock: Clock,
 }
-
-/// Paths of our own on the egress; no legal bucket name begins with an underscore.
-const OWN_PATHS: &str = "/_palisade";
 
 impl Egress {
     /// The handler over a pipeline.
@@ -67,8 +69,9 @@ impl Egress {
 
     async fn answer(&self, head: request::Parts, body: Body, record: &mut Record) -> Result<Response<Body>, Refusal> {
         let this = &*self.0;
-        if is_own(head.uri.path()) {
-            return Err(Reason::NotFound.into());
+        // In virtual-hosted style such a path is a key.
+        if own::is_own(head.uri.path()) && this.guard.is_called_by(&head)? {
+            return self.own(head, body, record).await;
         }
         let request = VerifiedRequest::verify(head, body, &this.gate).await?;
         record.tenant(request.tenant());
@@ -113,23 +116,8 @@ impl Handler for Egress {
     }
 }
 
-fn is_own(path: &str) -> bool {
-    path.strip_prefix(OWN_PATHS).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
 fn stamp(response: &mut Response<Body>, record: &Record) {
     if let Ok(id) = http::HeaderValue::from_str(record.request_id().as_str()) {
         response.headers_mut().insert(crate::reject::REQUEST_ID_HEADER, id);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn own_paths_are_not_keys() {
-        assert!(is_own("/_palisade") && is_own("/_palisade/credentials"));
-        assert!(!is_own("/_palisades") && !is_own("/bucket/_palisade/x") && !is_own("/"));
     }
 }

@@ -16,10 +16,11 @@ use crate::{
     directory::ActiveTenant,
     egress::AdmittedRequest,
     hop,
-    identity::Placeholder,
+    identity::{Placeholder, SettledSignature},
     limits::Permit,
     reject::{Reason, Refusal},
-    signing::{Canon, Payload, Room, WireTarget},
+    signing::{Payload, Room, Route},
+    sigv4::{Canon, WireTarget},
     telemetry::Record,
 };
 
@@ -52,6 +53,8 @@ pub(crate) struct GuardedParts {
     pub(crate) wire: WireTarget,
     pub(crate) payload: Payload,
     pub(crate) timeouts: crate::config::TimeoutsConfig,
+    /// What is asked for, where that has a name.
+    pub(crate) operation: Option<String>,
 }
 
 impl Guard {
@@ -60,25 +63,35 @@ impl Guard {
         Self { targets: Targets::new(config), services: config.services.clone(), buffers: Buffers::new(BUFFERED_BYTES) }
     }
 
+    /// Whether a request names Palisade as its host, and not a bucket or AWS: only then can it be for a path of our own.
+    pub fn is_called_by(&self, head: &request::Parts) -> Result<bool, Refusal> {
+        Ok(self.targets.means_us(head.uri.authority().or(host(head)?.as_ref())))
+    }
+
     /// Settles and checks destination, target, body and operation.
     pub async fn guard(&self, request: AdmittedRequest, record: &mut Record) -> Result<GuardedRequest, Refusal> {
         let (request, permit) = request.into_parts();
-        let (tenant, mut head, body, placeholder) = request.into_parts();
+        let (tenant, mut head, body, placeholder, mut signature) = request.into_parts();
         let mut target = self.targets.resolve(&hints(&head, host(&head)?.as_ref(), placeholder.as_ref()))?;
         record.service(&target.service, Some(&target.region));
         let service = self.services.get(&target.service).ok_or(Reason::ServiceNotAllowed)?;
         hop::strip(&mut head.headers);
         let wire = WireTarget::new(&target.path_and_query, Canon::of(&target.signing_name))?;
-        let payload =
-            Payload::prepare(&target.signing_name, &head.headers, body, Room { limit: service.body_limit, buffers: &self.buffers }).await?;
+        let (route, room) = (
+            Route { signing_name: &target.signing_name, tls: target.dial.tls },
+            Room { limit: service.body_limit, buffers: &self.buffers },
+        );
+        let payload = Payload::prepare(route, &head.headers, body, room, signature.chunks()).await?;
+        let settled = signature.settle(payload.hash())?;
         // What is looked at is what will be sent, not what was received.
         target.path_and_query = wire.path_and_query().clone();
         let body = payload.bytes().map(|bytes| &bytes[..]);
         let candidates = operation::candidates(&target, &head.method, &head.headers, body)?;
-        record.operation(operation::check(&target, &candidates)?);
-        let parts =
-            GuardedParts { tenant, permit, method: head.method, headers: head.headers, target, wire, payload, timeouts: service.timeouts };
-        Ok(GuardedRequest { parts })
+        let operation = operation::check(&target, &candidates)?;
+        record.operation(operation.clone());
+        let (method, headers, timeouts) = (head.method, head.headers, service.timeouts);
+        let parts = GuardedParts { tenant, permit, method, headers, target, wire, payload, timeouts, operation };
+        Ok(GuardedRequest::new(parts, settled))
     }
 }
 
@@ -94,9 +107,19 @@ fn host(head: &request::Parts) -> Result<Option<Authority>, Refusal> {
 }
 
 impl GuardedRequest {
+    /// Takes the settled signature as a token: a request whose signature is still open cannot get here.
+    fn new(parts: GuardedParts, _: SettledSignature) -> Self {
+        Self { parts }
+    }
+
     /// Whose request it is.
     pub fn tenant(&self) -> &ActiveTenant {
         &self.parts.tenant
+    }
+
+    /// What it asks for, where that has a name.
+    pub fn operation(&self) -> Option<&str> {
+        self.parts.operation.as_deref()
     }
 
     /// Gives the parts to the next state.

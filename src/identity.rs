@@ -4,22 +4,29 @@
 //! that nothing else accepts, and turn into a [`VerifiedTenant`] in [`verifier`], either from a JWT of a configured issuer
 //! or from a [`passport`] that this process minted for a request still in progress.
 
+pub mod caller;
 mod claims;
+pub mod client_signature;
 pub mod jwks;
 mod keyset;
 pub mod lease;
 pub mod passport;
 pub mod placeholder;
+mod presigned;
 mod strict_json;
 mod token;
 pub mod unverified;
+pub mod vended;
 pub mod verifier;
 
 pub use self::{
+    caller::Caller,
+    client_signature::{ClientSignature, SettledSignature},
     jwks::Jwks,
     lease::Lease,
     passport::{Passport, Passports},
     placeholder::Placeholder,
     unverified::{IdentityHeaders, Presented},
+    vended::{VendedKeys, Vending},
     verifier::{VerifiedTenant, Verifier},
 };

@@ -30,7 +30,8 @@
 //! | [`limits`] | rate and concurrency by verified tenant |
 //! | [`guard`], [`aws`] | where a request goes and what it asks for, in the one form that is then signed and sent; nothing that hands out credentials |
 //! | [`credentials`] | one STS call for one thing, never one tenant's session for another, outages ridden out |
-//! | [`signing`] | AWS Signature Version 4, pure; bodies that are not what was signed for never arrive whole |
+//! | [`sigv4`] | AWS Signature Version 4 as text and bytes, pure: one form that is checked, signed and sent |
+//! | [`signing`] | the tenant's signature on a guarded request; bodies that are not what was signed for never arrive whole |
 //! | [`ingress`], [`egress`] | the pipelines, to be read from top to bottom |
 //! | [`server`], [`upstream`] | HTTP and TLS under limits and deadlines; no tenants |
 //! | [`reject`] | the closed list of reasons, and the only place where "no" becomes a response |
@@ -65,6 +66,7 @@ pub mod sandbox;
 pub mod secret;
 pub mod server;
 pub mod signing;
+pub mod sigv4;
 pub mod telemetry;
 pub mod tenant;
 pub mod upstream;

@@ -77,6 +77,10 @@ pub enum AwsError {
     MissingToken,
     /// `ServiceUnavailable`
     ServiceUnavailable,
+    /// S3 and Query `SignatureDoesNotMatch`, elsewhere `InvalidSignatureException`
+    SignatureMismatch,
+    /// S3 `RequestTimeTooSkewed`, Query `RequestExpired`, elsewhere `InvalidSignatureException`
+    SkewedTime,
     /// S3 `SlowDown`, JSON `ThrottlingException`, Query `Throttling`
     Throttled,
     /// S3 `EntityTooLarge`, elsewhere `RequestEntityTooLarge`
@@ -189,6 +193,12 @@ reasons! {
     SignatureMalformed = "signature-malformed", BAD_REQUEST, Invalid, "The request's signature fields are malformed.";
     /// SigV4A, SigV2, query signatures: what this release does not take.
     SignatureUnsupported = "signature-unsupported", BAD_REQUEST, Invalid, "This kind of request signature is not supported.";
+    /// The signature made with vended keys is wrong.
+    SignatureMismatch = "signature-mismatch", FORBIDDEN, SignatureMismatch, "The request signature we calculated does not match the signature you provided.";
+    /// The signature made with vended keys is too old, or from the future.
+    SignatureExpired = "signature-expired", FORBIDDEN, SkewedTime, "The difference between the request time and the current time is too large, or the request has expired.";
+    /// Vended keys that are not of this process.
+    KeysUnknown = "keys-unknown", FORBIDDEN, ExpiredToken, "The credentials are not valid here, or no longer.";
     /// An `x-amz-*` header that the client's signature does not cover.
     HeaderNotSigned = "header-not-signed", FORBIDDEN, AccessDenied, "There were headers present in the request which were not signed.";
     /// No service can be made out.
@@ -207,6 +217,8 @@ reasons! {
     OperationAmbiguous = "operation-ambiguous", BAD_REQUEST, Invalid, "The request contradicts itself about its operation.";
     /// A payload mode that this release does not take.
     PayloadUnsupported = "payload-unsupported", NOT_IMPLEMENTED, Invalid, "The payload signing mode is not supported.";
+    /// Signed chunks that are not framed as SigV4 has them, or not of the declared length.
+    PayloadMalformed = "payload-malformed", BAD_REQUEST, Invalid, "The chunks of the request body are malformed, or not of the declared length.";
     /// The body is not what its declared hash says.
     PayloadHashMismatch = "payload-hash-mismatch", BAD_REQUEST, BodyHashMismatch, "The provided x-amz-content-sha256 header does not match what was computed.";
 

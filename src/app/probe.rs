@@ -24,6 +24,9 @@ pub fn probe(config: &Config, file: &str) -> Result<(), ConfigErrors> {
     if let Some(ingress) = &config.ingress {
         report("ingress.tls".to_owned(), ReloadingTls::check(&ingress.tls).map_err(|error| error.to_string()));
     }
+    if let Some(tls) = config.egress.as_ref().and_then(|egress| egress.tls.as_ref()) {
+        report("egress.tls".to_owned(), ReloadingTls::check(tls).map_err(|error| error.to_string()));
+    }
     for (number, issuer) in config.identity.issuers.iter().enumerate() {
         let key = |name| format!("identity.issuers[{number}].jwks.{name}");
         match &issuer.jwks {

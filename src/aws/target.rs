@@ -140,6 +140,11 @@ impl Targets {
         rule.target(key, region, hints.uri, host)
     }
 
+    /// Whether a request for `authority`, or for none, is one to Palisade itself.
+    pub fn means_us(&self, authority: Option<&Authority>) -> bool {
+        authority.is_none_or(|authority| self.own.contains(authority))
+    }
+
     /// The AWS endpoint that the request names, or `None` where it names us.
     fn aws_host(&self, hints: &TargetHints<'_>) -> Result<Option<AwsHost>, Refusal> {
         let authority = match (hints.uri.authority(), hints.host) {

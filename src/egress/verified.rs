@@ -1,13 +1,20 @@
 //! A request whose tenant is proved, known and active. A leaf: nothing else can build one.
 
+use std::time::SystemTime;
+
 use http::request;
 
 use crate::{
-    body::Body,
+    body::{self, Body},
+    clock::Clock,
     config::Proofs,
     directory::{ActiveTenant, Directory},
-    identity::{IdentityHeaders, Lease, Passports, Placeholder, Presented, Verifier, unverified::strip_identity_headers},
+    identity::{
+        Caller, ClientSignature, IdentityHeaders, Lease, Passports, Placeholder, Presented, VendedKeys, Vending, Verifier,
+        unverified::strip_identity_headers,
+    },
     reject::Refusal,
+    secret::Secret,
 };
 
 /// What decides who a request is for.
@@ -21,6 +28,10 @@ pub struct Gate {
     pub proofs: Proofs,
     /// Where claims and proofs stand.
     pub names: IdentityHeaders,
+    /// Makes placeholder keys, and knows them again.
+    pub vending: Vending,
+    /// Time.
+    pub clock: Clock,
     /// What is known of tenants.
     pub directory: std::sync::Arc<Directory>,
 }
@@ -32,6 +43,7 @@ pub struct VerifiedRequest {
     head: request::Parts,
     body: Body,
     placeholder: Option<Placeholder>,
+    signature: ClientSignature,
     lease: Lease,
 }
 
@@ -42,14 +54,60 @@ impl Gate {
     }
 }
 
+/// A request for one of our own paths, whose tenant is proved, known and active.
+#[derive(Debug)]
+pub(super) struct OwnRequest {
+    tenant: ActiveTenant,
+    lease: Lease,
+    proof: Secret,
+}
+
+impl OwnRequest {
+    /// Checks the proof, the claim and the directory.
+    pub(super) async fn verify(mut head: request::Parts, gate: &Gate) -> Result<Self, Refusal> {
+        let presented = Presented::take_own(&mut head.headers, &head.uri, &gate.names)?;
+        let proof = presented.proof().clone();
+        let (verified, lease) = gate.verifier.verify_proof(presented, gate.proofs, gate.passports.as_ref()).await?;
+        let tenant = gate.directory.resolve(verified)?;
+        Ok(Self { tenant, lease, proof })
+    }
+
+    /// Whose request it is.
+    pub(super) fn tenant(&self) -> &ActiveTenant {
+        &self.tenant
+    }
+
+    /// How long its proof lasts.
+    pub(super) fn lease(&self) -> Lease {
+        self.lease.clone()
+    }
+
+    /// When its proof ends at the latest.
+    pub(super) fn ends(&self, now: SystemTime) -> SystemTime {
+        let token = self.tenant.verified().expires();
+        self.lease.remaining().map_or(token, |remaining| token.min(now + remaining))
+    }
+
+    /// Placeholder keys that are worth as much as its proof.
+    pub(super) fn vend(&self, gate: &Gate) -> Result<VendedKeys, Refusal> {
+        gate.vending.vend(self.tenant.id(), &self.proof)
+    }
+
+    /// A request without a body that is made on behalf of its sender, under its proof.
+    pub(super) fn into_request(self, head: request::Parts, placeholder: Placeholder) -> VerifiedRequest {
+        let signature = ClientSignature::uncheckable();
+        VerifiedRequest { tenant: self.tenant, head, body: body::empty(), placeholder: Some(placeholder), signature, lease: self.lease }
+    }
+}
+
 impl VerifiedRequest {
     /// Checks the proof, the claim and the directory.
     pub async fn verify(mut head: request::Parts, body: Body, gate: &Gate) -> Result<Self, Refusal> {
-        let (presented, placeholder) = Presented::take_egress(&mut head.headers, &head.uri, &gate.names)?;
+        let Caller { presented, placeholder, signature } = Caller::take(&mut head, &gate.names, &gate.vending, gate.clock.now())?;
         strip_identity_headers(&mut head.headers, &gate.names, std::iter::empty());
         let (verified, lease) = gate.verifier.verify_proof(presented, gate.proofs, gate.passports.as_ref()).await?;
         let tenant = gate.directory.resolve(verified)?;
-        Ok(Self { tenant, head, body, placeholder, lease })
+        Ok(Self { tenant, head, body, placeholder, signature, lease })
     }
 
     /// Whose request it is.
@@ -63,7 +121,7 @@ impl VerifiedRequest {
     }
 
     /// Gives the parts to the next state.
-    pub(crate) fn into_parts(self) -> (ActiveTenant, request::Parts, Body, Option<Placeholder>) {
-        (self.tenant, self.head, self.body, self.placeholder)
+    pub(crate) fn into_parts(self) -> (ActiveTenant, request::Parts, Body, Option<Placeholder>, ClientSignature) {
+        (self.tenant, self.head, self.body, self.placeholder, self.signature)
     }
 }

@@ -4,8 +4,9 @@
 //! its token is no good. Nothing here is trusted; the worst that a forged request gets is an error in a format that it
 //! asked for.
 
-use http::{Method, Response, header, request, uri::Authority};
+use http::{HeaderValue, Method, Response, StatusCode, header, request, uri::Authority};
 
+use super::own;
 use crate::{
     aws::{dialect::Dialect, service::Service},
     body::Body,
@@ -18,25 +19,43 @@ pub(super) struct Voice {
     dialect: Dialect,
     method: Method,
     resource: String,
+    /// For a path of our own that was asked with the wrong method.
+    allow: Option<HeaderValue>,
 }
 
 impl Voice {
     pub(super) fn of(head: &request::Parts) -> Self {
+        // SDKs read errors of a credentials endpoint as JSON.
+        if own::is_own(head.uri.path()) {
+            let allow = own::allow(head.uri.path());
+            return Self { dialect: Dialect::RestJson, method: head.method.clone(), resource: String::new(), allow };
+        }
         let service = scoped(head).or_else(|| hosted(head));
         let dialect = Dialect::of(service.as_deref(), &head.headers, &head.method);
-        Self { dialect, method: head.method.clone(), resource: head.uri.path().to_owned() }
+        Self { dialect, method: head.method.clone(), resource: head.uri.path().to_owned(), allow: None }
     }
 
     pub(super) fn refuse(&self, refusal: &Refusal, mut record: Record) -> Response<Body> {
         record.refused(refusal);
-        let response = self.dialect.refusal(refusal, record.request_id().as_str(), &self.method, &self.resource);
+        let mut response = self.dialect.refusal(refusal, record.request_id().as_str(), &self.method, &self.resource);
+        if let (StatusCode::METHOD_NOT_ALLOWED, Some(allow)) = (response.status(), &self.allow) {
+            response.headers_mut().insert(header::ALLOW, allow.clone());
+        }
         record.finish_with(response)
     }
 }
 
-/// The service of the credential scope.
+/// The service of the credential scope, in the headers or in the query of a presigned URL.
 fn scoped(head: &request::Parts) -> Option<String> {
-    Placeholder::parse(head.headers.get(header::AUTHORIZATION)?).ok().map(|placeholder| placeholder.service)
+    match head.headers.get(header::AUTHORIZATION) {
+        Some(value) => Placeholder::parse(value).ok().map(|placeholder| placeholder.service),
+        None => {
+            let pairs = head.uri.query()?.split('&').filter_map(|pair| pair.split_once('='));
+            let credential = pairs.filter(|(name, _)| *name == "X-Amz-Credential").map(|(_, value)| value).next()?;
+            let text = percent_encoding::percent_decode_str(credential).decode_utf8().ok()?;
+            text.rsplit('/').nth(1).map(str::to_owned)
+        }
+    }
 }
 
 /// The service of an AWS host name: the label nearest to the domain that is one.

@@ -45,6 +45,11 @@ impl Lease {
         Self(Some(Passing { alive, ends, clock }))
     }
 
+    /// How long it lasts at most; `None` where it has no end of its own.
+    pub fn remaining(&self) -> Option<Duration> {
+        self.0.as_ref().map(Passing::remaining)
+    }
+
     /// Runs `work` under the lease: it is dropped when the lease ends.
     pub async fn cover<T>(&self, work: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
         let Some(passing) = &self.0 else { return work.await };

@@ -1,7 +1,7 @@
 //! The SigV4 `Authorization` header of an SDK that holds placeholder credentials.
 //!
-//! It proves nothing, but it says what the SDK meant: service and region in the credential scope, the tenant in the access
-//! key id, and which headers it signed.
+//! By itself it proves nothing, but it says what the SDK meant: service and region in the credential scope, the tenant in the
+//! access key id, and which headers it signed.
 
 use http::{HeaderMap, HeaderValue};
 
@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// What an access key id that names a tenant begins with.
-const TENANT_PREFIX: &str = "tenant.";
+pub(super) const TENANT_PREFIX: &str = "tenant.";
 /// Longest region or service name in a credential scope; AWS's longest is below half of it.
 const MAX_NAME: usize = 63;
 
@@ -24,8 +24,12 @@ pub struct Placeholder {
     pub region: String,
     /// Service of the credential scope: the signing name.
     pub service: String,
+    /// `YYYYMMDD`, of the credential scope.
+    pub(super) date: String,
     /// Lower case, in the order sent.
-    signed_headers: Vec<String>,
+    pub(super) signed_headers: Vec<String>,
+    /// As sent.
+    pub(super) signature: String,
 }
 
 impl Placeholder {
@@ -53,13 +57,32 @@ impl Placeholder {
                 return Err(malformed("a signature field is repeated"));
             }
         }
-        let (Some(credential), Some(signed_headers), Some(_)) = (credential, signed_headers, signature) else {
+        let (Some(credential), Some(signed_headers), Some(signature)) = (credential, signed_headers, signature) else {
             return Err(malformed("Credential, SignedHeaders and Signature are all needed"));
         };
-        let mut placeholder = Self::scope(credential).ok_or_else(|| malformed("the credential scope is malformed"))?;
+        Self::read(credential, signed_headers, signature)
+    }
+
+    /// The three fields of a signature, wherever they stood.
+    pub(super) fn read(credential: &str, signed_headers: &str, signature: &str) -> Result<Self, Refusal> {
+        let scope = Self::scope(credential);
+        let mut placeholder = scope.ok_or_else(|| Refusal::noted(Reason::SignatureMalformed, "the credential scope is malformed"))?;
         placeholder.tenant = claimed(credential)?;
         placeholder.signed_headers = signed_headers.split(';').map(str::to_ascii_lowercase).collect();
+        placeholder.signature = signature.to_owned();
         Ok(placeholder)
+    }
+
+    /// What a request of our own making is for.
+    pub(crate) fn of_our_own(region: &str, service: &str) -> Self {
+        Self {
+            tenant: None,
+            region: region.to_owned(),
+            service: service.to_owned(),
+            date: String::new(),
+            signed_headers: Vec::new(),
+            signature: String::new(),
+        }
     }
 
     /// `<access key id>/<date>/<region>/<service>/aws4_request`
@@ -76,7 +99,7 @@ impl Placeholder {
             && date.bytes().all(|b| b.is_ascii_digit())
             && !key.is_empty()
             && parts.next().is_none();
-        sound.then(|| Self { tenant: None, region: region.to_owned(), service: service.to_owned(), signed_headers: Vec::new() })
+        sound.then(|| Self { date: date.to_owned(), ..Self::of_our_own(region, service) })
     }
 
     /// Refuses an `x-amz-*` header that the client did not sign, as S3 does: signing it here would turn what somebody slipped

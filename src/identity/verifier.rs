@@ -26,7 +26,8 @@ use super::{
     lease::Lease,
     passport::{self, Passports},
     token::{self, UntrustedToken},
-    unverified::{ClaimedTenant, Presented},
+    unverified::Presented,
+    vended,
 };
 use crate::{
     clock::Clock,
@@ -132,9 +133,15 @@ impl Verifier {
         if presented.proof.expose().starts_with(passport::PREFIX) {
             return Err(Refusal::noted(Reason::ProofNotAccepted, "a passport is no proof on the ingress"));
         }
-        let claimed = presented.tenant.ok_or(Reason::TenantMissing)?;
+        let sole = presented.may_be_sole;
+        if presented.tenant.is_none() && !sole {
+            return Err(Reason::TenantMissing.into());
+        }
         let token = self.token(presented.proof.expose()).await?;
-        self.entitled(&claimed, token)
+        match presented.tenant {
+            Some(claimed) => self.entitled(claimed.id(), token),
+            None => self.entitled(&sole_tenant(&token)?, token),
+        }
     }
 
     /// The egress: whichever proofs are configured. A passport names its own tenant; a claim beside it must agree.
@@ -144,6 +151,9 @@ impl Verifier {
         accepted: Proofs,
         passports: Option<&Passports>,
     ) -> Result<(Arc<VerifiedTenant>, Lease), Refusal> {
+        if presented.proof.expose().starts_with(vended::PREFIX) {
+            return Err(Refusal::noted(Reason::ProofNotAccepted, "the session token of vended keys is no proof without their signature"));
+        }
         if !presented.proof.expose().starts_with(passport::PREFIX) {
             if !accepted.jwt {
                 return Err(Refusal::noted(Reason::ProofNotAccepted, "a token; egress.proofs has passports only"));
@@ -166,8 +176,7 @@ impl Verifier {
     }
 
     /// Whether the claim is one of the token's tenants, and one that the issuer may speak for.
-    fn entitled(&self, claimed: &ClaimedTenant, token: Arc<VerifiedToken>) -> Result<Arc<VerifiedTenant>, Refusal> {
-        let tenant = claimed.id();
+    fn entitled(&self, tenant: &TenantId, token: Arc<VerifiedToken>) -> Result<Arc<VerifiedTenant>, Refusal> {
         if !token.claims.tenants.iter().any(|t| t == tenant.as_str()) {
             return Err(Reason::TenantMismatch.into());
         }
@@ -277,6 +286,14 @@ impl Issuer {
         };
         let loaded = loaded.ok_or_else(|| Refusal::from(Reason::KeysUnavailable).retry_after(super::jwks::RETRY_INTERVAL))?;
         if loaded.keys.knows(key_id) { Ok(loaded) } else { Err(Reason::TokenKeyUnknown.into()) }
+    }
+}
+
+/// The one tenant that a token names.
+fn sole_tenant(token: &VerifiedToken) -> Result<TenantId, Refusal> {
+    match token.claims.tenants.as_slice() {
+        [tenant] => tenant.parse().map_err(|e| Refusal::noted(Reason::TenantMalformed, format!("{e}"))),
+        _ => Err(Refusal::noted(Reason::TenantMissing, "the token names several tenants, and the request none of them")),
     }
 }
 

@@ -2,15 +2,11 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use aws_lc_rs::digest::{SHA256, digest};
 use aws_sigv4::sign::v4::calculate_signature;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
+use zeroize::Zeroizing;
 
-use super::{
-    canonical::{self, WireTarget},
-    credentialed::CredentialedRequest,
-    payload::{CONTENT_SHA256, hex},
-};
+use super::{credentialed::CredentialedRequest, payload::Length};
 use crate::{
     body::Body,
     config::{Endpoint, TimeoutsConfig},
@@ -19,10 +15,10 @@ use crate::{
     limits::Permit,
     reject::{Reason, Refusal},
     secret::Secret,
+    sigv4::{ALGORITHM, Chain, WireTarget, canonical, credential_scope, payload_mode::CONTENT_SHA256, string_to_sign, time::AmzDate},
 };
 
 const AMZ_DATE: HeaderName = HeaderName::from_static("x-amz-date");
-const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 /// Not for AWS: what is between the application and us, and what would replace the method that was looked at. What says where
 /// a request came from went with the identity headers.
 const REMOVED: &[&str] = &["expect", "trailer", "via", "x-http-method", "x-http-method-override", "x-method-override"];
@@ -83,12 +79,12 @@ pub fn sign(request: CredentialedRequest, now: SystemTime) -> Result<(SignedRequ
     if let Some(value) = parts.payload.header()? {
         headers.insert(CONTENT_SHA256, value);
     }
-    set_length(&mut headers, &parts.method, parts.payload.bytes().map(|bytes| bytes.len()));
+    set_length(&mut headers, &parts.method, parts.payload.length());
     let (region, service) = (parts.target.region.as_str(), parts.target.signing_name.as_str());
     let key = credentials.signing_key(now, region, service);
     let with =
         With { region, service, key: key.as_ref(), access_key_id: credentials.access_key_id(), session_token: credentials.session_token() };
-    authorize(&parts.method, &parts.wire, &mut headers, parts.payload.hash(), &with, now)?;
+    let signed = authorize(&parts.method, &parts.wire, &mut headers, parts.payload.hash(), &with, now)?;
     let scheme = if parts.target.dial.tls { "https" } else { "http" };
     let uri = Uri::builder()
         .scheme(scheme)
@@ -96,7 +92,7 @@ pub fn sign(request: CredentialedRequest, now: SystemTime) -> Result<(SignedRequ
         .path_and_query(parts.wire.path_and_query().clone())
         .build()
         .map_err(|_| Reason::Internal)?;
-    let mut request = Request::new(parts.payload.into_body());
+    let mut request = Request::new(parts.payload.into_body(|| signed.chain(key.as_ref())));
     *request.method_mut() = parts.method;
     *request.uri_mut() = uri;
     *request.headers_mut() = headers;
@@ -117,12 +113,13 @@ fn clean(headers: &mut HeaderMap) {
     }
 }
 
-/// A body that was read has a known length; one that streams keeps what the client declared.
-fn set_length(headers: &mut HeaderMap, method: &Method, read: Option<usize>) {
-    let Some(length) = read else { return };
-    headers.remove(header::CONTENT_LENGTH);
-    if length > 0 || matches!(*method, Method::PUT | Method::POST | Method::PATCH) {
-        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+/// A body that is written anew has a length of its own; one that streams keeps what the client declared.
+fn set_length(headers: &mut HeaderMap, method: &Method, length: Length) {
+    match length {
+        Length::AsDeclared => {}
+        Length::Open => drop(headers.remove(header::CONTENT_LENGTH)),
+        Length::Exact(0) if !matches!(*method, Method::PUT | Method::POST | Method::PATCH) => drop(headers.remove(header::CONTENT_LENGTH)),
+        Length::Exact(length) => drop(headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length))),
     }
 }
 
@@ -135,6 +132,23 @@ struct With<'a> {
     session_token: &'a Secret,
 }
 
+/// The signature of a request, for what follows from it.
+struct Signed {
+    date: AmzDate,
+    scope: String,
+    signature: String,
+}
+
+impl Signed {
+    /// The chain that the chunks of its body go on with.
+    fn chain(self, key: &[u8]) -> Chain {
+        let mut bytes = Zeroizing::new([0; 32]);
+        // A derived key is a SHA-256: it has this length.
+        bytes.copy_from_slice(key);
+        Chain::new(bytes, self.date.time(), &self.scope, self.signature)
+    }
+}
+
 /// Adds `x-amz-date`, the session token and `Authorization`.
 fn authorize(
     method: &Method,
@@ -143,33 +157,24 @@ fn authorize(
     payload_hash: &str,
     with: &With<'_>,
     now: SystemTime,
-) -> Result<(), Refusal> {
-    let (date, time) = amz_date(now).ok_or(Reason::Internal)?;
-    headers.insert(AMZ_DATE, HeaderValue::from_str(&time).map_err(|_| Reason::Internal)?);
+) -> Result<Signed, Refusal> {
+    let date = AmzDate::new(now).ok_or(Reason::Internal)?;
+    headers.insert(AMZ_DATE, HeaderValue::from_str(date.time()).map_err(|_| Reason::Internal)?);
     headers.insert(SECURITY_TOKEN, sensitive(with.session_token.expose())?);
-    let (canonical, signed) = canonical::request(method.as_str(), wire, headers, payload_hash)?;
-    let credential_scope = format!("{date}/{}/{}/aws4_request", with.region, with.service);
-    let canonical_hash = hex(digest(&SHA256, canonical.as_bytes()).as_ref());
-    let string_to_sign = format!("{ALGORITHM}\n{time}\n{credential_scope}\n{canonical_hash}");
-    let signature = calculate_signature(with.key, string_to_sign.as_bytes());
-    let authorization =
-        format!("{ALGORITHM} Credential={}/{credential_scope}, SignedHeaders={signed}, Signature={signature}", with.access_key_id);
+    let names = canonical::signed_names(headers);
+    let canonical = canonical::request(method.as_str(), wire, headers, &names)? + payload_hash;
+    let scope = credential_scope(date.date(), with.region, with.service);
+    let signature = calculate_signature(with.key, string_to_sign(date.time(), &scope, &canonical).as_bytes());
+    let signed = names.join(";");
+    let authorization = format!("{ALGORITHM} Credential={}/{scope}, SignedHeaders={signed}, Signature={signature}", with.access_key_id);
     headers.insert(header::AUTHORIZATION, sensitive(&authorization)?);
-    Ok(())
+    Ok(Signed { date, scope, signature })
 }
 
 fn sensitive(text: &str) -> Result<HeaderValue, Refusal> {
     let mut value = HeaderValue::from_str(text).map_err(|_| Refusal::noted(Reason::Internal, "a credential is no header value"))?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-/// `YYYYMMDD` and `YYYYMMDDTHHMMSSZ`.
-fn amz_date(now: SystemTime) -> Option<(String, String)> {
-    let seconds = i64::try_from(now.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs()).ok()?;
-    let text = aws_smithy_types::DateTime::from_secs(seconds).fmt(aws_smithy_types::date_time::Format::DateTime).ok()?;
-    let time = text.replace(['-', ':'], "");
-    Some((time.get(..8)?.to_owned(), time))
 }
 
 #[cfg(test)]

@@ -269,6 +269,8 @@ async fn a_failure_of_the_request_s_own_body_is_told_apart() {
 fn egress(service: ServiceConfig) -> EgressConfig {
     EgressConfig {
         listen: Vec::new(),
+        tls: None,
+        presign: None,
         region: "eu-west-1".to_owned(),
         regions: vec!["eu-west-1".to_owned()],
         proofs: Proofs { passport: false, jwt: true },

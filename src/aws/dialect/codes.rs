@@ -67,6 +67,7 @@ fn named(family: Family, reason: Reason) -> (&'static str, StatusCode) {
         (AwsError::Internal, JsonRpc | RestJson | Query) => ("InternalFailure", StatusCode::INTERNAL_SERVER_ERROR),
 
         (AwsError::Invalid, S3) if reason == Reason::PayloadUnsupported => ("NotImplemented", StatusCode::NOT_IMPLEMENTED),
+        (AwsError::Invalid, S3) if reason == Reason::PayloadMalformed => ("IncompleteBody", BAD),
         (AwsError::Invalid, S3 | Ec2) => ("InvalidRequest", malformed(reason)),
         (AwsError::Invalid, JsonRpc | RestJson) => ("ValidationException", malformed(reason)),
         (AwsError::Invalid, Query) => ("ValidationError", malformed(reason)),
@@ -80,6 +81,14 @@ fn named(family: Family, reason: Reason) -> (&'static str, StatusCode) {
 
         (AwsError::ServiceUnavailable, S3 | JsonRpc | RestJson | Query) => ("ServiceUnavailable", UNAVAILABLE),
         (AwsError::ServiceUnavailable, Ec2) => ("Unavailable", UNAVAILABLE),
+
+        (AwsError::SignatureMismatch, S3 | Query) => ("SignatureDoesNotMatch", FORBIDDEN),
+        (AwsError::SignatureMismatch | AwsError::SkewedTime, JsonRpc) => ("InvalidSignatureException", BAD),
+        (AwsError::SignatureMismatch | AwsError::SkewedTime, RestJson) => ("InvalidSignatureException", FORBIDDEN),
+        (AwsError::SignatureMismatch, Ec2) => ("AuthFailure", FORBIDDEN),
+
+        (AwsError::SkewedTime, S3) => ("RequestTimeTooSkewed", FORBIDDEN),
+        (AwsError::SkewedTime, Query | Ec2) => ("RequestExpired", BAD),
 
         (AwsError::Throttled, S3) => ("SlowDown", UNAVAILABLE),
         (AwsError::Throttled, JsonRpc) => ("ThrottlingException", BAD),

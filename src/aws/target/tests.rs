@@ -44,6 +44,8 @@ fn config() -> EgressConfig {
     let second = Duration::from_secs(1);
     EgressConfig {
         listen: vec!["127.0.0.1:8180".parse().unwrap()],
+        tls: None,
+        presign: None,
         region: "eu-west-1".to_owned(),
         regions: vec!["eu-west-1".to_owned(), "us-east-1".to_owned(), "xx-none-1".to_owned()],
         proofs: Proofs { passport: true, jwt: false },

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Section, identity::secured, listener, parse};
+use super::{Section, identity::secured, ingress::tls, listener, parse};
 use crate::{
     aws::service::customers_host,
     config::{EgressConfig, Endpoint, Proofs, ServiceConfig, TimeoutsConfig, error::quote},
@@ -11,17 +11,30 @@ use crate::{
 pub(super) fn egress(section: &Section<'_>, top: &Section<'_>, has_ingress: bool) -> Option<EgressConfig> {
     let listen = section.all("listen", parse::address);
     repeated(section, "listen", &listen);
+    // The outer `None` is a setting that is wrong, which must not pass for one that is not there.
+    let tls = section.given("tls").map_or(Some(None), |given| tls(&given).map(Some));
     let region = section.get("region", parse::region);
     let regions = regions(section, region.as_deref());
     let proofs = proofs(section, has_ingress);
     let services = services(section);
     let given = section.has("ca");
     let ca = section.file("ca");
+    let presign = section.given("presign").map_or(Some(None), |given| given.get("max_expires", parse::duration).map(Some));
     let server = listener(section, top);
     if given && ca.is_none() {
         return None;
     }
-    Some(EgressConfig { listen, region: region?, regions, proofs: proofs?, services: services?, ca, server: server? })
+    Some(EgressConfig {
+        listen,
+        tls: tls?,
+        region: region?,
+        regions,
+        proofs: proofs?,
+        services: services?,
+        ca,
+        presign: presign?,
+        server: server?,
+    })
 }
 
 fn regions(section: &Section<'_>, region: Option<&str>) -> Vec<String> {

@@ -38,14 +38,17 @@ const RESERVED_PREFIXES: [&str; 2] = ["x-palisade-", "x-forwarded-"];
 
 pub(super) fn ingress(section: &Section<'_>, top: &Section<'_>, names: Option<(&HeaderName, &HeaderName)>) -> Option<IngressConfig> {
     let listen = section.get("listen", parse::address);
-    let tls = section.given("tls").and_then(|tls| {
-        let (certificate, private_key) = (tls.file("certificate"), tls.file("private_key"));
-        Some(TlsConfig { certificate: certificate?, private_key: private_key? })
-    });
+    let tls = section.given("tls").and_then(|tls| self::tls(&tls));
     let upstream = upstream(section);
     let headers = headers(section, names);
     let server = listener(section, top);
     Some(IngressConfig { listen: listen?, tls: tls?, upstream: upstream?, headers, server: server? })
+}
+
+/// A certificate and its key.
+pub(super) fn tls(section: &Section<'_>) -> Option<TlsConfig> {
+    let (certificate, private_key) = (section.file("certificate"), section.file("private_key"));
+    Some(TlsConfig { certificate: certificate?, private_key: private_key? })
 }
 
 fn upstream(section: &Section<'_>) -> Option<Endpoint> {

@@ -140,8 +140,10 @@ fn the_full_example_shows_every_setting() {
         unshown(&[node.to_json()], settings, "", &mut missing);
         missing
     };
-    // Alternatives of which one is shown, and of which the others are in comments.
+    // In comments: alternatives of which one is shown, and what nobody should get by copying.
     let alternatives = [
+        ".egress.tls",
+        ".egress.presign",
         ".tenants.directory.any",
         ".credentials.source.default_chain",
         ".credentials.source.static",

@@ -14,7 +14,7 @@ use aws_sigv4::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::signing::Canon;
+use crate::sigv4::Canon;
 
 const REGION: &str = "eu-west-1";
 const NOW: u64 = 1_763_769_600;
@@ -115,7 +115,7 @@ fn agrees_with_the_reference_on_what_is_known_to_break_signers() {
     }
 }
 
-const EMPTY: &str = crate::signing::payload::EMPTY_SHA256;
+const EMPTY: &str = crate::sigv4::EMPTY_SHA256;
 
 #[test]
 fn agrees_with_the_reference_on_headers() {

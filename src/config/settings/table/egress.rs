@@ -1,8 +1,10 @@
 //! `egress`
 
+use std::time::Duration;
+
 use super::{
-    ENDPOINT, Form, INSECURE, INSECURE_ABOUT, Kind, PATH, REGION, SERVER, Setting, default, derived, long, not_yet, optional, required,
-    short,
+    ENDPOINT, Form, INSECURE, INSECURE_ABOUT, Kind, PATH, REGION, SERVER, Setting, TLS, default, derived, long, not_yet, optional,
+    required, short,
 };
 
 pub(super) const EGRESS: &[Setting] = &[
@@ -11,6 +13,11 @@ pub(super) const EGRESS: &[Setting] = &[
         Kind::OneOrMore(&Form::Address),
         "127.0.0.1:8180",
         "Addresses to listen on. Loopback: the proofs of live requests pass here in plain HTTP.",
+    ),
+    optional(
+        "tls",
+        Kind::Section(TLS),
+        "Certificate and key, where proofs should not pass in plain HTTP. SDKs then have to trust the certificate's issuer.",
     ),
     required("region", REGION, "The region for requests that name none."),
     derived("regions", Kind::OneOrMore(&Form::Region), "`region` alone", "Regions that may be called; `region` is one of them."),
@@ -26,6 +33,17 @@ pub(super) const EGRESS: &[Setting] = &[
         "Services that may be called, by endpoint prefix. What is not listed is refused; services that hand out credentials cannot be listed.",
     ),
     optional("ca", PATH, "PEM file of extra roots for every upstream, besides the platform's."),
+    optional(
+        "presign",
+        Kind::Section(&[default(
+            "max_expires",
+            Kind::Scalar(Form::Duration { least: Duration::from_secs(1), most: Duration::from_secs(900) }),
+            "5m",
+            "Longest life of such a URL.",
+        )]),
+        "Lets the application ask for presigned S3 URLs (`POST /_palisade/presign`). Off unless it is here: such a URL works for whoever \
+         has it, without Palisade, and outlives its request; it is outside the security claim.",
+    ),
     optional("server", Kind::Section(SERVER), "Overrides `server` for this listener."),
 ];
 

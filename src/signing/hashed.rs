@@ -12,13 +12,14 @@ use aws_lc_rs::digest;
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use super::payload::{PayloadError, hex};
+use super::payload::PayloadError;
 use crate::{
     body::{Body, BoxError},
     reject::Reason,
+    sigv4::{hex, is_hex_digest},
 };
 
-pub(super) struct VerifiedBody {
+pub(super) struct HashedBody {
     inner: Body,
     hasher: Option<digest::Context>,
     expected: String,
@@ -26,11 +27,11 @@ pub(super) struct VerifiedBody {
     size: SizeHint,
 }
 
-impl VerifiedBody {
+impl HashedBody {
     /// `expected` is 64 lower-case hex digits.
     pub(super) fn new(inner: Body, expected: &str) -> Option<Self> {
         let size = inner.size_hint();
-        (expected.len() == 64).then(|| Self {
+        is_hex_digest(expected).then(|| Self {
             inner,
             hasher: Some(digest::Context::new(&digest::SHA256)),
             expected: expected.to_owned(),
@@ -49,7 +50,7 @@ impl VerifiedBody {
     }
 }
 
-impl HttpBody for VerifiedBody {
+impl HttpBody for HashedBody {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -100,7 +101,7 @@ mod tests {
     /// Everything that would reach the upstream, and whether the stream ended well.
     async fn send(parts: &'static [&'static str], expected: &str) -> (String, bool) {
         let frames = stream::iter(parts.iter().map(|p| Ok::<_, BoxError>(Frame::data(Bytes::from_static(p.as_bytes())))));
-        let mut body = VerifiedBody::new(StreamBody::new(frames).boxed_unsync(), expected).unwrap();
+        let mut body = HashedBody::new(StreamBody::new(frames).boxed_unsync(), expected).unwrap();
         let mut sent = String::new();
         while let Some(frame) = body.frame().await {
             match frame {
@@ -119,7 +120,7 @@ mod tests {
         for parts in [&["abcdef"][..], &["abc", "def"], &["a", "", "bcde", "f", ""]] {
             assert_eq!(send(parts, ABCDEF).await, ("abcdef".to_owned(), true));
         }
-        assert_eq!(send(&[], super::super::payload::EMPTY_SHA256).await, (String::new(), true));
+        assert_eq!(send(&[], crate::sigv4::EMPTY_SHA256).await, (String::new(), true));
     }
 
     #[tokio::test]

@@ -39,6 +39,20 @@ pub struct WireTarget {
 }
 
 impl WireTarget {
+    /// An S3 object by path, and query parameters, none of them encoded yet.
+    pub fn s3_object(bucket: &str, key: &str, parameters: &[(String, String)]) -> Result<PathAndQuery, Refusal> {
+        let query: Vec<_> = parameters.iter().map(|(n, v)| (encode(n.as_bytes(), false), Some(encode(v.as_bytes(), false)))).collect();
+        written(format!("/{}/{}", encode(bucket.as_bytes(), false), encode(key.as_bytes(), true)), &query)
+    }
+
+    /// Adds query parameters, not encoded yet, behind those that are there.
+    pub fn with(mut self, parameters: &[(&str, &str)]) -> Result<Self, Refusal> {
+        let encoded = parameters.iter().map(|(n, v)| (encode(n.as_bytes(), false), Some(encode(v.as_bytes(), false))));
+        self.query.extend(encoded);
+        self.sent = written(self.sent.path().to_owned(), &self.query)?;
+        Ok(self)
+    }
+
     /// Decodes and encodes `raw` once. Broken percent escapes are refused, and for services that resolve them, dot segments.
     pub fn new(raw: &PathAndQuery, canon: Canon) -> Result<Self, Refusal> {
         let path = match canon {
@@ -60,7 +74,8 @@ impl WireTarget {
         &self.sent
     }
 
-    fn write_canonical(&self, out: &mut String) {
+    /// Path and query as the canonical request has them, without the query parameters that `is_left_out` names.
+    fn write_canonical(&self, out: &mut String, is_left_out: impl Fn(&str) -> bool) {
         let path = self.sent.path();
         match self.canon {
             Canon::S3 => out.push_str(path),
@@ -77,6 +92,7 @@ impl WireTarget {
         }
         out.push('\n');
         let mut pairs: Vec<(&str, &str)> = self.query.iter().map(|(n, v)| (n.as_str(), v.as_deref().unwrap_or_default())).collect();
+        pairs.retain(|(name, _)| !is_left_out(name));
         pairs.sort_unstable();
         for (index, (name, value)) in pairs.into_iter().enumerate() {
             if index > 0 {
@@ -102,19 +118,25 @@ fn written(mut text: String, query: &[(String, Option<String>)]) -> Result<PathA
     PathAndQuery::try_from(text).map_err(|_| Refusal::noted(Reason::MalformedRequest, "the request target cannot be written as a URI"))
 }
 
-/// The canonical request, and the list of signed headers as it appears in it and in `Authorization`.
-pub(super) fn request(method: &str, target: &WireTarget, headers: &HeaderMap, payload_hash: &str) -> Result<(String, String), Refusal> {
-    let mut names: Vec<&HeaderName> = headers.keys().filter(|name| is_signed(name)).collect();
-    names.sort_unstable_by_key(|name| name.as_str());
-    let signed = names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(";");
+/// The names of the headers that Palisade signs, in the order of the canonical request.
+pub fn signed_names(headers: &HeaderMap) -> Vec<&str> {
+    let mut names: Vec<&str> = headers.keys().filter(|name| is_signed(name)).map(HeaderName::as_str).collect();
+    names.sort_unstable();
+    names
+}
+
+/// The canonical request up to the hash of the payload, which has to be appended.
+///
+/// `names` are the signed headers: lower case and in order. A query signature leaves itself out (`X-Amz-Signature`).
+pub fn request(method: &str, target: &WireTarget, headers: &HeaderMap, names: &[&str]) -> Result<String, Refusal> {
     let mut out = String::with_capacity(1024);
     out.push_str(method);
     out.push('\n');
-    target.write_canonical(&mut out);
+    target.write_canonical(&mut out, |name| name == SIGNATURE_PARAMETER);
     for name in names {
-        out.push_str(name.as_str());
+        out.push_str(name);
         out.push(':');
-        for (index, value) in headers.get_all(name).iter().enumerate() {
+        for (index, value) in headers.get_all(*name).iter().enumerate() {
             if index > 0 {
                 out.push(',');
             }
@@ -125,11 +147,18 @@ pub(super) fn request(method: &str, target: &WireTarget, headers: &HeaderMap, pa
         out.push('\n');
     }
     out.push('\n');
-    out.push_str(&signed);
+    for (index, name) in names.iter().enumerate() {
+        if index > 0 {
+            out.push(';');
+        }
+        out.push_str(name);
+    }
     out.push('\n');
-    out.push_str(payload_hash);
-    Ok((out, signed))
+    Ok(out)
 }
+
+/// The parameter that carries the signature of a presigned URL.
+pub const SIGNATURE_PARAMETER: &str = "X-Amz-Signature";
 
 /// What is signed: the host, what describes the body, and everything that AWS itself gives meaning to. Headers that a hop on
 /// the way may change (`user-agent`, `accept-encoding`, `x-amzn-trace-id`, ...) are not.
@@ -150,7 +179,10 @@ fn write_folded(out: &mut String, text: &str) {
 }
 
 /// Percent-decodes; in a query `+` is a blank.
-fn decode(text: &str, plus_is_blank: bool) -> Result<Vec<u8>, Refusal> {
+///
+/// # Errors
+/// `MalformedRequest` for a broken escape.
+pub fn decode(text: &str, plus_is_blank: bool) -> Result<Vec<u8>, Refusal> {
     let mut out = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
@@ -178,13 +210,13 @@ fn checked(path: &str) -> Result<String, Refusal> {
     Ok(path.to_owned())
 }
 
-fn encode(bytes: &[u8], keep_slash: bool) -> String {
+/// Percent-encodes everything but RFC 3986's unreserved characters, in upper case, as SigV4 wants it.
+pub fn encode(bytes: &[u8], keep_slash: bool) -> String {
     let mut out = String::with_capacity(bytes.len() + 16);
     encode_into(&mut out, bytes, keep_slash);
     out
 }
 
-/// Percent-encodes everything but RFC 3986's unreserved characters, in upper case, as SigV4 wants it.
 fn encode_into(out: &mut String, bytes: &[u8], keep_slash: bool) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     for byte in bytes {
@@ -211,7 +243,7 @@ mod tests {
 
     fn canonical(text: &str, canon: Canon) -> String {
         let mut out = String::new();
-        WireTarget::new(&text.parse().unwrap(), canon).unwrap().write_canonical(&mut out);
+        WireTarget::new(&text.parse().unwrap(), canon).unwrap().write_canonical(&mut out, |_| false);
         out
     }
 
@@ -277,11 +309,12 @@ mod tests {
             headers.append(name, HeaderValue::from_static(value));
         }
         let target = WireTarget::new(&"/".parse().unwrap(), Canon::S3).unwrap();
-        let (text, signed) = request("PUT", &target, &headers, "HASH").unwrap();
-        assert_eq!(signed, "content-type;host;x-amz-meta-a;x-amz-meta-b");
+        let names = signed_names(&headers);
+        assert_eq!(names, ["content-type", "host", "x-amz-meta-a", "x-amz-meta-b"]);
+        let text = request("PUT", &target, &headers, &names).unwrap();
         assert_eq!(
             text,
-            "PUT\n/\n\ncontent-type:text/plain\nhost:h\nx-amz-meta-a:1,2\nx-amz-meta-b:two words here\n\ncontent-type;host;x-amz-meta-a;x-amz-meta-b\nHASH"
+            "PUT\n/\n\ncontent-type:text/plain\nhost:h\nx-amz-meta-a:1,2\nx-amz-meta-b:two words here\n\ncontent-type;host;x-amz-meta-a;x-amz-meta-b\n"
         );
     }
 
@@ -290,6 +323,12 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("x-amz-meta-a", HeaderValue::from_bytes(b"\xff").unwrap());
         let target = WireTarget::new(&"/".parse().unwrap(), Canon::S3).unwrap();
-        assert!(request("PUT", &target, &headers, "HASH").is_err());
+        assert!(request("PUT", &target, &headers, &signed_names(&headers)).is_err());
+    }
+
+    #[test]
+    fn a_query_signature_does_not_cover_itself() {
+        let target = WireTarget::new(&"/b/k?x=1&X-Amz-Signature=ab&X-Amz-Expires=9".parse().unwrap(), Canon::S3).unwrap();
+        assert_eq!(request("GET", &target, &HeaderMap::new(), &[]).unwrap(), "GET\n/b/k\nX-Amz-Expires=9&x=1\n\n\n");
     }
 }

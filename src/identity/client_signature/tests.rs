@@ -1,0 +1,77 @@
+use std::time::UNIX_EPOCH;
+
+use http::HeaderValue;
+
+use super::*;
+use crate::sigv4::{EMPTY_SHA256, payload_mode::CONTENT_SHA256};
+
+const NOW: u64 = 1_369_353_600;
+
+fn placeholder(signed_headers: &str, date: &str) -> Placeholder {
+    let text = format!(
+        "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/{date}/us-east-1/s3/aws4_request, SignedHeaders={signed_headers}, Signature=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41"
+    );
+    Placeholder::parse(&HeaderValue::from_str(&text).unwrap()).unwrap()
+}
+
+/// The first example of "Signature Calculations for the Authorization Header" in the S3 API reference.
+fn example() -> HeaderMap {
+    let lines = [
+        ("host", "examplebucket.s3.amazonaws.com"),
+        ("range", "bytes=0-9"),
+        ("x-amz-content-sha256", EMPTY_SHA256),
+        ("x-amz-date", "20130524T000000Z"),
+    ];
+    lines.into_iter().map(|(name, value)| (name.parse::<http::HeaderName>().unwrap(), HeaderValue::from_static(value))).collect()
+}
+
+fn pending(headers: &HeaderMap, placeholder: &Placeholder, date: &str) -> Result<ClientSignature, Reason> {
+    let request = AsSigned { method: &Method::GET, target: &PathAndQuery::from_static("/test.txt"), headers };
+    let claim = Claim { placeholder, date, expires: None };
+    let secret = Secret::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".into());
+    ClientSignature::pending(request, claim, &secret, UNIX_EPOCH + Duration::from_secs(NOW)).map_err(|r| r.reason)
+}
+
+const SIGNED: &str = "host;range;x-amz-content-sha256;x-amz-date";
+
+#[test]
+fn agrees_with_the_example_of_the_s3_reference() {
+    let signature = pending(&example(), &placeholder(SIGNED, "20130524"), "20130524T000000Z").unwrap();
+    let mut settled = signature.settle_early(&example()).unwrap();
+    assert!(settled.chunks().is_some(), "the chain goes on from the signature");
+    assert!(settled.settle("whatever: it is settled").is_ok());
+}
+
+#[test]
+fn an_undeclared_payload_is_settled_when_it_is_known() {
+    let mut headers = example();
+    headers.remove(CONTENT_SHA256);
+    let signature = |headers: &HeaderMap| pending(headers, &placeholder("host;range;x-amz-date", "20130524"), "20130524T000000Z").unwrap();
+    let mut open = signature(&headers).settle_early(&headers).unwrap();
+    assert!(open.chunks().is_none());
+    assert_eq!(open.settle(EMPTY_SHA256).unwrap_err().reason, Reason::SignatureMismatch, "other headers were signed");
+}
+
+#[test]
+fn what_cannot_be_checked_is_not_taken() {
+    let good = placeholder(SIGNED, "20130524");
+    for (placeholder, date) in [
+        (placeholder("range;x-amz-date", "20130524"), "20130524T000000Z"),
+        (placeholder("range;host", "20130524"), "20130524T000000Z"),
+        (placeholder("host;host", "20130524"), "20130524T000000Z"),
+        (placeholder(SIGNED, "20130525"), "20130524T000000Z"),
+        (good.clone(), ""),
+        (good.clone(), "Fri, 24 May 2013 00:00:00 GMT"),
+    ] {
+        assert_eq!(pending(&example(), &placeholder, date).unwrap_err(), Reason::SignatureMalformed);
+    }
+    let shown = format!("{:?}", pending(&example(), &good, "20130524T000000Z").unwrap());
+    assert!(!shown.contains("wJalr"), "{shown}");
+}
+
+#[test]
+fn keys_of_others_leave_nothing_to_check() {
+    let mut signature = ClientSignature::uncheckable();
+    assert!(signature.chunks().is_none());
+    assert!(signature.settle("anything").is_ok());
+}

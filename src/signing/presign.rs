@@ -1,0 +1,75 @@
+//! A presigned URL with a tenant's credentials: a signature in the query, good for whoever has it until it expires.
+
+use std::time::{Duration, SystemTime};
+
+use aws_sigv4::sign::v4::calculate_signature;
+use http::{HeaderMap, HeaderValue, Method, header};
+
+use super::credentialed::CredentialedRequest;
+use crate::{
+    identity::unverified::SECURITY_TOKEN,
+    reject::{Reason, Refusal},
+    secret::Secret,
+    sigv4::{
+        ALGORITHM, canonical, credential_scope,
+        payload_mode::{CONTENT_SHA256, PayloadMode},
+        string_to_sign,
+        time::AmzDate,
+    },
+};
+
+/// A URL to be given away, and what goes with it.
+#[derive(Debug)]
+pub struct PresignedUrl {
+    /// The method that it was signed for.
+    pub method: Method,
+    /// With the tenant's session token and the signature in it.
+    pub url: Secret,
+    /// Headers that have to be sent as they are.
+    pub headers: HeaderMap,
+    /// When it ends: `expires` from now, or with the credentials.
+    pub expires: SystemTime,
+}
+
+/// Presigns `request` as of `now`. The tenant's permit is given back: nothing is in progress.
+pub fn presign(request: CredentialedRequest, now: SystemTime, expires: Duration) -> Result<PresignedUrl, Refusal> {
+    let (request, credentials) = request.into_parts();
+    if request.tenant().id() != credentials.tenant() {
+        return Err(Refusal::noted(Reason::Internal, "a URL was about to be signed with another tenant's credentials"));
+    }
+    let parts = request.into_parts();
+    let life = credentials.expires().duration_since(now).unwrap_or_default().min(expires);
+    let life = Duration::from_secs(life.as_secs());
+    if life.is_zero() {
+        return Err(Reason::CredentialsUnavailable.into());
+    }
+    let date = AmzDate::new(now).ok_or(Reason::Internal)?;
+    let (region, service) = (parts.target.region.as_str(), parts.target.signing_name.as_str());
+    let scope = credential_scope(date.date(), region, service);
+
+    let mut headers = parts.headers;
+    headers.remove(CONTENT_SHA256);
+    let kept: Vec<_> = headers.keys().filter(|name| !canonical::signed_names(&headers).contains(&name.as_str())).cloned().collect();
+    for name in kept {
+        headers.remove(name);
+    }
+    headers.insert(header::HOST, HeaderValue::from_str(parts.target.host.as_str()).map_err(|_| Reason::Internal)?);
+    let names = canonical::signed_names(&headers);
+    debug_assert!(!headers.contains_key(SECURITY_TOKEN));
+    let wire = parts.wire.with(&[
+        ("X-Amz-Algorithm", ALGORITHM),
+        ("X-Amz-Credential", &format!("{}/{scope}", credentials.access_key_id())),
+        ("X-Amz-Date", date.time()),
+        ("X-Amz-Expires", &life.as_secs().to_string()),
+        ("X-Amz-Security-Token", credentials.session_token().expose()),
+        ("X-Amz-SignedHeaders", &names.join(";")),
+    ])?;
+    let unsigned = PayloadMode::Unsigned.in_signature().unwrap_or_default();
+    let canonical = canonical::request(parts.method.as_str(), &wire, &headers, &names)? + unsigned;
+    let key = credentials.signing_key(now, region, service);
+    let signature = calculate_signature(key.as_ref(), string_to_sign(date.time(), &scope, &canonical).as_bytes());
+    let scheme = if parts.target.dial.tls { "https" } else { "http" };
+    let url = format!("{scheme}://{}{}&{}={signature}", parts.target.host, wire.path_and_query(), canonical::SIGNATURE_PARAMETER);
+    headers.remove(header::HOST);
+    Ok(PresignedUrl { method: parts.method, url: Secret::new(url), headers, expires: now + life })
+}
