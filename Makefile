@@ -11,7 +11,7 @@ DENY_VERSION := 0.20.2
 HELM_VERSION := v4.1.4
 PYTEST = MINISTACK_PYTHON="$$($(PYTHON) tests/tools/venvs.py path ministack)" "$$($(PYTHON) tests/tools/venvs.py path clients)" -m pytest
 
-.PHONY: test test-rust test-clients test-aws bless venvs backends fmt clippy doc audit promtool helm clean
+.PHONY: test test-rust test-clients test-aws bless venvs backends fmt clippy doc audit promtool helm go clean
 
 ## All tests: unit, integration, documentation, compile-fail, and real clients against emulated AWS.
 test: test-rust test-clients
@@ -21,6 +21,7 @@ test-rust:
 
 ## The client suite; ARGS goes to pytest (ARGS='-k story').
 test-clients: venvs
+	$(CARGO) build --locked --example objects
 	$(CARGO) build --locked
 	PATH="$(TARGET)/tools/bin:$$PATH" PALISADE_BIN="$${PALISADE_BIN:-$(TARGET)/debug/palisade}" $(PYTEST) -c tests/clients/pytest.ini tests/clients $(ARGS)
 
@@ -87,6 +88,10 @@ $(TARGET)/tools/bin/helm: tests/requirements-helm.txt
 		$(PYTHON) tests/tools/helm.py "$@"; \
 	fi
 	"$@" version --template '{{.Version}}' | grep -qx "$(HELM_VERSION)"
+
+## Go and its AWS SDK, from Debian's packages, unpacked and not installed: the client suite compiles the Go recipe with them.
+go:
+	$(PYTHON) tests/tools/golang.py
 
 clean:
 	rm -rf "$(TARGET)"

@@ -1,5 +1,6 @@
 // An application that serves many tenants behind Palisade, with the AWS SDK for Java 2.x.
 // Needs software.amazon.awssdk:s3 and software.amazon.awssdk:url-connection-client on the class path; BUCKET in the environment.
+// PUT /NAME with a body stores an object, GET /NAME reads it, GET / lists.
 
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
@@ -7,11 +8,13 @@ import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
+import java.util.concurrent.Executors;
 import java.util.stream.Collectors;
 import software.amazon.awssdk.auth.credentials.AnonymousCredentialsProvider;
 import software.amazon.awssdk.auth.credentials.AwsSessionCredentials;
 import software.amazon.awssdk.auth.credentials.StaticCredentialsProvider;
 import software.amazon.awssdk.awscore.AwsRequestOverrideConfiguration;
+import software.amazon.awssdk.core.sync.RequestBody;
 import software.amazon.awssdk.regions.Region;
 import software.amazon.awssdk.services.s3.S3Client;
 import software.amazon.awssdk.services.s3.model.S3Exception;
@@ -28,7 +31,7 @@ public final class Objects {
             .credentialsProvider(AnonymousCredentialsProvider.create())
             .build();
 
-    /** The tenant and the passport of one request, for the calls that are made for it. */
+    /** The tenant and the passport of one request, for the calls that are made for it: a provider of their own, never a cached one. */
     private static AwsRequestOverrideConfiguration of(HttpExchange exchange) {
         var headers = exchange.getRequestHeaders();
         var credentials = AwsSessionCredentials.create(
@@ -38,21 +41,34 @@ public final class Objects {
                 .build();
     }
 
-    private static void list(HttpExchange exchange) throws IOException {
+    private static byte[] objects(HttpExchange exchange) throws IOException {
+        var tenant = exchange.getRequestHeaders().getFirst("x-tenant-id");
+        var name = exchange.getRequestURI().getPath().substring(1);
+        if (exchange.getRequestMethod().equals("PUT")) {
+            var sent = RequestBody.fromBytes(exchange.getRequestBody().readAllBytes());
+            S3.putObject(r -> r.bucket(BUCKET).key(tenant + "/" + name).overrideConfiguration(of(exchange)), sent);
+            return new byte[0];
+        }
+        if (!name.isEmpty()) {
+            return S3.getObjectAsBytes(r -> r.bucket(BUCKET).key(tenant + "/" + name).overrideConfiguration(of(exchange))).asByteArray();
+        }
+        var page = S3.listObjectsV2(r -> r.bucket(BUCKET).prefix(tenant + "/").overrideConfiguration(of(exchange)));
+        return page.contents().stream().map(S3Object::key).collect(Collectors.joining("\n", "", "\n")).getBytes(StandardCharsets.UTF_8);
+    }
+
+    private static void handle(HttpExchange exchange) throws IOException {
         int status = 200;
-        String body;
+        byte[] body;
         try {
-            var prefix = exchange.getRequestHeaders().getFirst("x-tenant-id") + "/";
-            var page = S3.listObjectsV2(r -> r.bucket(BUCKET).prefix(prefix).overrideConfiguration(of(exchange)));
-            body = page.contents().stream().map(S3Object::key).collect(Collectors.joining("\n", "", "\n"));
+            body = objects(exchange);
         } catch (S3Exception refused) {
             // Refusals of Palisade's and of AWS's come as the same typed errors.
             status = refused.statusCode();
-            body = refused.awsErrorDetails().errorCode();
+            body = refused.awsErrorDetails().errorCode().getBytes(StandardCharsets.UTF_8);
         }
-        byte[] bytes = body.getBytes(StandardCharsets.UTF_8);
-        exchange.sendResponseHeaders(status, bytes.length);
-        exchange.getResponseBody().write(bytes);
+        // To this server a length of 0 means chunked, and -1 means no body.
+        exchange.sendResponseHeaders(status, body.length == 0 ? -1 : body.length);
+        exchange.getResponseBody().write(body);
         exchange.close();
     }
 
@@ -62,7 +78,8 @@ public final class Objects {
 
     public static void main(String[] arguments) throws IOException {
         var server = HttpServer.create(new InetSocketAddress("127.0.0.1", Integer.parseInt(env("PORT", "8080"))), 0);
-        server.createContext("/", Objects::list);
+        server.createContext("/", Objects::handle);
+        server.setExecutor(Executors.newCachedThreadPool());
         server.start();
     }
 }

@@ -11,7 +11,9 @@ usage: BUCKET=... [PORT=8080] [PALISADE_EGRESS=http://127.0.0.1:8180] app.py    
 
 import os
 import threading
-from wsgiref.simple_server import WSGIRequestHandler, make_server
+from contextlib import closing
+from socketserver import ThreadingMixIn
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import boto3
 from botocore.config import Config
@@ -23,7 +25,7 @@ SESSION, LOCK = boto3.session.Session(), threading.Lock()
 
 
 def aws(service: str, environ: dict):
-    """A client for the tenant of one request."""
+    """A client for the tenant of one request, to be closed with it. Kept for another request it would be the wrong tenant's."""
     with LOCK:
         return SESSION.client(
             service,
@@ -37,21 +39,29 @@ def aws(service: str, environ: dict):
 
 
 def application(environ: dict, start_response):
-    s3, tenant, name = aws("s3", environ), environ["HTTP_X_TENANT_ID"], environ["PATH_INFO"].lstrip("/")
+    tenant, name = environ["HTTP_X_TENANT_ID"], environ["PATH_INFO"].lstrip("/")
     status, body = "200 OK", b""
     try:
-        if environ["REQUEST_METHOD"] == "PUT":
-            s3.put_object(Bucket=BUCKET, Key=f"{tenant}/{name}", Body=environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
-        elif name:
-            body = s3.get_object(Bucket=BUCKET, Key=f"{tenant}/{name}")["Body"].read()
-        else:
-            page = s3.list_objects_v2(Bucket=BUCKET, Prefix=f"{tenant}/")
-            body = "".join(o["Key"] + "\n" for o in page.get("Contents", [])).encode()
+        with closing(aws("s3", environ)) as s3:
+            if environ["REQUEST_METHOD"] == "PUT":
+                s3.put_object(Bucket=BUCKET, Key=f"{tenant}/{name}", Body=environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
+            elif name:
+                body = s3.get_object(Bucket=BUCKET, Key=f"{tenant}/{name}")["Body"].read()
+            else:
+                page = s3.list_objects_v2(Bucket=BUCKET, Prefix=f"{tenant}/")
+                body = "".join(o["Key"] + "\n" for o in page.get("Contents", [])).encode()
     except ClientError as error:
         # Refusals of Palisade's and of AWS's come as the same typed errors.
         status, body = f"{error.response['ResponseMetadata']['HTTPStatusCode']} Refused", error.response["Error"]["Code"].encode()
     start_response(status, [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))])
     return [body]
+
+
+class Server(ThreadingMixIn, WSGIServer):
+    """A thread a request."""
+
+    daemon_threads = True
+    request_queue_size = 128
 
 
 class Quiet(WSGIRequestHandler):
@@ -60,5 +70,5 @@ class Quiet(WSGIRequestHandler):
 
 
 if __name__ == "__main__":
-    with make_server("127.0.0.1", int(os.environ.get("PORT", "8080")), application, handler_class=Quiet) as server:
+    with make_server("127.0.0.1", int(os.environ.get("PORT", "8080")), application, Server, Quiet) as server:
         server.serve_forever()
