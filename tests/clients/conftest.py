@@ -209,8 +209,3 @@ def no_credentials_in(sts):
         assert not account or backends.ACCOUNT not in text, "the account leaked"
 
     return check
-
-
-@pytest.fixture(scope="session")
-def examples() -> Path:
-    return Path(__file__).resolve().parents[2] / "examples"

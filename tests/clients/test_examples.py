@@ -127,14 +127,82 @@ def overlapped(palisade: Palisade, calls: int) -> bool:
     return any(a < d and c < b for a, b in spans["acme"] for c, d in spans["globex"])
 
 
-def run(script: Path, egress: str, *arguments: str, **variables: str) -> str:
-    command = [sys.executable, script] if script.suffix == ".py" else ["bash", script]
-    environment = clean_environment(PALISADE_EGRESS=egress, PATH=f"{TOOLS}{os.pathsep}{os.environ['PATH']}", **variables)
-    done = subprocess.run([*command, *arguments], env=environment, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+@pytest.fixture
+def tap(egress):
+    with contextlib.closing(Tap(egress.port("egress"))) as tap:
+        yield tap
+
+
+@pytest.fixture
+def run(tap):
+    """Runs a recipe against an egress that takes JWTs."""
+
+    def run(recipe: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess:
+        script, url = recipes.EXAMPLES / recipe, f"http://127.0.0.1:{tap.port}"
+        variables = {"PALISADE_EGRESS": url, "AWS_ENDPOINT_URL": url, "AWS_DEFAULT_REGION": "eu-west-1", "PATH": f"{TOOLS}:{os.environ['PATH']}"} | variables
+        command = [sys.executable if script.suffix == ".py" else "bash", script, *arguments]
+        return subprocess.run(command, env=clean_environment(**variables), capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+
+    return run
+
+
+def printed(done: subprocess.CompletedProcess) -> str:
     assert done.returncode == 0, wire.redact(done.stderr)
     return done.stdout
 
 
-def test_the_cli(examples, egress, idp):
-    out = run(examples / "cli" / "objects.sh", egress.url, BUCKET, "acme", PROOF=idp.token("acme"))
+def vending(tap: Tap) -> dict:
+    """The environment of a process that asks the egress for its credentials."""
+    return {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://127.0.0.1:{tap.port}/_palisade/credentials"}
+
+
+def check_vended(tap: Tap):
+    """Every request to AWS was signed with keys that the egress had vended, and there were some."""
+    answers = [json.loads(answer.body) for request, answer in tap.exchanges() if "/_palisade/credentials" in request.start]
+    vended = {(answer["AccessKeyId"], answer["Token"]) for answer in answers}
+    used = {(re.search("Credential=([^/]+)/", request.header("authorization"))[1], request.header("x-amz-security-token"))
+            for request, _ in tap.exchanges() if f"/{BUCKET}" in request.start}
+    assert used and used <= vended
+
+
+def test_the_cli(run, idp):
+    out = printed(run("cli/objects.sh", BUCKET, "acme", PROOF=idp.token("acme")))
     assert "from-the-cli.txt" in out and out.endswith("written by acme\n")
+
+
+def test_the_cli_with_vended_keys(run, tap, idp, tmp_path):
+    for tenant, prefix in zip(TENANTS, ("", "Bearer ")):
+        (tmp_path / "proof").write_text(prefix + idp.token([*TENANTS]))
+        out = printed(run("cli/container-credentials.sh", BUCKET, tenant, PROOF_FILE=str(tmp_path / "proof")))
+        assert "from-the-cli.txt" in out and out.endswith(f"written by {tenant}\n")
+    check_vended(tap)
+
+
+def test_no_keys_for_a_tenant_outside_the_proof(run, tap, idp, tmp_path):
+    (tmp_path / "proof").write_text(idp.token("acme"))
+    assert run("cli/container-credentials.sh", BUCKET, "globex", PROOF_FILE=str(tmp_path / "proof")).returncode != 0
+    answers = tap.exchanges()
+    assert answers and all("/_palisade/credentials" in request.start and answer.reason == "tenant-mismatch" for request, answer in answers)
+
+
+def test_a_worker_for_one_tenant(run, tap, idp):
+    out = printed(run("python/one_tenant.py", BUCKET, "acme", AWS_CONTAINER_AUTHORIZATION_TOKEN=idp.token("acme"), **vending(tap)))
+    assert "acme/hello.txt" in out.splitlines() and out.endswith("written by acme\n")
+    check_vended(tap)
+
+
+def test_presigned_urls(run, tap, idp):
+    def presigned(operation: str) -> str:
+        out = printed(run("python/presigned.py", operation, BUCKET, "acme/presigned.txt", AWS_CONTAINER_AUTHORIZATION_TOKEN=idp.token("acme"), **vending(tap)))
+        return out.strip().removeprefix(f"http://127.0.0.1:{tap.port}")
+
+    def fetch(method: str, target: str, body: bytes = b"") -> wire.Message:
+        return wire.exchange(tap.port, wire.request(method, target, {"Host": f"127.0.0.1:{tap.port}"}, body))
+
+    put, get = presigned("put_object"), presigned("get_object")
+    assert fetch("PUT", put, b"without an SDK").status == 200
+    assert fetch("GET", get).body == b"without an SDK"
+    # The signature is over the object, the tenant, the time and the method.
+    changed = [get.replace(*change) for change in [("presigned.txt", "hello.txt"), ("/acme/", "/globex/"), ("X-Amz-Expires=300", "X-Amz-Expires=3000")]]
+    assert get not in changed
+    assert {fetch("GET", target).status for target in changed} == {403} == {fetch("PUT", get, b"another").status}
