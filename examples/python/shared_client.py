@@ -71,14 +71,15 @@ def for_its_tenant(application):
 def application(environ: dict, start_response):
     tenant, put = environ["HTTP_X_TENANT_ID"], environ["REQUEST_METHOD"] == "PUT"
     table, _, name = environ["PATH_INFO"].lstrip("/").rpartition("/")
+    order = {"pk": {"S": f"{tenant}#{name}"}, "sk": {"S": "0"}}
     sent = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     status, body = "200 OK", b""
     try:
         match table, put:
             case "orders", True:
-                DYNAMODB.put_item(TableName=f"orders-{tenant}", Item={"pk": {"S": f"{tenant}#{name}"}, "sk": {"S": "0"}, "text": {"S": sent.decode()}})
+                DYNAMODB.put_item(TableName=f"orders-{tenant}", Item=order | {"text": {"S": sent.decode()}})
             case "orders", False:
-                found = DYNAMODB.get_item(TableName=f"orders-{tenant}", Key={"pk": {"S": f"{tenant}#{name}"}, "sk": {"S": "0"}})
+                found = DYNAMODB.get_item(TableName=f"orders-{tenant}", Key=order)
                 body = found["Item"]["text"]["S"].encode() if "Item" in found else b""
             case _, True:
                 S3.put_object(Bucket=BUCKET, Key=f"{tenant}/{name}", Body=sent)

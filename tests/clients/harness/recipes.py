@@ -12,8 +12,9 @@ ROOT = Path(__file__).resolve().parents[3]
 EXAMPLES = ROOT / "examples"
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target")
 
-# Recipes that are applications for many tenants, and whether they keep orders in DynamoDB besides objects in S3.
-APPLICATIONS = {"python/app.py": False, "python/shared_client.py": True, "javascript/objects.mjs": True, "go/main.go": False, "rust/objects.rs": False}
+# The recipes that are applications for many tenants, and those of them that keep orders in DynamoDB besides objects in S3.
+APPLICATIONS = ["python/app.py", "python/shared_client.py", "javascript/objects.mjs", "go/main.go", "rust/objects.rs"]
+KEEP_ORDERS = ["python/shared_client.py", "javascript/objects.mjs"]
 
 
 def command(recipe: str, directory: Path) -> list:
