@@ -130,11 +130,16 @@ def moto(directory):
 
 
 @pytest.fixture(scope="session")
-def services(start, setting, moto) -> Palisade:
+def services_key(moto) -> backends.Key:
+    """The services' data and roles, and the key of Palisade's own identity there."""
+    return backends.provision_services(moto)
+
+
+@pytest.fixture(scope="session")
+def services(start, setting, moto, services_key) -> Palisade:
     """Egress alone, towards services that speak JSON 1.0, JSON 1.1 and Query."""
-    key = backends.provision_services(moto)
     return start("services", setting.egress({name: at(moto.port) for name in ("sqs", "sns", "secretsmanager", "kms")}), setting.identity(),
-                 setting.siloed(key, moto.port, external=False))
+                 setting.siloed(services_key, moto.port, external=False))
 
 
 @pytest.fixture(scope="session")

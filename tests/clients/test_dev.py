@@ -2,37 +2,19 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from harness.palisade import binary
-from harness.process import Child, clean_environment, free_port
-
-LISTENERS = 5
-
-
-def free_ports() -> int:
-    """The first of as many free ports in a row as the sandbox takes."""
-    for _ in range(50):
-        base = free_port()
-        try:
-            for port in range(base, base + LISTENERS):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return base
-    raise RuntimeError("no free ports in a row")
+from harness.process import clean_environment
+from harness.sandbox import Sandbox
 
 
 @pytest.fixture
 def sandbox(tmp_path):
-    child = Child("dev", [binary(), "dev", "--port-base", free_ports()], tmp_path, clean_environment(TMPDIR=str(tmp_path)))
-    child.wait_ready(lambda: "Ctrl-C ends" in child.stdout.read_text())
+    child = Sandbox(tmp_path)
     yield child.stdout.read_text()
     assert child.stop() == 0
     assert not [f for f in tmp_path.iterdir() if f.is_dir()], "the sandbox left its files behind"

@@ -6,15 +6,15 @@ import threading
 
 from .wire import Incomplete, Message, parse
 
-# Bodies in the streaming tests are large; what the assertions look at comes first.
+# Of each direction of a connection. Bodies in the streaming tests are large; what the assertions look at comes first.
 KEEP = 1 << 20
 
 
 class Tap:
     """Relays 127.0.0.1:`port` to 127.0.0.1:`target`."""
 
-    def __init__(self, target: int):
-        self.target = target
+    def __init__(self, target: int, keep: int = KEEP):
+        self.target, self.keep = target, keep
         self.streams: list[tuple[bytearray, bytearray]] = []
         self.ends: list[socket.socket] = []
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -38,11 +38,10 @@ class Tap:
                     source.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     threading.Thread(target=self._relay, args=(source, sink, copy), daemon=True).start()
 
-    @staticmethod
-    def _relay(source: socket.socket, sink: socket.socket, copy: bytearray):
+    def _relay(self, source: socket.socket, sink: socket.socket, copy: bytearray):
         with contextlib.suppress(OSError):
             while data := source.recv(65_536):
-                copy += data[: max(0, KEEP - len(copy))]
+                copy += data[: max(0, self.keep - len(copy))]
                 sink.sendall(data)
         for side in (source, sink):
             with contextlib.suppress(OSError):

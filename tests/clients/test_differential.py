@@ -1,0 +1,132 @@
+"""An operation through Palisade gives what it gives without: the same status, headers and bytes, from the same request.
+
+What may differ is in `harness/mirror.py`, each with its reason. Errors about permissions, credentials and places are replaced
+by Palisade on purpose, and have a test of their own.
+"""
+
+import contextlib
+import re
+
+import pytest
+
+import differential as cases
+from harness import wire
+from harness.backends import ACCOUNT, REGION, Backend, allow, role
+from harness.configs import at
+from harness.mirror import Mirror, Session
+from harness.sandbox import Sandbox
+from harness.tap import Tap
+
+TENANT = "acme"
+ROOM = {"limits": {"default": {"requests_per_second": 5000, "burst": 5000}}}
+
+
+@pytest.fixture(scope="module")
+def mirror_of(start, setting, idp):
+    """Puts a backend behind a tap, and a Palisade of its own that assumes one role for all tenants in front of that."""
+    with contextlib.ExitStack() as stack:
+
+        def build(name: str, backend: Backend, key, role_name: str, services: list[str], **place) -> Mirror:
+            tap = stack.enter_context(contextlib.closing(Tap(backend.port, keep=16 * cases.MIB)))
+            arn = f"arn:aws:iam::{ACCOUNT}:role/{role_name}"
+            assume = {"role_arn": arn, "session_tags": {"TenantID": "{tenant.id}"}}
+            palisade = start(name, setting.egress({service: at(tap.port) for service in services}), setting.identity(),
+                             setting.credentials(key, backend.port, assume), ROOM)
+            tags = [{"Key": "TenantID", "Value": TENANT}]
+            session = Session.assume(backend.client("sts", key), RoleArn=arn, RoleSessionName=TENANT, Tags=tags)
+            return Mirror(tap, session, palisade.port("egress"), TENANT, lambda: idp.token(TENANT), **place)
+
+        yield build
+
+
+@pytest.fixture(scope="module")
+def ministack_mirror(mirror_of, ministack, pool) -> Mirror:
+    """A bucket of its own, new for each case, and a role that may do everything."""
+    role(ministack, "tenant-mirror", f"arn:aws:iam::{ACCOUNT}:user/palisade", [allow("*", "*")])
+    s3 = ministack.client("s3")
+
+    def clear():
+        if any(b["Name"] == "mirror" for b in s3.list_buckets()["Buckets"]):
+            listed = s3.list_object_versions(Bucket="mirror")
+            for found in [*listed.get("Versions", []), *listed.get("DeleteMarkers", [])]:
+                s3.delete_object(Bucket="mirror", Key=found["Key"], VersionId=found["VersionId"])
+            s3.delete_bucket(Bucket="mirror")
+        s3.create_bucket(Bucket="mirror", CreateBucketConfiguration={"LocationConstraint": REGION})
+
+    return mirror_of("mirror-ministack", ministack, pool, "tenant-mirror", ["s3"], bucket="mirror", clear=clear)
+
+
+@pytest.fixture(scope="module")
+def sandbox_mirror(mirror_of, tmp_path_factory):
+    """The double of `palisade dev`, which is strict about signatures, hashes and checksums, and lets a tenant at its own keys alone."""
+    sandbox = Sandbox(tmp_path_factory.mktemp("sandbox"))
+    backend = Backend(sandbox, sandbox.aws, sandbox.base_key)
+    mirror = mirror_of("mirror-sandbox", backend, sandbox.base_key, "tenant-data", ["s3", "dynamodb"], bucket="palisade-demo", prefix=f"{TENANT}/")
+    s3 = backend.client("s3", mirror.session.key, mirror.session.token)
+
+    def clear():
+        for found in s3.list_objects_v2(Bucket=mirror.bucket, Prefix=mirror.prefix).get("Contents", []):
+            s3.delete_object(Bucket=mirror.bucket, Key=found["Key"])
+
+    mirror.clear = clear
+    yield mirror
+    assert sandbox.stop() == 0
+
+
+@pytest.fixture(scope="module")
+def moto_mirror(mirror_of, moto, services_key) -> Mirror:
+    return mirror_of("mirror-moto", moto, services_key, "tenant-mirror", ["dynamodb", "sqs", "sns", "kms", "secretsmanager"])
+
+
+# Each backend, and where the bucket stands in what Palisade is sent.
+ONE_WAY = pytest.mark.parametrize("backend, is_virtual", [("ministack_mirror", False), ("sandbox_mirror", True)], ids=["ministack, path", "sandbox, host"])
+OTHER_WAY = pytest.mark.parametrize("backend, is_virtual", [("ministack_mirror", True), ("sandbox_mirror", False)], ids=["ministack, host", "sandbox, path"])
+
+
+@ONE_WAY
+def test_every_key_is_that_key(request, backend, is_virtual):
+    request.getfixturevalue(backend).compare(cases.keys, " ".join([cases.LIFE] * (len(cases.KEYS) + 2)), is_virtual)
+
+
+@OTHER_WAY
+def test_every_spelling_is_the_same_key(request, backend, is_virtual):
+    request.getfixturevalue(backend).compare(cases.spellings, " ".join([cases.LIFE] * sum(map(len, cases.SPELT.values()))), is_virtual)
+
+
+@OTHER_WAY
+@pytest.mark.parametrize("name", cases.BOTH)
+def test_s3(request, backend, is_virtual, name):
+    request.getfixturevalue(backend).compare(*cases.BOTH[name], is_virtual)
+
+
+@pytest.mark.parametrize("name", cases.MINISTACK)
+def test_s3_as_ministack_alone_knows_it(ministack_mirror, name):
+    ministack_mirror.compare(*cases.MINISTACK[name])
+
+
+@pytest.mark.parametrize("name", cases.SANDBOX)
+def test_s3_as_the_sandbox_alone_knows_it(sandbox_mirror, name):
+    sandbox_mirror.compare(*cases.SANDBOX[name])
+
+
+@pytest.mark.parametrize("name", cases.SERVICES)
+def test_services(moto_mirror, name):
+    moto_mirror.compare(*cases.SERVICES[name])
+
+
+def code(message: wire.Message) -> str | None:
+    found = re.search(rb"<Code>([^<]+)|\"__type\": ?\"(?:[^\"]*#)?([^\"]+)", message.body)
+    return (found[1] or found[2]).decode() if found else None
+
+
+@pytest.mark.parametrize("backend, name", [*(("sandbox_mirror", n) for n in cases.REPLACED_SANDBOX), *(("ministack_mirror", n) for n in cases.REPLACED_MINISTACK)])
+def test_what_palisade_says_itself(request, backend, name):
+    """These answers would name the role or another place: not one byte of them is passed on."""
+    mirror = request.getfixturevalue(backend)
+    send, *expected = (cases.REPLACED_SANDBOX | cases.REPLACED_MINISTACK)[name]
+    (one,), (other,) = mirror.play(send, mirror.direct()).exchanges, mirror.play(send, mirror.through()).exchanges
+    assert [one.answer.status, code(one.answer), other.answer.status, code(other.answer), other.answer.reason] == expected
+    assert one.asked[0].start == other.asked[0].start and one.asked[0].body == other.asked[0].body
+    theirs = {k for k, _ in other.answer.headers} - {"cache-control", "content-length", "content-type", "date", "x-palisade-reason", "x-request-id"}
+    assert theirs <= {"x-amz-request-id", "x-amzn-errortype", "x-amzn-requestid"}, theirs
+    assert b"assumed-role" not in other.answer.body and ACCOUNT.encode() not in other.answer.body
