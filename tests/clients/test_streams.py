@@ -1,16 +1,17 @@
-"""Large bodies are streamed: 64 MiB each way, in a process that grows by less than a quarter of that."""
+"""Large bodies are streamed: 64 MiB each way, in a process that grows by less than a quarter of that.
 
-import base64
+How memory goes with the size of a body, in each payload mode, is in `test_capacity.py`.
+"""
+
 import hashlib
 import http.client
-import itertools
-import zlib
 
 import pytest
 
 from harness.application import BLOCK
 from harness.backends import BUCKET
-from harness.clients import client, placeholder
+from harness.clients import client
+from harness.payloads import digest
 
 MIB = 1 << 20
 SIZE, GROWTH = 64 * MIB, 16 * MIB
@@ -41,13 +42,6 @@ class Source:
 
     def __len__(self) -> int:
         return SIZE
-
-
-def digest() -> str:
-    value = hashlib.sha256()
-    for _ in range(SIZE // len(BLOCK)):
-        value.update(BLOCK)
-    return value.hexdigest()
 
 
 @pytest.fixture
@@ -81,7 +75,7 @@ def test_an_upload_through_the_ingress(sidecar, connection, idp, bounded, framin
         headers["Content-Length"] = str(SIZE)
     connection.request("POST", "/upload", body=blocks, headers=headers, encode_chunked=framing == "chunked")
     answer = connection.getresponse()
-    assert answer.status == 200 and digest() in answer.read().decode()
+    assert answer.status == 200 and digest(SIZE) in answer.read().decode()
 
 
 def test_a_download_through_the_ingress(sidecar, connection, idp, bounded):
@@ -90,7 +84,7 @@ def test_a_download_through_the_ingress(sidecar, connection, idp, bounded):
     answer, value = connection.getresponse(), hashlib.sha256()
     while block := answer.read(MIB):
         value.update(block)
-    assert answer.status == 200 and value.hexdigest() == digest()
+    assert answer.status == 200 and value.hexdigest() == digest(SIZE)
 
 
 def test_an_object_up_and_down(egress, idp, bounded):
@@ -100,25 +94,5 @@ def test_an_object_up_and_down(egress, idp, bounded):
     value = hashlib.sha256()
     for block in s3.get_object(Bucket=BUCKET, Key="acme/large")["Body"].iter_chunks(MIB):
         value.update(block)
-    assert value.hexdigest() == digest()
+    assert value.hexdigest() == digest(SIZE)
     s3.delete_object(Bucket=BUCKET, Key="acme/large")
-
-
-def test_an_object_with_an_unsigned_trailer(egress, idp, bounded, ministack):
-    """What SDKs send over https: the body in chunks, its checksum behind it."""
-    chunk, count = b"%x\r\n%s\r\n" % (len(BLOCK), BLOCK), SIZE // len(BLOCK)
-    checksum = 0
-    for _ in range(count):
-        checksum = zlib.crc32(BLOCK, checksum)
-    tail = b"0\r\nx-amz-checksum-crc32:%s\r\n\r\n" % base64.b64encode(checksum.to_bytes(4, "big"))
-    headers = placeholder("acme", idp.token("acme"), "s3", {
-        "x-amz-content-sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER", "x-amz-decoded-content-length": str(SIZE),
-        "x-amz-trailer": "x-amz-checksum-crc32", "content-encoding": "aws-chunked", "content-length": str(count * len(chunk) + len(tail)),
-    })
-    bounded(egress)
-    connection = http.client.HTTPConnection("127.0.0.1", egress.port("egress"), timeout=60)
-    connection.request("PUT", f"/{BUCKET}/acme/trailer", body=itertools.chain((chunk for _ in range(count)), [tail]), headers=headers)
-    answer = connection.getresponse()
-    assert answer.status == 200, answer.read()
-    connection.close()
-    assert ministack.client("s3").head_object(Bucket=BUCKET, Key="acme/trailer")["ContentLength"] == SIZE
