@@ -211,6 +211,22 @@ def repeated_metadata(side: Side):
     side.object("HEAD", "k")
 
 
+def headers_as_they_are(side: Side):
+    """Upper case, raw UTF-8, and headers that stay with the object."""
+    side.object("PUT", "k", headers={"X-Amz-Meta-Upper": "Ab", "CONTENT-TYPE": "x/Y", "x-amz-meta-raw": "é", "x-amz-server-side-encryption": "AES256",
+                                     "x-amz-website-redirect-location": "/other", "x-amz-tagging": "a=b&c=d%20e"}, body=BYTES)
+    side.object("GET", "k")
+
+
+def odd_targets(side: Side):
+    """No slash behind the bucket, and a query that is there and empty."""
+    side.object("PUT", "k", body=BYTES)
+    side.send("GET", f"/{side.bucket}?list-type=2")
+    side.send("GET", "/")
+    side.object("GET", "k", spelt="/k?")
+    side.object("GET", "k", spelt="/k?&&")
+
+
 def of_a_client(side: Side):
     """What SDKs send besides, of which Palisade has nothing to say."""
     headers = {"User-Agent": "aws-sdk/1 ua/2.1 md/x#y", "Accept": "*/*", "Accept-Encoding": "identity", "amz-sdk-invocation-id": "3f7e",
@@ -306,6 +322,13 @@ MINISTACK: dict[str, tuple[Case, str]] = {
     "versions": (on_bucket(("PUT", "versioning", {}, VERSIONING), ("GET", "versioning=")), "200 200 200 200 200"),
     "repeated parameters": (on_bucket(("GET", "list-type=2&prefix=a&prefix=k"), ("GET", "prefix=k&list-type=2&prefix=a"), ("GET", "delimiter&list-type=2&prefix=")),
                             "200 200 200 200 200 200"),
+    "odd targets": (odd_targets, "200 200 200 200 200"),
+    "dates as conditions": (on_object(("GET", "", {"If-Modified-Since": "Thu, 01 Jan 2099 00:00:00 GMT"}),
+                                      ("GET", "", {"If-Unmodified-Since": "Thu, 01 Jan 2009 00:00:00 GMT"}),
+                                      ("GET", "", {"If-Range": '"0"', "Range": "bytes=0-1"})), "200 304 412 206"),
+    "names and values of headers": (headers_as_they_are, "200 200"),
+    "attributes": (on_object(("GET", "attributes=", {"x-amz-object-attributes": "ETag,ObjectSize"}), ("POST", "select&select-type=2", {}, b"<x/>")), "200 200 405"),
+    "a wrong MD5": (on_object(("PUT", "", {"Content-MD5": b64(bytes(16))}, b"x")), "200 400"),
     "several ranges": (on_object(("GET", "", {"Range": "bytes=0-1,4-5"})), "200 206"),
     "no such key": (absent_key, "404 404 204 404"),
     "parts": (parts, "200 200 200 200 204 404"),

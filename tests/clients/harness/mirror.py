@@ -34,7 +34,7 @@ OURS = {"x-request-id"}
 FRESH_HEADERS = {"date", "last-modified", "x-amz-request-id", "x-amzn-requestid", "x-amz-id-2"}
 # The same inside documents, by element and by member. Ids that more than one place names are `Side.made_up`.
 FRESH_TEXT = re.compile(
-    rb"<(LastModified|Initiated|RequestId|RequestID|HostId|MessageId|ReceiptHandle)>[^<]+"
+    rb"<(CreationDate|LastModified|Initiated|RequestId|RequestID|HostId|MessageId|ReceiptHandle)>[^<]+"
     rb'|"(MessageId|TableId|CiphertextBlob)": "[^"]+"|"(\w+Date|\w+DateTime)": [0-9.]+'
 )
 
