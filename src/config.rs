@@ -83,6 +83,8 @@ pub struct EgressConfig {
     pub listen: Vec<SocketAddr>,
     /// Server certificate and key; plain HTTP without them.
     pub tls: Option<TlsConfig>,
+    /// Names under which the application reaches them, besides `localhost`.
+    pub hosts: Vec<String>,
     /// The region for requests that name none.
     pub region: String,
     /// Regions that may be called; contains `region`.
@@ -113,6 +115,10 @@ pub struct Proofs {
 pub struct ServiceConfig {
     /// Where to send requests instead of AWS's own host name.
     pub endpoint: Option<Endpoint>,
+    /// `Host` to send there, and whom the server's certificate has to be for; without one, that of `endpoint`.
+    pub host: Option<Authority>,
+    /// `Host` to sign; without one, the one to send.
+    pub signed_host: Option<Authority>,
     /// PEM file of extra roots for this service.
     pub ca: Option<PathBuf>,
     /// Region to sign for, whatever the request says.

@@ -4,6 +4,7 @@
 //! name for its client where the prefix has a dot (`streams.dynamodb` is `dynamodbstreams`). Several services may sign with
 //! one *signing name*: `dynamodb` and `dynamodbstreams`, `s3` and `s3-control`.
 
+mod places;
 mod table;
 
 use crate::aws::{dialect::Dialect, partition::Partition};
@@ -17,7 +18,7 @@ pub struct Service {
     pub signing_name: &'static str,
     /// What host names call it; the first is the one to use.
     pub labels: &'static [&'static str],
-    /// Where it is.
+    /// Where it is, unless the table of places says otherwise.
     pub hosting: Hosting,
     /// Protocols it speaks, its most usual one first.
     pub protocols: &'static [Dialect],
@@ -25,20 +26,46 @@ pub struct Service {
     pub targets: &'static [&'static str],
 }
 
-/// Where a service's endpoints are.
+/// Under which suffix a service's endpoints are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hosting {
-    /// One endpoint a region, only under the dual-stack suffix.
+    /// Only under the dual-stack suffix.
     DualStack,
-    /// One endpoint for the `aws` partition; elsewhere taken to be regional.
-    Global {
-        /// Its name.
-        host: &'static str,
-        /// The region to sign for.
-        region: &'static str,
-    },
-    /// One endpoint a region.
+    /// Under the ordinary suffix.
     Regional,
+}
+
+/// Where a service is in a partition or region, if it is not at `label.region.suffix`.
+#[derive(Debug, PartialEq, Eq)]
+struct Place {
+    service: &'static str,
+    /// A partition, or one region of it.
+    within: &'static str,
+    /// With `{region}` where the region goes.
+    host: &'static str,
+    /// The one region to sign for; empty for that of the request.
+    region: &'static str,
+}
+
+/// A host whose shape does not say its service and region: of a service with one place for a whole partition.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Host {
+    name: &'static str,
+    /// Two partitions may have one name in common.
+    partition: &'static str,
+    /// The service's key.
+    pub(crate) service: &'static str,
+    /// The region to sign for; empty for that of the request.
+    pub(crate) region: &'static str,
+}
+
+impl Host {
+    /// The host called `name`, in the first of `partitions` that has it.
+    pub(crate) fn listed(name: &str, partitions: &[&str]) -> Option<&'static Self> {
+        let start = places::HOSTS.partition_point(|host| host.name < name);
+        let named = places::HOSTS[start..].iter().take_while(|host| host.name == name);
+        named.filter_map(|host| Some((partitions.iter().position(|id| *id == host.partition)?, host))).min_by_key(|(order, _)| *order).map(|(_, host)| host)
+    }
 }
 
 impl Service {
@@ -73,22 +100,25 @@ impl Service {
         self.protocols.iter().all(|protocol| protocol.is_rpc())
     }
 
-    /// The fixed place of a service that has one for the whole of `partition`: host and region to sign for.
-    pub(crate) fn global(&self, partition: &Partition) -> Option<(&'static str, &'static str)> {
-        match self.hosting {
-            Hosting::Global { host, region } if partition.id == "aws" => Some((host, region)),
-            Hosting::Global { .. } | Hosting::DualStack | Hosting::Regional => None,
+    /// The region to sign for, of a service that has one for the whole of `partition`.
+    pub(crate) fn global(&self, partition: &Partition) -> Option<&'static str> {
+        self.place(partition.id).map(|place| place.region).filter(|region| !region.is_empty())
+    }
+
+    /// The service's host in a region of `partition`.
+    ///
+    /// `region` is already checked: it goes into the name as it is.
+    pub(crate) fn host(&self, region: &str, partition: &Partition) -> String {
+        match (self.place(region).or_else(|| self.place(partition.id)), self.hosting) {
+            (Some(place), _) => place.host.replace("{region}", region),
+            (None, Hosting::DualStack) => format!("{}.{region}.{}", self.labels[0], partition.dual_stack_suffix),
+            (None, Hosting::Regional) => format!("{}.{region}.{}", self.labels[0], partition.suffix),
         }
     }
-}
 
-/// The host of the service called `label` in a region of `partition`.
-///
-/// `region` is already checked: it goes into the name as it is.
-pub(crate) fn regional_host(service: Option<&Service>, label: &str, region: &str, partition: &Partition) -> String {
-    match service.map(|s| s.hosting) {
-        Some(Hosting::DualStack) => format!("{label}.{region}.{}", partition.dual_stack_suffix),
-        Some(Hosting::Regional | Hosting::Global { .. }) | None => format!("{label}.{region}.{}", partition.suffix),
+    fn place(&self, within: &str) -> Option<&'static Place> {
+        let found = places::PLACES.binary_search_by(|place| (place.service, place.within).cmp(&(self.key, within)));
+        found.ok().map(|index| &places::PLACES[index])
     }
 }
 
@@ -104,6 +134,14 @@ pub fn customers_host(key: &str) -> Option<&'static str> {
         "execute-api" => Some("https://ID.execute-api.REGION.amazonaws.com"),
         _ => None,
     }
+}
+
+const fn place(service: &'static str, within: &'static str, host: &'static str, region: &'static str) -> Place {
+    Place { service, within, host, region }
+}
+
+const fn host(name: &'static str, partition: &'static str, service: &'static str, region: &'static str) -> Host {
+    Host { name, partition, service, region }
 }
 
 /// A row of the table.
@@ -130,6 +168,11 @@ mod tests {
             assert!(!service.protocols.is_empty() && !service.labels.is_empty(), "{}", service.key);
             let syntax = |text: &str| text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
             assert!(syntax(service.key) && service.key.len() <= 63, "{} cannot be configured", service.key);
+        }
+        assert!(places::PLACES.is_sorted_by_key(|place| (place.service, place.within)));
+        assert!(places::HOSTS.is_sorted_by_key(|host| (host.name, host.partition)));
+        for service in places::PLACES.iter().map(|place| place.service).chain(places::HOSTS.iter().map(|host| host.service)) {
+            assert!(Service::find(service).is_some(), "{service}");
         }
     }
 
@@ -169,14 +212,29 @@ mod tests {
     fn hosts_follow_the_partition() {
         let host = |key: &str, region: &str| {
             let service = Service::find(key).unwrap();
-            regional_host(Some(service), service.labels[0], region, Partition::of(region).unwrap())
+            service.host(region, Partition::of(region).unwrap())
         };
         assert_eq!(host("dynamodb", "eu-west-1"), "dynamodb.eu-west-1.amazonaws.com");
         assert_eq!(host("dynamodbstreams", "eu-west-1"), "streams.dynamodb.eu-west-1.amazonaws.com");
         assert_eq!(host("sqs", "cn-north-1"), "sqs.cn-north-1.amazonaws.com.cn");
         assert_eq!(host("s3vectors", "eu-west-1"), "s3vectors.eu-west-1.api.aws");
-        let aws = Partition::of("eu-west-1").unwrap();
-        assert_eq!(Service::find("iam").unwrap().global(aws), Some(("iam.amazonaws.com", "us-east-1")));
-        assert_eq!(Service::find("iam").unwrap().global(Partition::of("cn-north-1").unwrap()), None);
+        assert_eq!(host("iam", "eu-west-1"), "iam.amazonaws.com");
+        assert_eq!(host("iam", "cn-northwest-1"), "iam.cn-north-1.amazonaws.com.cn");
+        assert_eq!(host("iam", "us-gov-east-1"), "iam.us-gov.amazonaws.com");
+        assert_eq!(host("route53", "cn-north-1"), "route53.amazonaws.com.cn");
+        assert_eq!(host("mediaconvert", "cn-northwest-1"), "subscribe.mediaconvert.cn-northwest-1.amazonaws.com.cn");
+        for (region, signed) in [("eu-west-1", Some("us-east-1")), ("cn-northwest-1", Some("cn-north-1")), ("us-gov-east-1", Some("us-gov-west-1"))] {
+            assert_eq!(Service::find("iam").unwrap().global(Partition::of(region).unwrap()), signed);
+        }
+        assert_eq!(Service::find("s3").unwrap().global(Partition::of("eu-west-1").unwrap()), None);
+    }
+
+    #[test]
+    fn a_host_of_two_partitions_is_that_of_the_first_one_asked_for() {
+        let region = |partitions: &[&str]| Host::listed("budgets.amazonaws.com", partitions).map(|host| host.region);
+        assert_eq!(region(&["aws"]), Some("us-east-1"));
+        assert_eq!(region(&["aws-us-gov", "aws"]), Some("us-gov-west-1"));
+        assert_eq!(region(&["aws-cn"]), None);
+        assert_eq!(Host::listed("budgets.amazonaws.com.evil.example", &["aws"]), None);
     }
 }

@@ -6,10 +6,13 @@
 //! recognised here is ever connected to: a sender cannot name one.
 //!
 //! A host says something only when it is AWS's. An *endpoint override* (`AWS_ENDPOINT_URL=http://127.0.0.1:8180`) carries
-//! our own address, so scope and target decide. Any other host means that somebody takes us for an open proxy.
+//! our own address, so scope and target decide; what stands before a name of ours is a bucket of S3's, or nothing that we know.
+//! Any other host means that somebody takes us for an open proxy.
 
 mod host;
+pub(crate) mod name;
 mod own;
+mod place;
 
 use std::collections::BTreeMap;
 
@@ -20,13 +23,13 @@ use http::{
 
 use self::{
     host::{AwsHost, Kind},
-    own::OwnAddresses,
+    own::{Own, OwnNames},
 };
 use crate::{
     aws::{
         operation::{self, TargetHeader},
         partition::Partition,
-        service::{self, Service},
+        service::Service,
     },
     config::{EgressConfig, Endpoint},
     reject::{Reason, Refusal},
@@ -71,8 +74,10 @@ pub struct Target {
     pub dial: Endpoint,
     /// Whether `dial` comes from the configuration, and not from AWS's naming.
     pub dial_is_configured: bool,
-    /// `Host` to send and to sign.
+    /// `Host` to send.
     pub host: Authority,
+    /// `Host` to sign: what a gateway on the way makes of it.
+    pub signed_host: Authority,
     /// Path and query, byte for byte as received; for S3 with an endpoint of one's own the bucket goes from host to path.
     pub path_and_query: PathAndQuery,
 }
@@ -92,16 +97,30 @@ pub struct Targets {
     services: BTreeMap<String, Rule>,
     region: String,
     regions: Vec<String>,
-    own: OwnAddresses,
+    /// Of these regions, the default one's first.
+    partitions: Vec<&'static str>,
+    own: OwnNames,
 }
 
 /// What the configuration says about one service.
 #[derive(Debug)]
 struct Rule {
     endpoint: Option<Endpoint>,
+    host: Option<Authority>,
+    signed_host: Option<Authority>,
     region: Option<String>,
     signing_name: String,
     known: Option<&'static Service>,
+}
+
+/// What the authority of a request names.
+enum Named {
+    /// An endpoint of AWS's.
+    Aws(AwsHost),
+    /// Us, with something before our name.
+    Prefixed(String),
+    /// Us, or nothing.
+    Us,
 }
 
 impl Targets {
@@ -111,13 +130,22 @@ impl Targets {
             let table = Service::find(key);
             let signing_name = service.signing_name.clone().unwrap_or_else(|| table.map_or(key.as_str(), |t| t.signing_name).to_owned());
             let known = table.or_else(|| Service::named(&signing_name));
-            Rule { endpoint: service.endpoint.clone(), region: service.region.clone(), signing_name, known }
+            Rule {
+                endpoint: service.endpoint.clone(),
+                host: service.host.clone(),
+                signed_host: service.signed_host.clone(),
+                region: service.region.clone(),
+                signing_name,
+                known,
+            }
         };
+        let regions = std::iter::once(&config.region).chain(&config.regions);
         Self {
+            partitions: regions.filter_map(|region| Partition::of(region)).map(|partition| partition.id).collect(),
             services: config.services.iter().map(|(key, service)| (key.clone(), rule(key, service))).collect(),
             region: config.region.clone(),
             regions: config.regions.clone(),
-            own: OwnAddresses::new(&config.listen),
+            own: OwnNames::new(&config.listen, &config.hosts),
         }
     }
 
@@ -125,46 +153,54 @@ impl Targets {
     ///
     /// # Errors
     /// `MalformedRequest`, `HostNotAllowed`, `TargetConflict`, `OperationAmbiguous` (two `X-Amz-Target`), `ServiceUnknown`,
-    /// `ServiceNotAllowed`, `RegionNotAllowed`.
+    /// `ServiceNotAllowed`, `RegionNotAllowed`, `SignatureUnsupported` (an endpoint that wants another kind).
     pub fn resolve(&self, hints: &TargetHints<'_>) -> Result<Target, Refusal> {
-        let host = self.aws_host(hints)?;
+        let named = self.named(hints)?;
+        let aws = if let Named::Aws(host) = &named { Some(host) } else { None };
         let header = operation::target_header(hints.headers)?;
-        let key = self.service(hints, host.as_ref(), header.as_ref())?;
+        let key = self.service(hints, aws, header.as_ref())?;
         let Some(rule) = self.services.get(&key) else {
             return Err(Refusal::noted(Reason::ServiceNotAllowed, format!("{key} is not in egress.services")));
         };
         if let Some(header) = &header {
             rule.check_header(header)?;
         }
-        let region = self.region(rule, hints.scope, host.as_ref())?;
+        let region = self.region(rule, hints.scope, aws)?;
+        let host = match named {
+            Named::Aws(host) => Some(host),
+            Named::Prefixed(prefix) => rule.prefixed(prefix)?,
+            Named::Us => None,
+        };
         rule.target(key, region, hints.uri, host)
     }
 
     /// Whether a request for `authority`, or for none, is one to Palisade itself.
     pub fn means_us(&self, authority: Option<&Authority>) -> bool {
-        authority.is_none_or(|authority| self.own.contains(authority))
+        authority.is_none_or(|authority| self.own.find(authority) == Some(own::Own::Bare))
     }
 
-    /// The AWS endpoint that the request names, or `None` where it names us.
-    fn aws_host(&self, hints: &TargetHints<'_>) -> Result<Option<AwsHost>, Refusal> {
+    /// Whether the request names AWS or us.
+    fn named(&self, hints: &TargetHints<'_>) -> Result<Named, Refusal> {
         let authority = match (hints.uri.authority(), hints.host) {
             (Some(target), Some(host)) if !same_authority(target, host, hints.uri.scheme_str()) => {
                 return Err(Refusal::noted(Reason::TargetConflict, "the absolute-form target and Host differ"));
             }
             (Some(authority), _) | (None, Some(authority)) => authority,
-            (None, None) => return Ok(None),
+            (None, None) => return Ok(Named::Us),
         };
         if authority.as_str().contains('@') {
             return Err(Refusal::noted(Reason::MalformedRequest, "user information in the authority"));
         }
-        if self.own.contains(authority) {
-            return Ok(None);
+        match self.own.find(authority) {
+            Some(Own::Bare) => return Ok(Named::Us),
+            Some(Own::Prefixed(prefix)) => return Ok(Named::Prefixed(prefix)),
+            None => {}
         }
         let name = authority.host().to_ascii_lowercase();
         if !matches!(authority.port_u16(), None | Some(80 | 443)) || authority.as_str().ends_with(':') {
             return Err(Reason::HostNotAllowed.into());
         }
-        host::parse(&name, |label| self.services.contains_key(label)).map(Some).ok_or_else(|| Reason::HostNotAllowed.into())
+        AwsHost::parse(&name, &self.partitions, |label| self.services.contains_key(label)).map(Named::Aws)
     }
 
     /// The key of the one service that everything in the request points to.
@@ -231,7 +267,12 @@ impl Targets {
                 _ => Ok(region.clone()),
             };
         }
-        if let Some((_, region)) = rule.global(&self.region) {
+        if let Some(global) = self.partition(in_host, in_scope).and_then(|partition| rule.known?.global(partition)) {
+            let region = match host {
+                // A service may have further places, for FIPS.
+                Some(AwsHost { kind: Kind::Listed, region: Some(region), .. }) => region,
+                _ => global,
+            };
             return match (in_host, in_scope) {
                 (Some(other), _) if other != region => {
                     Err(Refusal::noted(Reason::TargetConflict, "the service is not in the host's region"))
@@ -254,17 +295,18 @@ impl Targets {
         Ok(region.to_owned())
     }
 
+    /// The partition that the request is for: a global service has a place in each.
+    fn partition(&self, in_host: Option<&str>, in_scope: Option<&str>) -> Option<&'static Partition> {
+        let mut named = [in_host, in_scope, Some(&self.region)].into_iter().flatten().filter_map(Partition::of);
+        named.find(|partition| self.partitions.contains(&partition.id))
+    }
+
     fn allows(&self, region: &str) -> bool {
         self.regions.iter().any(|allowed| allowed == region)
     }
 }
 
 impl Rule {
-    /// The service's one place, where it has one and nothing else is configured.
-    fn global(&self, default_region: &str) -> Option<(&'static str, &'static str)> {
-        self.known?.global(Partition::of(default_region)?)
-    }
-
     /// `X-Amz-Target` has to be of this service, and a service that knows no such header must not get one.
     fn check_header(&self, header: &TargetHeader) -> Result<(), Refusal> {
         let agrees = match self.known {
@@ -272,85 +314,6 @@ impl Rule {
             None => Service::targeted(&header.prefix).next().is_none(),
         };
         if agrees { Ok(()) } else { Err(Refusal::noted(Reason::TargetConflict, "X-Amz-Target is not of this service")) }
-    }
-
-    /// Puts the destination together, from parts that are all checked.
-    fn target(&self, key: String, region: String, uri: &Uri, host: Option<AwsHost>) -> Result<Target, Refusal> {
-        let path = uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-        if !path.as_str().starts_with('/') {
-            return Err(Reason::MalformedRequest.into());
-        }
-        let api = self.known.map_or(key.as_str(), |service| service.key).to_owned();
-        let place = match &self.endpoint {
-            Some(endpoint) => Place::configured(endpoint, host, &path)?,
-            None => self.aws_place(&key, &region, host)?,
-        };
-        Ok(Target {
-            service: key,
-            api,
-            signing_name: self.signing_name.clone(),
-            region,
-            style: place.style,
-            dial: place.dial,
-            dial_is_configured: self.endpoint.is_some(),
-            host: place.host,
-            path_and_query: place.path.unwrap_or(path),
-        })
-    }
-
-    /// AWS's own endpoint: the one that the request names, or the region's.
-    fn aws_place(&self, key: &str, region: &str, host: Option<AwsHost>) -> Result<Place, Refusal> {
-        // Before it goes into a name: only with an endpoint of its own may a service have regions that AWS does not have.
-        let partition = Partition::of(region).ok_or_else(|| Refusal::noted(Reason::RegionNotAllowed, "not a region of AWS"))?;
-        let (resource, endpoint, kind) = match host {
-            // S3's name without a region redirects to wherever the bucket is: the region's own name does not.
-            Some(AwsHost { region: None, resource, .. }) if self.global(region).is_none() => (resource, None, Kind::Ordinary),
-            Some(host) => (host.resource, Some(host.endpoint), host.kind),
-            None => (None, None, Kind::Ordinary),
-        };
-        let endpoint = endpoint.unwrap_or_else(|| match self.global(region) {
-            Some((host, _)) => host.to_owned(),
-            None => service::regional_host(self.known, self.known.map_or(key, |s| s.labels[0]), region, partition),
-        });
-        let named = resource.as_deref().map_or_else(|| endpoint.clone(), |resource| format!("{resource}.{endpoint}"));
-        let bucket = resource.filter(|_| self.known.is_some_and(|s| matches!(s.key, "s3" | "s3express" | "s3-object-lambda")));
-        // Connecting without the bucket keeps certificates valid for buckets with dots, and names of buckets out of DNS.
-        let dial = if bucket.is_some() && kind == Kind::Ordinary && key == "s3" { endpoint } else { named.clone() };
-        Ok(Place {
-            style: bucket.map_or(Style::Plain, Style::Bucket),
-            dial: Endpoint { tls: true, authority: authority(&dial)? },
-            host: authority(&named)?,
-            path: None,
-        })
-    }
-}
-
-/// Where to connect, and what to say there.
-struct Place {
-    style: Style,
-    dial: Endpoint,
-    host: Authority,
-    path: Option<PathAndQuery>,
-}
-
-impl Place {
-    /// The configured endpoint. What the request's host names besides the service has to go into the path, or be refused.
-    fn configured(endpoint: &Endpoint, host: Option<AwsHost>, path: &PathAndQuery) -> Result<Self, Refusal> {
-        let same = |host: &AwsHost| {
-            host.resource.as_deref().map(|r| format!("{r}.{}", host.endpoint)).as_deref() == Some(endpoint.authority.host())
-        };
-        let path = match host {
-            Some(AwsHost { resource: Some(bucket), kind: Kind::Ordinary | Kind::VpcEndpoint, ref service, .. }) if service == "s3" => {
-                Some(PathAndQuery::try_from(format!("/{bucket}{path}")).map_err(|_| Reason::MalformedRequest)?)
-            }
-            // The account before DynamoDB and S3 Control only routes; both name it elsewhere too.
-            Some(AwsHost { resource: None, .. }) | None => None,
-            Some(ref host) if matches!(host.service.as_str(), "dynamodb" | "s3-control") || same(host) => None,
-            Some(_) => {
-                return Err(Refusal::noted(Reason::TargetConflict, "the host names a resource that the configured endpoint does not have"));
-            }
-        };
-        Ok(Self { style: Style::Plain, dial: endpoint.clone(), host: endpoint.authority.clone(), path })
     }
 }
 
@@ -362,10 +325,6 @@ fn only(keys: Vec<&String>, named_something: bool) -> Result<String, Refusal> {
         [] => Err(Reason::ServiceUnknown.into()),
         _ => Err(Refusal::noted(Reason::ServiceUnknown, "several configured services share the signing name")),
     }
-}
-
-fn authority(name: &str) -> Result<Authority, Refusal> {
-    name.parse().map_err(|_| Reason::HostNotAllowed.into())
 }
 
 /// RFC 9112, section 3.2.2: a proxy is told its target twice. Both have to be the same, with default ports filled in.

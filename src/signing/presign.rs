@@ -53,7 +53,7 @@ pub fn presign(request: CredentialedRequest, now: SystemTime, expires: Duration)
     for name in kept {
         headers.remove(name);
     }
-    headers.insert(header::HOST, HeaderValue::from_str(parts.target.host.as_str()).map_err(|_| Reason::Internal)?);
+    headers.insert(header::HOST, HeaderValue::from_str(parts.target.signed_host.as_str()).map_err(|_| Reason::Internal)?);
     let names = canonical::signed_names(&headers);
     debug_assert!(!headers.contains_key(SECURITY_TOKEN));
     let wire = parts.wire.with(&[

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::SystemTime};
 
 use aws_sigv4::sign::v4::calculate_signature;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header, uri::Authority};
 use zeroize::Zeroizing;
 
 use super::{credentialed::CredentialedRequest, payload::Length};
@@ -73,8 +73,8 @@ pub fn sign(request: CredentialedRequest, now: SystemTime) -> Result<(SignedRequ
     let parts = request.into_parts();
     let mut headers = parts.headers;
     clean(&mut headers);
-    let host = HeaderValue::from_str(parts.target.host.as_str()).map_err(|_| Reason::Internal)?;
-    headers.insert(header::HOST, host);
+    let host = |host: &Authority| HeaderValue::from_str(host.as_str()).map_err(|_| Reason::Internal);
+    headers.insert(header::HOST, host(&parts.target.signed_host)?);
     headers.remove(CONTENT_SHA256);
     if let Some(value) = parts.payload.header()? {
         headers.insert(CONTENT_SHA256, value);
@@ -85,6 +85,7 @@ pub fn sign(request: CredentialedRequest, now: SystemTime) -> Result<(SignedRequ
     let with =
         With { region, service, key: key.as_ref(), access_key_id: credentials.access_key_id(), session_token: credentials.session_token() };
     let signed = authorize(&parts.method, &parts.wire, &mut headers, parts.payload.hash(), &with, now)?;
+    headers.insert(header::HOST, host(&parts.target.host)?);
     let scheme = if parts.target.dial.tls { "https" } else { "http" };
     let uri = Uri::builder()
         .scheme(scheme)

@@ -106,7 +106,8 @@ impl ServiceClient {
         let resolver = Resolver { is_guarded: service.endpoint.is_none() };
         let allow_http = service.endpoint.as_ref().is_some_and(|endpoint| !endpoint.tls);
         let client = |protocols| {
-            let connector = connect::connector(tls.clone(), protocols, resolver, allow_http, service.timeouts.connect);
+            let connector =
+                connect::connector(tls.clone(), protocols, resolver, allow_http, service.timeouts.connect, service.host.as_ref());
             connect::client(connector, IDLE)
         };
         Self { endpoint: service.endpoint.clone(), http1: client(Protocols::Http1), negotiated: client(Protocols::Negotiated) }

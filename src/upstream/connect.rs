@@ -7,13 +7,13 @@ use std::{
     time::Duration,
 };
 
-use http::Uri;
+use http::{Uri, uri::Authority};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{Builder, Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
 use tower::Service;
 
 use super::{progress::Watched, resolve::Resolver};
@@ -89,10 +89,22 @@ pub(super) enum Protocols {
     Negotiated,
 }
 
-/// A connector for `tls` hosts, and for clear-text ones if `allow_http`.
-pub(super) fn connector(tls: ClientConfig, protocols: Protocols, resolver: Resolver, allow_http: bool, limit: Duration) -> Connector {
+/// A connector for `tls` hosts, and for clear-text ones if `allow_http`. The server's certificate has to be for `name`, or else for
+/// the host that is dialled.
+pub(super) fn connector(
+    tls: ClientConfig,
+    protocols: Protocols,
+    resolver: Resolver,
+    allow_http: bool,
+    limit: Duration,
+    name: Option<&Authority>,
+) -> Connector {
     let builder = HttpsConnectorBuilder::new().with_tls_config(tls);
-    let builder = if allow_http { builder.https_or_http() } else { builder.https_only() };
+    let mut builder = if allow_http { builder.https_or_http() } else { builder.https_only() };
+    if let Some(name) = name.map(Authority::host).map(str::to_owned) {
+        // A name that is none fails the handshake; the configuration has none such.
+        builder = builder.with_server_name_resolver(move |_: &Uri| ServerName::try_from(name.clone()));
+    }
     let tcp = tcp(resolver);
     let inner = match protocols {
         Protocols::Http1 => builder.enable_http1().wrap_connector(tcp),

@@ -56,7 +56,7 @@ pub fn https_client(ca: Option<&Path>) -> Result<Fetcher, SetupError> {
     connect::add_roots(&mut roots, ca)?;
     let has_roots = !roots.is_empty();
     let tls = connect::client_config(roots)?;
-    let connector = connect::connector(tls, Protocols::Negotiated, Resolver { is_guarded: false }, true, CONNECT);
+    let connector = connect::connector(tls, Protocols::Negotiated, Resolver { is_guarded: false }, true, CONNECT, None);
     Ok(Fetcher { client: connect::client(connector, IDLE), has_roots })
 }
 

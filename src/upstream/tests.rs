@@ -271,6 +271,7 @@ fn egress(service: ServiceConfig) -> EgressConfig {
         listen: Vec::new(),
         tls: None,
         presign: None,
+        hosts: Vec::new(),
         region: "eu-west-1".to_owned(),
         regions: vec!["eu-west-1".to_owned()],
         proofs: Proofs { passport: false, jwt: true },
@@ -281,7 +282,7 @@ fn egress(service: ServiceConfig) -> EgressConfig {
 }
 
 fn service(endpoint: Option<Endpoint>, ca: Option<PathBuf>) -> ServiceConfig {
-    ServiceConfig { endpoint, ca, region: None, signing_name: None, body_limit: 1024, timeouts: TIMEOUTS }
+    ServiceConfig { endpoint, host: None, signed_host: None, ca, region: None, signing_name: None, body_limit: 1024, timeouts: TIMEOUTS }
 }
 
 async fn send(client: &AwsClient, dial: &Endpoint, is_configured: bool, request: Request<Body>) -> Result<Response<Incoming>, Refusal> {

@@ -17,6 +17,7 @@ fn target(key: &str, style: Style, path: &str) -> Target {
         dial: Endpoint { tls: true, authority: "h".parse().unwrap() },
         dial_is_configured: false,
         host: "h".parse().unwrap(),
+        signed_host: "h".parse().unwrap(),
         path_and_query: path.parse::<Uri>().unwrap().path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/")),
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use http::uri::Authority;
+
 use super::{Section, identity::secured, ingress::tls, listener, parse};
 use crate::{
     aws::service::customers_host,
@@ -13,6 +15,8 @@ pub(super) fn egress(section: &Section<'_>, top: &Section<'_>, has_ingress: bool
     repeated(section, "listen", &listen);
     // The outer `None` is a setting that is wrong, which must not pass for one that is not there.
     let tls = section.given("tls").map_or(Some(None), |given| tls(&given).map(Some));
+    let hosts = section.all("hosts", parse::text);
+    repeated(section, "hosts", &hosts);
     let region = section.get("region", parse::region);
     let regions = regions(section, region.as_deref());
     let proofs = proofs(section, has_ingress);
@@ -26,6 +30,7 @@ pub(super) fn egress(section: &Section<'_>, top: &Section<'_>, has_ingress: bool
     }
     Some(EgressConfig {
         listen,
+        hosts,
         tls: tls?,
         region: region?,
         regions,
@@ -103,6 +108,8 @@ fn refused_service(name: &str) -> Option<&'static str> {
 
 fn service(section: &Section<'_>) -> Option<ServiceConfig> {
     let endpoint = endpoint(section);
+    let at = endpoint.as_ref().and_then(Option::as_ref);
+    let (host, signed_host) = (own_host(section, "host", at), own_host(section, "signed_host", at));
     let given = section.has("ca");
     let ca = section.file("ca");
     let region = section.get("region", parse::region);
@@ -120,12 +127,29 @@ fn service(section: &Section<'_>) -> Option<ServiceConfig> {
     }
     Some(ServiceConfig {
         endpoint: endpoint?,
+        host,
+        signed_host,
         ca,
         region,
         signing_name,
         body_limit: body_limit?,
         timeouts: TimeoutsConfig { connect: connect?, response: response?, idle: idle? },
     })
+}
+
+/// `host` or `signed_host`, which go with an endpoint. Over plain http nothing shows that who answers there is whom they name.
+fn own_host(section: &Section<'_>, key: &str, endpoint: Option<&Endpoint>) -> Option<Authority> {
+    let host = section.get(key, parse::host)?;
+    if !section.has("endpoint") {
+        section.wrong(key, "has no effect without endpoint", "remove it");
+    }
+    let port = |authority: &Authority| authority.port_u16().unwrap_or(80);
+    if let Some(Endpoint { tls: false, authority }) = endpoint
+        && !(authority.host().eq_ignore_ascii_case(host.host()) && port(authority) == port(&host))
+    {
+        section.wrong(key, format!("is not {authority}, where endpoint is plain http: nothing would show who answers"), "use https://");
+    }
+    Some(host)
 }
 
 /// An optional `endpoint` with `insecure` beside it. The outer `None` means that it is wrong.

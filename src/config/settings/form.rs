@@ -37,7 +37,11 @@ pub(crate) enum Form {
     /// `https://HOST[:PORT]` or `http://…`, nothing behind.
     Endpoint,
     HeaderName,
+    /// A DNS name, with or without a port.
+    Host,
     OneOf(&'static [&'static str]),
+    /// A name of Palisade's own.
+    OwnName,
     Path,
     /// A positive number, with or without a fraction.
     Rate,
@@ -78,7 +82,12 @@ impl Form {
             Self::Endpoint => parse::endpoint(scalar).is_some(),
             Self::ExternalId => parse::external_id(scalar).is_some(),
             Self::HeaderName => parse::header(scalar).is_some(),
+            Self::Host => parse::host(scalar).is_some(),
             Self::OneOf(words) => words.contains(&text),
+            Self::OwnName => {
+                let refusal = crate::aws::target::name::refusal(text);
+                return refusal.map_or(Ok(()), |why| Err(Fault::new(format!("{} {why}", quote(text)), self.expected())));
+            }
             Self::Path | Self::Text => parse::text(scalar).is_some(),
             Self::Rate => parse::rate(scalar).is_some(),
             Self::Region => parse::region(scalar).is_some(),
@@ -130,7 +139,9 @@ impl Form {
             Self::Endpoint => "give https://HOST or https://HOST:PORT, without a path, user or query".to_owned(),
             Self::ExternalId => "give an external id: 2 to 1224 letters, digits and _+=,.@:/-".to_owned(),
             Self::HeaderName => "give a header name in lower case, such as x-tenant-id".to_owned(),
+            Self::Host => "give a host name in lower case such as s3.eu-west-1.amazonaws.com, with or without :PORT, and no address".to_owned(),
             Self::OneOf(words) => format!("give {}", words.join(" or ")),
+            Self::OwnName => "give a name such as palisade or palisade.internal, without a port".to_owned(),
             Self::Path => "give a path".to_owned(),
             Self::Rate => "give a number above 0, up to 1000000".to_owned(),
             Self::Region => "give a region such as eu-west-1".to_owned(),
@@ -161,6 +172,8 @@ impl Form {
             Self::Account => json!({"type": ["integer", "string"], "pattern": "^\\d{12}$"}),
             Self::Endpoint | Self::Uri => json!({"type": "string", "pattern": "^https?://"}),
             Self::HeaderName => json!({"type": "string", "pattern": "^[a-z0-9!#$%&'*+.^_`|~-]+$"}),
+            Self::Host => json!({"type": "string", "pattern": "^[a-z0-9.-]+(:\\d+)?$"}),
+            Self::OwnName => json!({"type": "string", "pattern": "^[a-z0-9.-]{1,253}$"}),
             Self::Region => json!({"type": "string", "pattern": "^[a-z]{2,}(-[a-z0-9]+)+$"}),
             Self::RoleArn => json!({"type": "string", "pattern": "^arn:[a-z-]+:iam::\\d{12}:role/"}),
             Self::ServiceName => json!({"type": "string", "pattern": "^[a-z0-9-]{1,63}$"}),

@@ -115,6 +115,8 @@ fn form_name(form: &Form) -> String {
         Form::Endpoint => "endpoint".to_owned(),
         Form::ExternalId => "external id".to_owned(),
         Form::HeaderName => "header name".to_owned(),
+        Form::Host => "host".to_owned(),
+        Form::OwnName => "name".to_owned(),
         Form::OneOf(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
         Form::Path => "path".to_owned(),
         Form::Rate => "number > 0".to_owned(),

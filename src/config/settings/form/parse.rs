@@ -2,10 +2,11 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use http::{HeaderName, Uri};
+use http::{HeaderName, Uri, uri::Authority};
 use jsonwebtoken::Algorithm;
 
 use super::super::super::{ClaimPath, Endpoint, TenantPattern, document::Scalar, quantity};
+use crate::aws::target::name;
 
 /// What tokens may be signed with: asymmetric algorithms alone.
 pub(super) const ALGORITHMS: [&str; 9] = ["ES256", "ES384", "EdDSA", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"];
@@ -63,6 +64,14 @@ pub(crate) fn uri(scalar: &Scalar) -> Option<Uri> {
     let port_fits = port.is_empty() || authority.port_u16().is_some_and(|port| port > 0);
     let plain = !authority.host().is_empty() && port_fits;
     (plain && matches!(uri.scheme_str(), Some("http" | "https"))).then_some(uri)
+}
+
+/// In lower case, so that it is signed as it is compared.
+pub(crate) fn host(scalar: &Scalar) -> Option<Authority> {
+    let authority: Authority = scalar.text.parse().ok()?;
+    let port = authority.as_str().strip_prefix(authority.host())?;
+    let port_fits = port.is_empty() || authority.port_u16().is_some_and(|port| port > 0);
+    (port_fits && name::is_dns_name(authority.host()) && !name::may_be_address(authority.host())).then_some(authority)
 }
 
 /// In lower case only: HTTP/2 has no other, and one spelling can be searched for.

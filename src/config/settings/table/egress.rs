@@ -19,6 +19,12 @@ pub(super) const EGRESS: &[Setting] = &[
         Kind::Section(TLS),
         "Certificate and key, where proofs should not pass in plain HTTP. SDKs then have to trust the certificate's issuer.",
     ),
+    optional(
+        "hosts",
+        Kind::OneOrMore(&Form::OwnName),
+        "Names under which the application reaches the listener, besides `localhost` and addresses: `palisade`, `palisade.internal`. Requests \
+         to S3 may have a bucket before such a name, as SDKs put it there by default.",
+    ),
     required("region", REGION, "The region for requests that name none."),
     derived("regions", Kind::OneOrMore(&Form::Region), "`region` alone", "Regions that may be called; `region` is one of them."),
     derived(
@@ -55,6 +61,19 @@ const SERVICE: &[Setting] = &[
          `es` and `execute-api`, whose hosts belong to customers.",
     ),
     default("insecure", INSECURE, "false", INSECURE_ABOUT),
+    derived(
+        "host",
+        Kind::Scalar(Form::Host),
+        "that of `endpoint`",
+        "`Host` to send to `endpoint`, and the name that its certificate must be for: for an endpoint that is reached by address or through \
+         a forwarder. Needs `https://` where it is not the endpoint's own.",
+    ),
+    derived(
+        "signed_host",
+        Kind::Scalar(Form::Host),
+        "`host`",
+        "`Host` to sign, where a gateway on the way to AWS replaces the one that is sent. Needs `https://` where it is not the endpoint's own.",
+    ),
     optional("ca", PATH, "PEM file of extra roots for this service."),
     optional("region", REGION, "Region to sign for, whatever the request says: for global services and emulators."),
     optional("signing_name", Kind::Scalar(Form::ServiceName), "Name in the credential scope, where it is not the endpoint prefix."),
