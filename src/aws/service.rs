@@ -64,7 +64,10 @@ impl Host {
     pub(crate) fn listed(name: &str, partitions: &[&str]) -> Option<&'static Self> {
         let start = places::HOSTS.partition_point(|host| host.name < name);
         let named = places::HOSTS[start..].iter().take_while(|host| host.name == name);
-        named.filter_map(|host| Some((partitions.iter().position(|id| *id == host.partition)?, host))).min_by_key(|(order, _)| *order).map(|(_, host)| host)
+        named
+            .filter_map(|host| Some((partitions.iter().position(|id| *id == host.partition)?, host)))
+            .min_by_key(|(order, _)| *order)
+            .map(|(_, host)| host)
     }
 }
 
@@ -223,7 +226,9 @@ mod tests {
         assert_eq!(host("iam", "us-gov-east-1"), "iam.us-gov.amazonaws.com");
         assert_eq!(host("route53", "cn-north-1"), "route53.amazonaws.com.cn");
         assert_eq!(host("mediaconvert", "cn-northwest-1"), "subscribe.mediaconvert.cn-northwest-1.amazonaws.com.cn");
-        for (region, signed) in [("eu-west-1", Some("us-east-1")), ("cn-northwest-1", Some("cn-north-1")), ("us-gov-east-1", Some("us-gov-west-1"))] {
+        for (region, signed) in
+            [("eu-west-1", Some("us-east-1")), ("cn-northwest-1", Some("cn-north-1")), ("us-gov-east-1", Some("us-gov-west-1"))]
+        {
             assert_eq!(Service::find("iam").unwrap().global(Partition::of(region).unwrap()), signed);
         }
         assert_eq!(Service::find("s3").unwrap().global(Partition::of("eu-west-1").unwrap()), None);

@@ -4,6 +4,7 @@ use crate::aws::partition::Partition;
 
 /// Names of one label under which no single machine is: top-level domains, and those that networks make up.
 /// Every top-level domain of two letters is a country's.
+#[rustfmt::skip]
 const SHARED: &[&str] = &[
     "alt", "app", "arpa", "biz", "cloud", "cluster", "com", "corp", "dev", "edu", "example", "gov", "home", "info", "int", "internal", "invalid", "lan",
     "local", "localdomain", "mil", "name", "net", "network", "onion", "online", "org", "pod", "pro", "site", "svc", "tech", "test", "xyz",

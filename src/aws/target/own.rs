@@ -152,7 +152,9 @@ mod tests {
         assert_eq!(find("b.a.palisade.internal"), prefixed("b"));
         assert_eq!(find("bucket.localhost:8180"), prefixed("bucket"));
         assert_eq!(find("..localhost"), prefixed("."));
-        for host in ["evilpalisade.internal", "internal", "palisade.internal.", "bucket.localhost.", "bucket.localhost.evil.example", "b.127.0.0.1"] {
+        for host in
+            ["evilpalisade.internal", "internal", "palisade.internal.", "bucket.localhost.", "bucket.localhost.evil.example", "b.127.0.0.1"]
+        {
             assert_eq!(find(host), None, "{host}");
         }
     }

@@ -94,6 +94,23 @@ fn an_egress_alone_takes_jwts_and_an_ingress_alone_needs_no_credentials() {
 }
 
 #[test]
+fn an_endpoint_may_have_other_hosts_where_it_is_tls() {
+    let config = good(&with(
+        "{s3: {}}",
+        "{s3: {endpoint: 'https://10.0.0.1:8443', host: gw.example.com, signed_host: 'a.example.com:444'}}\n  hosts: p.internal",
+    ));
+    let egress = config.egress.unwrap();
+    let shown = |host: &Option<http::uri::Authority>| host.as_ref().map(ToString::to_string);
+    assert_eq!(
+        (shown(&egress.services["s3"].host), shown(&egress.services["s3"].signed_host)),
+        (Some("gw.example.com".into()), Some("a.example.com:444".into()))
+    );
+    assert_eq!(egress.hosts, ["p.internal"]);
+    // The same host, said twice.
+    good(&with("{s3: {}}", "{s3: {endpoint: 'http://a', insecure: true, host: 'a:80', signed_host: a}}"));
+}
+
+#[test]
 fn a_listeners_server_overrides_single_values() {
     let config =
         good(&format!("{BASE}server: {{headers: 50, drain: 10s}}\nadmin: {{server: {{headers: 20}}}}\nprobes: {{listen: none}}\n"));
@@ -247,6 +264,47 @@ fn broken_files_are_told_what_is_wrong_and_where() {
                  application could have requests signed for anybody's; give your own, such as https://ID.execute-api.REGION.amazonaws.com",
                 "P:4:39: egress.services.es.endpoint: is missing",
                 "P:4:64: egress.services.aoss.endpoint: is missing",
+            ],
+        ),
+        (
+            "{s3: {}}",
+            "{s3: {host: s3.example.com, signed_host: 'a.example.com:8443'}}",
+            &[
+                "P:4:25: egress.services.s3.host: has no effect without endpoint; remove it",
+                "P:4:54: egress.services.s3.signed_host: has no effect without endpoint; remove it",
+            ],
+        ),
+        (
+            "{s3: {}}",
+            "{s3: {endpoint: 'http://10.0.0.1:80', insecure: true, host: a.example.com, signed_host: s3.eu-west-1.amazonaws.com}}",
+            &[
+                "P:4:73: egress.services.s3.host: is not 10.0.0.1:80, where endpoint is plain http: nothing would show who answers; use https://",
+                "P:4:101: egress.services.s3.signed_host: is not 10.0.0.1:80, where endpoint is plain http",
+            ],
+        ),
+        (
+            "{s3: {}}",
+            "{s3: {endpoint: 'http://a:80', insecure: true, host: a, signed_host: 'a:81'}}",
+            &["P:4:82: egress.services.s3.signed_host: is not a:80"],
+        ),
+        (
+            "{s3: {}}",
+            "{s3: {endpoint: 'https://a', host: 10.0.0.1, signed_host: 'a b'}}",
+            &[
+                "P:4:48: egress.services.s3.host: \"10.0.0.1\" is not taken here; give a host name in lower case",
+                "P:4:71: egress.services.s3.signed_host: \"a b\" is not taken here",
+            ],
+        ),
+        (
+            "{s3: {}}",
+            "{s3: {}}\n  hosts: [palisade, com, s3.eu-west-1.amazonaws.com, 10.0.0.1, palisade, 'palisade:80', Palisade]",
+            &[
+                "P:5:21: egress.hosts[1]: \"com\" is a domain, and not the name of a machine; give a name such as palisade",
+                "P:5:26: egress.hosts[2]: \"s3.eu-west-1.amazonaws.com\" is AWS's",
+                "P:5:54: egress.hosts[3]: \"10.0.0.1\" is an address",
+                "P:5:64: egress.hosts[4]: \"palisade\" is here twice",
+                "P:5:74: egress.hosts[5]: \"palisade:80\" is no DNS name in lower case",
+                "P:5:89: egress.hosts[6]: \"Palisade\" is no DNS name in lower case",
             ],
         ),
         ("{s3: {}}", "{s3: {insecure: true}}", &["P:4:29: egress.services.s3.insecure: has no effect without endpoint"]),

@@ -139,7 +139,9 @@ impl Form {
             Self::Endpoint => "give https://HOST or https://HOST:PORT, without a path, user or query".to_owned(),
             Self::ExternalId => "give an external id: 2 to 1224 letters, digits and _+=,.@:/-".to_owned(),
             Self::HeaderName => "give a header name in lower case, such as x-tenant-id".to_owned(),
-            Self::Host => "give a host name in lower case such as s3.eu-west-1.amazonaws.com, with or without :PORT, and no address".to_owned(),
+            Self::Host => {
+                "give a host name in lower case such as s3.eu-west-1.amazonaws.com, with or without :PORT, and no address".to_owned()
+            }
             Self::OneOf(words) => format!("give {}", words.join(" or ")),
             Self::OwnName => "give a name such as palisade or palisade.internal, without a port".to_owned(),
             Self::Path => "give a path".to_owned(),

@@ -96,7 +96,12 @@ fn refused_names_of_s3_say_why() {
         ("bu..cket.localhost", "no bucket's name"),
     ] {
         let (uri, host): (Uri, Authority) = ("/".parse().unwrap(), host.parse().unwrap());
-        let hints = TargetHints { scope: Some(Scope { service: "s3", region: "eu-west-1" }), uri: &uri, host: Some(&host), headers: &HeaderMap::new() };
+        let hints = TargetHints {
+            scope: Some(Scope { service: "s3", region: "eu-west-1" }),
+            uri: &uri,
+            host: Some(&host),
+            headers: &HeaderMap::new(),
+        };
         let refusal = Targets::new(&config()).resolve(&hints).unwrap_err();
         assert!(refusal.note.as_deref().is_some_and(|found| found.contains(note)), "{host}: {refusal:?}");
     }
