@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import http.client
 import json
+import ssl
 import struct
 import sys
 import threading
@@ -218,7 +219,7 @@ class _Handler(BaseHTTPRequestHandler):
 class Script:
     """An AWS endpoint that says what it is told to, whatever it is asked; `{token}` in a body is the session token that it got."""
 
-    def __init__(self):
+    def __init__(self, tls: ssl.SSLContext | None = None):
         script = self
         self.status, self.headers, self.body, self.hang, self.requests = 200, {}, b"", threading.Event(), []
         self.hang.set()
@@ -243,6 +244,9 @@ class Script:
                 pass
 
         self.http = Server(("127.0.0.1", 0), Handler)
+        if tls:
+            # The handshake waits for the first read, so that one that fails ends its own thread.
+            self.http.socket = tls.wrap_socket(self.http.socket, server_side=True, do_handshake_on_connect=False)
         self.port = self.http.server_port
         threading.Thread(target=self.http.serve_forever, daemon=True).start()
 
