@@ -39,7 +39,7 @@ impl Service<Name> for Resolver {
         let is_guarded = self.is_guarded;
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let allowed: Vec<_> = found.filter(|address| !is_guarded || !is_forbidden(address.ip())).collect();
+            let allowed = if is_guarded { allowed(found) } else { found.collect() };
             if allowed.is_empty() {
                 return Err(io::Error::new(io::ErrorKind::PermissionDenied, Forbidden));
             }
@@ -48,8 +48,14 @@ impl Service<Name> for Resolver {
     }
 }
 
+/// Of a mixed answer, what may be connected to, in its order.
+fn allowed(found: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
+    found.filter(|address| !is_forbidden(address.ip())).collect()
+}
+
 /// Whether no AWS endpoint can be at `address`: this host, its link, its metadata services, no single host, or an IPv4
-/// address of that kind inside an IPv6 one.
+/// address of that kind inside an IPv6 one. 100.64.0.0/10 is not among them: subnets of VPCs have addresses from there, and with
+/// them VPC endpoints.
 pub fn is_forbidden(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_forbidden_v4(address),
@@ -63,6 +69,8 @@ fn is_forbidden_v4(address: Ipv4Addr) -> bool {
         || address.is_link_local()
         // 0.0.0.0/8 is "this host" to Linux.
         || address.octets()[0] == 0
+        // 192.0.0.0/24: special purposes of the IETF, metadata of another cloud among them.
+        || address.octets()[..3] == [192, 0, 0]
         || address.is_multicast()
         // 240.0.0.0/4, broadcast included.
         || address.octets()[0] >= 240
@@ -78,13 +86,18 @@ fn is_forbidden_v6(address: Ipv6Addr) -> bool {
         || segments[0] & 0xffc0 == 0xfec0
         // fd00:ec2::/32: metadata (::254), EKS credentials (::23), time (::123).
         || segments[..2] == [0xfd00, 0x0ec2]
+        // 2001::/32 (Teredo) and 64:ff9b:1::/48 (NAT64 of a local kind) hold IPv4 addresses in forms that vary.
+        || segments[..2] == [0x2001, 0]
+        || segments[..3] == [0x64, 0xff9b, 1]
         || embedded_v4(segments).is_some_and(is_forbidden_v4)
 }
 
-/// The IPv4 address inside a mapped (::ffff:0:0/96), compatible (::/96), NAT64 (64:ff9b::/96) or 6to4 (2002::/16) address.
+/// The IPv4 address inside a mapped (::ffff:0:0/96), translated (::ffff:0:0:0/96), compatible (::/96), NAT64 (64:ff9b::/96), 6to4
+/// (2002::/16) or ISATAP (any prefix, then 0:5efe or 200:5efe) address.
 fn embedded_v4(segments: [u16; 8]) -> Option<Ipv4Addr> {
     let (high, low) = match segments {
-        [0, 0, 0, 0, 0, 0 | 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => (high, low),
+        [0, 0, 0, 0, 0, 0 | 0xffff, high, low] | [0, 0, 0, 0, 0xffff, 0, high, low] => (high, low),
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] | [_, _, _, _, 0 | 0x200, 0x5efe, high, low] => (high, low),
         _ => return None,
     };
     let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
@@ -121,6 +134,13 @@ mod tests {
             "::127.0.0.1",
             "64:ff9b::a9fe:a9fe",
             "2002:7f00:1::1",
+            "192.0.0.192",
+            "::ffff:0:169.254.169.254",
+            "::ffff:0.0.0.1",
+            "64:ff9b:1::a9fe:a9fe",
+            "2001::5601:5601",
+            "2600:1f18::5efe:a9fe:a9fe",
+            "fd12::200:5efe:7f00:1",
         ] {
             assert!(is_forbidden(address.parse().unwrap()), "{address}");
         }
@@ -133,6 +153,14 @@ mod tests {
         {
             assert!(!is_forbidden(address.parse().unwrap()), "{address}");
         }
+    }
+
+    #[test]
+    fn of_a_mixed_answer_the_forbidden_part_is_left_out() {
+        let address = |ip: &str| SocketAddr::new(ip.parse().unwrap(), 0);
+        let found = ["169.254.169.254", "52.218.1.1", "::ffff:127.0.0.1", "2600:1f18::1", "10.0.0.5"].map(address);
+        assert_eq!(allowed(found.into_iter()), ["52.218.1.1", "2600:1f18::1", "10.0.0.5"].map(address));
+        assert!(allowed([address("127.0.0.1"), address("fd00:ec2::254")].into_iter()).is_empty());
     }
 
     #[tokio::test]
