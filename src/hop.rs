@@ -2,7 +2,7 @@
 
 use http::{
     HeaderMap, HeaderName,
-    header::{CONNECTION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE},
+    header::{CONNECTION, EXPECT, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE},
 };
 
 /// Headers of one hop by their standards, and those that must go whatever `Connection` says.
@@ -31,6 +31,12 @@ pub fn strip(headers: &mut HeaderMap) {
     for name in named.iter().chain(&HOP_BY_HOP) {
         headers.remove(name);
     }
+}
+
+/// Takes `Expect` off, which is for the next hop (RFC 9110, section 10.1.1). Says whether the client waits to be asked for the
+/// body; what else it may expect was refused when the request came.
+pub fn take_expectation(headers: &mut HeaderMap) -> bool {
+    headers.remove(EXPECT).is_some_and(|expectation| expectation.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
 #[cfg(test)]
@@ -62,5 +68,15 @@ mod tests {
         strip(&mut headers);
         let left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         assert_eq!(left, ["x-kept", "trailer"]);
+    }
+
+    #[test]
+    fn an_expectation_is_taken_off_and_told() {
+        for (value, waits) in [("100-continue", true), ("100-Continue", true), ("200-ok", false)] {
+            let mut headers = HeaderMap::from_iter([(EXPECT, HeaderValue::from_static(value))]);
+            assert_eq!(take_expectation(&mut headers), waits, "{value}");
+            assert!(headers.is_empty());
+        }
+        assert!(!take_expectation(&mut HeaderMap::new()));
     }
 }

@@ -133,6 +133,8 @@ reasons! {
     UriTooLong = "uri-too-long", URI_TOO_LONG, Invalid, "The request target is too long.";
     /// Headers over `server.header_bytes` or `server.headers`.
     HeadersTooLarge = "headers-too-large", REQUEST_HEADER_FIELDS_TOO_LARGE, Invalid, "The request headers are too large.";
+    /// An `Expect` header that says anything but `100-continue`.
+    ExpectationFailed = "expectation-failed", EXPECTATION_FAILED, Invalid, "Nothing but 100-continue can be expected.";
 
     /// No tenant named.
     TenantMissing = "tenant-missing", BAD_REQUEST, Invalid, "The request names no tenant.";
@@ -244,7 +246,7 @@ reasons! {
     UpstreamTimeout = "upstream-timeout", GATEWAY_TIMEOUT, ServiceUnavailable, "The upstream did not answer in time.";
     /// Nothing at this path.
     NotFound = "not-found", NOT_FOUND, Invalid, "There is nothing here.";
-    /// Too much is being held in memory for other requests.
+    /// Too much is held in memory for other requests, or too many connections are open to a service.
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, ServiceUnavailable, "The proxy is too busy.";
     /// A fault of Palisade's own.
     Internal = "internal", INTERNAL_SERVER_ERROR, Internal, "The proxy failed.";

@@ -99,6 +99,8 @@ mod tests {
         let (stream, peer) = next(&failing).await;
         assert_eq!(peer, client.local_addr().unwrap());
         assert!(stream.nodelay().unwrap());
+        #[cfg(target_os = "linux")]
+        assert_eq!(SockRef::from(&stream).tcp_notsent_lowat().unwrap(), UNSENT);
         (failing.calls.into_inner(), started.elapsed())
     }
 

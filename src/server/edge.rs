@@ -4,6 +4,7 @@
 //! caught, [`rules`] stop whatever could be understood in two ways, and bodies are put under the idle limit. The rules work on hyper's parsed request; the
 //! reasons and sources are at each rule.
 
+mod expect;
 mod host;
 mod panic;
 pub mod rules;
@@ -17,6 +18,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::TryFutureExt;
 use http::{HeaderName, HeaderValue, Request, Response, Version, header};
 use hyper::body::Incoming;
 use tower::{Service, ServiceBuilder, layer::layer_fn, service_fn};
@@ -96,7 +98,15 @@ where
             self.rules.check(&mut parts)
         };
         match verdict {
-            Ok(()) => Box::pin(self.inner.call(Request::from_parts(parts, idle::within(body, self.idle)))),
+            Ok(()) => {
+                let (body, asked) = expect::watch(&parts, idle::within(body, self.idle));
+                let answering = self.inner.call(Request::from_parts(parts, body));
+                let Some(asked) = asked else { return Box::pin(answering) };
+                Box::pin(answering.map_ok(move |mut response| {
+                    asked.close_unless_asked(&mut response);
+                    response
+                }))
+            }
             Err(refusal) => {
                 let mut response = self.handler.refuse(refusal, &parts, self.peer);
                 // What follows on this connection cannot be told apart from the refused request's body with certainty.

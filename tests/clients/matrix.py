@@ -370,6 +370,7 @@ def framing() -> dict:
         "long target": raw("GET /" + "a" * 17_000 + " HTTP/1.1", host),
         "many headers": raw("GET / HTTP/1.1", host, *(f"x-{n}: 1" for n in range(110))),
         "long headers": raw("GET / HTTP/1.1", host, f"x-a: {'a' * 70_000}"),
+        "an expectation": raw("POST / HTTP/1.1", host, "Expect: 200-maybe", "Content-Length: 1", body="a"),
         "upgrade to h2c": raw("GET / HTTP/1.1", host, "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA"),
     }
 

@@ -10,7 +10,7 @@ use http::{
 };
 use hyper::upgrade::OnUpgrade;
 
-use super::host;
+use super::{expect, host};
 use crate::{
     config::ServerConfig,
     reject::{Reason, Refusal},
@@ -48,7 +48,8 @@ impl Rules {
         }
     }
 
-    /// Refuses a request that breaks a rule; takes offers from it that are not accepted (upgrades).
+    /// Refuses a request that breaks a rule; takes off what is not accepted (upgrades) or means nothing (`Expect` in
+    /// HTTP/1.0).
     pub fn check(&self, head: &mut Parts) -> Result<(), Refusal> {
         self.size(head)?;
         method(&head.method)?;
@@ -56,6 +57,7 @@ impl Rules {
         framing(head)?;
         host::check(head)?;
         connection_specific(head)?;
+        expect::check(head)?;
         self.upgrade(head)
     }
 

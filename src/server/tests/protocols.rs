@@ -86,3 +86,47 @@ async fn a_client_that_expects_100_is_told_to_continue_when_the_body_is_wanted()
     stream.write_all(b"hi").await.unwrap();
     assert!(response(&mut stream, "hi").await.starts_with("HTTP/1.1 200 "));
 }
+
+#[tokio::test]
+async fn a_client_that_waits_is_asked_when_its_body_is_read() {
+    let server = start(Listener::Ingress, config());
+    let mut stream = server.connect().await;
+    for _ in 0..2 {
+        stream.write_all(b"POST /echo HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n").await.unwrap();
+        assert_eq!(response(&mut stream, "").await, "HTTP/1.1 100 Continue\r\n\r\n");
+        stream.write_all(b"ping").await.unwrap();
+        let answer = response(&mut stream, "ping").await;
+        assert!(answer.starts_with("HTTP/1.1 200 ") && !answer.contains("connection: close"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_is_not_asked_is_told_that_the_connection_ends() {
+    let server = start(Listener::Ingress, config());
+    let mut stream = server.connect().await;
+    stream.write_all(b"POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n").await.unwrap();
+    let outcome = rest(&mut stream).await;
+    assert!(outcome.starts_with("HTTP/1.1 200 ") && outcome.contains("connection: close\r\n"), "{outcome}");
+    assert!(outcome.ends_with("hello"), "{outcome}");
+}
+
+#[tokio::test]
+async fn http10_and_requests_without_a_body_expect_nothing() {
+    let server = start(Listener::Ingress, config());
+    let mut stream = server.connect().await;
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n\r\n").await.unwrap();
+    let answer = response(&mut stream, "hello").await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && !answer.contains("connection: close"), "{answer}");
+    let mut stream = server.connect().await;
+    stream.write_all(b"POST /echo HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\nping").await.unwrap();
+    let answer = rest(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.0 200 ") && answer.ends_with("ping"), "{answer}");
+}
+
+#[tokio::test]
+async fn other_expectations_are_417() {
+    let server = start(Listener::Ingress, config());
+    let outcome = server.say("POST /echo HTTP/1.1\r\nHost: h\r\nExpect: 200-ok\r\nContent-Length: 4\r\n\r\nping").await;
+    assert!(outcome.starts_with("HTTP/1.1 417 ") && outcome.contains("x-palisade-reason: expectation-failed\r\n"), "{outcome}");
+    assert_eq!(server.lab.entered(), 0);
+}

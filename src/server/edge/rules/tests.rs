@@ -98,3 +98,18 @@ fn limits_are_inclusive() {
     assert!(http1(&[host, ("a", ""), ("a", ""), ("a", ""), ("a", "")]).is_ok());
     assert_eq!(http1(&[host, ("a", ""), ("a", ""), ("a", ""), ("a", ""), ("a", "")]).err(), Some(Reason::HeadersTooLarge));
 }
+
+#[test]
+fn nothing_but_100_continue_can_be_expected() {
+    let host = ("host", "h");
+    for known in ["100-continue", "100-Continue"] {
+        assert!(http1(&[host, ("expect", known), ("expect", known)]).unwrap().headers.contains_key("expect"), "{known}");
+    }
+    for unknown in ["200-ok", "", "100-continue, 200-ok", "100-continue;a=b"] {
+        assert_eq!(http1(&[host, ("expect", unknown)]).err(), Some(Reason::ExpectationFailed), "{unknown:?}");
+        assert_eq!(http2(&[("expect", unknown)]).err(), Some(Reason::ExpectationFailed), "{unknown:?}");
+    }
+    // RFC 9110, section 10.1.1: in HTTP/1.0 it means nothing.
+    let old = check(Listener::Ingress, Version::HTTP_10, "/", &[("expect", "200-ok")]).unwrap();
+    assert!(!old.headers.contains_key("expect"));
+}
