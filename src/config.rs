@@ -127,6 +127,10 @@ pub struct ServiceConfig {
     pub signing_name: Option<String>,
     /// Largest body that is held in memory to be hashed, in bytes.
     pub body_limit: usize,
+    /// Connections open at once, over both protocols.
+    pub connections: usize,
+    /// How long a connection takes new requests.
+    pub connection_lifetime: Duration,
     /// Deadlines towards this service.
     pub timeouts: TimeoutsConfig,
 }

@@ -10,7 +10,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use http::{HeaderName, Request, Response, StatusCode, header, request};
 use http_body_util::BodyExt;
-use hyper::{body::Incoming, upgrade::OnUpgrade};
+use hyper::upgrade::OnUpgrade;
 
 pub use self::forward::{About, ForwardHeaders, ForwardRequest, PASSPORT};
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
     reject::{REQUEST_ID_HEADER, Reason, Refusal, problem},
     server::Handler,
     telemetry::{Listener, Record, Recorder},
-    upstream::AppClient,
+    upstream::{Answer, AppClient},
 };
 
 /// The ingress listener's handler. Cheap to clone.
@@ -102,17 +102,13 @@ impl Handler for Ingress {
     }
 }
 
-fn pass_on<G>(mut answer: Response<Incoming>, upgrade: Option<OnUpgrade>, guard: G) -> Result<Response<Body>, Refusal>
+fn pass_on<G>(mut answer: Response<Answer>, upgrade: Option<OnUpgrade>, guard: G) -> Result<Response<Body>, Refusal>
 where
     G: Send + Unpin + 'static,
 {
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         let caller = upgrade.ok_or_else(|| Refusal::noted(Reason::UpstreamUnavailable, "an answer of 101 that nobody asked for"))?;
         return Ok(tunnel::join(answer, caller, guard));
-    }
-    // RFC 9112, section 6.3: where both are there, the length is not the body's.
-    if answer.headers().contains_key(header::TRANSFER_ENCODING) {
-        answer.headers_mut().remove(header::CONTENT_LENGTH);
     }
     hop::strip(answer.headers_mut());
     Ok(answer.map(|incoming| body::holding(incoming.map_err(BoxError::from).boxed_unsync(), guard)))

@@ -8,30 +8,38 @@
 //! * `response`: from the request's last byte to the response's head.
 //!
 //! A response's body is the caller's to watch ([`within`](crate::server::idle::within)). A request is sent again only when
-//! it failed on a kept connection before any of it was written. Redirects are never followed.
+//! it failed on a kept connection before any of it was written. Redirects are never followed. A body that the client holds back
+//! until it is asked for (`Expect: 100-continue`) is asked for when the upstream asks.
 
 mod app;
 mod aws;
 mod connect;
+mod expect;
 mod fetch;
+mod fleet;
 mod progress;
 mod resolve;
 
 #[cfg(test)]
 mod tests;
 
-use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper_util::client::legacy::{self, Client, connect::Connect};
+use std::{convert::Infallible, time::Duration};
+
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use hyper_util::client::legacy::{
+    self, Client,
+    connect::{CaptureConnection, Connect, Connected},
+};
 
 pub use self::{
     app::AppClient,
     aws::AwsClient,
     connect::{SetupError, check_roots},
+    expect::Answer,
     fetch::{FetchError, Fetcher, https_client},
     resolve::is_forbidden,
 };
-use self::{progress::Watched, resolve::Forbidden};
+use self::{expect::Gate, fleet::Full, progress::Watched, resolve::Forbidden};
 use crate::{
     body::Body,
     causes::{chain, find},
@@ -39,25 +47,73 @@ use crate::{
     reject::{Reason, Refusal},
 };
 
+/// Connections become free within seconds.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// How a request is sent.
+struct Sending<'a> {
+    timeouts: &'a TimeoutsConfig,
+    /// Whether the client waits to be asked for the body.
+    expects_continue: bool,
+    /// Tells which connection was chosen, where that may be one of HTTP/2.
+    connection: Option<CaptureConnection>,
+}
+
 /// Sends a request and waits for the response's head, within the deadlines.
-async fn exchange<C>(client: &Client<C, Watched>, request: Request<Body>, timeouts: &TimeoutsConfig) -> Result<Response<Incoming>, Refusal>
+async fn exchange<C>(client: &Client<C, Watched>, request: Request<Body>, sending: Sending<'_>) -> Result<Response<Answer>, Refusal>
 where
     C: Connect + Clone + Send + Sync + 'static,
 {
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
+    let (body, gate) = if sending.expects_continue { expect::hold(body) } else { (body, None) };
+    if gate.is_some() {
+        head.headers.insert(header::EXPECT, HeaderValue::from_static("100-continue"));
+    }
     let (body, progress) = progress::watch(body);
+    let mut request = Request::from_parts(head, body);
+    if let Some(gate) = gate.clone() {
+        hyper::ext::on_informational(&mut request, move |interim| {
+            if interim.status() == StatusCode::CONTINUE {
+                gate.open();
+            }
+        });
+    }
     tokio::select! {
         biased;
-        result = client.request(Request::from_parts(head, body)) => match result {
-            Ok(response) => Ok(response),
+        result = client.request(request) => match result {
+            Ok(response) => Ok(received(response.map(|incoming| Answer::new(incoming, gate.and_then(Gate::close))))),
             // The body's failure is the cause; what hyper reports is its effect, and in HTTP/2 does not name it.
             Err(error) => Err(progress.failure().unwrap_or_else(|| refusal(&error))),
         },
-        () = progress.overdue(timeouts) => Err(Reason::UpstreamTimeout.into()),
+        () = progress.overdue(sending.timeouts) => Err(Reason::UpstreamTimeout.into()),
+        never = open_over_http2(gate.as_ref(), sending.connection) => match never {},
     }
 }
 
+/// hyper does not tell of interim responses in HTTP/2. There a body can be sent at once: a server that does not want it resets
+/// the stream, and the connection goes on.
+async fn open_over_http2(gate: Option<&Gate>, connection: Option<CaptureConnection>) -> Infallible {
+    if let (Some(gate), Some(mut connection)) = (gate, connection) {
+        let is_http2 = connection.wait_for_connection_metadata().await.as_ref().is_some_and(Connected::is_negotiated_h2);
+        if is_http2 {
+            gate.open();
+        }
+    }
+    std::future::pending().await
+}
+
+/// RFC 9112, section 6.3: where both are there, the length is not the body's. hyper has read it so.
+fn received(mut response: Response<Answer>) -> Response<Answer> {
+    if response.headers().contains_key(header::TRANSFER_ENCODING) {
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+    }
+    response
+}
+
 fn refusal(error: &legacy::Error) -> Refusal {
+    if find::<Full>(error).is_some() {
+        return Refusal::noted(Reason::Overloaded, chain(error)).retry_after(RETRY);
+    }
     let reason = match find::<Forbidden>(error) {
         Some(_) => Reason::HostNotAllowed,
         None => Reason::UpstreamUnavailable,

@@ -5,7 +5,6 @@
 //! SDK take its proof to AWS itself. Such answers are read, up to a limit, and replaced by ours.
 
 use http::{Response, response};
-use hyper::body::Incoming;
 
 use super::Egress;
 use crate::{
@@ -15,6 +14,7 @@ use crate::{
     server::idle,
     signing::{Receipt, SignedRequest},
     telemetry::Record,
+    upstream::Answer,
 };
 
 impl Egress {
@@ -37,7 +37,7 @@ impl Egress {
     }
 
     /// Reads an error document and passes it on only if it is none about credentials and quotes none.
-    async fn inspect(&self, head: &response::Parts, incoming: Incoming, receipt: &Receipt) -> Result<Body, Refusal> {
+    async fn inspect(&self, head: &response::Parts, incoming: Answer, receipt: &Receipt) -> Result<Body, Refusal> {
         let body = idle::within(incoming, receipt.timeouts.idle);
         let reading = tokio::time::timeout(receipt.timeouts.response, body::collect(body, INSPECT_BYTES)).await;
         let document =

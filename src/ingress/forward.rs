@@ -28,6 +28,7 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 #[derive(Debug)]
 pub struct ForwardRequest {
     request: Request<Body>,
+    expects_continue: bool,
 }
 
 /// What is said to the application about a request.
@@ -65,8 +66,14 @@ impl ForwardRequest {
         }
         *request.uri_mut() = head.uri;
         request.headers_mut().extend(head.headers);
+        let expects_continue = hop::take_expectation(request.headers_mut());
         headers.write(request.headers_mut(), about)?;
-        Ok(Self { request })
+        Ok(Self { request, expects_continue })
+    }
+
+    /// Whether the caller waits to be asked for the body.
+    pub fn expects_continue(&self) -> bool {
+        self.expects_continue
     }
 
     /// Gives the request to the client.
@@ -89,7 +96,6 @@ impl ForwardHeaders {
             headers.insert(header::TE, HeaderValue::from_static("trailers"));
         }
         strip_identity_headers(headers, &self.names, self.mapped.iter().map(|(name, _)| name));
-        headers.remove(header::EXPECT);
         headers.remove(header::TRAILER);
         set(headers, self.names.tenant.clone(), Some(about.tenant.id().to_string()))?;
         let verified = about.tenant.verified();

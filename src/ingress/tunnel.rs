@@ -6,11 +6,12 @@
 use std::time::Duration;
 
 use http::{Method, Request, Response, header};
-use hyper::{body::Incoming, upgrade::OnUpgrade};
+use hyper::upgrade::OnUpgrade;
 
 use crate::{
     body::{self, Body},
     server::tunnel,
+    upstream::Answer,
 };
 
 /// A tunnel in which nothing moves for so long is given up. WebSocket peers ping at least every minute or two.
@@ -23,7 +24,7 @@ pub(super) fn wanted<B>(request: &Request<B>) -> bool {
 
 /// Joins the caller's connection with the application's, once the application has agreed to switch. `guard` is kept until
 /// either side closes.
-pub(super) fn join<G: Send + 'static>(mut answer: Response<Incoming>, caller: OnUpgrade, guard: G) -> Response<Body> {
+pub(super) fn join<G: Send + 'static>(mut answer: Response<Answer>, caller: OnUpgrade, guard: G) -> Response<Body> {
     let application = hyper::upgrade::on(&mut answer);
     tokio::spawn(async move {
         let _guard = guard;

@@ -11,6 +11,7 @@ use crate::{
     body::Body,
     config::{Endpoint, TimeoutsConfig},
     credentials::ScopedCredentials,
+    hop,
     identity::unverified::SECURITY_TOKEN,
     limits::Permit,
     reject::{Reason, Refusal},
@@ -21,7 +22,7 @@ use crate::{
 const AMZ_DATE: HeaderName = HeaderName::from_static("x-amz-date");
 /// Not for AWS: what is between the application and us, and what would replace the method that was looked at. What says where
 /// a request came from went with the identity headers.
-const REMOVED: &[&str] = &["expect", "trailer", "via", "x-http-method", "x-http-method-override", "x-method-override"];
+const REMOVED: &[&str] = &["trailer", "via", "x-http-method", "x-http-method-override", "x-method-override"];
 
 /// A request as it goes out. There is no mutable access to it: what was signed is what is sent.
 #[derive(Debug)]
@@ -40,6 +41,8 @@ pub struct SignedParts {
     pub dial_is_configured: bool,
     /// Deadlines.
     pub timeouts: TimeoutsConfig,
+    /// Whether the client waits to be asked for the body. `Expect` is then sent on, unsigned.
+    pub expects_continue: bool,
     /// The request, absolute-form.
     pub request: Request<Body>,
 }
@@ -73,6 +76,8 @@ pub fn sign(request: CredentialedRequest, now: SystemTime) -> Result<(SignedRequ
     let parts = request.into_parts();
     let mut headers = parts.headers;
     clean(&mut headers);
+    // A body that was read has been asked for.
+    let expects_continue = hop::take_expectation(&mut headers) && parts.payload.bytes().is_none();
     let host = |host: &Authority| HeaderValue::from_str(host.as_str()).map_err(|_| Reason::Internal);
     headers.insert(header::HOST, host(&parts.target.signed_host)?);
     headers.remove(CONTENT_SHA256);
@@ -103,6 +108,7 @@ pub fn sign(request: CredentialedRequest, now: SystemTime) -> Result<(SignedRequ
         dial: parts.target.dial,
         dial_is_configured: parts.target.dial_is_configured,
         timeouts: parts.timeouts,
+        expects_continue,
         request,
     };
     Ok((SignedRequest { parts }, receipt))

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use http::{HeaderValue, Request, Response, Uri, Version, header, uri::Scheme};
-use hyper::body::Incoming;
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 
 use super::{
+    Answer, Sending,
     connect::{self, SetupError, Timed},
     exchange,
     progress::Watched,
@@ -40,7 +40,7 @@ impl AppClient {
             return Err(SetupError::AppOverTls);
         }
         // The operator names the application's host; it is on loopback as a rule.
-        let connector = Timed { inner: connect::tcp(Resolver { is_guarded: false }), limit: timeouts.connect };
+        let connector = Timed { inner: connect::tcp(Resolver { is_guarded: false }, timeouts.connect), limit: timeouts.connect };
         let http2 = connect::builder(IDLE).http2_only(true).build(connector.clone());
         Ok(Self { endpoint: endpoint.clone(), timeouts, http1: connect::client(connector, IDLE), http2 })
     }
@@ -49,19 +49,21 @@ impl AppClient {
     ///
     /// A gRPC request that came over HTTP/2 goes out over HTTP/2, which its trailers and its streaming need; everything
     /// else goes over HTTP/1.1. A `101` can be followed by [`hyper::upgrade::on`].
-    pub async fn send(&self, request: ForwardRequest) -> Result<Response<Incoming>, Refusal> {
-        self.deliver(request.into_request()).await
+    pub async fn send(&self, request: ForwardRequest) -> Result<Response<Answer>, Refusal> {
+        let expects_continue = request.expects_continue();
+        self.deliver(request.into_request(), expects_continue).await
     }
 
-    pub(super) async fn deliver(&self, mut request: Request<Body>) -> Result<Response<Incoming>, Refusal> {
+    pub(super) async fn deliver(&self, mut request: Request<Body>, expects_continue: bool) -> Result<Response<Answer>, Refusal> {
         let mut target = request.uri().clone().into_parts();
         target.scheme = Some(Scheme::HTTP);
         target.authority = Some(self.endpoint.authority.clone());
         *request.uri_mut() = Uri::from_parts(target).map_err(|_| Refusal::noted(Reason::Internal, "the target is not a path"))?;
 
+        let sending = |expects_continue| Sending { timeouts: &self.timeouts, expects_continue, connection: None };
         if !is_grpc(&request) {
             *request.version_mut() = Version::HTTP_11;
-            return exchange(&self.http1, request, &self.timeouts).await;
+            return exchange(&self.http1, request, sending(expects_continue)).await;
         }
         *request.version_mut() = Version::HTTP_2;
         // The authority says where the request goes; another name beside it would be a contradiction (RFC 9113, section
@@ -69,7 +71,8 @@ impl AppClient {
         request.headers_mut().remove(header::HOST);
         // gRPC servers refuse requests without it; proxies take it off, hop by hop.
         request.headers_mut().insert(header::TE, HeaderValue::from_static("trailers"));
-        exchange(&self.http2, request, &self.timeouts).await
+        // A call's messages go back and forth; nobody waits to be asked for the first.
+        exchange(&self.http2, request, sending(false)).await
     }
 }
 

@@ -2,20 +2,20 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use http::{HeaderValue, Request, Response, Uri, Version, header, uri::Scheme};
-use hyper::body::Incoming;
-use hyper_util::client::legacy::Client;
+use http::{HeaderValue, Response, StatusCode, Uri, Version, header, uri::Scheme};
+use hyper_util::client::legacy::{Client, connect::capture_connection};
 use rustls::ClientConfig;
 
 use super::{
+    Answer, Sending,
     connect::{self, Connector, Protocols, SetupError},
     exchange,
+    fleet::{Bounded, Fleet},
     progress::Watched,
     resolve::Resolver,
 };
 use crate::{
-    body::Body,
-    config::{EgressConfig, Endpoint, ServiceConfig, TimeoutsConfig},
+    config::{EgressConfig, Endpoint, ServiceConfig},
     reject::{Reason, Refusal},
     signing::{SignedRequest, signer::SignedParts},
 };
@@ -34,8 +34,10 @@ pub struct AwsClient {
 struct ServiceClient {
     /// The endpoint that the configuration gives, if it gives one.
     endpoint: Option<Endpoint>,
-    http1: Client<Connector, Watched>,
-    negotiated: Client<Connector, Watched>,
+    http1: Client<Bounded<Connector>, Watched>,
+    negotiated: Client<Bounded<Connector>, Watched>,
+    /// The connections of both.
+    fleet: Fleet,
 }
 
 impl AwsClient {
@@ -64,24 +66,17 @@ impl AwsClient {
         Ok(Self { services })
     }
 
-    /// Sends the request, unchanged, and yields the response as soon as its head is there.
-    pub async fn send(&self, request: SignedRequest) -> Result<Response<Incoming>, Refusal> {
-        let SignedParts { service, dial, dial_is_configured, timeouts, request } = request.into_parts();
-        self.deliver(&dial, dial_is_configured, request, &timeouts, &service).await
+    /// Sends the request, unchanged but for `Expect`, and yields the response as soon as its head is there.
+    pub async fn send(&self, request: SignedRequest) -> Result<Response<Answer>, Refusal> {
+        self.deliver(request.into_parts()).await
     }
 
-    pub(super) async fn deliver(
-        &self,
-        dial: &Endpoint,
-        is_configured: bool,
-        mut request: Request<Body>,
-        timeouts: &TimeoutsConfig,
-        service: &str,
-    ) -> Result<Response<Incoming>, Refusal> {
-        let Some(client) = self.services.get(service) else {
+    pub(super) async fn deliver(&self, parts: SignedParts) -> Result<Response<Answer>, Refusal> {
+        let SignedParts { service, dial, dial_is_configured: is_configured, timeouts, expects_continue, mut request } = parts;
+        let Some(client) = self.services.get(&service) else {
             return Err(Refusal::noted(Reason::Internal, "a request was signed for a service without a client"));
         };
-        if is_configured != (client.endpoint.as_ref() == Some(dial)) {
+        if is_configured != (client.endpoint.as_ref() == Some(&dial)) {
             return Err(Refusal::noted(Reason::Internal, "a request was signed for an endpoint that is not the service's"));
         }
         // An address is never looked up, so the guard of the resolver would not see it.
@@ -96,8 +91,20 @@ impl AwsClient {
         *request.uri_mut() = Uri::from_parts(target).map_err(|_| Refusal::noted(Reason::Internal, "the target is not a path"))?;
         *request.version_mut() = Version::HTTP_11;
         // HTTP/2 sends the dialled authority as the request's host. Where another one is signed, only HTTP/1.1 can say so.
-        let client = if is_own_host { &client.negotiated } else { &client.http1 };
-        exchange(client, request, timeouts).await
+        let pool = if is_own_host { &client.negotiated } else { &client.http1 };
+        let handle = client.fleet.before(&mut request);
+        let connection = handle.clone().or_else(|| expects_continue.then(|| capture_connection(&mut request)));
+        let answer = exchange(pool, request, Sending { timeouts: &timeouts, expects_continue, connection }).await;
+        if let Some(handle) = handle {
+            client.fleet.after(&handle);
+        }
+        // Offers to change the protocol are not passed on, so there is none to accept.
+        match answer {
+            Ok(answer) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                Err(Refusal::noted(Reason::UpstreamUnavailable, "an answer of 101 that nobody asked for"))
+            }
+            answer => answer,
+        }
     }
 }
 
@@ -105,12 +112,13 @@ impl ServiceClient {
     fn new(service: &ServiceConfig, tls: &ClientConfig) -> Self {
         let resolver = Resolver { is_guarded: service.endpoint.is_none() };
         let allow_http = service.endpoint.as_ref().is_some_and(|endpoint| !endpoint.tls);
+        let fleet = Fleet::new(service.connections, service.timeouts.connect, service.connection_lifetime);
         let client = |protocols| {
-            let connector =
-                connect::connector(tls.clone(), protocols, resolver, allow_http, service.timeouts.connect, service.host.as_ref());
-            connect::client(connector, IDLE)
+            let inner = connect::connector(tls.clone(), protocols, resolver, allow_http, service.timeouts.connect, service.host.as_ref());
+            connect::client(Bounded { inner, fleet: fleet.clone() }, IDLE)
         };
-        Self { endpoint: service.endpoint.clone(), http1: client(Protocols::Http1), negotiated: client(Protocols::Negotiated) }
+        let (http1, negotiated) = (client(Protocols::Http1), client(Protocols::Negotiated));
+        Self { endpoint: service.endpoint.clone(), http1, negotiated, fleet }
     }
 }
 

@@ -14,6 +14,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
+use tokio::time::Instant;
 use tower::Service;
 
 use super::{progress::Watched, resolve::Resolver};
@@ -105,7 +106,7 @@ pub(super) fn connector(
         // A name that is none fails the handshake; the configuration has none such.
         builder = builder.with_server_name_resolver(move |_: &Uri| ServerName::try_from(name.clone()));
     }
-    let tcp = tcp(resolver);
+    let tcp = tcp(resolver, limit);
     let inner = match protocols {
         Protocols::Http1 => builder.enable_http1().wrap_connector(tcp),
         Protocols::Negotiated => builder.enable_all_versions().wrap_connector(tcp),
@@ -113,12 +114,13 @@ pub(super) fn connector(
     Timed { inner, limit }
 }
 
-/// TCP without delay, with probes.
-pub(super) fn tcp(resolver: Resolver) -> HttpConnector<Resolver> {
+/// TCP without delay, with probes. A name's addresses are tried one after the other, and share `limit`.
+pub(super) fn tcp<R>(resolver: R, limit: Duration) -> HttpConnector<R> {
     let mut tcp = HttpConnector::new_with_resolver(resolver);
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_keepalive(Some(PROBE));
+    tcp.set_connect_timeout(Some(limit));
     tcp
 }
 
@@ -176,7 +178,10 @@ where
     fn call(&mut self, target: Uri) -> Self::Future {
         let (connecting, limit) = (self.inner.call(target), self.limit);
         Box::pin(async move {
+            let begun = Instant::now();
             match tokio::time::timeout(limit, connecting).await {
+                // The last address's share of the time ends with the whole.
+                Ok(Err(_)) if begun.elapsed() >= limit => Err(ConnectOverdue { limit }.into()),
                 Ok(result) => result.map_err(Into::into),
                 Err(_) => Err(ConnectOverdue { limit }.into()),
             }

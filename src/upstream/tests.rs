@@ -1,5 +1,11 @@
 //! The clients against servers on loopback.
 
+mod expect;
+mod fleet;
+mod stale;
+#[cfg(feature = "sandbox")]
+mod streams;
+
 use std::{
     io::Write,
     net::SocketAddr,
@@ -27,7 +33,7 @@ use crate::{
     config::{EgressConfig, Endpoint, Proofs, ServerConfig, ServiceConfig},
     reject,
     server::{self, Bound, Drain, Handler, ReloadingTls, idle},
-    signing::PayloadError,
+    signing::{PayloadError, signer::SignedParts},
     telemetry::{Metrics, metrics::Listener},
 };
 
@@ -93,6 +99,10 @@ fn app(address: SocketAddr) -> AppClient {
     AppClient::new(&endpoint(false, &address.to_string()), TIMEOUTS).unwrap()
 }
 
+async fn deliver(app: &AppClient, request: Request<Body>) -> Result<Response<Answer>, Refusal> {
+    app.deliver(request, false).await
+}
+
 fn get(target: &str) -> Request<Body> {
     Request::get(target).header("host", "api.example.com").body(body::empty()).unwrap()
 }
@@ -101,7 +111,7 @@ fn stream(frames: Vec<Result<Frame<Bytes>, BoxError>>) -> Body {
     StreamBody::new(futures_util::stream::iter(frames)).boxed_unsync()
 }
 
-async fn text(response: Response<Incoming>) -> String {
+async fn text(response: Response<Answer>) -> String {
     String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
 }
 
@@ -133,7 +143,7 @@ async fn read_head(stream: &mut TcpStream) -> String {
 
 #[tokio::test]
 async fn the_application_gets_the_target_and_host_that_the_caller_named() {
-    let response = app(mirror(None).await).deliver(get("https://api.example.com/a//b%2Fc?d=%20&e+f")).await.unwrap();
+    let response = deliver(&app(mirror(None).await), get("https://api.example.com/a//b%2Fc?d=%20&e+f")).await.unwrap();
     assert_eq!(text(response).await, "HTTP/1.1 /a//b%2Fc?d=%20&e+f Some(\"api.example.com\")");
 }
 
@@ -148,7 +158,7 @@ async fn connections_to_the_application_are_kept() {
     .await;
     let app = app(address);
     for _ in 0..5 {
-        assert_eq!(text(app.deliver(get("/")).await.unwrap()).await, "ok");
+        assert_eq!(text(deliver(&app, get("/")).await.unwrap()).await, "ok");
     }
     assert_eq!(connections.load(Ordering::SeqCst), 1);
 }
@@ -163,8 +173,8 @@ async fn a_request_that_was_sent_is_not_sent_again() {
     })
     .await;
     let app = app(address);
-    text(app.deliver(get("/")).await.unwrap()).await;
-    let refusal = app.deliver(get("/")).await.unwrap_err();
+    text(deliver(&app, get("/")).await.unwrap()).await;
+    let refusal = deliver(&app, get("/")).await.unwrap_err();
     assert_eq!(refusal.reason, Reason::UpstreamUnavailable);
     assert_eq!(connections.load(Ordering::SeqCst), 1);
 }
@@ -183,7 +193,7 @@ async fn grpc_goes_over_http2_with_its_trailers() {
     };
     let mut request = grpc();
     *request.version_mut() = Version::HTTP_2;
-    let response = app(address).deliver(request).await.unwrap();
+    let response = deliver(&app(address), request).await.unwrap();
     assert_eq!(response.version(), Version::HTTP_2);
     assert_eq!(response.headers()["x-te"], "trailers");
     let body = response.into_body().collect().await.unwrap();
@@ -191,7 +201,7 @@ async fn grpc_goes_over_http2_with_its_trailers() {
     assert_eq!(body.to_bytes(), format!("HTTP/2.0 http://{address}/pkg.Service/Call None"));
 
     // Over HTTP/1.1 it came without the means for gRPC, and goes on as it came.
-    let response = app(address).deliver(grpc()).await.unwrap();
+    let response = deliver(&app(address), grpc()).await.unwrap();
     assert_eq!(response.version(), Version::HTTP_11);
 }
 
@@ -206,7 +216,7 @@ async fn an_upgrade_can_be_taken_up() {
     })
     .await;
     let request = Request::get("/").header("host", "h").header("connection", "upgrade").header("upgrade", "websocket");
-    let response = app(address).deliver(request.body(body::empty()).unwrap()).await.unwrap();
+    let response = deliver(&app(address), request.body(body::empty()).unwrap()).await.unwrap();
     assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
     let mut io = TokioIo::new(hyper::upgrade::on(response).await.unwrap());
     io.write_all(b"ping").await.unwrap();
@@ -218,7 +228,7 @@ async fn an_upgrade_can_be_taken_up() {
 #[tokio::test]
 async fn nobody_there_is_unavailable() {
     let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let refusal = app(gone).deliver(get("/")).await.unwrap_err();
+    let refusal = deliver(&app(gone), get("/")).await.unwrap_err();
     assert_eq!(refusal.reason, Reason::UpstreamUnavailable);
     assert!(refusal.note.unwrap().contains("refused"));
 }
@@ -233,7 +243,7 @@ async fn a_connection_that_is_not_made_in_time_is_unavailable() {
     let _queued = [std::net::TcpStream::connect(address).unwrap()];
     let timeouts = TimeoutsConfig { connect: Duration::from_millis(100), ..TIMEOUTS };
     let app = AppClient::new(&endpoint(false, &address.to_string()), TimeoutsConfig { idle: Duration::from_secs(5), ..timeouts }).unwrap();
-    let refusal = app.deliver(get("/")).await.unwrap_err();
+    let refusal = deliver(&app, get("/")).await.unwrap_err();
     assert_eq!(refusal.reason, Reason::UpstreamUnavailable);
     assert!(refusal.note.as_deref().unwrap().contains("no connection within 100 ms"), "{refusal:?}");
 }
@@ -241,7 +251,7 @@ async fn a_connection_that_is_not_made_in_time_is_unavailable() {
 #[tokio::test]
 async fn no_answer_in_time_is_a_timeout() {
     let started = tokio::time::Instant::now();
-    let refusal = app(mirror(None).await).deliver(get("/never")).await.unwrap_err();
+    let refusal = deliver(&app(mirror(None).await), get("/never")).await.unwrap_err();
     assert_eq!(refusal.reason, Reason::UpstreamTimeout);
     assert!(started.elapsed() >= TIMEOUTS.response);
 }
@@ -260,7 +270,7 @@ async fn a_failure_of_the_request_s_own_body_is_told_apart() {
         for (body, reason) in cases {
             let mut request = Request::post("/").header("host", "h").header("content-type", "application/grpc").body(body).unwrap();
             *request.version_mut() = version;
-            let refusal = app(address).deliver(request).await.unwrap_err();
+            let refusal = deliver(&app(address), request).await.unwrap_err();
             assert_eq!(refusal.reason, reason, "{version:?}");
         }
     }
@@ -282,11 +292,26 @@ fn egress(service: ServiceConfig) -> EgressConfig {
 }
 
 fn service(endpoint: Option<Endpoint>, ca: Option<PathBuf>) -> ServiceConfig {
-    ServiceConfig { endpoint, host: None, signed_host: None, ca, region: None, signing_name: None, body_limit: 1024, timeouts: TIMEOUTS }
+    ServiceConfig {
+        endpoint,
+        host: None,
+        signed_host: None,
+        ca,
+        region: None,
+        signing_name: None,
+        body_limit: 1024,
+        connections: 100,
+        connection_lifetime: Duration::from_secs(600),
+        timeouts: TIMEOUTS,
+    }
 }
 
-async fn send(client: &AwsClient, dial: &Endpoint, is_configured: bool, request: Request<Body>) -> Result<Response<Incoming>, Refusal> {
-    client.deliver(dial, is_configured, request, &TIMEOUTS, "s3").await
+fn parts(dial: &Endpoint, dial_is_configured: bool, request: Request<Body>) -> SignedParts {
+    SignedParts { service: "s3".to_owned(), dial: dial.clone(), dial_is_configured, timeouts: TIMEOUTS, expects_continue: false, request }
+}
+
+async fn send(client: &AwsClient, dial: &Endpoint, is_configured: bool, request: Request<Body>) -> Result<Response<Answer>, Refusal> {
+    client.deliver(parts(dial, is_configured, request)).await
 }
 
 #[tokio::test]
@@ -321,7 +346,7 @@ async fn claims_about_the_endpoint_are_checked_against_the_configuration() {
     for (client, dial, is_configured) in [(&without, &dial, true), (&with, &other, true), (&with, &dial, false)] {
         assert_eq!(send(client, dial, is_configured, get("/")).await.unwrap_err().reason, Reason::Internal);
     }
-    let unknown = with.deliver(&dial, true, get("/"), &TIMEOUTS, "sqs").await.unwrap_err();
+    let unknown = with.deliver(SignedParts { service: "sqs".to_owned(), ..parts(&dial, true, get("/")) }).await.unwrap_err();
     assert_eq!(unknown.reason, Reason::Internal);
 }
 

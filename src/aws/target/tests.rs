@@ -11,7 +11,18 @@ use crate::config::{Proofs, ServerConfig, ServiceConfig, TimeoutsConfig};
 fn service() -> ServiceConfig {
     let second = Duration::from_secs(1);
     let timeouts = TimeoutsConfig { connect: second, response: second, idle: second };
-    ServiceConfig { endpoint: None, host: None, signed_host: None, ca: None, region: None, signing_name: None, body_limit: 1, timeouts }
+    ServiceConfig {
+        endpoint: None,
+        host: None,
+        signed_host: None,
+        ca: None,
+        region: None,
+        signing_name: None,
+        body_limit: 1,
+        connections: 1,
+        connection_lifetime: second,
+        timeouts,
+    }
 }
 
 fn endpoint(authority: &str) -> Option<Endpoint> {

@@ -119,6 +119,8 @@ fn service(section: &Section<'_>) -> Option<ServiceConfig> {
         section.wrong("signing_name", format!("cannot be allowed: {why}"), "remove the service");
     }
     let body_limit = section.get("body_limit", parse::size);
+    let connections = section.get("connections", parse::size);
+    let connection_lifetime = section.get("connection_lifetime", parse::duration);
     let timeouts = section.section("timeouts");
     let duration = |key| timeouts.get(key, parse::duration);
     let (connect, response, idle) = (duration("connect"), duration("response"), duration("idle"));
@@ -133,6 +135,8 @@ fn service(section: &Section<'_>) -> Option<ServiceConfig> {
         region,
         signing_name,
         body_limit: body_limit?,
+        connections: connections?,
+        connection_lifetime: connection_lifetime?,
         timeouts: TimeoutsConfig { connect: connect?, response: response?, idle: idle? },
     })
 }

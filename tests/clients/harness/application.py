@@ -223,14 +223,43 @@ class Script:
         script = self
         self.status, self.headers, self.body, self.hang, self.requests = 200, {}, b"", threading.Event(), []
         self.hang.set()
+        # Whether bodies are asked for; if not, after how many seconds the answer comes, and whether the connection then ended.
+        self.asks, self.pause, self.dropped = True, 0.0, threading.Event()
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def handle_expect_100(self):
+                if script.asks:
+                    return super().handle_expect_100()
+                self.connection.settimeout(script.pause or None)
+                if script.pause and self.ended():
+                    return False
+                self.answer()
+                self.connection.settimeout(5)
+                self.ended()
+                return False
+
+            def ended(self) -> bool:
+                """Waits for the end of the connection. A byte of the body would not be one."""
+                self.close_connection = True
+                try:
+                    ended = self.rfile.read(1) == b""
+                except ConnectionError:
+                    ended = True
+                except TimeoutError:
+                    ended = False
+                if ended:
+                    script.dropped.set()
+                return ended
 
             def do_GET(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 script.requests.append((self.command, self.path, dict(self.headers), body))
                 script.hang.wait(30)
+                self.answer()
+
+            def answer(self):
                 answer = script.body.replace(b"{token}", self.headers.get("x-amz-security-token", "").encode())
                 self.send_response(script.status)
                 for name, value in ({"Content-Length": str(len(answer))} | script.headers).items():
@@ -252,6 +281,16 @@ class Script:
 
     def says(self, status: int, body: bytes = b"", **headers: str):
         self.status, self.body, self.headers = status, body, {k.replace("_", "-"): v for k, v in headers.items()}
+
+    @contextlib.contextmanager
+    def answering_at_once(self, after: float = 0.0):
+        """Uploads that wait to be asked for get the answer instead."""
+        self.asks, self.pause = False, after
+        self.dropped.clear()
+        try:
+            yield
+        finally:
+            self.asks = True
 
     @contextlib.contextmanager
     def silent(self):

@@ -84,11 +84,35 @@ const SERVICE: &[Setting] = &[
         "Largest body that is held in memory to be hashed. DynamoDB's largest request has 16 MB; S3 bodies stream and are not held.",
     ),
     default(
+        "connections",
+        Kind::Scalar(Form::Count { least: 1, most: 100_000 }),
+        "1024",
+        "Connections open at once to all of the service's hosts; Envoy's default. A request that needs one more waits for \
+         `timeouts.connect`, and is then refused as `overloaded`.",
+    ),
+    default(
+        "connection_lifetime",
+        long(),
+        "10m",
+        "Longest time for which a connection takes new requests; up to a tenth less. Addresses behind AWS's names change, and load moves with them.",
+    ),
+    default(
         "timeouts",
         Kind::Section(&[
             default("connect", short(), "5s", "TCP and TLS set-up."),
-            default("response", long(), "60s", "From the request's end to the response's head: what boto3 waits by default."),
-            default("idle", long(), "60s", "Longest silence inside a body."),
+            default(
+                "response",
+                long(),
+                "60s",
+                "From the request's end to the response's head: what boto3 waits by default, and three times SQS's longest poll. \
+                 A synchronous Lambda call may take 15 minutes: raise it there.",
+            ),
+            default(
+                "idle",
+                long(),
+                "60s",
+                "Longest silence inside a body. Event streams send heartbeats within seconds; boto3 gives up at 60 seconds too.",
+            ),
         ]),
         "{}",
         "Deadlines towards this service.",
