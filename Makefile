@@ -9,9 +9,10 @@ PYTHON ?= python3
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 DENY_VERSION := 0.20.2
 HELM_VERSION := v4.1.4
-PYTEST = MINISTACK_PYTHON="$$($(PYTHON) tests/tools/venvs.py path ministack)" "$$($(PYTHON) tests/tools/venvs.py path clients)" -m pytest
+PYTEST = MINISTACK_PYTHON="$$($(PYTHON) tests/tools/venvs.py path ministack)" COMPAT_PYTHON="$$($(PYTHON) tests/tools/venvs.py path compat)" \
+	PALISADE_AWS_SDK_JS="$${PALISADE_AWS_SDK_JS:-$$($(PYTHON) tests/tools/clients.py javascript)}" "$$($(PYTHON) tests/tools/venvs.py path clients)" -m pytest
 
-.PHONY: test test-rust test-clients test-aws bless venvs backends fmt clippy doc audit promtool helm go clean
+.PHONY: test test-rust test-clients test-aws bless venvs compat-clients backends fmt clippy doc audit promtool helm go clean
 
 ## All tests: unit, integration, documentation, compile-fail, and real clients against emulated AWS.
 test: test-rust test-clients
@@ -20,7 +21,7 @@ test-rust:
 	$(CARGO) test --locked
 
 ## The client suite; ARGS goes to pytest (ARGS='-k story').
-test-clients: venvs
+test-clients: venvs compat-clients
 	$(CARGO) build --locked --example objects
 	$(CARGO) build --locked
 	PATH="$(TARGET)/tools/bin:$$PATH" PALISADE_BIN="$${PALISADE_BIN:-$(TARGET)/debug/palisade}" $(PYTEST) -c tests/clients/pytest.ini tests/clients $(ARGS)
@@ -30,12 +31,16 @@ test-aws: venvs
 	$(CARGO) build --locked
 	PALISADE_BIN="$${PALISADE_BIN:-$(TARGET)/debug/palisade}" $(PYTEST) -c tests/clients/pytest.ini tests/aws $(ARGS)
 
-## Records what the matrix says now. Read the difference before committing it.
+## Records what the matrix and the compatibility table say now. Read the difference before committing it.
 bless:
-	PALISADE_BLESS=1 $(MAKE) test-clients ARGS='-k test_the_matrix'
+	PALISADE_BLESS=1 $(MAKE) test-clients ARGS='-k "test_the_matrix or (compat and not compatible)"'
 
 venvs:
 	$(PYTHON) tests/tools/venvs.py
+
+## The clients of the compatibility tests that are no Python packages.
+compat-clients:
+	$(PYTHON) tests/tools/clients.py
 
 ## The emulated AWS of the client suite, provisioned, until Ctrl-C: for trying things by hand.
 backends: venvs

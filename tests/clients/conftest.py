@@ -136,10 +136,17 @@ def services_key(moto) -> backends.Key:
 
 
 @pytest.fixture(scope="session")
-def services(start, setting, moto, services_key) -> Palisade:
-    """Egress alone, towards services that speak JSON 1.0, JSON 1.1 and Query."""
-    return start("services", setting.egress({name: at(moto.port) for name in ("sqs", "sns", "secretsmanager", "kms")}), setting.identity(),
-                 setting.siloed(services_key, moto.port, external=False))
+def services_sts(moto):
+    """The wire between Palisade and moto's STS."""
+    with contextlib.closing(Tap(moto.port)) as tap:
+        yield tap
+
+
+@pytest.fixture(scope="session")
+def services(start, setting, moto, services_key, services_sts) -> Palisade:
+    """Egress alone, towards services that speak JSON 1.0, JSON 1.1, REST-JSON and Query."""
+    upstreams = {name: at(moto.port) for name in ("sqs", "sns", "secretsmanager", "kms", "lambda")}
+    return start("services", setting.egress(upstreams), setting.identity(), setting.siloed(services_key, services_sts.port, external=False))
 
 
 @pytest.fixture(scope="session")

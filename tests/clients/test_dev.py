@@ -14,9 +14,9 @@ from harness.sandbox import Sandbox
 
 @pytest.fixture
 def sandbox(tmp_path):
-    child = Sandbox(tmp_path)
-    yield child.stdout.read_text()
-    assert child.stop() == 0
+    running = Sandbox(tmp_path)
+    yield running.stdout.read_text()
+    assert running.stop() == 0
     assert not [f for f in tmp_path.iterdir() if f.is_dir()], "the sandbox left its files behind"
 
 

@@ -62,8 +62,8 @@ def ministack_mirror(mirror_of, ministack, pool) -> Mirror:
 def sandbox_mirror(mirror_of, tmp_path_factory):
     """The double of `palisade dev`, which is strict about signatures, hashes and checksums, and lets a tenant at its own keys alone."""
     sandbox = Sandbox(tmp_path_factory.mktemp("sandbox"))
-    backend = Backend(sandbox, sandbox.aws, sandbox.base_key)
-    mirror = mirror_of("mirror-sandbox", backend, sandbox.base_key, "tenant-data", ["s3", "dynamodb"], bucket="palisade-demo", prefix=f"{TENANT}/")
+    backend = Backend(sandbox, sandbox.aws, sandbox.key)
+    mirror = mirror_of("mirror-sandbox", backend, sandbox.key, "tenant-data", ["s3", "dynamodb"], bucket="palisade-demo", prefix=f"{TENANT}/")
     s3 = backend.client("s3", mirror.session.key, mirror.session.token)
 
     def clear():

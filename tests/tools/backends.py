@@ -19,7 +19,7 @@ def main():
             running.append(services := backends.moto(Path(directory)))
             for name, backend, key in (
                 ("MiniStack (STS, S3, DynamoDB)", pool, backends.provision_pool(pool)),
-                ("moto (SQS, SNS, Secrets Manager, KMS)", services, backends.provision_services(services)),
+                ("moto (SQS, SNS, Secrets Manager, KMS, Lambda)", services, backends.provision_services(services)),
             ):
                 print(f"{name}: {backend.url}  root {backend.root.access_key_id}/{backend.root.secret_access_key}")
                 print(f"  Palisade's own identity: {key.access_key_id} {key.secret_access_key}", flush=True)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Makes the virtual environments of the tests under the build directory; quick when they are there already.
 
-usage: venvs.py            makes both, prints nothing when nothing was to be done
-       venvs.py path NAME  prints the interpreter of one (`clients`, `ministack`)
+usage: venvs.py            makes all, prints nothing when nothing was to be done
+       venvs.py path NAME  prints the interpreter of one (`clients`, `ministack`, `compat`)
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target")
-NAMES = ("clients", "ministack")
+NAMES = ("clients", "ministack", "compat")
 
 
 def interpreter(name: str) -> Path:

@@ -5,10 +5,12 @@ policy. It does not evaluate policy variables or `dynamodb:LeadingKeys`: DynamoD
 more services and enforces role policies alone, so there every tenant has a role of its own.
 """
 
+import io
 import json
 import os
 import sys
 import urllib.request
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,15 +121,18 @@ SESSION_POLICY = {
          "Condition": {"StringLike": {"s3:prefix": "{tenant.id}/*"}}},
         {"Effect": "Allow", "Action": ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
          "Resource": f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/orders-{{tenant.id}}"},
+        {"Effect": "Allow", "Action": ["s3:ListBucket", "s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
+         "Resource": ["arn:aws:s3:::backups-{tenant.id}", "arn:aws:s3:::backups-{tenant.id}/*"]},
     ],
 }
 
 
 def provision_pool(backend: Backend) -> Key:
-    """One bucket, a table a tenant, one role for all (which demands the tenant tag), a role a tenant (which demands its external id)."""
+    """A bucket for all, a table and a bucket a tenant, one role for all (which demands the tenant tag), a role a tenant (which demands its external id)."""
     s3, dynamodb = backend.client("s3"), backend.client("dynamodb")
     s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
     for tenant in TENANTS:
+        s3.create_bucket(Bucket=f"backups-{tenant}", CreateBucketConfiguration={"LocationConstraint": REGION})
         s3.put_object(Bucket=BUCKET, Key=f"{tenant}/hello.txt", Body=f"hello {tenant}".encode())
         dynamodb.create_table(
             TableName=f"orders-{tenant}", BillingMode="PAY_PER_REQUEST",
@@ -136,7 +141,7 @@ def provision_pool(backend: Backend) -> Key:
         )
         dynamodb.put_item(TableName=f"orders-{tenant}", Item={"pk": {"S": f"{tenant}#1"}, "sk": {"S": "0"}, "of": {"S": tenant}})
     user, key = base_user(backend)
-    everything = [allow("s3:*", [f"arn:aws:s3:::{BUCKET}", f"arn:aws:s3:::{BUCKET}/*"]),
+    everything = [allow("s3:*", [f"arn:aws:s3:::{BUCKET}", f"arn:aws:s3:::{BUCKET}/*", "arn:aws:s3:::backups-*"]),
                   allow("dynamodb:*", f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/orders-*")]
     role(backend, "tenant-pool", user, everything, {"StringLike": {"aws:RequestTag/TenantID": "*"}})
     for tenant in (*TENANTS, "estranged"):
@@ -147,18 +152,27 @@ def provision_pool(backend: Backend) -> Key:
 
 
 def provision_services(backend: Backend) -> Key:
-    """A queue, a topic and a secret a tenant, and one KMS key, in moto.
+    """A queue, a topic, a secret and a function a tenant, and one KMS key, in moto. Its functions answer with what they are given.
 
-    moto knows the resource of SQS calls alone; for the others it compares actions. So queues are isolated by name, and
-    `globex`, whose role has no KMS action, shows that a tenant has no more than its own role has. `tenant-mirror` may do
-    everything: what policies say is no subject of the tests that assume it.
+    moto knows the resource of SQS calls alone; for the others it compares actions, which it names after operations. So queues are
+    isolated by name, and `globex`, whose role has no action of KMS or Lambda, shows that a tenant has no more than its own role has.
+    `tenant-mirror` may do everything: what policies say is no subject of the tests that assume it.
     """
     sqs, sns, secrets, kms = (backend.client(s) for s in ("sqs", "sns", "secretsmanager", "kms"))
+    configure = urllib.request.Request(f"{backend.url}/moto-api/config", data=b'{"lambda": {"use_docker": false}}', method="POST",
+                                       headers={"Content-Type": "application/json"})
+    urllib.request.urlopen(configure, timeout=5).close()
+    runs_as = backend.client("iam").create_role(RoleName="function", AssumeRolePolicyDocument=document())["Role"]["Arn"]
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("function.py", "def handler(event, _): return event")
     user, key = base_user(backend)
     kms.create_alias(AliasName="alias/acme", TargetKeyId=kms.create_key()["KeyMetadata"]["Arn"])
-    for tenant, more in (("acme", ["kms:Encrypt", "kms:Decrypt"]), ("globex", [])):
+    for tenant, more in (("acme", ["kms:Encrypt", "kms:Decrypt", "lambda:Invoke"]), ("globex", [])):
         sqs.create_queue(QueueName=f"{tenant}-jobs")
         sns.create_topic(Name=f"{tenant}-events")
+        backend.client("lambda").create_function(FunctionName=f"{tenant}-report", Runtime="python3.12", Role=runs_as, Handler="function.handler",
+                                                 Code={"ZipFile": code.getvalue()})
         secrets.create_secret(Name=f"{tenant}/database", SecretString=f"password of {tenant}")
         role(backend, f"tenant-{tenant}", user, [
             allow("sqs:*", f"arn:aws:sqs:{REGION}:{ACCOUNT}:{tenant}-*"),

@@ -12,10 +12,11 @@ from .backends import REGION
 from .process import clean_environment
 
 
-def client(service: str, endpoint: str, tenant: str, proof: str, attempts: int = 1, **config):
+def client(service: str, endpoint: str, tenant: str, proof: str, attempts: int = 1, ca: Path | None = None, **config):
     """What an application that serves many tenants does: the tenant as access key id, the proof as session token."""
     return boto3.client(service, endpoint_url=endpoint, region_name=REGION, aws_access_key_id=f"tenant.{tenant}", aws_secret_access_key="unused",
-                        aws_session_token=proof, config=Config(retries={"total_max_attempts": attempts, "mode": "standard"}, **config))
+                        aws_session_token=proof, verify=str(ca) if ca else None,
+                        config=Config(retries={"total_max_attempts": attempts, "mode": "standard"}, **config))
 
 
 def environment(endpoint: str, tenant: str, proof: str) -> dict:

@@ -24,6 +24,20 @@ def free_port() -> int:
     raise RuntimeError("no free port among 200 tried")
 
 
+def free_ports(count: int) -> int:
+    """The first of `count` free ports in a row."""
+    for _ in range(50):
+        base = free_port()
+        try:
+            for port in range(base, base + count):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return base
+    raise RuntimeError("no free ports in a row")
+
+
 def wait_until(probe, seconds: float, what: str):
     """Calls `probe` until it returns something true; the exception says `what` never came."""
     deadline = time.monotonic() + seconds

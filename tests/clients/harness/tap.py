@@ -3,18 +3,28 @@
 import contextlib
 import socket
 import threading
+from collections.abc import Callable
 
 from .wire import Incomplete, Message, parse
 
 # Of each direction of a connection. Bodies in the streaming tests are large; what the assertions look at comes first.
 KEEP = 1 << 20
 
+Watch = Callable[[bytes], None]
+
+
+def ignore(_: bytes):
+    pass
+
 
 class Tap:
-    """Relays 127.0.0.1:`port` to 127.0.0.1:`target`."""
+    """Relays 127.0.0.1:`port` to 127.0.0.1:`target`.
 
-    def __init__(self, target: int, keep: int = KEEP):
-        self.target, self.keep = target, keep
+    `watch` makes, for each connection, two functions that see every byte before it is passed on: those sent, and those received.
+    """
+
+    def __init__(self, target: int, keep: int = KEEP, watch: Callable[[], tuple[Watch, Watch]] = lambda: (ignore, ignore)):
+        self.target, self.keep, self.watch = target, keep, watch
         self.streams: list[tuple[bytearray, bytearray]] = []
         self.ends: list[socket.socket] = []
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -34,14 +44,16 @@ class Tap:
                 sent, received = bytearray(), bytearray()
                 self.streams.append((sent, received))
                 self.ends += [client, server]
-                for source, sink, copy in ((client, server, sent), (server, client, received)):
+                out, back = self.watch()
+                for source, sink, copy, look in ((client, server, sent, out), (server, client, received, back)):
                     source.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                    threading.Thread(target=self._relay, args=(source, sink, copy), daemon=True).start()
+                    threading.Thread(target=self._relay, args=(source, sink, copy, look), daemon=True).start()
 
-    def _relay(self, source: socket.socket, sink: socket.socket, copy: bytearray):
+    def _relay(self, source: socket.socket, sink: socket.socket, copy: bytearray, look: Watch):
         with contextlib.suppress(OSError):
             while data := source.recv(65_536):
                 copy += data[: max(0, self.keep - len(copy))]
+                look(data)
                 sink.sendall(data)
         for side in (source, sink):
             with contextlib.suppress(OSError):
