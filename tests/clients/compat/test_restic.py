@@ -56,14 +56,14 @@ def source(tmp_path):
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
 def test_a_repository_under_a_prefix(make, place, ledger, tmp_path, source, tls):
     """`init` asks for the bucket itself, which no tenant of a shared one may: so the repository is made here and copied there."""
-    restic = make(place, tls)
+    restic, home = make(place, tls), "acme/restic-" + ("https" if tls else "http")
     with ledger.entry(S3, restic.name + (", https" if tls else ""), "backup of 20 MiB, check of all data, restore, forget and prune", place.name) as row:
         restic.run("-r", tmp_path / "new", "init")
         for file in (tmp_path / "new").rglob("*"):
             if file.is_file():
-                key = f"acme/restic/{file.relative_to(tmp_path / 'new')}"
+                key = f"{home}/{file.relative_to(tmp_path / 'new')}"
                 place.boto3("s3", "acme").put_object(Bucket=place.bucket, Key=key, Body=file.read_bytes())
-        there = restic.at(f"{place.bucket}/acme/restic")
+        there = restic.at(f"{place.bucket}/{home}")
         try:
             restic.run(*there, "backup", source)
             restic.run(*there, "check", "--read-data")

@@ -22,6 +22,8 @@ class Client:
     name: str
     # What a scenario writes and reads back: where clients encode, sign and list in ways of their own.
     keys = ["a b+c", "100%/a%2Fb", "é/漢字/🦀", "x//y", "~*'()!=&?#z:;,@$"]
+    # How many objects are put and listed.
+    objects = 2
     # What the client says, among other things, when it may not read, write and list.
     refusals: tuple[str, str, str]
     # DuckDB has nothing that deletes.

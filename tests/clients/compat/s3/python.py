@@ -53,6 +53,7 @@ class Boto3(Client):
 class AwsCli(Executable):
     name = "AWS CLI"
     keys = ONE_KEY
+    objects = 1
     # A read asks for the length first, and HEAD has no error body.
     refusals = ("(403)", "(AccessDenied)", "(AccessDenied)")
 

@@ -94,6 +94,7 @@ class S5cmd(Executable):
     """Go, with the AWS SDK for Go v1."""
 
     name = "s5cmd"
+    keys = ONE_KEY
     refusals = ("AccessDenied",) * 3
 
     def start(self, tool):
