@@ -3,12 +3,11 @@
 import contextlib
 import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from harness import backends, clients
+from harness import backends
 from harness.configs import at
 from harness.sandbox import BUCKET, ROLE, TABLE, Sandbox
 from harness.tap import Tap
@@ -16,62 +15,34 @@ from harness.tls import Terminator
 
 from .ledger import Ledger
 from .observe import Issued, Leaks, Requests
+from .place import Line, Place
+from .s3 import JavaScript
 
 
-def pytest_collection_modifyitems(items):
-    """The table, and the search for secrets, are about everything before them."""
+def why_no_javascript() -> str | None:
+    """The AWS SDK for JavaScript is the one client that may be missing: npm's registry is not everywhere."""
+    if not os.environ.get("PALISADE_AWS_SDK_JS"):
+        return "PALISADE_AWS_SDK_JS is not set"
+    return None if shutil.which("node") else "there is no node"
+
+
+def pytest_collection_modifyitems(config, items):
+    """The table, and the search for secrets, are about everything before them. What cannot be run is left out, and said once."""
+    if why_no_javascript():
+        of_javascript = [item for item in items if item.path.is_relative_to(Path(__file__).parent) and "javascript" in item.name.lower()]
+        config.hook.pytest_deselected(items=of_javascript)
+        items[:] = [item for item in items if item not in of_javascript]
     items.sort(key=lambda item: item.path.name == "test_table.py" and item.path.parent.name == "compat")
 
 
-@dataclass
-class Place:
-    """A backend with an egress in front of it, and what there is."""
-
-    name: str
-    egress: int
-    issued: Issued
-    proofs: dict[str, str]
-    bucket: str = ""
-    table: str = ""
-    account: bool = True
-
-    def boto3(self, service: str, tenant: str):
-        """For the tests themselves, past the taps."""
-        return clients.client(service, f"http://127.0.0.1:{self.egress}", tenant, self.proofs[tenant])
-
-
-@dataclass
-class Line:
-    """What a client is told, and what is seen of it."""
-
-    place: Place
-    requests: Requests
-    tenant: str = "acme"
-    host: str = "127.0.0.1"
-    scheme: str = "http"
-    port: int = 0
-    ca: Path | None = None
-
-    @property
-    def endpoint(self) -> str:
-        return f"{self.scheme}://{self.host}:{self.port}"
-
-    @property
-    def bucket(self) -> str:
-        return self.place.bucket
-
-    @property
-    def proof(self) -> str:
-        return self.place.proofs[self.tenant]
-
-    def environment(self, **more: str) -> dict:
-        """What every client that reads AWS's variables gets."""
-        return clients.environment(self.endpoint, self.tenant, self.proof) | more
+def pytest_terminal_summary(terminalreporter):
+    if why := why_no_javascript():
+        terminalreporter.write_line(f"{JavaScript.name}: not run, {why}")
 
 
 @pytest.fixture(scope="session")
 def ledger() -> Ledger:
-    return Ledger()
+    return Ledger({JavaScript.name} if why_no_javascript() else set())
 
 
 @pytest.fixture(scope="session")
@@ -179,10 +150,6 @@ def tool(compat_python):
 
 
 @pytest.fixture(scope="session")
-def sdk_js(ledger) -> Path:
-    """The AWS SDK for JavaScript, as a CommonJS bundle or as a directory with `node_modules`. Without one its rows are not run."""
-    path, node = os.environ.get("PALISADE_AWS_SDK_JS"), shutil.which("node")
-    if path and node:
-        return Path(path).resolve()
-    ledger.absent["AWS SDK for JavaScript"] = "PALISADE_AWS_SDK_JS is not set" if node else "there is no node"
-    pytest.skip("AWS SDK for JavaScript: not run, " + ledger.absent["AWS SDK for JavaScript"])
+def sdk_js() -> Path:
+    """The AWS SDK for JavaScript, as a CommonJS bundle or as a directory with `node_modules`."""
+    return Path(os.environ["PALISADE_AWS_SDK_JS"]).resolve()

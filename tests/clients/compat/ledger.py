@@ -27,10 +27,10 @@ class Row:
 class Ledger:
     """What the scenarios of a run have said."""
 
-    def __init__(self):
+    def __init__(self, absent: set[str]):
+        self.absent = absent
         self.versions: dict[str, str] = {}
         self.rows: dict[tuple[str, str, str], Row] = {}
-        self.absent: dict[str, str] = {}
 
     @contextlib.contextmanager
     def entry(self, section: str, client: str, what: str, place: str):
@@ -68,7 +68,7 @@ def client_of(line: str) -> str:
     return line.split(" | ")[0].removeprefix("| ").partition(",")[0]
 
 
-def present(lines: dict[str, list[str]], absent: dict[str, str]) -> dict[str, list[str]]:
+def present(lines: dict[str, list[str]], absent: set[str]) -> dict[str, list[str]]:
     """Without the rows of clients that this run did not have, and without versions."""
     kept = {section: [line for line in found if client_of(line) not in absent] for section, found in lines.items()}
     return kept | {CLIENTS: [client_of(line) for line in kept[CLIENTS]]}

@@ -30,8 +30,9 @@ def test_the_page_says_what_happened(ledger):
         PAGE.write_text(bless(ledger, PAGE.read_text()))
     page = recorded(PAGE.read_text())
     now, then = (present(lines, ledger.absent) for lines in (ledger.lines(), page))
-    for section, lines in then.items():
-        assert now.get(section) == lines, f"{section}: this run and {PAGE.name} differ (a part of the folder alone does not make the whole table)"
+    changed = [f"{mark}{line}" for section in then for mark, old, new in (("-", then, now), ("+", now, then))
+               for line in old.get(section, []) if line not in new.get(section, [])]
+    assert not changed, f"{PAGE.name} differs from this run (a part of the folder does not make the whole table):\n" + "\n".join(changed)
 
 
 def test_every_client_has_a_version(ledger):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from harness.wire import redact
 
-from ..conftest import Line
+from ..place import Line
 
 PART = 5 << 20
 # Everything in one, for clients that take half a second to start.
