@@ -1,7 +1,6 @@
 """The compatibility table: rows from the scenarios of a run, rendered, and compared with the committed page."""
 
 import contextlib
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 

@@ -3,7 +3,7 @@
 import os
 
 from .ledger import PAGE, bless, present, recorded
-from .observe import Issued, Leaks
+from .observe import Leaks
 
 
 def test_no_byte_that_reached_a_client_held_a_secret(leaks):
