@@ -307,6 +307,10 @@ def targets() -> dict:
         "no operation": sdk("/", "POST", headers={"Content-Type": "application/x-amz-json-1.0"}, body=b"{}", service="dynamodb"),
         "unknown path of ours": plain("127.0.0.1:8180", "/_palisade/nothing"),
         "credentials endpoint": lambda w: w.leave([("Host", "127.0.0.1:8180"), ("Authorization", w.token()), ("x-tenant-id", "acme")], "/_palisade/credentials"),
+        "credentials endpoint, other tenant": lambda w: w.leave([("Host", "127.0.0.1:8180"), ("Authorization", w.token())], "/_palisade/credentials?tenant=globex"),
+        "credentials endpoint, wrong method": lambda w: w.leave([("Host", "127.0.0.1:8180"), ("Authorization", w.token())], "/_palisade/credentials", "POST"),
+        "credentials endpoint, as a bucket's key": lambda w: w.leave(placeholder("acme", w.token()) | {"Host": f"{BUCKET}.s3.eu-west-1.amazonaws.com"}, "/_palisade/credentials"),
+        "presign, not switched on": lambda w: w.leave([("Host", "127.0.0.1:8180"), ("Authorization", w.token())], "/_palisade/presign", "POST", b"{}"),
         "credentials endpoint, no proof": lambda w: w.leave([("Host", "127.0.0.1:8180")], "/_palisade/credentials"),
     }
     return {("egress", f"target: {name}"): case for name, case in table.items()}
@@ -314,8 +318,8 @@ def targets() -> dict:
 
 def payloads() -> dict:
     """Placeholder signatures and the promises that they make about the body."""
-    hashes = {"wrong hash": "0" * 64, "no hash at all": "nonsense", "signed chunks": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
-              "signed chunks and trailer": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER", "sigv4a chunks": "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD"}
+    hashes = {"wrong hash": "0" * 64, "no hash at all": "nonsense", "signed chunks, no length": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
+              "signed chunks, no trailer": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER", "sigv4a chunks": "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD"}
     put = f"/{BUCKET}/acme/payload"
 
     def sdk(headers=None, target=put, method="PUT", body=b"data", change=lambda h: h, **scope):

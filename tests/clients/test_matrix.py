@@ -19,6 +19,9 @@ ELSEWHERE = {
     "keys-unavailable": "tests/clients/test_run.py::test_without_keys_tokens_are_503_and_the_process_is_not_ready",
     "credentials-unavailable": "tests/clients/test_run.py::test_without_sts_cached_sessions_go_on_and_the_rest_is_503",
     "passports-exhausted": "src/identity/passport.rs::the_table_is_bounded_and_recovers",
+    "signature-mismatch": "tests/clients/test_vended.py::test_a_signature_that_is_wrong",
+    "signature-expired": "tests/clients/test_vended.py::test_an_old_signature",
+    "keys-unknown": "tests/clients/test_vended.py::test_keys_of_another_process",
     "overloaded": "src/body.rs::bodies_share_the_room_and_give_it_back",
     "internal": "src/upstream/tests.rs::claims_about_the_endpoint_are_checked_against_the_configuration",
 }
