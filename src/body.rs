@@ -120,25 +120,22 @@ pub async fn gather(mut body: Body, limit: usize, buffers: &Buffers) -> Result<G
     if body.size_hint().lower() > limit as u64 {
         return Ok(Gathered::Part(body));
     }
-    let (mut read, mut length, mut reserved) = (VecDeque::new(), 0, Reserved::default());
+    // Copied but for the first piece: many small ones would take more room than their bytes.
+    let (mut first, mut more, mut reserved) = (Bytes::new(), BytesMut::new(), Reserved::default());
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame?.into_data() else { continue };
-        length += data.len();
-        read.push_back(data);
+        if first.is_empty() {
+            first = data;
+        } else {
+            more.extend_from_slice(&data);
+        }
+        let length = first.len() + more.len();
         if length > limit || !buffers.grow(&mut reserved, length) {
-            return Ok(Gathered::Part(Resumed { read, rest: body, _reserved: reserved }.boxed_unsync()));
+            let read = [first, more.freeze()].into_iter().filter(|bytes| !bytes.is_empty()).collect();
+            return Ok(Gathered::Part(Resumed { read, rest: body, reserved: Some(reserved) }.boxed_unsync()));
         }
     }
-    let bytes = match read.len() {
-        0 | 1 => read.pop_front().unwrap_or_default(),
-        _ => read
-            .iter()
-            .fold(BytesMut::with_capacity(length), |mut whole, part| {
-                whole.extend_from_slice(part);
-                whole
-            })
-            .freeze(),
-    };
+    let bytes = if more.is_empty() { first } else { [&first[..], &more].concat().into() };
     Ok(Gathered::Whole(bytes, reserved))
 }
 
@@ -146,7 +143,8 @@ pub async fn gather(mut body: Body, limit: usize, buffers: &Buffers) -> Result<G
 struct Resumed {
     read: VecDeque<Bytes>,
     rest: Body,
-    _reserved: Reserved,
+    /// For what was read; given back when that is on its way.
+    reserved: Option<Reserved>,
 }
 
 impl HttpBody for Resumed {
@@ -156,7 +154,10 @@ impl HttpBody for Resumed {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match self.read.pop_front() {
             Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
-            None => Pin::new(&mut self.rest).poll_frame(cx),
+            None => {
+                self.reserved = None;
+                Pin::new(&mut self.rest).poll_frame(cx)
+            }
         }
     }
 
@@ -286,6 +287,13 @@ mod tests {
         }
         let Gathered::Part(announced) = gather(full("abcdef"), 5, &buffers).await.unwrap() else { panic!("too large") };
         assert_eq!(announced.size_hint().exact(), Some(6));
+        let full_room = Buffers::new(8 * 1024);
+        let Gathered::Part(mut large) = gather(parts(&["abc", "def", "ghi"]), 5, &full_room).await.unwrap() else { panic!("too large") };
+        assert_eq!(full_room.0.available_permits(), 7);
+        while let Some(frame) = large.frame().await {
+            frame.unwrap();
+        }
+        assert_eq!(full_room.0.available_permits(), 8, "an upload keeps room for what it has sent");
         let Gathered::Part(crowded) = gather(full("abc"), 5, &Buffers::new(0)).await.unwrap() else { panic!("there is no room") };
         assert_eq!(crowded.collect().await.unwrap().to_bytes(), "abc");
     }

@@ -15,7 +15,6 @@ use crate::{
     config::EgressConfig,
     directory::ActiveTenant,
     egress::AdmittedRequest,
-    hop,
     identity::{Placeholder, SettledSignature},
     limits::Permit,
     reject::{Reason, Refusal},
@@ -71,11 +70,13 @@ impl Guard {
     /// Settles and checks destination, target, body and operation.
     pub async fn guard(&self, request: AdmittedRequest, record: &mut Record) -> Result<GuardedRequest, Refusal> {
         let (request, permit) = request.into_parts();
-        let (tenant, mut head, body, placeholder, mut signature) = request.into_parts();
+        let (tenant, head, body, placeholder, mut signature) = request.into_parts();
         let mut target = self.targets.resolve(&hints(&head, host(&head)?.as_ref(), placeholder.as_ref()))?;
         record.service(&target.service, Some(&target.region));
         let service = self.services.get(&target.service).ok_or(Reason::ServiceNotAllowed)?;
-        hop::strip(&mut head.headers);
+        if let Some(placeholder) = &placeholder {
+            signature.check_canon(placeholder, Canon::of(&target.signing_name))?;
+        }
         let wire = WireTarget::new(&target.path_and_query, Canon::of(&target.signing_name))?;
         let (route, room) = (
             Route { signing_name: &target.signing_name, tls: target.dial.tls },

@@ -78,6 +78,10 @@ pub fn candidates(target: &Target, method: &Method, headers: &HeaderMap, body: O
     let query = Pairs::parse(target.path_and_query.query().unwrap_or_default().as_bytes());
     let path = PathView::new(target.path_and_query.path());
     if is_s3(service) {
+        // S3 takes them for headers in what was presigned, and those are headers again by now.
+        if query.has_prefix("x-amz-") {
+            return Err(ambiguous("a parameter of the query stands for a header"));
+        }
         let operation = names::s3(&target.style, method, &path, &query, headers);
         let mut inferred: Vec<_> = refuse::rest(service, method, &path, &query).chain(operation).collect();
         // Wherever it stands: no other operation of S3 has this parameter.

@@ -1,7 +1,11 @@
 //! A request that its tenant's limits let pass. A leaf: nothing else can build one.
 
+use http::request;
+
 use super::VerifiedRequest;
 use crate::{
+    body::Body,
+    identity::Placeholder,
     limits::{Limiter, Permit},
     reject::Refusal,
 };
@@ -18,6 +22,16 @@ impl AdmittedRequest {
     pub fn admit(request: VerifiedRequest, limiter: &Limiter) -> Result<Self, Refusal> {
         let permit = limiter.admit(request.tenant())?;
         Ok(Self { request, permit })
+    }
+
+    /// Its body, which somebody else reads.
+    pub(super) fn take_body(&mut self) -> Body {
+        self.request.take_body()
+    }
+
+    /// Another request of the same tenant, in the same place.
+    pub(super) fn becomes(self, head: request::Parts, placeholder: Placeholder) -> Self {
+        Self { request: self.request.becomes(head, placeholder), permit: self.permit }
     }
 
     /// Gives the parts to the next state.

@@ -9,6 +9,7 @@ use crate::{
     clock::Clock,
     config::Proofs,
     directory::{ActiveTenant, Directory},
+    hop,
     identity::{
         Caller, ClientSignature, IdentityHeaders, Lease, Passports, Placeholder, Presented, VendedKeys, Vending, Verifier,
         unverified::strip_identity_headers,
@@ -93,21 +94,34 @@ impl OwnRequest {
         gate.vending.vend(self.tenant.id(), &self.proof)
     }
 
-    /// A request without a body that is made on behalf of its sender, under its proof.
-    pub(super) fn into_request(self, head: request::Parts, placeholder: Placeholder) -> VerifiedRequest {
+    /// The request that its sender wants to have made under its proof; `body` is to say which.
+    pub(super) fn into_request(self, body: Body) -> VerifiedRequest {
+        let (head, ()) = http::Request::new(()).into_parts();
         let signature = ClientSignature::uncheckable();
-        VerifiedRequest { tenant: self.tenant, head, body: body::empty(), placeholder: Some(placeholder), signature, lease: self.lease }
+        VerifiedRequest { tenant: self.tenant, head, body, placeholder: None, signature, lease: self.lease }
     }
 }
 
 impl VerifiedRequest {
     /// Checks the proof, the claim and the directory.
     pub async fn verify(mut head: request::Parts, body: Body, gate: &Gate) -> Result<Self, Refusal> {
+        // First of all: what is signed, checked and sent must be one request, and a sender may name any header for removal here.
+        hop::strip(&mut head.headers);
         let Caller { presented, placeholder, signature } = Caller::take(&mut head, &gate.names, &gate.vending, gate.clock.now())?;
         strip_identity_headers(&mut head.headers, &gate.names, std::iter::empty());
         let (verified, lease) = gate.verifier.verify_proof(presented, gate.proofs, gate.passports.as_ref()).await?;
         let tenant = gate.directory.resolve(verified)?;
         Ok(Self { tenant, head, body, placeholder, signature, lease })
+    }
+
+    /// Its body, which somebody else reads.
+    pub(super) fn take_body(&mut self) -> Body {
+        std::mem::replace(&mut self.body, body::empty())
+    }
+
+    /// Another request of the same tenant, under the same proof, made by Palisade itself.
+    pub(super) fn becomes(self, head: request::Parts, placeholder: Placeholder) -> Self {
+        Self { head, placeholder: Some(placeholder), body: body::empty(), signature: ClientSignature::uncheckable(), ..self }
     }
 
     /// Whose request it is.

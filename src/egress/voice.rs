@@ -26,7 +26,7 @@ pub(super) struct Voice {
 impl Voice {
     pub(super) fn of(head: &request::Parts) -> Self {
         // SDKs read errors of a credentials endpoint as JSON.
-        if own::is_own(head.uri.path()) {
+        if own::is_own(head.uri.path()) && scoped(head).is_none() {
             let allow = own::allow(head.uri.path());
             return Self { dialect: Dialect::RestJson, method: head.method.clone(), resource: String::new(), allow };
         }

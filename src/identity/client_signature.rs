@@ -94,7 +94,12 @@ impl ClientSignature {
         if !names.is_sorted_by(|a, b| a < b) || !names.contains(&header::HOST.as_str()) {
             return Err(malformed("SignedHeaders is not in order, or lacks host"));
         }
-        let target = WireTarget::new(request.target, Canon::of(&placeholder.service))?;
+        let canon = Canon::of(&placeholder.service);
+        let target = WireTarget::new(request.target, canon)?;
+        // The canonical form sorts them, so their order is not signed; S3 has none that may be repeated.
+        if canon == Canon::S3 && target.has_repeated_parameters() {
+            return Err(malformed("a query parameter is repeated"));
+        }
         let key = generate_signing_key(secret.expose(), time, &placeholder.region, &placeholder.service);
         let mut bytes = Zeroizing::new([0; 32]);
         bytes.copy_from_slice(key.as_ref());
@@ -116,6 +121,19 @@ impl ClientSignature {
             Some(hash) => Ok(Self(State::Settled(self.settle(hash)?))),
             None => Ok(self),
         }
+    }
+
+    /// Whether the path was checked in the form in which it will be signed for AWS: a service may be configured under a name of its
+    /// own, to which the client signed.
+    ///
+    /// # Errors
+    /// `TargetConflict`
+    pub fn check_canon(&self, placeholder: &Placeholder, canon: Canon) -> Result<(), Refusal> {
+        let is_checkable = !matches!(&self.0, State::Settled(SettledSignature { chain: None }));
+        if is_checkable && Canon::of(&placeholder.service) != canon {
+            return Err(Refusal::noted(Reason::TargetConflict, "vended keys have to sign for the service's own signing name"));
+        }
+        Ok(())
     }
 
     /// The client's chain, for a body of signed chunks; `None` while or where nothing can be checked.

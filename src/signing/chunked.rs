@@ -74,6 +74,18 @@ fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a st
     }
 }
 
+/// Characters of a checksum in base64. Source: "Checking object integrity" in the S3 user guide.
+fn checksum_length(trailer: &str) -> Option<u64> {
+    let bytes: u64 = match trailer.strip_prefix("x-amz-checksum-")? {
+        "crc32" | "crc32c" => 4,
+        "crc64nvme" => 8,
+        "sha1" => 20,
+        "sha256" => 32,
+        _ => return None,
+    };
+    Some(bytes.div_ceil(3) * 4)
+}
+
 fn malformed(note: &'static str) -> Refusal {
     Refusal::noted(Reason::PayloadMalformed, note)
 }

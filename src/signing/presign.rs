@@ -49,8 +49,8 @@ pub fn presign(request: CredentialedRequest, now: SystemTime, expires: Duration)
 
     let mut headers = parts.headers;
     headers.remove(CONTENT_SHA256);
-    let kept: Vec<_> = headers.keys().filter(|name| !canonical::signed_names(&headers).contains(&name.as_str())).cloned().collect();
-    for name in kept {
+    let unsigned: Vec<_> = headers.keys().filter(|name| !canonical::is_signed(name)).cloned().collect();
+    for name in unsigned {
         headers.remove(name);
     }
     headers.insert(header::HOST, HeaderValue::from_str(parts.target.signed_host.as_str()).map_err(|_| Reason::Internal)?);

@@ -69,6 +69,11 @@ impl WireTarget {
         Ok(Self { sent, query, canon })
     }
 
+    /// Whether two query parameters have one name.
+    pub fn has_repeated_parameters(&self) -> bool {
+        self.query.iter().enumerate().any(|(index, (name, _))| self.query[..index].iter().any(|(other, _)| other == name))
+    }
+
     /// The target as sent.
     pub fn path_and_query(&self) -> &PathAndQuery {
         &self.sent
@@ -162,7 +167,7 @@ pub const SIGNATURE_PARAMETER: &str = "X-Amz-Signature";
 
 /// What is signed: the host, what describes the body, and everything that AWS itself gives meaning to. Headers that a hop on
 /// the way may change (`user-agent`, `accept-encoding`, `x-amzn-trace-id`, ...) are not.
-fn is_signed(name: &HeaderName) -> bool {
+pub fn is_signed(name: &HeaderName) -> bool {
     matches!(name.as_str(), "host" | "content-type" | "content-md5") || name.as_str().starts_with("x-amz-")
 }
 

@@ -113,6 +113,18 @@ def test_a_signature_that_is_wrong(egress, acme, note):
     assert (refused.status, refused.reason) == (403, "signature-mismatch") and b"<Code>SignatureDoesNotMatch</Code>" in refused.body
 
 
+def test_what_was_signed_cannot_be_taken_away(egress, acme, note):
+    """`Connection` names headers of one hop; nobody may have a signed one removed by it, and put another body under the signature."""
+    request = signed(acme, "PUT", note, b"original")
+    request.data = b"another body"
+    assert send(egress, request).reason == "payload-hash-mismatch"
+    for named in ("x-amz-content-sha256", "close, X-Amz-Content-SHA256"):
+        assert send(egress, request, Connection=named).reason == "signature-mismatch"
+    copy = signed(acme, "PUT", f"/{BUCKET}/acme/copy.txt", **{"x-amz-copy-source": note})
+    assert send(egress, copy, Connection="x-amz-copy-source").reason == "signature-mismatch"
+    assert send(egress, signed(acme, "GET", note)).body == b"with vended keys"
+
+
 def test_an_old_signature(egress, acme, note, monkeypatch):
     class Clock(datetime.datetime):
         @classmethod
@@ -241,7 +253,9 @@ def test_what_is_not_presigned(presigning, egress, idp):
     assert ask(egress, token, **good).reason == "not-found", "it is off by default"
     assert ask(presigning, token, **good | {"expires_in": 121}).reason == "malformed-request"
     assert ask(presigning, token, **good | {"method": "DELETE"}).reason == "malformed-request"
-    assert ask(presigning, token, **good | {"query": {"acl": ""}}).reason == "operation-refused"
+    assert ask(presigning, token, **good | {"query": {"acl": ""}}).reason == "malformed-request"
+    for parameter in ("X-Amz-Expires", "x-amz-copy-source", "Signature"):
+        assert ask(presigning, token, **good | {"query": {parameter: "1"}}).reason == "malformed-request"
     copy = good | {"method": "PUT", "headers": {"x-amz-copy-source": f"{BUCKET}/globex/welcome.txt"}}
     assert ask(presigning, token, **copy).reason == "operation-refused"
     assert ask(presigning, token, tenant="globex", **good).reason == "tenant-mismatch"

@@ -31,6 +31,11 @@ impl Pairs {
         self.0.iter().any(|(name, _)| name.trim().eq_ignore_ascii_case(key))
     }
 
+    /// Whether there is a pair whose key begins so, upper and lower case being the same.
+    pub(super) fn has_prefix(&self, prefix: &str) -> bool {
+        self.0.iter().any(|(name, _)| name.trim().get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix)))
+    }
+
     /// Whether there is a pair with this key and this value, upper and lower case being the same.
     pub(super) fn has_value(&self, key: &str, value: &str) -> bool {
         self.0.iter().any(|(name, text)| name.trim().eq_ignore_ascii_case(key) && text.trim().eq_ignore_ascii_case(value))

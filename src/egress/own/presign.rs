@@ -22,6 +22,21 @@ use crate::{
 const MAX_BYTES: usize = 16 * 1024;
 /// Bytes of a key, by S3's rules.
 const MAX_KEY: usize = 1024;
+/// For its body to arrive.
+const READING: Duration = Duration::from_secs(10);
+/// Headers that may be signed for.
+const MAX_HEADERS: usize = 32;
+/// Parameters of GetObject that change which bytes are got, or how they are labelled. No other: among them are those of the signature itself,
+/// and those that stand for headers.
+const PARAMETERS: [&str; 7] = [
+    "response-cache-control",
+    "response-content-disposition",
+    "response-content-encoding",
+    "response-content-language",
+    "response-content-type",
+    "response-expires",
+    "versionId",
+];
 const SERVICE: &str = "s3";
 
 /// The body of `POST /_palisade/presign`.
@@ -39,7 +54,7 @@ struct Wanted {
     /// Headers that whoever uses the URL has to send: `content-type`, `content-md5`, `x-amz-*`.
     #[serde(default)]
     headers: BTreeMap<String, String>,
-    /// Query parameters of the operation, such as `versionId` and `response-content-disposition`.
+    /// Query parameters of `GetObject`: `versionId`, `response-*`.
     #[serde(default)]
     query: BTreeMap<String, String>,
 }
@@ -54,14 +69,15 @@ impl Egress {
         record: &mut Record,
     ) -> Result<Response<Body>, Refusal> {
         let this = &*self.0;
-        let wanted = Wanted::read(body).await?;
+        let mut request = AdmittedRequest::admit(request.into_request(body), &this.limiter)?;
+        let reading = tokio::time::timeout(READING, Wanted::read(request.take_body())).await;
+        let wanted = reading.map_err(|_| Refusal::from(Reason::RequestTimeout))??;
         let expires = wanted.expires(longest)?;
         let (method, expected) = wanted.operation()?;
         let placeholder = Placeholder::of_our_own(wanted.region.as_deref().unwrap_or(&this.region), SERVICE);
         let head = wanted.head(method)?;
 
-        let request = AdmittedRequest::admit(request.into_request(head, placeholder), &this.limiter)?;
-        let request = this.guard.guard(request, record).await?;
+        let request = this.guard.guard(request.becomes(head, placeholder), record).await?;
         // What the guard made of it decides, not what was asked for: a header or a parameter can make it another operation.
         if request.operation() != Some(expected) {
             return Err(Refusal::noted(Reason::OperationRefused, "only GetObject and PutObject are presigned"));
@@ -117,6 +133,9 @@ impl Wanted {
         if !(1..=MAX_KEY).contains(&self.key.len()) {
             return Err(malformed("key has not from 1 to 1024 bytes"));
         }
+        if let Some(other) = self.query.keys().find(|name| method != Method::GET || !PARAMETERS.contains(&name.as_str())) {
+            return Err(malformed(format!("query has {other:?}, which cannot be presigned for {method}")));
+        }
         let query: Vec<_> = self.query.into_iter().collect();
         let mut parts = http::Request::new(()).into_parts().0;
         parts.method = method;
@@ -129,12 +148,17 @@ impl Wanted {
 
 fn headers(lines: BTreeMap<String, String>) -> Result<HeaderMap, Refusal> {
     let mut headers = HeaderMap::new();
+    if lines.len() > MAX_HEADERS {
+        return Err(malformed("headers has too many"));
+    }
     for (name, value) in lines {
         let bad = || malformed("headers has one that cannot be presigned");
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?;
         let is_ours = matches!(name.as_str(), "x-amz-content-sha256" | "x-amz-date" | "x-amz-security-token");
         let is_signed = matches!(name.as_str(), "content-type" | "content-md5") || name.as_str().starts_with("x-amz-");
-        if is_ours || !is_signed {
+        // They have to be sent as they are, and are told as text.
+        let is_visible = value.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
+        if is_ours || !is_signed || !is_visible {
             return Err(bad());
         }
         if headers.insert(name, HeaderValue::from_str(&value).map_err(|_| bad())?).is_some() {
@@ -168,8 +192,10 @@ mod tests {
         assert_eq!((expires, operation), (Duration::from_secs(300), "GetObject"));
         assert_eq!(uri, "/pool/acme//a%20b%2B/../%C3%A9");
         let (expires, operation, uri) =
-            wanted(r#"{"method": "PUT", "bucket": "pool", "key": "k", "expires_in": 1, "query": {"a b": "c&d"}, "headers": {"Content-Type": "x"}}"#).await.unwrap();
-        assert_eq!((expires, operation, uri.as_str()), (Duration::from_secs(1), "PutObject", "/pool/k?a%20b=c%26d"));
+            wanted(r#"{"method": "PUT", "bucket": "pool", "key": "k", "expires_in": 1, "headers": {"Content-Type": "x"}}"#).await.unwrap();
+        assert_eq!((expires, operation, uri.as_str()), (Duration::from_secs(1), "PutObject", "/pool/k"));
+        let (.., uri) = wanted(r#"{"method": "GET", "bucket": "pool", "key": "k", "query": {"versionId": "a&b c"}}"#).await.unwrap();
+        assert_eq!(uri, "/pool/k?versionId=a%26b%20c");
     }
 
     #[tokio::test]
@@ -184,6 +210,12 @@ mod tests {
             with(r#", "expires_in": 0"#),
             with(r#", "expires_in": 301"#),
             with(r#", "expires_in": -1"#),
+            with(r#", "query": {"X-Amz-Expires": "604800"}"#),
+            with(r#", "query": {"x-amz-copy-source": "/pool/globex/a"}"#),
+            with(r#", "query": {"acl": ""}"#),
+            with(r#", "query": {"Signature": "a"}"#),
+            with(r#", "query": {"versionId": "1"}"#).replace("GET", "PUT"),
+            with(r#", "headers": {"x-amz-meta-a": "é"}"#),
             with(r#", "headers": {"x-amz-security-token": "t"}"#),
             with(r#", "headers": {"X-Amz-Date": "t"}"#),
             with(r#", "headers": {"host": "h"}"#),

@@ -10,7 +10,7 @@ use bytes::{Buf, Bytes};
 use http_body::Body as _;
 use subtle::ConstantTimeEq;
 
-use super::{Announced, SIGNATURE_EXTENSION, TRAILER_SIGNATURE};
+use super::{Announced, SIGNATURE_EXTENSION, TRAILER_SIGNATURE, checksum_length};
 use crate::{
     body::{Body, BoxError},
     reject::Reason,
@@ -241,7 +241,9 @@ impl Chunks {
 
     fn end_trailers(&mut self) -> Result<(), PayloadError> {
         let Some((name, claimed)) = self.trailers.pop() else { return Err(MALFORMED) };
-        let announced = self.trailers.iter().all(|(name, _)| self.announced.trailers.contains(name));
+        // The length of a checksum is promised before it comes.
+        let fits = |(name, value): &(String, String)| checksum_length(name).is_none_or(|length| length == value.len() as u64);
+        let announced = self.trailers.iter().all(|trailer| self.announced.trailers.contains(&trailer.0) && fits(trailer));
         if name != TRAILER_SIGNATURE || !is_hex_digest(&claimed) || !announced || self.trailers.len() != self.announced.trailers.len() {
             return Err(MALFORMED);
         }

@@ -7,18 +7,25 @@ use std::{
 };
 
 use aws_lc_rs::digest;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::{
-    Announced, SIGNATURE_EXTENSION, TRAILER_SIGNATURE,
+    Announced, SIGNATURE_EXTENSION, TRAILER_SIGNATURE, checksum_length,
     decode::{Chunks, Piece, canonical},
 };
 use crate::{
     body::BoxError,
+    reject::Reason,
+    signing::PayloadError,
     sigv4::{Chain, EMPTY_SHA256, hex, sha256_hex},
 };
 
+/// Pieces of data below this are copied together: a client may send chunks of a byte, and each piece kept would keep the whole
+/// buffer that it arrived in.
+const SMALL: usize = 4 * 1024;
+/// Pieces of a client's body that are worked on before other tasks get their turn.
+const TURN: usize = 64;
 /// Data in a chunk. S3 takes no less than 8 KiB, but for the last; SDKs send 64 or 128 KiB. It is what a stream holds in memory.
 pub(super) const CHUNK: usize = 64 * 1024;
 const HEX_DIGEST: usize = 64;
@@ -28,8 +35,9 @@ const CRLF: &str = "\r\n";
 pub(in crate::signing) struct Resigned {
     chunks: Chunks,
     chain: Chain,
-    /// Data of the chunk being filled, as it came.
+    /// Data of the chunk being filled, as it came, and behind it what was copied together.
     filling: Vec<Bytes>,
+    small: BytesMut,
     filled: usize,
     hasher: digest::Context,
     /// Ready to be sent.
@@ -37,6 +45,7 @@ pub(in crate::signing) struct Resigned {
     /// Whether a chunk was written, whose line end is still owed.
     owes_line_end: bool,
     over: bool,
+    sent: u64,
     size: SizeHint,
 }
 
@@ -48,11 +57,13 @@ impl Resigned {
             chunks,
             chain,
             filling: Vec::new(),
+            small: BytesMut::new(),
             filled: 0,
             hasher: digest::Context::new(&digest::SHA256),
             out: VecDeque::new(),
             owes_line_end: false,
             over: false,
+            sent: 0,
             size,
         }
     }
@@ -62,14 +73,26 @@ impl Resigned {
             let part = data.split_to(data.len().min(CHUNK - self.filled));
             self.hasher.update(&part);
             self.filled += part.len();
-            self.filling.push(part);
+            if part.len() < SMALL {
+                self.small.extend_from_slice(&part);
+            } else {
+                self.end_small();
+                self.filling.push(part);
+            }
             if self.filled == CHUNK {
                 self.write_chunk();
             }
         }
     }
 
+    fn end_small(&mut self) {
+        if !self.small.is_empty() {
+            self.filling.push(self.small.split().freeze());
+        }
+    }
+
     fn write_chunk(&mut self) {
+        self.end_small();
         let hasher = std::mem::replace(&mut self.hasher, digest::Context::new(&digest::SHA256));
         let line = self.size_line(self.filled, &hex(hasher.finish().as_ref()));
         self.out.push_back(line);
@@ -114,23 +137,31 @@ impl HttpBody for Resigned {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
-        loop {
+        for _ in 0..TURN {
             if let Some(bytes) = this.out.pop_front() {
+                this.sent += bytes.len() as u64;
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
             }
             if this.over {
-                return Poll::Ready(None);
+                // Promised in the head: a byte more would be cut off, a byte less waited for.
+                let kept = this.size.exact().is_none_or(|promised| promised == this.sent);
+                this.size = SizeHint::default();
+                return Poll::Ready((!kept).then(|| Err(PayloadError { reason: Reason::PayloadMalformed }.into())));
             }
             match ready!(this.chunks.poll_piece(cx)) {
                 Some(Ok(Piece::Data(data))) => this.take(data),
                 Some(Ok(Piece::End(trailers))) => this.finish(&trailers),
                 Some(Err(error)) => {
                     this.over = true;
+                    this.size = SizeHint::default();
                     return Poll::Ready(Some(Err(error)));
                 }
                 None => this.over = true,
             }
         }
+        // A client may send chunks of a byte, each with a signature.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     fn is_end_stream(&self) -> bool {
@@ -165,16 +196,4 @@ impl Announced {
         }
         length.checked_add(end)
     }
-}
-
-/// Characters of a checksum in base64. Source: "Checking object integrity" in the S3 user guide.
-fn checksum_length(trailer: &str) -> Option<u64> {
-    let bytes: u64 = match trailer.strip_prefix("x-amz-checksum-")? {
-        "crc32" | "crc32c" => 4,
-        "crc64nvme" => 8,
-        "sha1" => 20,
-        "sha256" => 32,
-        _ => return None,
-    };
-    Some(bytes.div_ceil(3) * 4)
 }

@@ -90,7 +90,7 @@ async fn the_same_data_comes_out_in_chunks_of_ours_under_the_tenant_s_key() {
     for length in [0, 1, 8_192, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK, 3 * CHUNK + 17] {
         let whole = data(length);
         let expected = framed("tenant", &whole.chunks(CHUNK).collect::<Vec<_>>(), &[]);
-        for (chunk, step) in [(8_192, 1 << 20), (100_000, 1_000), (length.max(1), 777)] {
+        for (chunk, step) in [(8_192, 1 << 20), (100_000, 1_000), (length.max(1), 777), (3, 1 << 20), (5_000, 7_000)] {
             let sent = framed("client", &whole.chunks(chunk).collect::<Vec<_>>(), &[]);
             for check in [None, Some("client")] {
                 assert_eq!(resign(&sent, step, announced(length as u64, &[]), check).await, (expected.clone(), None), "{length} {chunk}");
@@ -180,6 +180,8 @@ async fn trailers_that_are_not_announced_or_not_signed_never_arrive() {
         good.replace("x-amz-checksum-crc32:NSRBwg==\r\n", "x-amz-checksum-crc32:NSRBwg==\r\nx-amz-checksum-crc32:NSRBwg==\r\n"),
         good.replace("x-amz-checksum-crc32:NSRBwg==\r\n", "x-amz-checksum-crc32:NSRBwg==\r\nx-amz-acl:public-read\r\n"),
         good.replace("NSRBwg==", ""),
+        good.replace("NSRBwg==", "NSRBwg"),
+        good.replace("NSRBwg==", &"A".repeat(84)),
         good.replace("NSRBwg==", "a\tb"),
         good.replace("crc32:NSRBwg==", "crc32 NSRBwg=="),
         format!("{}\r\n", &good[..signature]),
@@ -230,6 +232,24 @@ async fn a_body_that_breaks_off_keeps_its_cause() {
     let body = StreamBody::new(stream::iter(frames)).boxed_unsync();
     let mut resigned = Resigned::new(Chunks::new(body, announced(3, &[]), None), chain("tenant"));
     assert_eq!(resigned.frame().await.unwrap().unwrap_err().to_string(), "reset");
+}
+
+#[tokio::test]
+async fn tiny_chunks_take_turns_and_little_room() {
+    let chunks: Vec<&[u8]> = vec![b"x"; 2_000];
+    let sent = framed("client", &chunks, &[]);
+    let mut resigned = Resigned::new(Chunks::new(body(&sent, 1 << 20), announced(2_000, &[]), Some(chain("client"))), chain("tenant"));
+    let mut turns = 0;
+    let first = std::future::poll_fn(|cx| {
+        let polled = std::pin::Pin::new(&mut resigned).poll_frame(cx);
+        turns += usize::from(polled.is_pending());
+        polled
+    })
+    .await;
+    assert!(turns >= 10, "{turns} turns for 2,000 chunks");
+    assert!(first.unwrap().unwrap().into_data().unwrap().starts_with(b"7d0;chunk-signature="));
+    let data = resigned.frame().await.unwrap().unwrap().into_data().unwrap();
+    assert_eq!(data, "x".repeat(2_000), "the data came in pieces, each of which keeps a buffer");
 }
 
 #[test]
