@@ -13,6 +13,7 @@ from collections.abc import Callable
 from urllib.parse import quote
 
 from harness.mirror import Side
+from harness.payloads import TRAILER, Mode, blocks, checksum
 
 MIB = 1 << 20
 Case = Callable[[Side], object]
@@ -195,6 +196,28 @@ def trailers(side: Side):
         side.object("PUT", "k", headers={"x-amz-content-sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER", "x-amz-decoded-content-length": str(len(BYTES)),
                                          "x-amz-trailer": "x-amz-checksum-crc32", "Content-Encoding": "aws-chunked"}, body=framed)
     side.object("GET", "k", headers={"x-amz-checksum-mode": "ENABLED"})
+
+
+# Less than a chunk of Palisade's, one, and several that end elsewhere than those of the client.
+UPLOADS = (0, 1, 65_536, 150_000)
+
+
+def upload(mode: Mode, keeps_checksums: bool) -> Case:
+    """Bodies in a payload mode, each with a checksum before or behind it. What is stored is what was meant."""
+
+    def play(side: Side):
+        for size in UPLOADS:
+            said = mode.headers(size) | ({} if mode.has_trailer else {TRAILER: checksum(size)})
+            side.object("PUT", "k", headers=said, sealed=lambda chain: b"".join(mode.body(size, chain)))
+            got = side.object("GET", "k", headers={"x-amz-checksum-mode": "ENABLED"})
+            assert got.body == b"".join(blocks(size)), f"{size} bytes were sent, and {len(got.body)} are stored"
+            assert not keeps_checksums or got.header(TRAILER) == checksum(size)
+
+    return play
+
+
+def upload_of_no_length(mode: Mode) -> Case:
+    return lambda side: side.object("PUT", "k", headers=mode.headers(1), sealed=lambda chain: b"".join(mode.body(1, chain)))
 
 
 def metadata(side: Side):

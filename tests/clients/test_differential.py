@@ -11,11 +11,13 @@ import re
 import pytest
 
 import differential as cases
+import tampering
 from harness import wire
 from harness.backends import ACCOUNT, REGION, Backend, allow, role
 from harness.configs import at
-from harness.mirror import Mirror, Session
-from harness.payloads import SIGNED_MODES, digest
+from harness.mirror import TRANSFERS, Mirror, Session, Side
+from harness.payloads import MODES, SIGNED_MODES, Mode, digest
+from harness.process import settled
 from harness.sandbox import Sandbox
 from harness.tap import Tap
 
@@ -130,6 +132,88 @@ def test_the_backends_take_signed_chunks_as_the_harness_makes_them(request, back
         taken, got, refused = (exchange.answer for exchange in side.exchanges)
         assert (taken.status, got.status, hashlib.sha256(got.body).hexdigest()) == (200, 200, digest(size)), taken.body
         assert refused.status >= 400
+
+
+@ONE_WAY
+@pytest.mark.parametrize("transfer", TRANSFERS)
+@pytest.mark.parametrize("mode", MODES)
+def test_uploads_in_every_mode(request, backend, is_virtual, mode, transfer):
+    """The bytes and the checksum that are stored are those that were sent, however they were sent."""
+    mirror, mode, transfer = request.getfixturevalue(backend), MODES[mode], TRANSFERS[transfer]
+    if backend == "sandbox_mirror" and not (mode.is_framed or transfer.has_length):
+        # S3 wants to know the length of the data beforehand, which MiniStack does not mind.
+        mirror.compare(cases.upload_of_no_length(mode), "411", is_virtual, transfer)
+        return
+    case = cases.upload(mode, keeps_checksums=backend == "ministack_mirror")
+    mirror.compare(case, " ".join(["200 200"] * len(cases.UPLOADS)), is_virtual, transfer)
+
+
+BACKENDS = pytest.mark.parametrize("backend", ["ministack_mirror", "sandbox_mirror"], ids=["ministack", "sandbox"])
+IN_EVERY_WAY = pytest.mark.parametrize("transfer", TRANSFERS)
+
+
+def put(side: Side, mode: Mode, name: str, change: tampering.Change = lambda pieces: pieces, cut: int | None = None, **said: str) -> wire.Message:
+    """An upload under a name, in a body that was changed behind the signature of its head."""
+    headers = mode.headers(tampering.SIZE) | {k.replace("_", "-"): v for k, v in said.items()}
+    return side.object("PUT", name, headers=headers, sealed=lambda chain: b"".join(change(list(mode.body(tampering.SIZE, chain)))), cut=cut)
+
+
+def stored(mirror: Mirror) -> set[str]:
+    settled(0.3)
+    answer = mirror.direct().on_bucket("GET", f"list-type=2&prefix={mirror.prefix.replace('/', '%2F')}")
+    assert answer.status == 200
+    return {key.removeprefix(mirror.prefix) for key in re.findall("<Key>([^<]+)", answer.body.decode())}
+
+
+@BACKENDS
+@IN_EVERY_WAY
+@pytest.mark.parametrize("mode", SIGNED_MODES)
+def test_no_changed_upload_is_stored(request, backend, mode, transfer):
+    """The application signed with keys that Palisade had vended."""
+    mirror, mode = request.getfixturevalue(backend), MODES[mode]
+    mirror.clear()
+    side = mirror.vended(TRANSFERS[transfer])
+    assert put(side, mode, "unchanged").status == 200
+    signatures = tampering.SIGNATURES | (tampering.TRAILER_SIGNATURES if mode.has_trailer else {})
+    framing = tampering.FRAMING | (tampering.TRAILERS if mode.has_trailer else {})
+    answers = {name: put(side, mode, name, change) for name, change in (signatures | framing).items()}
+    for by in (-1, 1):
+        answers[f"length {by}"] = put(side, mode, f"length {by}", x_amz_decoded_content_length=str(tampering.SIZE + by))
+    said = {name: (answer.status, answer.reason) for name, answer in answers.items()}
+    assert stored(mirror) == {"unchanged"}, said
+    mismatch, malformed = (403, "signature-mismatch"), (400, "payload-malformed")
+    assert {name: said[name] for name in signatures} == dict.fromkeys(signatures, mismatch)
+    assert set(said.values()) == {mismatch, malformed}, said
+
+
+@BACKENDS
+@IN_EVERY_WAY
+@pytest.mark.parametrize("mode", SIGNED_MODES)
+def test_no_malformed_upload_is_stored(request, backend, mode, transfer):
+    """The application signed with keys of its own making, so that Palisade has nothing to go by but the form."""
+    mirror, mode = request.getfixturevalue(backend), MODES[mode]
+    mirror.clear()
+    side = mirror.through(transfer=TRANSFERS[transfer])
+    assert put(side, mode, "unchanged").status == 200
+    framing = tampering.FRAMING | (tampering.TRAILERS if mode.has_trailer else {})
+    said = {name: (answer.status, answer.reason) for name, change in framing.items() if (answer := put(side, mode, name, change))}
+    assert stored(mirror) == {"unchanged"}, said
+    assert said == dict.fromkeys(framing, (400, "payload-malformed"))
+
+
+@BACKENDS
+@IN_EVERY_WAY
+@pytest.mark.parametrize("mode", MODES)
+def test_no_upload_is_stored_that_ends_early(request, backend, mode, transfer):
+    """The client is gone before the body is over."""
+    mirror, mode = request.getfixturevalue(backend), MODES[mode]
+    mirror.clear()
+    side = mirror.through(transfer=TRANSFERS[transfer])
+    for cut in (0, 1, 100_000, tampering.SIZE - 1):
+        with contextlib.suppress(wire.Closed):
+            answer = put(side, mode, f"cut at {cut}", cut=cut)
+            assert answer.status >= 400, f"cut at {cut}: {answer}"
+    assert not stored(mirror)
 
 
 @pytest.mark.parametrize("name", cases.SERVICES)

@@ -11,10 +11,10 @@ from harness import backends
 from harness.configs import at
 from harness.sandbox import BUCKET, ROLE, TABLE, Sandbox
 from harness.tap import Tap
-from harness.tls import Terminator
+from harness.tls import TlsTap
 
 from .ledger import Ledger
-from .observe import Issued, Leaks, Requests
+from .observe import Hello, Issued, Leaks, Requests
 from .place import Line, Place
 from .s3 import JavaScript
 
@@ -65,11 +65,34 @@ def sandbox_sts(sandbox):
 
 
 @pytest.fixture(scope="session")
-def sandboxed(start, setting, sandbox, sandbox_sts):
-    """Egress alone, towards the sandbox's double. There the tag of the session keeps tenants apart, by the role's own policy."""
+def tls(authority) -> dict:
+    """Of an egress whose clients speak https."""
+    return {"tls": {"certificate": str(authority.certificate), "private_key": str(authority.key)}}
+
+
+@pytest.fixture(scope="session")
+def secure_sidecar(start, setting, authority, application, pool, sts, pooled_services, tls):
+    """The sidecar of the other tests, with an egress of https."""
+    return start("secure-sidecar", setting.ingress(authority.certificate, authority.key, application.port), setting.egress(pooled_services, **tls),
+                 setting.identity(), setting.pooled(pool, sts.port))
+
+
+@pytest.fixture(scope="session")
+def start_sandboxed(start, setting, sandbox, sandbox_sts):
+    """Starts an egress alone, towards the sandbox's double. There the tag of the session keeps tenants apart, by the role's own policy."""
     role = {"role_arn": f"arn:aws:iam::{backends.ACCOUNT}:role/{ROLE}", "session_tags": {"TenantID": "{tenant.id}"}}
     services = {name: at(sandbox.aws) for name in ("s3", "dynamodb")}
-    return start("sandboxed", setting.egress(services), setting.identity(), setting.credentials(sandbox.key, sandbox_sts.port, role))
+    return lambda name, **more: start(name, setting.egress(services, **more), setting.identity(), setting.credentials(sandbox.key, sandbox_sts.port, role))
+
+
+@pytest.fixture(scope="session")
+def sandboxed(start_sandboxed):
+    return start_sandboxed("sandboxed")
+
+
+@pytest.fixture(scope="session")
+def secure_sandboxed(start_sandboxed, tls):
+    return start_sandboxed("secure-sandboxed", **tls)
 
 
 @pytest.fixture(scope="session")
@@ -78,21 +101,48 @@ def issuers(sts, sandbox_sts, services_sts) -> dict[str, Issued]:
 
 
 @pytest.fixture
-def ministack_place(sidecar, application, authority, idp, issuers):
-    """Behind an ingress: the proofs are the passports of requests that go on for as long as the test."""
+def behind_an_ingress(application, authority, idp, issuers):
+    """Makes a place of MiniStack's: the proofs are the passports of requests that go on for as long as the test."""
     with contextlib.ExitStack() as stack:
-        visits = {t: stack.enter_context(application.visit(sidecar.port("ingress"), authority.client(), idp.token(t), t)) for t in ("acme", "globex")}
-        proofs = {tenant: visit.passport for tenant, visit in visits.items()}
-        yield Place("MiniStack", sidecar.port("egress"), issuers["MiniStack"], proofs, backends.BUCKET, "orders-{}")
+
+        def make(sidecar) -> Place:
+            visits = {t: stack.enter_context(application.visit(sidecar.port("ingress"), authority.client(), idp.token(t), t)) for t in ("acme", "globex")}
+            proofs = {tenant: visit.passport for tenant, visit in visits.items()}
+            return Place("MiniStack", sidecar.port("egress"), issuers["MiniStack"], proofs, backends.BUCKET, "orders-{}")
+
+        yield make
 
 
 @pytest.fixture
-def sandbox_place(sandboxed, idp, issuers):
-    """Without an ingress: the proofs are tokens."""
-    proofs = {tenant: idp.token(tenant) for tenant in ("acme", "globex")}
-    place = Place("sandbox", sandboxed.port("egress"), issuers["sandbox"], proofs, BUCKET, TABLE)
+def ministack_place(behind_an_ingress, sidecar):
+    return behind_an_ingress(sidecar)
+
+
+@pytest.fixture
+def secure_ministack_place(behind_an_ingress, secure_sidecar):
+    return behind_an_ingress(secure_sidecar)
+
+
+@pytest.fixture
+def without_ingress(idp, issuers):
+    """Makes a place of the sandbox's: the proofs are tokens."""
+    def make(egress) -> Place:
+        proofs = {tenant: idp.token(tenant) for tenant in ("acme", "globex")}
+        return Place("sandbox", egress.port("egress"), issuers["sandbox"], proofs, BUCKET, TABLE)
+
+    return make
+
+
+@pytest.fixture
+def sandbox_place(without_ingress, sandboxed):
+    place = without_ingress(sandboxed)
     place.boto3("s3", "globex").put_object(Bucket=BUCKET, Key="globex/hello.txt", Body=b"hello globex")
     return place
+
+
+@pytest.fixture
+def secure_sandbox_place(without_ingress, secure_sandboxed):
+    return without_ingress(secure_sandboxed)
 
 
 @pytest.fixture
@@ -108,21 +158,27 @@ def place(request) -> Place:
 
 
 @pytest.fixture
-def connect(leaks, authority):
-    """Makes lines between a client and a place."""
+def connect(request, leaks, authority):
+    """Makes lines between a client and a place. An https one has a relay in between that looks inside TLS, unless `is_straight`:
+    then TLS has its ends in the client and in Palisade, and what is seen of it is how it begins."""
     with contextlib.ExitStack() as stack:
 
-        def make(place: Place, tls: bool = False) -> Line:
-            requests = Requests()
+        def make(place: Place, tls: bool = False, is_straight: bool = False) -> Line:
+            line = Line(place, Requests())
 
             def watch():
-                return requests.reader(), leaks.reader(place.name, place.issued, place.account)
+                return line.requests.reader(), leaks.reader(place.name, place.issued, place.account)
 
-            tap = stack.enter_context(contextlib.closing(Tap(place.egress, watch)))
-            line = Line(place, requests, port=tap.port)
-            if tls:
-                end = stack.enter_context(contextlib.closing(Terminator(tap.port, authority.certificate, authority.key)))
-                line.scheme, line.host, line.port, line.ca = "https", "localhost", end.port, authority.ca
+            if not tls:
+                line.port = stack.enter_context(contextlib.closing(Tap(place.egress, watch=watch))).port
+                return line
+            line.place = place = request.getfixturevalue(f"secure_{place.name.lower()}_place")
+            line.scheme, line.host, line.ca = "https", "localhost", authority.ca
+            if is_straight:
+                line.hello = Hello(stack.enter_context(contextlib.closing(Tap(place.egress))))
+                line.port = line.hello.tap.port
+            else:
+                line.port = stack.enter_context(contextlib.closing(TlsTap(place.egress, authority, watch))).port
             return line
 
         yield make

@@ -56,6 +56,21 @@ class Requests:
         return {payload(h) for method, _, h in self.seen if method == "PUT" and "x-amz-copy-source" not in h and h.get("content-length") != "0"}
 
 
+class Hello:
+    """How TLS begins on the connections through a tap that does not look inside."""
+
+    def __init__(self, tap: Tap):
+        self.tap = tap
+
+    def protocol(self) -> str:
+        """Palisade takes HTTP/2 from whoever offers it (by ALPN, RFC 7301)."""
+        hellos = [bytes(sent) for sent, _ in list(self.tap.streams) if sent]
+        assert hellos and all(hello.startswith(b"\x16\x03") for hello in hellos), "what went over the wire was no TLS"
+        offers = {b"\x00\x10" in hello and b"\x02h2" in hello for hello in hellos}
+        assert len(offers) == 1
+        return "HTTP/2" if offers.pop() else "HTTP/1.1"
+
+
 class Issued:
     """The credentials that one STS has handed out, up to now."""
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from harness import clients
 
-from .observe import Issued, Requests
+from .observe import Hello, Issued, Requests
 
 
 @dataclass
@@ -21,7 +21,7 @@ class Place:
     account: bool = True
 
     def boto3(self, service: str, tenant: str):
-        """For the tests themselves, past the taps."""
+        """For the tests themselves, past the taps; not where the egress has TLS."""
         return clients.client(service, f"http://127.0.0.1:{self.egress}", tenant, self.proofs[tenant])
 
 
@@ -36,6 +36,7 @@ class Line:
     scheme: str = "http"
     port: int = 0
     ca: Path | None = None
+    hello: Hello | None = None
 
     @property
     def endpoint(self) -> str:

@@ -1,5 +1,6 @@
 """Objects, by every S3 client against every backend: written and read back, awkward keys, parts, and the crossing that is refused."""
 
+import contextlib
 import hashlib
 import random
 import re
@@ -26,25 +27,28 @@ def large(tmp_path_factory) -> Path:
     return file
 
 
+@pytest.fixture
+def build(request, connect, ledger, tmp_path):
+    """Makes clients, and ends them."""
+    with contextlib.ExitStack() as stack:
+
+        def client(kind, place, **how) -> s3.Client:
+            wanted = {name: request.getfixturevalue(name) for name in kind.start.__code__.co_varnames[1 : kind.start.__code__.co_argcount]}
+            new = stack.enter_context(contextlib.closing(kind(connect(place, **how), tmp_path, **wanted)))
+            if kind.name not in ledger.versions:
+                ledger.versions[kind.name] = new.version()
+            new.title = kind.name + (", https" if how.get("tls") else "")
+            new.home = re.sub(r"\W+", "-", new.title.lower())
+            return new
+
+        yield client
+
+
 @pytest.fixture(params=[*((c, False) for c in s3.ALL), *((c, True) for c in s3.TLS)], ids=lambda p: p[0].name + (", https" if p[1] else ""))
-def make(request, connect, ledger, tmp_path):
+def make(request, build):
     """Makes the client for a place."""
-    made, (kind, tls) = [], request.param
-    title = kind.name + (", https" if tls else "")
-    wanted = {name: request.getfixturevalue(name) for name in kind.start.__code__.co_varnames[1 : kind.start.__code__.co_argcount]}
-
-    def client(place) -> s3.Client:
-        new = kind(connect(place, tls), tmp_path, **wanted)
-        made.append(new)
-        if kind.name not in ledger.versions:
-            ledger.versions[kind.name] = new.version()
-        new.title = title
-        new.home = re.sub(r"\W+", "-", title.lower())
-        return new
-
-    yield client
-    for each in made:
-        each.close()
+    kind, tls = request.param
+    return lambda place: build(kind, place, tls=tls)
 
 
 @pytest.fixture
@@ -107,6 +111,24 @@ def test_parts(client, place, ledger, tmp_path, large):
         assert digest(other.get_object(Bucket=place.bucket, Key=key)["Body"].read()) == digest(large.read_bytes())
         row.seen |= client.line.requests.payloads()
         other.delete_object(Bucket=place.bucket, Key=key)
+
+
+@pytest.mark.parametrize("kind", s3.TLS, ids=lambda kind: kind.name)
+def test_nothing_between(build, place, ledger, tmp_path, large, kind):
+    """The certificate that the client trusts is that of Palisade itself."""
+    client = build(kind, place, tls=True, is_straight=True)
+    with ledger.entry(S3, client.title, "TLS from end to end: put, get, list, delete, 20 MiB in parts", place.name) as row:
+        small, back, prefix = tmp_path / "small", tmp_path / "back", f"acme/{client.home}-straight/"
+        small.write_bytes(SMALL)
+        for source, key in ((small, prefix + "small"), (large, prefix + "large")):
+            client.put(source, key)
+            client.get(key, back)
+            assert digest(back.read_bytes()) == digest(source.read_bytes())
+        assert sorted(client.list(prefix)) == [prefix + "large", prefix + "small"]
+        for name in ("small", "large"):
+            client.delete(prefix + name)
+        assert place.boto3("s3", "acme").list_objects_v2(Bucket=place.bucket, Prefix=prefix)["KeyCount"] == 0
+        row.seen.add(f"not looked at; {client.line.hello.protocol()}")
 
 
 def test_another_tenants_prefix(client, place, ledger, tmp_path):

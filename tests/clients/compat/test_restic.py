@@ -35,8 +35,8 @@ class Restic(Executable):
 
 @pytest.fixture
 def make(connect, ledger, tmp_path, tool):
-    def restic(place, tls: bool = False) -> Restic:
-        client = Restic(connect(place, tls), tmp_path, tool=tool)
+    def restic(place, **how) -> Restic:
+        client = Restic(connect(place, **how), tmp_path, tool=tool)
         ledger.versions[client.name] = client.version()
         return client
 
@@ -53,11 +53,14 @@ def source(tmp_path):
     return home
 
 
-@pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
-def test_a_repository_under_a_prefix(make, place, ledger, tmp_path, source, tls):
+@pytest.mark.parametrize("how", [{}, {"tls": True}, {"tls": True, "is_straight": True}], ids=["http", "https", "https, straight"])
+def test_a_repository_under_a_prefix(make, place, ledger, tmp_path, source, how):
     """`init` asks for the bucket itself, which no tenant of a shared one may: so the repository is made here and copied there."""
-    restic, home = make(place, tls), "acme/restic-" + ("https" if tls else "http")
-    with ledger.entry(S3, restic.name + (", https" if tls else ""), "backup of 20 MiB, check of all data, restore, forget and prune", place.name) as row:
+    restic, home = make(place, **how), f"acme/restic-{len(how)}"
+    what = "backup of 20 MiB, check of all data, restore, forget and prune"
+    if "is_straight" in how:
+        what = f"TLS from end to end: {what}"
+    with ledger.entry(S3, restic.name + (", https" if how else ""), what, place.name) as row:
         restic.run("-r", tmp_path / "new", "init")
         for file in (tmp_path / "new").rglob("*"):
             if file.is_file():
@@ -74,7 +77,7 @@ def test_a_repository_under_a_prefix(make, place, ledger, tmp_path, source, tls)
             restic.run(*there, "forget", "--keep-last", "1", "--prune")
             assert len(re.findall(r"^[0-9a-f]{8}  ", restic.run(*there, "snapshots"), re.MULTILINE)) == 1
         finally:
-            row.seen |= restic.line.requests.payloads()
+            row.seen |= {f"not looked at; {hello.protocol()}"} if (hello := restic.line.hello) else restic.line.requests.payloads()
 
 
 def test_a_repository_in_a_bucket_of_its_own(make, ministack_place, ledger, tmp_path, source):

@@ -16,10 +16,10 @@ from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from . import wire
+from . import http2, wire
 from .backends import REGION, Key
 from .clients import placeholder
-from .payloads import Chain
+from .payloads import Chain, unframed
 from .tap import Tap
 
 CONTENT_SHA256 = "x-amz-content-sha256"
@@ -73,6 +73,18 @@ class Announced(S3SigV4Auth):
 
 
 @dataclass(frozen=True)
+class Transfer:
+    """How bodies go over the wire. A backend that is asked directly is asked by HTTP/1.1."""
+
+    is_http2: bool = False
+    has_length: bool = True
+
+
+TRANSFERS = {"content-length": Transfer(), "chunked": Transfer(has_length=False), "HTTP/2": Transfer(is_http2=True),
+             "HTTP/2, no length": Transfer(is_http2=True, has_length=False)}
+
+
+@dataclass(frozen=True)
 class Exchange:
     """One request as its sender sees it answered, and as the backend was asked it: once, unless something is wrong."""
 
@@ -97,42 +109,55 @@ class Side:
     is_palisade: bool = False
     # Buckets in the host's name, as S3 takes them; no backend here has such names, and Palisade puts them into the path.
     is_virtual: bool = False
+    transfer: Transfer = Transfer()
     exchanges: list[Exchange] = field(default_factory=list)
     # Ids that the backend made up on this side, and what to call them on both.
     ids: dict[str, str] = field(default_factory=dict)
 
     def send(self, method: str, target: str, headers: dict | list | None = None, body: bytes = b"", service: str = "s3", spelt: str | None = None,
-             host: str | None = None, sealed: Callable[[Chain], bytes] | None = None) -> wire.Message:
+             host: str | None = None, sealed: Callable[[Chain], bytes] | None = None, cut: int | None = None) -> wire.Message:
         """`target` is in AWS's spelling; `spelt` is the same in another, and what Palisade is sent. `sealed` makes a body whose
-        signatures go on from the head's."""
+        signatures go on from the head's. The connection, or the stream, ends behind `cut` bytes of the body."""
         pairs = [("Host", host or f"127.0.0.1:{self.port}"), *(headers.items() if isinstance(headers, dict) else headers or [])]
         if service == "s3" and not any(k == CONTENT_SHA256 for k, _ in pairs):
             pairs.append((CONTENT_SHA256, hashlib.sha256(body).hexdigest()))
+        # The length is said behind the signature, not under it, so that a body may be changed and nothing but the body is wrong.
+        pairs = [(k, v) for k, v in pairs if k.lower() != "content-length"]
         signed = self.authorise(service, method, target, pairs, body)
         if sealed:
             said = {k.lower(): v for k, v in signed}
             body = sealed(Chain(self.secret, said["x-amz-date"], REGION, said["authorization"].rsplit("=", 1)[1]))
-        data = wire.request(method, spelt if spelt and self.is_palisade else target, signed, body, length=not sealed)
-        answer = wire.exchange(self.port, data, timeout=20)
+        answer = self._exchange(method, spelt if spelt and self.is_palisade else target, signed, body, cut)
         name = dict(pairs).get("X-Amz-Target") or (body[:40].decode() if service != "s3" else "")
         asked = [request for request, _ in self.tap.exchanges()]
         self.tap.clear()
         self.exchanges.append(Exchange(f"{method} {target[:100]} {name}".strip(), answer, asked))
         return answer
 
-    def object(self, method: str, key: str, query: str = "", headers: dict | list | None = None, body: bytes = b"", spelt: str | None = None) -> wire.Message:
+    def _exchange(self, method: str, target: str, headers: list, body: bytes, cut: int | None) -> wire.Message:
+        is_chunked = False
+        if body or method in ("POST", "PUT"):
+            is_chunked = not self.transfer.has_length
+            headers = [*headers, ("Transfer-Encoding", "chunked") if is_chunked else ("Content-Length", str(len(body)))]
+        if self.is_palisade and self.transfer.is_http2:
+            return http2.exchange(self.port, method, target, headers, body[:cut], whole=cut is None)
+        head = wire.request(method, target, headers, length=False)
+        return wire.exchange(self.port, head + (wire.chunked(body) if is_chunked else body)[:cut], timeout=20, whole=cut is None)
+
+    def object(self, method: str, key: str, query: str = "", headers: dict | list | None = None, body: bytes = b"", spelt: str | None = None,
+               **more) -> wire.Message:
         """An operation on an object; `spelt` is the path below the bucket."""
-        return self._s3(method, "/" + quote(self.prefix + key, safe="/~"), query, headers, body, spelt)
+        return self._s3(method, "/" + quote(self.prefix + key, safe="/~"), query, headers, body, spelt, **more)
 
     def on_bucket(self, method: str, query: str = "", headers: dict | list | None = None, body: bytes = b"", spelt: str | None = None) -> wire.Message:
         """An operation on the bucket; `spelt` is the query."""
         return self._s3(method, "/", query, headers, body, spelt and f"/?{spelt}")
 
-    def _s3(self, method, path, query, headers, body, spelt) -> wire.Message:
+    def _s3(self, method, path, query, headers, body, spelt, **more) -> wire.Message:
         target = path + (f"?{query}" if query else "")
         if self.is_virtual:
-            return self.send(method, target, headers, body, host=f"{self.bucket}.s3.{REGION}.amazonaws.com", spelt=spelt)
-        return self.send(method, f"/{self.bucket}{target}", headers, body, spelt=spelt and f"/{self.bucket}{spelt}")
+            return self.send(method, target, headers, body, host=f"{self.bucket}.s3.{REGION}.amazonaws.com", spelt=spelt, **more)
+        return self.send(method, f"/{self.bucket}{target}", headers, body, spelt=spelt and f"/{self.bucket}{spelt}", **more)
 
     def json(self, service: str, target: str, parameters: dict, version: str = "1.0") -> dict:
         """A call in AWS's JSON protocols, and what its answer says."""
@@ -165,30 +190,40 @@ class Mirror:
     # Puts the backend into the state that every case begins with.
     clear: Callable[[], None] = lambda: None
 
-    def direct(self) -> Side:
+    def direct(self, transfer: Transfer = Transfer()) -> Side:
+        return self._signed(self.tap.port, self.session, is_palisade=False, transfer=transfer)
+
+    def vended(self, transfer: Transfer = Transfer()) -> Side:
+        """Through Palisade with keys that it vended, under which it checks every signature."""
+        asked = wire.request("GET", "/_palisade/credentials", {"Host": f"127.0.0.1:{self.egress}", "Authorization": f"Bearer {self.proof()}"})
+        made = json.loads(wire.exchange(self.egress, asked).body)
+        session = Session(Key(made["AccessKeyId"], made["SecretAccessKey"]), made["Token"])
+        return self._signed(self.egress, session, is_palisade=True, transfer=transfer)
+
+    def _signed(self, port: int, session: Session, **more) -> Side:
         def authorise(service, method, target, headers, body):
-            return self.session.sign(service, method, f"http://127.0.0.1:{self.tap.port}{target}", headers, body)
+            return session.sign(service, method, f"http://127.0.0.1:{port}{target}", headers, body)
 
-        return Side(self.tap.port, self.tap, self.session.key.secret_access_key, authorise, self.bucket, self.prefix)
+        return Side(port, self.tap, session.key.secret_access_key, authorise, self.bucket, self.prefix, **more)
 
-    def through(self, is_virtual: bool = False) -> Side:
+    def through(self, is_virtual: bool = False, transfer: Transfer = Transfer()) -> Side:
         def authorise(service, _method, _target, headers, _body):
             made = placeholder(self.tenant, self.proof(), service, dict(headers))
             return [*headers, *((name, made[name]) for name in ("Authorization", "x-amz-date", "x-amz-security-token"))]
 
-        return Side(self.egress, self.tap, "unused", authorise, self.bucket, self.prefix, is_palisade=True, is_virtual=is_virtual)
+        return Side(self.egress, self.tap, "unused", authorise, self.bucket, self.prefix, is_palisade=True, is_virtual=is_virtual, transfer=transfer)
 
     def play(self, case: Callable[[Side], object], side: Side) -> Side:
         self.clear()
         case(side)
         return side
 
-    def compare(self, case: Callable[[Side], object], statuses: str, is_virtual: bool = False):
+    def compare(self, case: Callable[[Side], object], statuses: str, is_virtual: bool = False, transfer: Transfer = Transfer()):
         """Plays a case on both sides. `statuses` are what has to come back, so that two failures are not taken for agreement."""
-        direct = self.play(case, self.direct())
+        direct = self.play(case, self.direct(transfer))
         got = [exchange.answer.status for exchange in direct.exchanges]
         assert got == [int(status) for status in statuses.split()], f"the backend itself answers otherwise: {got}"
-        found = differences(direct, self.play(case, self.through(is_virtual)))
+        found = differences(direct, self.play(case, self.through(is_virtual, transfer)))
         assert not found, "\n".join(found[:4])
 
 
@@ -240,7 +275,13 @@ def question(message: wire.Message, side: Side) -> Parts:
     # Where a method has no use for a body, none and one of no bytes are the same (RFC 9110, section 8.6).
     if message.method in ("GET", "HEAD", "DELETE"):
         headers = [pair for pair in headers if pair != ("content-length", "0")]
-    return renamed(message.start.encode(), side).decode(), sorted(headers), renamed(message.body, side)
+    body = message.body
+    # Signed chunks are signed anew, in sizes of Palisade's own.
+    if (message.header(CONTENT_SHA256) or "").startswith("STREAMING-AWS4-HMAC-SHA256-PAYLOAD"):
+        headers = [(k, v) for k, v in headers if k != "content-length"]
+        data, trailers = unframed(body)
+        body = data + b"\n".join(trailers)
+    return renamed(message.start.encode(), side).decode(), sorted(headers), renamed(body, side)
 
 
 def renamed(data: bytes, side: Side) -> bytes:

@@ -74,6 +74,17 @@ def framed(size: int, chain: Chain | None, trailer: str | None) -> Iterator[byte
     yield b"\r\n"
 
 
+def unframed(body: bytes) -> tuple[bytes, list[bytes]]:
+    """What aws-chunked frames: the data, and the lines of the trailers but for their signature."""
+    data = b""
+    while True:
+        line, _, body = body.partition(b"\r\n")
+        size = int(line.partition(b";")[0], 16)
+        if not size:
+            return data, [line for line in body.split(b"\r\n") if line and not line.startswith(b"x-amz-trailer-signature:")]
+        data, body = data + body[:size], body[size + 2 :]
+
+
 @dataclass(frozen=True)
 class Mode:
     """A payload mode: what `x-amz-content-sha256` says, and how the body is framed."""
@@ -100,13 +111,11 @@ class Mode:
         return framed(size, chain if self.is_signed else None, checksum(size) if self.has_trailer else None)
 
 
-# What Palisade takes; then what it is to take besides.
 MODES: dict[str, Mode] = {
     "hash": Mode(""),
     "unsigned": Mode("UNSIGNED-PAYLOAD"),
     "unsigned chunks, trailer": Mode("STREAMING-UNSIGNED-PAYLOAD-TRAILER", is_framed=True, has_trailer=True),
-}
-SIGNED_MODES: dict[str, Mode] = {
     "signed chunks": Mode("STREAMING-AWS4-HMAC-SHA256-PAYLOAD", is_framed=True, is_signed=True),
     "signed chunks, trailer": Mode("STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER", is_framed=True, is_signed=True, has_trailer=True),
 }
+SIGNED_MODES = {name: mode for name, mode in MODES.items() if mode.is_signed}

@@ -1,34 +1,39 @@
-"""Takes TLS off: what stands in front of an egress where an application speaks https to it."""
+"""A relay of TLS that looks inside: it ends a client's TLS and begins its own, so that tests see what is encrypted on both sides."""
 
 import asyncio
 import contextlib
 import ssl
 import threading
-from pathlib import Path
+from collections.abc import Callable
+
+from .pki import Authority
+from .tap import Watch
 
 
-class Terminator:
-    """Relays TLS on 127.0.0.1:`port` to clear text on 127.0.0.1:`target`."""
+class TlsTap:
+    """Relays TLS on 127.0.0.1:`port` to TLS on 127.0.0.1:`target`, by HTTP/1.1. `watch` is that of `Tap`."""
 
-    def __init__(self, target: int, certificate: Path, key: Path):
-        self.target = target
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(certificate, key)
+    def __init__(self, target: int, authority: Authority, watch: Callable[[], tuple[Watch, Watch]]):
+        self.target, self.watch, self.client = target, watch, authority.client()
+        server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        server.load_cert_chain(authority.certificate, authority.key)
         self.writers: list[asyncio.StreamWriter] = []
         self.loop = asyncio.new_event_loop()
         threading.Thread(target=self.loop.run_forever, daemon=True).start()
-        self.server = asyncio.run_coroutine_threadsafe(asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self.context), self.loop).result(5)
+        self.server = asyncio.run_coroutine_threadsafe(asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=server), self.loop).result(5)
         self.port = self.server.sockets[0].getsockname()[1]
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter):
-        inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", self.target)
+        inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", self.target, ssl=self.client, server_hostname="localhost")
         self.writers += [writer, inner_writer]
-        await asyncio.gather(self._relay(reader, inner_writer), self._relay(inner_reader, writer))
+        sent, received = self.watch()
+        await asyncio.gather(self._relay(reader, inner_writer, sent), self._relay(inner_reader, writer, received))
 
     @staticmethod
-    async def _relay(source: asyncio.StreamReader, sink: asyncio.StreamWriter):
+    async def _relay(source: asyncio.StreamReader, sink: asyncio.StreamWriter, look: Watch):
         with contextlib.suppress(OSError, ssl.SSLError):
             while data := await source.read(65_536):
+                look(data)
                 sink.write(data)
                 await sink.drain()
         with contextlib.suppress(OSError, ssl.SSLError):
