@@ -1,6 +1,7 @@
 """Where the clients are let loose: an egress in front of each backend, a tap between, and one table for the whole run."""
 
 import contextlib
+import inspect
 import os
 import shutil
 from pathlib import Path
@@ -17,6 +18,7 @@ from .ledger import Ledger
 from .observe import Hello, Issued, Leaks, Requests
 from .place import Line, Place
 from .s3 import JavaScript
+from .s3.python import AwsProcess
 
 
 def why_no_javascript() -> str | None:
@@ -65,15 +67,15 @@ def sandbox_sts(sandbox):
 
 
 @pytest.fixture(scope="session")
-def tls(authority) -> dict:
+def with_tls(authority) -> dict:
     """Of an egress whose clients speak https."""
     return {"tls": {"certificate": str(authority.certificate), "private_key": str(authority.key)}}
 
 
 @pytest.fixture(scope="session")
-def secure_sidecar(start, setting, authority, application, pool, sts, pooled_services, tls):
+def secure_sidecar(start, setting, authority, application, pool, sts, pooled_services, with_tls):
     """The sidecar of the other tests, with an egress of https."""
-    return start("secure-sidecar", setting.ingress(authority.certificate, authority.key, application.port), setting.egress(pooled_services, **tls),
+    return start("secure-sidecar", setting.ingress(authority.certificate, authority.key, application.port), setting.egress(pooled_services, **with_tls),
                  setting.identity(), setting.pooled(pool, sts.port))
 
 
@@ -91,8 +93,8 @@ def sandboxed(start_sandboxed):
 
 
 @pytest.fixture(scope="session")
-def secure_sandboxed(start_sandboxed, tls):
-    return start_sandboxed("secure-sandboxed", **tls)
+def secure_sandboxed(start_sandboxed, with_tls):
+    return start_sandboxed("secure-sandboxed", **with_tls)
 
 
 @pytest.fixture(scope="session")
@@ -203,6 +205,18 @@ def tool(compat_python):
         return found
 
     return find
+
+
+@pytest.fixture(scope="session")
+def aws_cli(tmp_path_factory) -> AwsProcess:
+    with contextlib.closing(AwsProcess(tmp_path_factory.mktemp("aws"))) as process:
+        yield process
+
+
+@pytest.fixture
+def wanted(request):
+    """The fixtures that a kind of client is started with, by the names of its parameters."""
+    return lambda kind: {name: request.getfixturevalue(name) for name in list(inspect.signature(kind.start).parameters)[1:]}
 
 
 @pytest.fixture(scope="session")

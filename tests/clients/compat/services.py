@@ -4,16 +4,15 @@ import base64
 import contextlib
 import itertools
 import json
-import sys
-from pathlib import Path
 
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from harness.clients import client
 
-from .s3.base import Client, Executable, Failed
+from .s3.base import Client, Failed
 from .s3.drivers import JavaScript
+from .s3.python import AwsExecutable
 
 
 class Boto3(Client):
@@ -32,16 +31,15 @@ class Boto3(Client):
         return value if isinstance(value, bytes) else value.read()
 
 
-class AwsCli(Executable):
+class AwsCli(AwsExecutable):
     """The endpoint goes in as an option: version 1 has a host of its own for SQS, which wins over AWS_ENDPOINT_URL."""
 
-    name = "AWS CLI"
-
-    def start(self):
+    def start(self, aws_cli):
+        super().start(aws_cli)
         self.files = (self.directory / f"blob-{n}" for n in itertools.count())
 
     def program(self) -> list[str]:
-        return [str(Path(sys.executable).parent / "aws"), "--endpoint-url", self.line.endpoint]
+        return ["--endpoint-url", self.line.endpoint]
 
     def option(self, value) -> str:
         if isinstance(value, bytes):
@@ -68,7 +66,6 @@ class JavaScriptServices(JavaScript):
 
     def start(self, sdk_js):
         super().start(sdk_js)
-        self.sdk_js = sdk_js
         self.send = self.call
         self.call = self.of_service
 

@@ -15,11 +15,11 @@ ROWS = 40_000
 
 
 @pytest.fixture
-def run(connect, place, ledger, tmp_path):
+def run(wanted, connect, place, ledger, tmp_path):
     """Makes a client and enters what is done with it into the table."""
     @contextlib.contextmanager
-    def use(kind, what: str, **wanted):
-        client = kind(connect(place), tmp_path, **wanted)
+    def use(kind, what: str):
+        client = kind(connect(place), tmp_path, **wanted(kind))
         with contextlib.closing(client), ledger.entry(S3, kind.name, what, place.name) as row:
             yield client
             row.seen |= client.line.requests.payloads()
@@ -86,8 +86,8 @@ def test_the_cli_synchronises(run, folder, tmp_path):
         assert not client.list("acme/cli-sync/")
 
 
-def test_rclone_synchronises(run, folder, tmp_path, tool):
-    with run(s3.Rclone, "sync both ways, check, server-side copy, purge", tool=tool) as client:
+def test_rclone_synchronises(run, folder, tmp_path):
+    with run(s3.Rclone, "sync both ways, check, server-side copy, purge") as client:
         client.run("sync", folder, client.remote("acme/rclone-sync"))
         client.run("check", "--download", folder, client.remote("acme/rclone-sync"))
         client.run("copy", client.remote("acme/rclone-sync"), client.remote("acme/rclone-copy"))
@@ -98,8 +98,8 @@ def test_rclone_synchronises(run, folder, tmp_path, tool):
             assert not client.list(f"acme/rclone-{name}/")
 
 
-def test_s3cmd_synchronises(run, folder, tmp_path, tool):
-    with run(s3.S3cmd, "sync both ways, recursive removal", tool=tool) as client:
+def test_s3cmd_synchronises(run, folder, tmp_path):
+    with run(s3.S3cmd, "sync both ways, recursive removal") as client:
         client.run("sync", f"{folder}/", f"{client.uri}/acme/s3cmd-sync/")
         client.run("sync", f"{client.uri}/acme/s3cmd-sync/", f"{tmp_path / 'back'}/")
         assert contents(tmp_path / "back") == contents(folder)
@@ -107,8 +107,8 @@ def test_s3cmd_synchronises(run, folder, tmp_path, tool):
         assert not client.list("acme/s3cmd-sync/")
 
 
-def test_s5cmd_synchronises(run, folder, tmp_path, tool):
-    with run(s3.S5cmd, "sync both ways, removal by wildcard", tool=tool) as client:
+def test_s5cmd_synchronises(run, folder, tmp_path):
+    with run(s3.S5cmd, "sync both ways, removal by wildcard") as client:
         client.run("sync", f"{folder}/", f"{client.uri}/acme/s5cmd-sync/")
         client.run("sync", f"{client.uri}/acme/s5cmd-sync/*", f"{tmp_path / 'back'}/")
         assert contents(tmp_path / "back") == contents(folder)
@@ -117,9 +117,9 @@ def test_s5cmd_synchronises(run, folder, tmp_path, tool):
 
 
 @pytest.mark.parametrize("kind", [s3.PyArrow, s3.DuckDb], ids=lambda kind: kind.name)
-def test_tables(run, place, compat_python, kind):
+def test_tables(run, place, kind):
     """Half of the rows, and of these one column: what is read are ranges of files."""
-    with run(kind, "Parquet files by partition, read in ranges", compat_python=compat_python) as client:
+    with run(kind, "Parquet files by partition, read in ranges") as client:
         prefix = f"acme/tables-{kind.__name__.lower()}"
         assert client.call("table", prefix=prefix, rows=ROWS) == [ROWS // 2, sum(range(1, ROWS, 2))]
         ranges = [headers["range"] for method, _, headers in client.line.requests.seen if method == "GET" and "range" in headers]
@@ -129,8 +129,8 @@ def test_tables(run, place, compat_python, kind):
             other.delete_object(Bucket=place.bucket, Key=found["Key"])
 
 
-def test_javascript_streams(run, place, tmp_path, sdk_js):
-    with run(s3.JavaScript, "put of a stream", sdk_js=sdk_js) as client:
+def test_javascript_streams(run, place, tmp_path):
+    with run(s3.JavaScript, "put of a stream") as client:
         source, back = tmp_path / "source", tmp_path / "back"
         source.write_bytes(DATA)
         client.call("stream", source=str(source), key="acme/js-stream")

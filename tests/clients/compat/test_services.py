@@ -14,11 +14,10 @@ DENIED = "AccessDenied"
 
 
 @pytest.fixture(params=services.ALL, ids=lambda kind: kind.name)
-def make(request, connect, tmp_path):
+def make(request, wanted, connect, tmp_path):
     kind = request.param
-    wanted = {"sdk_js": request.getfixturevalue("sdk_js")} if kind.name.endswith("JavaScript") else {}
     with contextlib.ExitStack() as stack:
-        yield lambda place: stack.enter_context(contextlib.closing(kind(connect(place), tmp_path, **wanted)))
+        yield lambda place: stack.enter_context(contextlib.closing(kind(connect(place), tmp_path, **wanted(kind))))
 
 
 @pytest.fixture
@@ -90,12 +89,12 @@ def test_a_function(on_moto, ledger):
         assert answer["StatusCode"] == 200 and on_moto.blob(answer["Payload"]) == b'{"a": [1, "\xc3\xbc"]}'
 
 
-def test_no_function_without_permission(on_moto, ledger):
+def test_no_function_without_permission(on_moto, wanted, ledger):
     """globex's role has no Lambda action."""
     with ledger.entry(REFUSED, on_moto.name, "Lambda: Invoke by a tenant whose role does not allow it", "moto") as row:
         line = on_moto.line
         line.tenant = "globex"
-        other = type(on_moto)(line, on_moto.directory, **({"sdk_js": on_moto.sdk_js} if hasattr(on_moto, "sdk_js") else {}))
+        other = type(on_moto)(line, on_moto.directory, **wanted(type(on_moto)))
         with contextlib.closing(other), pytest.raises(Failed, match=DENIED):
             other.call("lambda", "Invoke", FunctionName="acme-report", Payload=b"{}")
         row.seen.add(f"`{DENIED}`")

@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 import h2.config
 import h2.connection
+import h2.errors
 import h2.events
 import h2.settings
 
@@ -43,7 +44,7 @@ class Exchange:
             self.connection.send_data(1, piece, end_stream=whole and not body)
             self.flush()
         if not whole and not self.over:
-            self.connection.reset_stream(1)
+            self.connection.reset_stream(1, h2.errors.ErrorCodes.CANCEL)
             self.flush()
             self.over = True
 

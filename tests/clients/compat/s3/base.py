@@ -68,9 +68,12 @@ class Executable(Client):
     def environment(self) -> dict:
         return self.line.environment(HOME=str(self.directory))
 
+    def execute(self, arguments: list[str], environment: dict) -> subprocess.CompletedProcess:
+        return subprocess.run([*self.program(), *arguments], env=environment, capture_output=True, text=True, timeout=90, stdin=subprocess.DEVNULL,
+                              cwd=self.directory)
+
     def run(self, *arguments, **more: str) -> str:
-        done = subprocess.run([*self.program(), *map(str, arguments)], env=self.environment() | more, capture_output=True, text=True, timeout=90,
-                              stdin=subprocess.DEVNULL, cwd=self.directory)
+        done = self.execute([*map(str, arguments)], self.environment() | more)
         if done.returncode:
             raise Failed(redact(done.stderr + done.stdout))
         return done.stdout

@@ -1,5 +1,7 @@
 """boto3 and the AWS CLI."""
 
+import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from botocore.exceptions import ClientError
 from harness.clients import client
 
 from .base import ONE_KEY, PART, Client, Executable, Failed
+from .drivers import DRIVERS
 
 TRANSFER = TransferConfig(multipart_threshold=PART, multipart_chunksize=PART, max_concurrency=3)
 
@@ -50,20 +53,51 @@ class Boto3(Client):
         self.call(self.s3.delete_object, Bucket=self.line.bucket, Key=key)
 
 
-class AwsCli(Executable):
+class AwsProcess:
+    """A process that has loaded the AWS CLI and runs each command in a fork: loading takes as long as the command itself."""
+
+    def __init__(self, directory: Path):
+        self.directory = directory
+        self.process = subprocess.Popen([sys.executable, str(DRIVERS / "cli.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def run(self, arguments: list[str], environment: dict, directory: Path) -> subprocess.CompletedProcess:
+        stdout, stderr = self.directory / "aws.stdout", self.directory / "aws.stderr"
+        command = {"arguments": arguments, "environment": environment, "directory": str(directory), "stdout": str(stdout), "stderr": str(stderr)}
+        self.process.stdin.write(json.dumps(command) + "\n")
+        self.process.stdin.flush()
+        code = int(self.process.stdout.readline())
+        return subprocess.CompletedProcess(["aws", *arguments], code, stdout.read_text(), stderr.read_text())
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(10)
+        self.process.stdout.close()
+
+
+class AwsExecutable(Executable):
     name = "AWS CLI"
+
+    def start(self, aws_cli: AwsProcess):
+        self.aws = aws_cli
+
+    def program(self) -> list[str]:
+        return []
+
+    def execute(self, arguments: list[str], environment: dict) -> subprocess.CompletedProcess:
+        return self.aws.run([*self.program(), *arguments], environment, self.directory)
+
+
+class AwsCli(AwsExecutable):
     keys = ONE_KEY
     objects = 1
     # A read asks for the length first, and HEAD has no error body.
     refusals = ("(403)", "(AccessDenied)", "(AccessDenied)")
 
-    def start(self):
+    def start(self, aws_cli):
+        super().start(aws_cli)
         config = self.directory / "aws-config"
         config.write_text(f"[default]\ns3 =\n  multipart_threshold = {PART}\n  multipart_chunksize = {PART}\n")
         self.config = str(config)
-
-    def program(self) -> list[str]:
-        return [str(Path(sys.executable).parent / "aws")]
 
     def environment(self) -> dict:
         return super().environment() | {"AWS_CONFIG_FILE": self.config}
