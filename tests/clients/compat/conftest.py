@@ -169,7 +169,7 @@ def connect(request, leaks, authority):
             line = Line(place, Requests())
 
             def watch():
-                return line.requests.reader(), leaks.reader(place.name, place.issued, place.account)
+                return line.requests.reader(), leaks.reader(f"{place.name}, {line.scheme}", place.issued, place.account)
 
             if not tls:
                 line.port = stack.enter_context(contextlib.closing(Tap(place.egress, watch=watch))).port

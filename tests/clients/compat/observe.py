@@ -2,6 +2,7 @@
 
 import re
 import threading
+from collections import Counter
 from collections.abc import Callable
 from urllib.parse import quote
 
@@ -98,7 +99,7 @@ class Leaks:
     """Everything that reached a client, searched as it passed; `found` has what should not have."""
 
     def __init__(self):
-        self.bytes, self.searched = 0, 0
+        self.bytes, self.searched = Counter(), 0
         self.found: set[str] = set()
         self.lock = threading.Lock()
 
@@ -112,7 +113,7 @@ class Leaks:
             text = tail + data
             hits = [needle for needle in (*secrets, *fixed) if needle in text]
             with self.lock:
-                self.bytes += len(data)
+                self.bytes[where] += len(data)
                 self.searched = max(self.searched, len(secrets))
                 self.found |= {f"{where}: {needle[:6].decode()}... near {near(text, needle)!r}" for needle in hits}
             tail = text[-max((len(s) for s in secrets), default=64) :]

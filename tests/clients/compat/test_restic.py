@@ -13,7 +13,6 @@ from .ledger import REFUSED, S3
 from .s3.base import Executable
 from .test_more import contents
 
-
 PASSWORD = "not a secret"
 
 

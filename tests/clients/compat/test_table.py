@@ -7,7 +7,8 @@ from .observe import Leaks
 
 
 def test_no_byte_that_reached_a_client_held_a_secret(leaks):
-    assert leaks.bytes > 64 << 20, f"only {leaks.bytes} bytes were searched: run the whole folder"
+    least = {"MiniStack, http": 64 << 20, "MiniStack, https": 64 << 20, "sandbox, http": 64 << 20, "sandbox, https": 64 << 20, "moto, http": 4 << 10}
+    assert all(leaks.bytes[where] > number for where, number in least.items()), f"only {leaks.bytes} bytes were searched: run the whole folder"
     assert leaks.searched >= 8, "hardly anything was issued, so hardly anything was looked for"
     assert not leaks.found, "\n".join(sorted(leaks.found))
 
