@@ -8,6 +8,7 @@ mod expect;
 mod host;
 mod panic;
 pub mod rules;
+mod whole;
 
 use std::{
     convert::Infallible,
@@ -99,7 +100,7 @@ where
         };
         match verdict {
             Ok(()) => {
-                let (body, asked) = expect::watch(&parts, idle::within(body, self.idle));
+                let (body, asked) = expect::watch(&parts, idle::within(whole::or_none(parts.version, body), self.idle));
                 let answering = self.inner.call(Request::from_parts(parts, body));
                 let Some(asked) = asked else { return Box::pin(answering) };
                 Box::pin(answering.map_ok(move |mut response| {

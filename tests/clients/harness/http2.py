@@ -1,6 +1,7 @@
 """HTTP/2 by prior knowledge, one request a connection: what a client library would refuse to send goes out as it is."""
 
 import socket
+import time
 from http import HTTPStatus
 
 import h2.config
@@ -44,7 +45,9 @@ class Exchange:
             self.connection.send_data(1, piece, end_stream=whole and not body)
             self.flush()
         if not whole and not self.over:
-            self.connection.reset_stream(1, h2.errors.ErrorCodes.CANCEL)
+            # Of all codes the one that could pass for an end, and only once what was sent has been read.
+            time.sleep(0.05)
+            self.connection.reset_stream(1, h2.errors.ErrorCodes.NO_ERROR)
             self.flush()
             self.over = True
 
