@@ -22,6 +22,7 @@ pub mod drain;
 pub mod edge;
 mod head;
 pub mod idle;
+mod protocols;
 mod socket;
 pub mod tls;
 pub mod tunnel;

@@ -14,12 +14,12 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use tokio::sync::watch;
 
-use crate::body::{Body, BoxError};
+use crate::body::Body;
 
 /// The state of one connection.
 #[derive(Debug)]
 pub(super) struct Activity {
-    /// Requests between their head and their response's last byte, and writes that wait for the peer.
+    /// Requests between their head and the last byte of their response and their body, and writes that wait for the peer.
     in_flight: watch::Sender<usize>,
     /// Requests so far.
     begun: AtomicU64,
@@ -28,13 +28,16 @@ pub(super) struct Activity {
     head_limit: usize,
     /// No longer HTTP.
     upgraded: AtomicBool,
+    /// hyper may end, but not the socket.
+    kept_open: AtomicBool,
 }
 
 impl Activity {
     /// A connection on which nothing has happened; keeps at most `head_limit` bytes of a head.
     pub(super) fn new(head_limit: usize) -> Arc<Self> {
         let (in_flight, _) = watch::channel(0);
-        Arc::new(Self { in_flight, begun: AtomicU64::new(0), head: Mutex::default(), head_limit, upgraded: AtomicBool::new(false) })
+        let (upgraded, kept_open) = (AtomicBool::new(false), AtomicBool::new(false));
+        Arc::new(Self { in_flight, begun: AtomicU64::new(0), head: Mutex::default(), head_limit, upgraded, kept_open })
     }
 
     /// Counts a request until the guard is dropped.
@@ -102,6 +105,30 @@ impl Activity {
         self.upgraded.load(Ordering::SeqCst)
     }
 
+    /// From here on, until told otherwise, a shutdown does not reach the socket.
+    pub(super) fn keep_open(&self, kept: bool) {
+        self.kept_open.store(kept, Ordering::SeqCst);
+    }
+
+    /// What was last said to [`Activity::keep_open`].
+    pub(super) fn is_kept_open(&self) -> bool {
+        self.kept_open.load(Ordering::SeqCst)
+    }
+
+    /// As [`Activity::idle_for`], and no head has begun since.
+    pub(super) async fn quiet_for(&self, limit: Duration) {
+        loop {
+            self.idle_for(limit).await;
+            // Before the look, and for any change: a request can begin and be over unseen.
+            let mut in_flight = self.in_flight.subscribe();
+            if self.lock_head().is_empty() {
+                return;
+            }
+            // The head has a deadline of its own. Fails only when the sender is gone, and `self` holds it.
+            let _ = in_flight.changed().await;
+        }
+    }
+
     /// Returns when nothing has been in progress for `limit` without a break.
     pub(super) async fn idle_for(&self, limit: Duration) {
         let mut in_flight = self.in_flight.subscribe();
@@ -125,25 +152,34 @@ impl Drop for InFlight {
     }
 }
 
-/// A response body that keeps its request in progress until it is sent or dropped.
+/// A body that keeps its connection in use until it is done with. A request's is tracked too: it may outlast its response, and
+/// what comes in until then is no next head.
 #[derive(Debug)]
-pub(super) struct Tracked {
-    body: Body,
-    _in_flight: InFlight,
+pub(super) struct Tracked<B = Body> {
+    body: B,
+    _in_flight: Option<InFlight>,
 }
 
 impl Tracked {
-    /// Ties `body` to its request.
-    pub(super) fn new(body: Body, in_flight: InFlight) -> Self {
+    /// Ties a response's body to its request.
+    pub(super) fn response(body: Body, in_flight: InFlight) -> Self {
+        Self { body, _in_flight: Some(in_flight) }
+    }
+}
+
+impl<B: http_body::Body> Tracked<B> {
+    /// Counts a request's body. One that is all there already, or none, is not looked after.
+    pub(super) fn request(body: B, activity: &Arc<Activity>) -> Self {
+        let in_flight = (!body.is_end_stream()).then(|| activity.hold());
         Self { body, _in_flight: in_flight }
     }
 }
 
-impl http_body::Body for Tracked {
+impl<B: http_body::Body<Data = Bytes> + Unpin> http_body::Body for Tracked<B> {
     type Data = Bytes;
-    type Error = BoxError;
+    type Error = B::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         Pin::new(&mut self.body).poll_frame(cx)
     }
 

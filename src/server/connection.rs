@@ -1,16 +1,29 @@
 //! One connection, from the accepted socket to its end.
+//!
+//! Most connections are idle most of the time, and hyper holds two buffers of 8 KiB for each, idle or not. So it gets a
+//! connection only for as long as there is something to do: the first bytes are waited for without it, and an HTTP/1
+//! connection on which nothing has happened for a moment ([`PARK_AFTER`]) is *parked*, that is, taken back from hyper until
+//! the next byte comes. That byte's request pays with a new hyper connection (a few allocations) and one more read; a
+//! connection in steady use is never parked and pays nothing. HTTP/2 connections and upgraded ones are not parked.
+//!
+//! Nothing may be under way then, in either direction: bytes of a body that are taken for a request would be one that nobody
+//! has checked. [`Activity`] counts requests until the last byte of response and body, and hyper has the last word: it is told
+//! to shut down gracefully, which an idle connection does at once, while the [`Wire`] keeps the socket open. What it had read
+//! of a next head goes back to the wire.
 
-use std::{convert::Infallible, error::Error, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, error::Error, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
-use http::StatusCode;
-use hyper::service::service_fn;
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::conn::auto,
+use futures_util::FutureExt;
+use http::{Request, Response, StatusCode};
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::{Service, service_fn},
 };
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use prometheus::IntGauge;
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     sync::{OwnedSemaphorePermit, watch},
 };
@@ -20,9 +33,9 @@ use tower::ServiceExt;
 use super::{
     Drain, Handler, ReloadingTls,
     activity::{Activity, Tracked},
-    edge,
+    edge, protocols,
     socket::Socket,
-    wire::{HeadOverdue, Wire, WireLimits},
+    wire::{HeadOverdue, Protocol, Wire, WireLimits},
 };
 use crate::{
     causes::{chain, find},
@@ -31,17 +44,9 @@ use crate::{
     telemetry::{Metrics, TenantLabel, metrics::Listener},
 };
 
-/// How far hyper's caps lie above ours, so that ours answer, with a reason and a log line.
-const HEADROOM_BYTES: usize = 64 * 1024;
-/// The same for the number of header lines.
-const HEADROOM_LINES: usize = 64;
-/// Requests at once on one HTTP/2 connection; a common value, and enough for an SDK's pool.
-const MAX_STREAMS: u32 = 128;
-/// Response bytes held for one HTTP/2 stream whose client is slow.
-const MAX_STREAM_BUFFER: usize = 128 * 1024;
-/// HTTP/2 pings find clients that vanished; the values are those that gRPC servers use.
-const PING_INTERVAL: Duration = Duration::from_secs(20);
-const PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long an HTTP/1 connection has to be idle to be parked. Longer than the pauses of a client that is at work; short enough
+/// that of many connections which come and fall idle few hold hyper's buffers at the same time.
+pub(super) const PARK_AFTER: Duration = Duration::from_millis(250);
 
 /// What all connections of a listener share. Cheap to clone.
 pub(super) struct Connections<H>(Arc<Shared<H>>);
@@ -55,7 +60,15 @@ struct Shared<H> {
     drain: Drain,
     /// Ends when the listener's time is over.
     alive: watch::Receiver<()>,
-    http: auto::Builder<TokioExecutor>,
+    http1: http1::Builder,
+    http2: http2::Builder<TokioExecutor>,
+}
+
+/// What is known of one connection, whoever has it in hand.
+struct Line {
+    peer: SocketAddr,
+    socket: Socket,
+    activity: Arc<Activity>,
 }
 
 /// A place among the permitted connections, and in the gauge, given back on drop.
@@ -95,8 +108,8 @@ impl<H: Handler> Connections<H> {
         drain: Drain,
         alive: watch::Receiver<()>,
     ) -> Self {
-        let http = http(&config);
-        Self(Arc::new(Shared { tls, listener, config, handler, metrics, drain, alive, http }))
+        let (http1, http2) = (protocols::http1(&config), protocols::http2(&config));
+        Self(Arc::new(Shared { tls, listener, config, handler, metrics, drain, alive, http1, http2 }))
     }
 
     /// The gauge of open connections.
@@ -117,64 +130,161 @@ impl<H: Handler> Connections<H> {
     async fn handshake_and_serve(&self, stream: TcpStream, peer: SocketAddr, admission: Admission) {
         let socket = Socket::new(stream);
         let Some(tls) = &self.0.tls else {
-            return self.serve(socket.clone(), &socket, peer, admission).await;
+            return self.serve(socket.clone(), socket, peer, admission).await;
         };
-        let handshake = TlsAcceptor::from(tls.server_config()).accept(socket.clone());
+        // In boxes, because a task is as large as the largest of its states, and stays so.
+        let handshake = Box::pin(TlsAcceptor::from(tls.server_config()).accept(socket.clone()));
         match tokio::time::timeout(self.0.config.handshake_timeout, handshake).await {
-            Ok(Ok(stream)) => self.serve(stream, &socket, peer, admission).await,
+            Ok(Ok(stream)) => Box::pin(self.serve(stream, socket, peer, admission)).await,
             Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
             Err(_) => tracing::debug!(%peer, "TLS handshake did not end in time"),
         }
     }
 
-    async fn serve<T>(&self, stream: T, socket: &Socket, peer: SocketAddr, admission: Admission)
+    /// Waits for something to do, has hyper do it, and waits again.
+    async fn serve<T>(&self, stream: T, socket: Socket, peer: SocketAddr, admission: Admission)
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let shared = &*self.0;
-        let activity = Activity::new(shared.config.header_bytes + shared.config.uri_bytes);
-        let limits = WireLimits { head: shared.config.header_timeout, write: shared.config.idle_timeout };
-        let wire = Wire::new(stream, activity.clone(), limits, admission);
+        let config = &self.0.config;
+        let activity = Activity::new(config.header_bytes + config.uri_bytes);
+        let limits = WireLimits { head: config.header_timeout, write: config.idle_timeout };
+        let mut wire = Wire::new(stream, activity.clone(), limits, admission);
+        let line = Line { peer, socket, activity };
+        let mut patience = config.idle_timeout;
+        loop {
+            let spoken = tokio::select! {
+                // A request that is there is served, even if the drain began with it.
+                biased;
+                spoken = wire.wake() => spoken,
+                () = self.0.drain.started() => Ok(None),
+                () = tokio::time::sleep(patience) => Ok(None),
+            };
+            match spoken {
+                Ok(Some(Protocol::Http1)) => match Box::pin(self.http1(wire, &line)).await {
+                    Some(parked) => wire = parked,
+                    None => return,
+                },
+                Ok(Some(Protocol::Http2)) => return Box::pin(self.http2(wire, &line)).await,
+                Ok(None) => {
+                    // Nobody is left to hear of a failure.
+                    let _ = wire.shutdown().await;
+                    return;
+                }
+                Err(error) => return self.broke_off(peer, &error),
+            }
+            patience = config.idle_timeout.saturating_sub(PARK_AFTER);
+        }
+    }
 
-        let stack = edge::stack(shared.handler.clone(), shared.listener, &shared.config, peer, activity.clone());
-        let service = service_fn(|request| {
+    /// Serves until the connection has ended, or is idle and can be parked.
+    async fn http1<T>(&self, wire: Wire<T>, line: &Line) -> Option<Wire<T>>
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let mut connection = self.0.http1.serve_connection(TokioIo::new(wire), self.service(line)).with_upgrades();
+        let result = tokio::select! {
+            // What has been read is acted upon before anything is ended.
+            biased;
+            result = &mut connection => Some(result),
+            () = self.0.drain.started() => None,
+            () = line.activity.quiet_for(PARK_AFTER.min(self.0.config.idle_timeout)) => {
+                line.activity.keep_open(true);
+                Pin::new(&mut connection).graceful_shutdown();
+                let at_once = (&mut connection).now_or_never();
+                line.activity.keep_open(false);
+                if let Some(Ok(())) = at_once {
+                    let parts = connection.into_parts()?;
+                    let mut wire = parts.io.into_inner();
+                    wire.give_back(parts.read_buf);
+                    return Some(wire);
+                }
+                at_once
+            }
+            () = line.socket.peer_left(&line.activity) => {
+                tracing::debug!(peer = %line.peer, "the client went while its requests were in progress");
+                return None;
+            }
+        };
+        let result = match result {
+            Some(result) => result,
+            None => {
+                Pin::new(&mut connection).graceful_shutdown();
+                self.finish(connection, line).await
+            }
+        };
+        if let Err(error) = result {
+            self.broke_off(line.peer, &error);
+        }
+        None
+    }
+
+    /// Serves until the connection has ended.
+    async fn http2<T>(&self, wire: Wire<T>, line: &Line)
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let mut connection = self.0.http2.serve_connection(TokioIo::new(wire), self.service(line));
+        let result = tokio::select! {
+            biased;
+            result = &mut connection => Some(result),
+            () = self.0.drain.started() => None,
+            () = line.activity.idle_for(self.0.config.idle_timeout) => None,
+            () = line.socket.peer_left(&line.activity) => {
+                return tracing::debug!(peer = %line.peer, "the client went while its requests were in progress");
+            }
+        };
+        let result = match result {
+            Some(result) => result,
+            None => {
+                Pin::new(&mut connection).graceful_shutdown();
+                self.finish(connection, line).await
+            }
+        };
+        if let Err(error) = result {
+            self.broke_off(line.peer, &error);
+        }
+    }
+
+    /// Waits for the end of a connection that takes nothing new.
+    async fn finish(&self, connection: impl Future<Output = hyper::Result<()>>, line: &Line) -> hyper::Result<()> {
+        tokio::select! {
+            result = connection => result,
+            // Nothing in progress, and yet it does not end: half a message, or an HTTP/2 client that ignores GOAWAY.
+            () = line.activity.idle_for(self.0.config.header_timeout) => Ok(()),
+            () = line.socket.peer_left(&line.activity) => Ok(()),
+        }
+    }
+
+    /// The edge, as hyper calls it.
+    fn service(
+        &self,
+        line: &Line,
+    ) -> impl Service<Request<Incoming>, Response = Response<Tracked>, Error = Infallible, Future: Send + 'static> + use<H> {
+        let activity = line.activity.clone();
+        let stack = edge::stack(self.0.handler.clone(), self.0.listener, &self.0.config, line.peer, activity.clone());
+        service_fn(move |request: Request<Incoming>| {
             let in_flight = activity.begin();
+            let request = request.map(|body| Tracked::request(body, &activity));
             let (stack, activity) = (stack.clone(), activity.clone());
             async move {
                 let response = stack.oneshot(request).await?;
                 if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                     activity.upgrade();
                 }
-                Ok::<_, Infallible>(response.map(|body| Tracked::new(body, in_flight)))
+                Ok::<_, Infallible>(response.map(|body| Tracked::response(body, in_flight)))
             }
-        });
+        })
+    }
 
-        let mut connection = pin!(shared.http.serve_connection_with_upgrades(TokioIo::new(wire), service));
-        let early = tokio::select! {
-            result = connection.as_mut() => Some(result),
-            () = shared.drain.started() => None,
-            () = activity.idle_for(shared.config.idle_timeout) => None,
-            () = socket.peer_left(&activity) => return tracing::debug!(%peer, "the client went while its requests were in progress"),
-        };
-        let result = match early {
-            Some(result) => result,
-            None => {
-                connection.as_mut().graceful_shutdown();
-                tokio::select! {
-                    result = connection.as_mut() => result,
-                    // Nothing in progress, and yet it does not end: half a head, or an HTTP/2 client that ignores GOAWAY.
-                    () = activity.idle_for(shared.config.header_timeout) => Ok(()),
-                    () = socket.peer_left(&activity) => Ok(()),
-                }
-            }
-        };
-        if let Err(error) = result {
-            tracing::debug!(%peer, error = %chain(&*error), "connection ended");
-            // No handler saw the request, so none counts it or writes it down.
-            if let Some(reason) = reason(&*error) {
-                tracing::info!(%peer, listener = shared.listener.as_str(), reason = reason.as_str(), "request refused while it was read");
-                shared.metrics.refusal(shared.listener, &TenantLabel::NONE, reason);
-            }
+    /// Writes down why a connection ended in the middle of something.
+    fn broke_off(&self, peer: SocketAddr, error: &(dyn Error + Send + Sync + 'static)) {
+        tracing::debug!(%peer, error = %chain(error), "connection ended");
+        // No handler saw the request, so none counts it or writes it down.
+        if let Some(reason) = reason(error) {
+            let listener = self.0.listener;
+            tracing::info!(%peer, listener = listener.as_str(), reason = reason.as_str(), "request refused while it was read");
+            self.0.metrics.refusal(listener, &TenantLabel::NONE, reason);
         }
     }
 }
@@ -189,25 +299,4 @@ fn reason(error: &(dyn Error + Send + Sync + 'static)) -> Option<Reason> {
         return Some(Reason::HeadersTooLarge);
     }
     error.is_parse().then_some(Reason::MalformedRequest)
-}
-
-/// hyper, told our limits.
-fn http(config: &ServerConfig) -> auto::Builder<TokioExecutor> {
-    let head_bytes = config.header_bytes + config.uri_bytes + HEADROOM_BYTES;
-    let mut http = auto::Builder::new(TokioExecutor::new());
-    http.http1()
-        .timer(TokioTimer::new())
-        // Counts from the end of the request before. The real deadline is the wire's; this one is for half a head that came
-        // in the wake of another request, where the wire cannot tell.
-        .header_read_timeout(config.idle_timeout + config.header_timeout)
-        .max_buf_size(head_bytes)
-        .max_headers(config.headers + HEADROOM_LINES);
-    http.http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(MAX_STREAMS)
-        .max_header_list_size(u32::try_from(head_bytes).unwrap_or(u32::MAX))
-        .max_send_buf_size(MAX_STREAM_BUFFER)
-        .keep_alive_interval(PING_INTERVAL)
-        .keep_alive_timeout(PING_TIMEOUT);
-    http
 }

@@ -26,7 +26,11 @@ use tower::{Service, ServiceBuilder, layer::layer_fn, service_fn};
 use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 
 use self::{panic::CatchPanic, rules::Rules};
-use super::{Handler, activity::Activity, head, idle};
+use super::{
+    Handler,
+    activity::{Activity, Tracked},
+    head, idle,
+};
 use crate::{body::Body, config::ServerConfig, reject::Reason, reject::Refusal, telemetry::metrics::Listener};
 
 /// Headers that carry credentials by standard, by AWS's use, or by ours.
@@ -49,7 +53,8 @@ pub(super) fn stack<H: Handler>(
     config: &ServerConfig,
     peer: SocketAddr,
     activity: Arc<Activity>,
-) -> impl Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + 'static {
+) -> impl Service<Request<Tracked<Incoming>>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + 'static + use<H>
+{
     let sensitive: Arc<[HeaderName]> = SENSITIVE.into_iter().chain(handler.sensitive_headers()).collect();
     let (rules, idle) = (Rules::new(listener, config), config.idle_timeout);
     let (guarded, ruled) = (handler.clone(), handler.clone());
@@ -76,7 +81,7 @@ struct Ruled<S, H> {
     idle: Duration,
 }
 
-impl<S, H> Service<Request<Incoming>> for Ruled<S, H>
+impl<S, H> Service<Request<Tracked<Incoming>>> for Ruled<S, H>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
     S::Future: Send + 'static,
@@ -90,7 +95,7 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<Incoming>) -> EdgeFuture {
+    fn call(&mut self, request: Request<Tracked<Incoming>>) -> EdgeFuture {
         let (mut parts, body) = request.into_parts();
         let raw = self.activity.take_head();
         let verdict = if head::contradicts_itself(&raw, &parts.method) {

@@ -3,6 +3,7 @@
 mod lifecycle;
 mod limits;
 mod malformed;
+mod parked;
 mod protocols;
 #[cfg(feature = "sandbox")]
 mod secured;
@@ -59,6 +60,8 @@ struct LabState {
     entered: AtomicUsize,
     /// Requests of `/gate` whose future is gone.
     left: AtomicUsize,
+    /// Times that hyper was given a connection.
+    served: AtomicUsize,
 }
 
 struct OnDrop<'a>(&'a AtomicUsize);
@@ -73,6 +76,10 @@ impl Lab {
     fn entered(&self) -> usize {
         self.0.entered.load(Ordering::SeqCst)
     }
+
+    fn served(&self) -> usize {
+        self.0.served.load(Ordering::SeqCst)
+    }
 }
 
 impl Handler for Lab {
@@ -83,6 +90,11 @@ impl Handler for Lab {
                 let _left = OnDrop(&self.0.left);
                 self.0.gate.notified().await;
                 Response::new(body::full("through"))
+            }
+            // Answers before its body is there, and goes on reading that.
+            "/early" => {
+                tokio::spawn(request.into_body().collect());
+                Response::new(body::full("early"))
             }
             "/panic" => panic!("as told"),
             "/stream" => {
@@ -122,6 +134,12 @@ impl Handler for Lab {
 
     fn refuse(&self, refusal: Refusal, _: &request::Parts, _: SocketAddr) -> Response<Body> {
         reject::problem(&refusal, "request-1")
+    }
+
+    /// Asked for once whenever a connection is handed to hyper.
+    fn sensitive_headers(&self) -> Vec<HeaderName> {
+        self.0.served.fetch_add(1, Ordering::SeqCst);
+        Vec::new()
     }
 }
 

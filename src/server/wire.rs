@@ -5,6 +5,8 @@
 //!   client is owed a 408.
 //! * A peer that does not take what is written to it for `idle_timeout` is cut off.
 //!
+//! Bytes that were read too early, to see what a connection speaks or by hyper before it was parked, are read from here again.
+//!
 //! It also owns the connection's place among the permitted ones, because an upgraded connection outlives its task.
 
 use std::{
@@ -15,8 +17,9 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
     time::{Sleep, sleep},
 };
 
@@ -25,8 +28,8 @@ use super::{
     connection::Admission,
 };
 
-/// The start of the HTTP/2 preface (RFC 9113, section 3.4), which is no HTTP/1 request that is ever accepted.
-const PREFACE: &[u8] = b"PRI ";
+/// The HTTP/2 preface (RFC 9113, section 3.4), which is no HTTP/1 request that is ever accepted.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// What a client gets whose head is overdue: there is no request yet, so no handler can say it.
 const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\n\
     connection: close\r\ncontent-length: 0\r\nx-palisade-reason: request-timeout\r\n\r\n";
@@ -41,7 +44,16 @@ pub(super) struct Wire<T> {
     /// There while the peer takes nothing.
     stall: Option<Stall>,
     http2: Option<bool>,
+    /// Comes before what is read from `io`.
+    unread: Bytes,
     _admission: Admission,
+}
+
+/// What a connection speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Protocol {
+    Http1,
+    Http2,
 }
 
 /// Deadlines of a [`Wire`].
@@ -56,7 +68,17 @@ pub(super) struct WireLimits {
 impl<T> Wire<T> {
     /// Takes over `io`.
     pub(super) fn new(io: T, activity: Arc<Activity>, limits: WireLimits, admission: Admission) -> Self {
-        Self { io, activity, limits, head_deadline: None, stall: None, http2: None, _admission: admission }
+        Self { io, activity, limits, head_deadline: None, stall: None, http2: None, unread: Bytes::new(), _admission: admission }
+    }
+
+    /// Takes back what was read in the wake of a request that is over: the start of a next head, whose time begins now.
+    pub(super) fn give_back(&mut self, read: Bytes) {
+        debug_assert!(self.unread.is_empty(), "hyper reads until nothing is left before it is idle");
+        // An empty `Bytes` may still hold its buffer.
+        if !read.is_empty() {
+            self.note_read(&read);
+            self.unread = read;
+        }
     }
 
     /// Whether incoming bytes may belong to the head of an HTTP/1 request.
@@ -105,6 +127,29 @@ impl<T> Wire<T> {
     }
 }
 
+impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
+    /// Waits, with next to no memory, until there is something to read, and leaves it there. `None` at the end of the stream.
+    pub(super) async fn wake(&mut self) -> io::Result<Option<Protocol>> {
+        if !self.unread.is_empty() {
+            return Ok(Some(Protocol::Http1));
+        }
+        // As much as is needed to tell the protocols apart.
+        let (mut first, mut length) = ([0; PREFACE.len()], 0);
+        loop {
+            match self.read(&mut first[length..]).await? {
+                0 if length == 0 => return Ok(None),
+                0 => break,
+                read => length += read,
+            }
+            if self.http2.is_some() {
+                break;
+            }
+        }
+        self.unread = Bytes::copy_from_slice(&first[..length]);
+        Ok(Some(if self.http2 == Some(true) { Protocol::Http2 } else { Protocol::Http1 }))
+    }
+}
+
 /// A write that waits for the peer.
 struct Stall {
     deadline: Pin<Box<Sleep>>,
@@ -120,7 +165,13 @@ pub(super) struct HeadOverdue;
 impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<T> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        let again = this.unread.split_to(this.unread.len().min(buf.remaining()));
+        buf.put_slice(&again);
+        if !again.is_empty() && buf.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
         let before = buf.filled().len();
+        // In the same call as what is read again: hyper doubles its buffer when it has to read twice.
         if let Poll::Ready(result) = Pin::new(&mut this.io).poll_read(cx, buf) {
             this.note_read(&buf.filled()[before..]);
             // A client that sends a byte now and then is overdue as well.
@@ -128,7 +179,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<T> {
                 return Poll::Ready(result);
             }
         } else if !this.head_is_overdue(cx) {
-            return Poll::Pending;
+            return if again.is_empty() { Poll::Pending } else { Poll::Ready(Ok(())) };
         }
         // Best effort: a peer that does not read either does not deserve another wait.
         if let Poll::Ready(Ok(_)) = Pin::new(&mut this.io).poll_write(cx, TOO_SLOW) {
@@ -163,6 +214,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<T> {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.activity.is_kept_open() {
+            return Poll::Ready(Ok(()));
+        }
         let result = Pin::new(&mut this.io).poll_shutdown(cx);
         this.watch_write(cx, result)
     }

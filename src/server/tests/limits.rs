@@ -42,6 +42,7 @@ async fn half_a_head_behind_a_pipelined_request_does_not_last_either() {
     stream.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\nGET / HT").await.unwrap();
     let answer = rest(&mut stream).await;
     assert_eq!(answer.matches("HTTP/1.1 200 ").count(), 1, "{answer}");
+    assert_eq!(answer.matches("HTTP/1.1 408 ").count(), 1, "{answer}");
     server.until("the end", |s| s.open_connections() == 0).await;
 }
 

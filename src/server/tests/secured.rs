@@ -14,8 +14,12 @@ async fn connect(server: &Running, issued: &Issued, alpn: &[&[u8]]) -> io::Resul
 }
 
 fn start_tls(issued: &Issued) -> Running {
+    start_tls_with(issued, config())
+}
+
+fn start_tls_with(issued: &Issued, config: ServerConfig) -> Running {
     let tls = ReloadingTls::load(&issued.files, Listener::Ingress, Metrics::new().unwrap()).unwrap();
-    start_with(Listener::Ingress, config(), Some(tls))
+    start_with(Listener::Ingress, config, Some(tls))
 }
 
 #[tokio::test]
@@ -78,4 +82,52 @@ async fn a_slow_head_gets_its_408_through_tls() {
     let mut head = [0; 12];
     stream.read_exact(&mut head).await.unwrap();
     assert_eq!(&head, b"HTTP/1.1 408");
+}
+
+/// When hyper is given a connection after a pause, all but the first bytes of what woke it are inside rustls.
+#[tokio::test]
+async fn a_parked_connection_loses_nothing_of_what_tls_holds() {
+    let issued = Issued::new();
+    let server = start_tls_with(&issued, ServerConfig { header_timeout: PATIENCE, idle_timeout: PATIENCE, ..config() });
+    let mut stream = connect(&server, &issued, &[b"http/1.1"]).await.unwrap();
+    let (get, large) = ("GET / HTTP/1.1\r\nHost: h\r\n\r\n", "b".repeat(100_000));
+    let post = format!("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n", large.len());
+    let pause = connection::PARK_AFTER * 2;
+    for round in 0..3 {
+        // Two requests and half a third in one record; then its other half, in many.
+        stream.write_all(format!("{get}{get}{}", &post[..20]).as_bytes()).await.unwrap();
+        response(&mut stream, "hello").await;
+        response(&mut stream, "hello").await;
+        tokio::time::sleep(pause).await;
+        assert_eq!(server.lab.served(), 2 * (round + 1), "woken by the first, and with what was left behind the second");
+        stream.write_all(format!("{}{large}{get}", &post[20..]).as_bytes()).await.unwrap();
+        response(&mut stream, "").await;
+        let mut echo = vec![0; large.len()];
+        stream.read_exact(&mut echo).await.unwrap();
+        assert!(echo == large.as_bytes());
+        response(&mut stream, "hello").await;
+        tokio::time::sleep(pause).await;
+    }
+    // More than hyper takes at a time, while it takes nothing.
+    let many = 400;
+    stream.write_all(b"GET /gate HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+    stream.write_all(get.repeat(many).as_bytes()).await.unwrap();
+    tokio::time::sleep(pause).await;
+    server.lab.0.gate.notify_one();
+    response(&mut stream, "through").await;
+    for _ in 0..many {
+        response(&mut stream, "hello").await;
+    }
+}
+
+/// Without it a client could not tell the end from an attack (RFC 8446, section 6.1).
+#[tokio::test]
+async fn a_parked_connection_is_closed_in_the_words_of_tls() {
+    let issued = Issued::new();
+    let server = start_tls(&issued);
+    let mut stream = connect(&server, &issued, &[b"http/1.1"]).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+    response(&mut stream, "hello").await;
+    let end = tokio::time::timeout(PATIENCE, stream.read(&mut [0])).await.unwrap();
+    assert_eq!(end.unwrap(), 0);
 }
