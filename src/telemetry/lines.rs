@@ -103,7 +103,8 @@ mod tests {
         for _ in 0..QUEUE * 4 {
             queue.write_all(b"line\n").unwrap();
         }
-        assert!(!queue.push(b"line\n".to_vec()), "there is always room");
+        // The writer's own buffer takes some more, whenever its thread gets to run.
+        assert!((0..QUEUE + 64 * 1024).any(|_| !queue.push(b"line\n".to_vec())), "there is always room");
         // Comes back, though nothing is ever written.
         LineQueue::flush(&queue, Duration::from_millis(10));
     }

@@ -13,11 +13,11 @@ use http::Version;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use crate::body::BoxError;
+use crate::{body::BoxError, server::activity::Tracked};
 
 /// A request's body as it came.
 pub(super) struct Whole {
-    inner: Incoming,
+    inner: Tracked<Incoming>,
     /// HTTP/1 says itself where a body breaks off.
     is_http2: bool,
     over: bool,
@@ -29,7 +29,7 @@ pub(super) struct Whole {
 struct CutOff;
 
 /// Lets `body` end in an error where its stream was reset.
-pub(super) fn or_none(version: Version, body: Incoming) -> Whole {
+pub(super) fn or_none(version: Version, body: Tracked<Incoming>) -> Whole {
     Whole { inner: body, is_http2: version == Version::HTTP_2, over: false }
 }
 
