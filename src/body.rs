@@ -1,5 +1,7 @@
 //! The one body type that crosses module borders, and how to make one.
 
+mod whole;
+
 use std::{
     collections::VecDeque,
     pin::Pin,
@@ -11,6 +13,8 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::{BodyExt, Empty, Full, combinators::UnsyncBoxBody};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+pub use self::whole::Whole;
 
 /// Any error, once it no longer matters which.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -193,7 +193,7 @@ reasons! {
 
     /// Placeholder SigV4 material that cannot be read.
     SignatureMalformed = "signature-malformed", BAD_REQUEST, Invalid, "The request's signature fields are malformed.";
-    /// SigV4A, SigV2, query signatures: what this release does not take.
+    /// SigV4A, SigV2, and query signatures but those of SigV4 with vended keys.
     SignatureUnsupported = "signature-unsupported", BAD_REQUEST, Invalid, "This kind of request signature is not supported.";
     /// The signature made with vended keys is wrong.
     SignatureMismatch = "signature-mismatch", FORBIDDEN, SignatureMismatch, "The request signature we calculated does not match the signature you provided.";

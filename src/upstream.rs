@@ -81,7 +81,10 @@ where
     tokio::select! {
         biased;
         result = client.request(request) => match result {
-            Ok(response) => Ok(received(response.map(|incoming| Answer::new(incoming, gate.and_then(Gate::close))))),
+            Ok(response) => {
+                let version = response.version();
+                Ok(received(response.map(|incoming| Answer::new(version, incoming, gate.and_then(Gate::close)))))
+            }
             // The body's failure is the cause; what hyper reports is its effect, and in HTTP/2 does not name it.
             Err(error) => Err(progress.failure().unwrap_or_else(|| refusal(&error))),
         },

@@ -15,7 +15,7 @@ use std::{
 use super::MISUSED;
 use crate::{
     app,
-    config::{Config, CredentialsSource, DirectoryConfig, Endpoint, JwksSource},
+    config::{Config, CredentialsSource, DirectoryConfig, Endpoint, JwksSource, ServiceConfig},
     directory::Directory,
 };
 
@@ -88,8 +88,18 @@ fn warnings(config: &Config, directory: &Directory) -> Vec<String> {
                 "egress.proofs takes JWTs {beside}: outside the security claim, since a token that leaks works for its whole life"
             ));
         }
-        for listen in egress.listen.iter().filter(|listen| !listen.ip().is_loopback()) {
+        for listen in egress.listen.iter().filter(|listen| egress.tls.is_none() && !listen.ip().is_loopback()) {
             warn(format!("egress.listen {listen} is not loopback: proofs of live requests cross a network in plain HTTP"));
+        }
+        if egress.presign.is_some() {
+            warn(
+                "egress.presign is set: outside the security claim, since a presigned URL works without Palisade until it expires"
+                    .to_owned(),
+            );
+            let is_s3 = |(name, service): (&String, &ServiceConfig)| service.signing_name.as_deref().unwrap_or(name) == "s3";
+            if !egress.services.iter().any(is_s3) {
+                warn("egress.presign has no effect: no service in egress.services signs as s3".to_owned());
+            }
         }
         for (name, service) in &egress.services {
             plain(&mut warn, &format!("egress.services.{name}.endpoint"), service.endpoint.as_ref());
@@ -227,7 +237,10 @@ credentials:
     fn what_weakens_the_claim_is_said() {
         let weak = CONFIG
             .replace("127.0.0.1:8080", "app:8080")
-            .replace("{s3: {}}", "{s3: {endpoint: 'http://127.0.0.1:5000', insecure: true}}, proofs: [passport, jwt], listen: 0.0.0.0:8180")
+            .replace(
+                "{s3: {}}",
+                "{s3: {endpoint: 'http://127.0.0.1:5000', insecure: true}}, proofs: [passport, jwt], listen: 0.0.0.0:8180, presign: {}",
+            )
             .replace("{uri: https:", "{insecure: true, uri: http:")
             .replace(
                 "{default_chain: {}}",
@@ -240,6 +253,7 @@ credentials:
         let said = [
             "egress.proofs",
             "egress.listen",
+            "egress.presign",
             "egress.services.s3.endpoint",
             "ingress.upstream",
             "sts.endpoint",
@@ -260,6 +274,9 @@ credentials:
         );
         assert!(err.contains("is over 1h"), "{err}");
         assert!(!check_text(&chained, "tenants: {}").2.contains("is over 1h"));
+        let secured = "{dynamodb: {}}, presign: {}, listen: 0.0.0.0:8180, tls: {certificate: tls.crt, private_key: tls.key}";
+        let (_, _, err) = check_text(&CONFIG.replace("{s3: {}}", secured), "tenants: {}");
+        assert!(err.contains("egress.presign has no effect") && !err.contains("egress.listen"), "{err}");
         let (_, _, err) = check_text(CONFIG, "tenants: {acme: {tier: gold}}");
         assert!(err.contains("the tier \"gold\""), "{err}");
     }

@@ -13,7 +13,7 @@ mod presign;
 use std::time::SystemTime;
 
 use aws_smithy_types::{DateTime, date_time::Format};
-use http::{HeaderValue, Method, Response, StatusCode, header, request};
+use http::{HeaderValue, Method, Response, header, request};
 use serde_json::{Value, json};
 
 use super::{Egress, verified::OwnRequest};
@@ -63,9 +63,9 @@ impl Egress {
     /// Answers a request for one of our own paths.
     pub(super) async fn own(&self, head: request::Parts, body: Body, record: &mut Record) -> Result<Response<Body>, Refusal> {
         let route = Route::find(head.uri.path()).ok_or(Reason::NotFound)?;
-        let longest = self.0.presign;
-        if route == Route::Presign && longest.is_none() {
-            return Err(Refusal::noted(Reason::NotFound, "egress.presign is not set"));
+        let off = || Refusal::noted(Reason::NotFound, "egress.presign is not set");
+        if route == Route::Presign && self.0.presign.is_none() {
+            return Err(off());
         }
         if head.method != route.method() {
             return Err(Reason::MethodNotAllowed.into());
@@ -73,9 +73,12 @@ impl Egress {
         let request = OwnRequest::verify(head, &self.0.gate).await?;
         record.tenant(request.tenant());
         let lease = request.lease();
-        match (route, longest) {
-            (Route::Presign, Some(longest)) => lease.cover(self.presign(request, body, longest, record)).await,
-            _ => self.credentials(&request),
+        match route {
+            Route::Credentials => self.credentials(&request),
+            Route::Presign => {
+                let longest = self.0.presign.ok_or_else(off)?;
+                lease.cover(self.presign(request, body, longest, record)).await
+            }
         }
     }
 
@@ -102,7 +105,6 @@ fn written(time: SystemTime) -> Result<String, Refusal> {
 /// An answer that nobody may keep.
 fn answer(document: &Value) -> Response<Body> {
     let mut response = Response::new(body::full(document.to_string()));
-    *response.status_mut() = StatusCode::OK;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

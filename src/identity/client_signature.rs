@@ -5,10 +5,14 @@
 //! signed covers method, target, the named headers and the body, so a signature that was seen somewhere can at most repeat
 //! the very request, and that within 15 minutes or the life of the presigned URL.
 //!
-//! The body's hash may not be known before the body was read. Until then the signature is *pending*, and whoever goes on
-//! needs it *settled*: a [`SettledSignature`] comes from nowhere else.
+//! The body's hash may not be known before the body was read: outside S3 SDKs seldom declare it. Until then the signature is
+//! *pending*, and whoever goes on needs it *settled*: a [`SettledSignature`] comes from nowhere else. So a session token without its
+//! secret can have one such body read, at its tenant's cost within its tenant's limits, and no more.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
 
 use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
 use http::{HeaderMap, Method, header, uri::PathAndQuery};
@@ -42,8 +46,7 @@ pub struct SettledSignature {
     chain: Option<Chain>,
 }
 
-/// Everything but the payload.
-#[derive(Debug)]
+/// Everything but the payload. With its signature it is enough to repeat the request, so it is not shown.
 struct Pending {
     /// The canonical request up to the payload's hash.
     request: String,
@@ -51,6 +54,12 @@ struct Pending {
     scope: String,
     key: Zeroizing<[u8; 32]>,
     signature: String,
+}
+
+impl fmt::Debug for Pending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pending([redacted])")
+    }
 }
 
 /// A request as the client signed it.

@@ -50,6 +50,9 @@ impl QuerySignature {
     /// or contradictory one.
     pub(super) fn read(uri: &Uri) -> Result<Option<Self>, Refusal> {
         let query = uri.query().unwrap_or_default();
+        if !is_signed(query)? {
+            return Ok(None);
+        }
         let mut found: [Option<String>; PARAMETERS.len()] = Default::default();
         let mut rest = Vec::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -61,14 +64,10 @@ impl QuerySignature {
                 }
                 continue;
             }
-            // Whoever comes after us might not care about the case.
-            if PARAMETERS.iter().chain(&OLDER).any(|parameter| parameter.eq_ignore_ascii_case(&name)) {
+            if is_parameter(&name) {
                 return Err(unsupported("a query signature in another spelling than SigV4's"));
             }
             rest.push((pair, name, value));
-        }
-        if found.iter().all(Option::is_none) {
-            return Ok(None);
         }
         let [algorithm, credential, date, expires, token, signature, signed_headers] = found;
         // First: what is said of a proof in a URL holds for every form of signature.
@@ -92,6 +91,25 @@ impl QuerySignature {
         let target = target.map_err(|_| Refusal::from(Reason::MalformedRequest))?;
         Ok(Some(Self { placeholder, token: Secret::new(token), date, expires, target, headers }))
     }
+}
+
+/// Whether anything in `query` is of a signature. Most queries have nothing that would have to be decoded to know.
+fn is_signed(query: &str) -> Result<bool, Refusal> {
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let name = pair.split_once('=').map_or(pair, |(name, _)| name);
+        let is_plain = !name.bytes().any(|b| matches!(b, b'%' | b'+'));
+        // Not text is not a parameter either.
+        let is_found = if is_plain { is_parameter(name) } else { is_parameter(&String::from_utf8_lossy(&canonical::decode(name, true)?)) };
+        if is_found {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whoever comes after us might not care about the case.
+fn is_parameter(name: &str) -> bool {
+    PARAMETERS.iter().chain(&OLDER).any(|parameter| parameter.eq_ignore_ascii_case(name))
 }
 
 /// SDKs move `x-amz-*` headers into the query of what they presign; S3 reads them there. In a request that is signed in its

@@ -8,7 +8,6 @@ mod expect;
 mod host;
 mod panic;
 pub mod rules;
-mod whole;
 
 use std::{
     convert::Infallible,
@@ -31,7 +30,13 @@ use super::{
     activity::{Activity, Tracked},
     head, idle,
 };
-use crate::{body::Body, config::ServerConfig, reject::Reason, reject::Refusal, telemetry::metrics::Listener};
+use crate::{
+    body::{Body, Whole},
+    config::ServerConfig,
+    reject::Reason,
+    reject::Refusal,
+    telemetry::metrics::Listener,
+};
 
 /// Headers that carry credentials by standard, by AWS's use, or by ours.
 const SENSITIVE: [HeaderName; 7] = [
@@ -105,7 +110,7 @@ where
         };
         match verdict {
             Ok(()) => {
-                let (body, asked) = expect::watch(&parts, idle::within(whole::or_none(parts.version, body), self.idle));
+                let (body, asked) = expect::watch(&parts, idle::within(Whole::of(parts.version, body), self.idle));
                 let answering = self.inner.call(Request::from_parts(parts, body));
                 let Some(asked) = asked else { return Box::pin(answering) };
                 Box::pin(answering.map_ok(move |mut response| {

@@ -62,7 +62,7 @@ pub struct Receipt {
 
 impl SignedRequest {
     /// Gives the parts to the client.
-    pub fn into_parts(self) -> SignedParts {
+    pub(crate) fn into_parts(self) -> SignedParts {
         self.parts
     }
 }
@@ -90,7 +90,9 @@ pub fn sign(request: CredentialedRequest, now: SystemTime) -> Result<(SignedRequ
     let with =
         With { region, service, key: key.as_ref(), access_key_id: credentials.access_key_id(), session_token: credentials.session_token() };
     let signed = authorize(&parts.method, &parts.wire, &mut headers, parts.payload.hash(), &with, now)?;
-    headers.insert(header::HOST, host(&parts.target.host)?);
+    if parts.target.host != parts.target.signed_host {
+        headers.insert(header::HOST, host(&parts.target.host)?);
+    }
     let scheme = if parts.target.dial.tls { "https" } else { "http" };
     let uri = Uri::builder()
         .scheme(scheme)

@@ -17,12 +17,13 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
+use http::Version;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep};
 
-use crate::body::{Body, BoxError};
+use crate::body::{Body, BoxError, Whole};
 
 /// How long the upstream may take to ask for a body before it is sent unasked, since not every server asks. What the AWS SDKs
 /// and curl wait.
@@ -135,12 +136,13 @@ impl HttpBody for Held {
 /// The body of an upstream's answer. While it lasts, a request body that was not asked for is kept back.
 #[derive(Debug)]
 pub struct Answer {
-    incoming: Incoming,
+    incoming: Whole<Incoming>,
     unasked: Option<Unasked>,
 }
 
 impl Answer {
-    pub(super) fn new(incoming: Incoming, unasked: Option<Unasked>) -> Self {
+    pub(super) fn new(version: Version, incoming: Incoming, unasked: Option<Unasked>) -> Self {
+        let incoming = Whole::of(version, incoming);
         let unasked = unasked.filter(|_| !incoming.is_end_stream());
         Self { incoming, unasked }
     }
@@ -148,9 +150,9 @@ impl Answer {
 
 impl HttpBody for Answer {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
         if !matches!(frame, Some(Ok(_))) || self.incoming.is_end_stream() {
             self.unasked = None;
