@@ -5,8 +5,9 @@
 //! addresses behind AWS's names change, and load should move with them.
 //!
 //! hyper's pool knows no lifetime, but does not hand out a connection that was *poisoned*. The handle for that can only be had
-//! by a request that uses the connection, and asking for it costs several allocations. So a request asks only while there is a
-//! connection whose handle is not known: as a rule, the second request on each. All others look at the clock and one number.
+//! by a request that uses the connection, and asking for it costs a lock and several allocations. So requests ask only from
+//! half of a connection's time on: until then, and when the handles are known, a request looks at the clock and one number. Most
+//! connections are closed as idle before anybody has asked.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -61,10 +62,19 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Members {
     last: u64,
-    /// Those whose handle is not known: their numbers, and when their time is over.
-    strangers: HashMap<u64, u64>,
+    /// Those whose handle is not known, by number.
+    strangers: HashMap<u64, Stranger>,
     /// The others, the oldest first: when their time is over, their numbers, and their handles.
     known: BTreeMap<(u64, u64), CaptureConnection>,
+}
+
+/// A connection whose handle is not known.
+#[derive(Debug)]
+struct Stranger {
+    /// When requests begin to ask for it.
+    ask: u64,
+    /// When its time is over.
+    due: u64,
 }
 
 /// A connection's number, in its metadata.
@@ -88,14 +98,15 @@ impl Fleet {
     /// Before a request: connections whose time is over are not handed out any more. The returned handle, if any, is for
     /// [`Fleet::after`].
     pub(super) fn before<B>(&self, request: &mut Request<B>) -> Option<CaptureConnection> {
-        if self.now() < self.0.look.load(Ordering::Relaxed) {
+        let now = self.now();
+        if now < self.0.look.load(Ordering::Relaxed) {
             return None;
         }
         let mut members = self.members();
         self.retire(&mut members);
-        let has_strangers = !members.strangers.is_empty();
+        let asks = members.strangers.values().any(|stranger| stranger.ask <= now);
         drop(members);
-        has_strangers.then(|| capture_connection(request))
+        asks.then(|| capture_connection(request))
     }
 
     /// After a request: its connection's handle is known now.
@@ -106,8 +117,8 @@ impl Fleet {
         }
         let Some(Number(number)) = extensions.get() else { return };
         let mut members = self.members();
-        if let Some(due) = members.strangers.remove(number) {
-            members.known.insert((due, *number), handle.clone());
+        if let Some(stranger) = members.strangers.remove(number) {
+            members.known.insert((stranger.due, *number), handle.clone());
             self.retire(&mut members);
         }
     }
@@ -124,8 +135,9 @@ impl Fleet {
     }
 
     fn look_again(&self, members: &Members) {
-        let oldest = members.known.keys().next().map_or(u64::MAX, |(due, _)| *due);
-        self.0.look.store(if members.strangers.is_empty() { oldest } else { 0 }, Ordering::Relaxed);
+        let oldest = members.known.keys().next().map(|(due, _)| *due);
+        let asked = members.strangers.values().map(|stranger| stranger.ask).min();
+        self.0.look.store(oldest.into_iter().chain(asked).min().unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     async fn place(&self) -> Result<OwnedSemaphorePermit, Full> {
@@ -135,11 +147,12 @@ impl Fleet {
 
     fn enlist(&self, place: OwnedSemaphorePermit) -> Membership {
         let random = getrandom::u64().map_or(0.0, |bits| bits as f64 / u64::MAX as f64);
-        let due = self.now().saturating_add(millis(self.0.lifetime.mul_f64(1.0 - SPREAD * random)));
+        let (now, life) = (self.now(), millis(self.0.lifetime.mul_f64(1.0 - SPREAD * random)));
+        let (ask, due) = (now.saturating_add(life / 2), now.saturating_add(life));
         let mut members = self.members();
         members.last += 1;
         let number = members.last;
-        members.strangers.insert(number, due);
+        members.strangers.insert(number, Stranger { ask, due });
         self.look_again(&members);
         drop(members);
         Membership { number, due, fleet: self.clone(), _place: place }
@@ -251,5 +264,26 @@ impl<T: Write + Unpin> Write for Member<T> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_ask_in_the_second_half_of_a_connection_s_time_alone() {
+        const HOUR: Duration = Duration::from_secs(3600);
+        let fleet = Fleet::new(2, HOUR, HOUR);
+        let asks = || fleet.before(&mut Request::new(())).is_some();
+        assert!(!asks(), "there is nothing to ask for");
+        let member = fleet.enlist(fleet.place().await.unwrap());
+        assert!(!asks(), "a new connection costs requests something");
+        tokio::time::advance(HOUR * 2 / 5).await;
+        assert!(!asks(), "requests ask too early");
+        tokio::time::advance(HOUR / 5).await;
+        assert!(asks(), "nobody asks for the handle of a connection that has to go");
+        drop(member);
+        assert!(!asks(), "a connection that is closed is still asked for");
     }
 }

@@ -84,7 +84,7 @@ async fn a_connection_past_its_lifetime_takes_no_new_request() {
         answers.push((started.elapsed(), text(send(&client, &dial, true, get("/")).await.unwrap()).await));
         tokio::time::sleep(MILLIS * 20).await;
     }
-    // Up to a tenth early, and never late: the first connection's handle is known from the second request on.
+    // Up to a tenth early, and never late: requests come often enough to learn the first connection's handle in the second half of its time.
     for (at, number) in &answers {
         let is_first = number == "0";
         assert!(!is_first || *at <= lifetime + MILLIS * 30, "the first connection is in use after {at:?}");
