@@ -234,6 +234,8 @@ pub struct ClaimsConfig {
     pub subject: ClaimPath,
     /// String (split at spaces) or array of strings; may be absent.
     pub roles: ClaimPath,
+    /// String (split at spaces) or array of strings; may be absent.
+    pub scopes: ClaimPath,
 }
 
 /// A claim: its name, or a JSON pointer (RFC 6901) when it starts with `/`.

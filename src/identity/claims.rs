@@ -22,6 +22,11 @@ pub(super) struct CheckedClaims {
     pub(super) subject: String,
     pub(super) tenants: Vec<String>,
     pub(super) roles: Vec<String>,
+    pub(super) scopes: Vec<String>,
+    /// From `jti`.
+    pub(super) token_id: Option<String>,
+    /// From `iat`.
+    pub(super) issued_at: Option<SystemTime>,
     /// From `exp`, leeway included: the moment at which the token stops being good.
     pub(super) expires: SystemTime,
 }
@@ -34,8 +39,9 @@ pub(super) fn check(claims: &Map<String, Value>, issuer: &IssuerConfig, now: Sys
     if now >= expires {
         return Err(Reason::TokenExpired.into());
     }
-    for name in ["nbf", "iat"] {
-        if date(claims, name)?.is_some_and(|from| from > now + leeway) {
+    let (from, issued_at) = (date(claims, "nbf")?, date(claims, "iat")?);
+    for (name, moment) in [("nbf", from), ("iat", issued_at)] {
+        if moment.is_some_and(|moment| moment > now + leeway) {
             return Err(Refusal::noted(Reason::TokenNotYetValid, name));
         }
     }
@@ -49,7 +55,10 @@ pub(super) fn check(claims: &Map<String, Value>, issuer: &IssuerConfig, now: Sys
     Ok(CheckedClaims {
         subject: subject(claims, &issuer.claims.subject)?,
         tenants: tenants(claims, &issuer.claims.tenant)?,
-        roles: roles(claims, &issuer.claims.roles)?,
+        roles: words(claims, &issuer.claims.roles, "the roles are neither a string nor an array of strings")?,
+        scopes: words(claims, &issuer.claims.scopes, "the scopes are neither a string nor an array of strings")?,
+        token_id: token_id(claims)?,
+        issued_at: issued_at.map(|seconds| UNIX_EPOCH + Duration::from_secs_f64(seconds)),
         expires: UNIX_EPOCH + Duration::from_secs_f64(expires),
     })
 }
@@ -83,14 +92,24 @@ fn tenants(claims: &Map<String, Value>, path: &ClaimPath) -> Result<Vec<String>,
     }
 }
 
-fn roles(claims: &Map<String, Value>, path: &ClaimPath) -> Result<Vec<String>, Refusal> {
+/// Names in a string, with spaces between them, or in an array of strings.
+fn words(claims: &Map<String, Value>, path: &ClaimPath, wrong: &'static str) -> Result<Vec<String>, Refusal> {
     match path.find(claims) {
         None => Ok(Vec::new()),
         Some(Value::String(list)) if list.len() <= MAX_TEXT * 16 => {
             Ok(list.split_ascii_whitespace().take(MAX_LIST).map(str::to_owned).collect())
         }
-        Some(value @ Value::Array(_)) => texts(value).ok_or_else(|| bad("the roles are no array of strings")),
-        Some(_) => Err(bad("the roles are neither a string nor an array of strings")),
+        Some(value @ Value::Array(_)) => texts(value).ok_or_else(|| bad(wrong)),
+        Some(_) => Err(bad(wrong)),
+    }
+}
+
+/// RFC 7519, section 4.1.7: a string. A token that cannot be told from others cannot be revoked, so one of another kind is refused.
+fn token_id(claims: &Map<String, Value>) -> Result<Option<String>, Refusal> {
+    match claims.get("jti") {
+        None => Ok(None),
+        Some(Value::String(id)) if (1..=MAX_TEXT).contains(&id.len()) => Ok(Some(id.clone())),
+        Some(_) => Err(bad("jti is no string of 1 to 256 bytes")),
     }
 }
 
@@ -127,6 +146,7 @@ mod tests {
                 tenant: ClaimPath("tenant_id".into()),
                 subject: ClaimPath("sub".into()),
                 roles: ClaimPath("/x/roles".into()),
+                scopes: ClaimPath("scope".into()),
             },
             leeway: Duration::from_secs(30),
             tenants: vec![TenantPattern("*".into())],
@@ -154,6 +174,9 @@ mod tests {
         );
         assert_eq!(claims.expires, UNIX_EPOCH + Duration::from_secs(NOW + 90));
         assert_eq!(run(json!({"x": {"roles": "a b"}})).unwrap().roles, ["a", "b"]);
+        let named = run(json!({"scope": "read write", "jti": "t-1", "iat": NOW - 5})).unwrap();
+        assert_eq!((named.scopes, named.token_id.as_deref()), (vec!["read".to_owned(), "write".to_owned()], Some("t-1")));
+        assert_eq!(named.issued_at, Some(UNIX_EPOCH + Duration::from_secs(NOW - 5)));
         assert_eq!(run(json!({"tenant_id": ["acme", "globex"]})).unwrap().tenants.len(), 2);
         assert!(run(json!({"aud": ["other", "api2"], "exp": NOW as f64 + 0.5})).is_ok());
     }
@@ -202,6 +225,10 @@ mod tests {
             (json!({"tenant_id": [["acme"]]}), TenantNotInToken),
             (json!({"x": {"roles": 7}}), TokenClaims),
             (json!({"x": {"roles": ["a", 7]}}), TokenClaims),
+            (json!({"scope": {"a": 1}}), TokenClaims),
+            (json!({"jti": 7}), TokenClaims),
+            (json!({"jti": ""}), TokenClaims),
+            (json!({"jti": "t".repeat(257)}), TokenClaims),
         ] {
             assert_eq!(run(changes.clone()).err(), Some(reason), "{changes}");
         }

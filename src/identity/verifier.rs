@@ -74,6 +74,21 @@ impl VerifiedTenant {
         &self.token.claims.roles
     }
 
+    /// What the token may be used for, as it says itself.
+    pub fn scopes(&self) -> &[String] {
+        &self.token.claims.scopes
+    }
+
+    /// The token's own id, where it has one.
+    pub fn token_id(&self) -> Option<&str> {
+        self.token.claims.token_id.as_deref()
+    }
+
+    /// When the token was made, where it says so.
+    pub fn issued_at(&self) -> Option<SystemTime> {
+        self.token.claims.issued_at
+    }
+
     /// All claims of the token.
     pub fn claims(&self) -> &Map<String, Value> {
         &self.token.all
@@ -319,8 +334,15 @@ impl VerifiedTenant {
     /// The same with a subject and claims.
     pub(crate) fn for_tests_with(tenant: &str, subject: &str, all: Map<String, Value>) -> Arc<Self> {
         let expires = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(4_000_000_000);
-        let claims =
-            CheckedClaims { subject: subject.to_owned(), tenants: vec![tenant.to_owned()], roles: vec!["reader".to_owned()], expires };
+        let claims = CheckedClaims {
+            subject: subject.to_owned(),
+            tenants: vec![tenant.to_owned()],
+            roles: vec!["reader".to_owned()],
+            scopes: Vec::new(),
+            token_id: None,
+            issued_at: None,
+            expires,
+        };
         let token = VerifiedToken { issuer: "https://idp.test/".into(), generation: 1, claims, all, cost: 0 };
         Arc::new(Self { tenant: tenant.parse().unwrap(), token: Arc::new(token) })
     }

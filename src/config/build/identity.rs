@@ -65,8 +65,8 @@ fn issuer(section: &Section<'_>, only: bool) -> Option<IssuerConfig> {
     let jwks = section.given("jwks").and_then(|jwks| self::jwks(&jwks));
     let algorithms = section.all("algorithms", parse::algorithm);
     let claims = section.section("claims");
-    let (tenant, subject, roles) =
-        (claims.get("tenant", parse::claim), claims.get("subject", parse::claim), claims.get("roles", parse::claim));
+    let (tenant, subject) = (claims.get("tenant", parse::claim), claims.get("subject", parse::claim));
+    let (roles, scopes) = (claims.get("roles", parse::claim), claims.get("scopes", parse::claim));
     let leeway = section.get("leeway", parse::duration);
     let tenants = tenants(section, only);
     Some(IssuerConfig {
@@ -74,7 +74,7 @@ fn issuer(section: &Section<'_>, only: bool) -> Option<IssuerConfig> {
         audience,
         jwks: jwks?,
         algorithms,
-        claims: ClaimsConfig { tenant: tenant?, subject: subject?, roles: roles? },
+        claims: ClaimsConfig { tenant: tenant?, subject: subject?, roles: roles?, scopes: scopes? },
         leeway: leeway?,
         tenants,
     })

@@ -149,6 +149,7 @@ const CLAIMS: &[Setting] = &[
     default("tenant", CLAIM, "tenant_id", "A string, or an array of strings that must contain the tenant."),
     default("subject", CLAIM, "sub", "A string; the token must have it."),
     default("roles", CLAIM, "roles", "A string with spaces between roles, or an array of strings. May be absent."),
+    default("scopes", CLAIM, "scope", "A string with spaces between scopes, or an array of strings. May be absent."),
 ];
 
 const PASSPORT: &[Setting] = &[

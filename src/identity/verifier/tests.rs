@@ -91,7 +91,12 @@ fn issuer(tenants: &[&str]) -> IssuerConfig {
         audience: vec!["api".into()],
         jwks: JwksSource::File("unused".into()),
         algorithms: vec![RS256, RS384, RS512, PS256, PS384, PS512, ES256, EdDSA],
-        claims: ClaimsConfig { tenant: ClaimPath("tenant_id".into()), subject: ClaimPath("sub".into()), roles: ClaimPath("roles".into()) },
+        claims: ClaimsConfig {
+            tenant: ClaimPath("tenant_id".into()),
+            subject: ClaimPath("sub".into()),
+            roles: ClaimPath("roles".into()),
+            scopes: ClaimPath("scope".into()),
+        },
         leeway: Duration::ZERO,
         tenants: tenants.iter().map(|t| TenantPattern((*t).to_owned())).collect(),
     }
