@@ -26,7 +26,7 @@ mod route;
 #[cfg(test)]
 mod tests;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use http::{Method, Request, Response, StatusCode, header, request};
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ use crate::{
     body::Body,
     config::AdminConfig,
     reject::{Reason, Refusal},
-    server::Handler,
+    server::{Handler, Peer},
     telemetry::{Metrics, RequestId, TenantLabel, metrics::Listener},
     tenant::TenantId,
 };
@@ -95,7 +95,7 @@ impl<S: AdminState> Admin<S> {
         Self(Arc::new(Shared { state, keys: Keys::new(config) }))
     }
 
-    fn answer(&self, head: &request::Parts, peer: SocketAddr) -> Result<Response<Body>, Refusal> {
+    fn answer(&self, head: &request::Parts, peer: &Peer) -> Result<Response<Body>, Refusal> {
         let Shared { state, keys } = &*self.0;
         let route = Route::find(head.uri.path()).ok_or(Reason::NotFound)?;
         if !route.methods().contains(&head.method) {
@@ -132,16 +132,16 @@ impl<S: AdminState> Admin<S> {
 }
 
 impl<S: AdminState> Handler for Admin<S> {
-    async fn handle(&self, request: Request<Body>, peer: SocketAddr) -> Response<Body> {
+    async fn handle(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
         // No path takes a body; what is sent is left unread, which ends the connection.
         let (head, _) = request.into_parts();
-        match self.answer(&head, peer) {
+        match self.answer(&head, &peer) {
             Ok(response) => answer::stamped(response, &RequestId::random()),
-            Err(refusal) => self.refuse(refusal, &head, peer),
+            Err(refusal) => self.refuse(refusal, &head, &peer),
         }
     }
 
-    fn refuse(&self, refusal: Refusal, head: &request::Parts, _: SocketAddr) -> Response<Body> {
+    fn refuse(&self, refusal: Refusal, head: &request::Parts, _: &Peer) -> Response<Body> {
         let mut response = refuse(refusal, Listener::Admin, self.0.state.metrics());
         if let (StatusCode::METHOD_NOT_ALLOWED, Some(route)) = (response.status(), Route::find(head.uri.path())) {
             response.headers_mut().insert(header::ALLOW, route.allow());

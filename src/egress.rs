@@ -10,7 +10,7 @@ mod own;
 mod verified;
 mod voice;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use http::{HeaderName, Request, Response, request};
 
@@ -27,7 +27,7 @@ use crate::{
     ingress::PASSPORT,
     limits::Limiter,
     reject::Refusal,
-    server::Handler,
+    server::{Handler, Peer},
     signing::{self, CredentialedRequest},
     telemetry::{Listener, Record, Recorder},
     upstream::AwsClient,
@@ -93,9 +93,9 @@ impl Egress {
 }
 
 impl Handler for Egress {
-    async fn handle(&self, request: Request<Body>, peer: SocketAddr) -> Response<Body> {
+    async fn handle(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
         let (head, body) = request.into_parts();
-        let mut record = self.0.recorder.begin(Listener::Egress, &head.method, peer);
+        let mut record = self.0.recorder.begin(Listener::Egress, &head.method, &peer);
         let voice = Voice::of(&head);
         let body = body::without_trailers(record.count_received(body));
         match self.answer(head, body, &mut record).await {
@@ -107,7 +107,7 @@ impl Handler for Egress {
         }
     }
 
-    fn refuse(&self, refusal: Refusal, head: &request::Parts, peer: SocketAddr) -> Response<Body> {
+    fn refuse(&self, refusal: Refusal, head: &request::Parts, peer: &Peer) -> Response<Body> {
         Voice::of(head).refuse(&refusal, self.0.recorder.begin(Listener::Egress, &head.method, peer))
     }
 

@@ -6,7 +6,7 @@
 mod forward;
 mod tunnel;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use http::{HeaderName, Request, Response, StatusCode, header, request};
 use http_body_util::BodyExt;
@@ -21,7 +21,7 @@ use crate::{
     identity::{Passports, Presented, Verifier},
     limits::Limiter,
     reject::{REQUEST_ID_HEADER, Reason, Refusal, problem},
-    server::Handler,
+    server::{Handler, Peer},
     telemetry::{Listener, Record, Recorder},
     upstream::{Answer, AppClient},
 };
@@ -56,7 +56,7 @@ impl Ingress {
         Self(Arc::new(pipeline))
     }
 
-    async fn answer(&self, mut request: Request<Body>, peer: SocketAddr, record: &mut Record) -> Result<Response<Body>, Refusal> {
+    async fn answer(&self, mut request: Request<Body>, peer: &Peer, record: &mut Record) -> Result<Response<Body>, Refusal> {
         let this = &*self.0;
         record.service("app", None);
         let upgrade = tunnel::wanted(&request).then(|| hyper::upgrade::on(&mut request));
@@ -82,9 +82,9 @@ impl Ingress {
 }
 
 impl Handler for Ingress {
-    async fn handle(&self, request: Request<Body>, peer: SocketAddr) -> Response<Body> {
-        let mut record = self.0.recorder.begin(Listener::Ingress, request.method(), peer);
-        match self.answer(request, peer, &mut record).await {
+    async fn handle(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
+        let mut record = self.0.recorder.begin(Listener::Ingress, request.method(), &peer);
+        match self.answer(request, &peer, &mut record).await {
             Ok(mut response) => {
                 stamp(&mut response, &record);
                 record.finish_with(response)
@@ -93,7 +93,7 @@ impl Handler for Ingress {
         }
     }
 
-    fn refuse(&self, refusal: Refusal, head: &request::Parts, peer: SocketAddr) -> Response<Body> {
+    fn refuse(&self, refusal: Refusal, head: &request::Parts, peer: &Peer) -> Response<Body> {
         refuse(&refusal, self.0.recorder.begin(Listener::Ingress, &head.method, peer))
     }
 

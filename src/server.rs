@@ -22,6 +22,7 @@ pub mod drain;
 pub mod edge;
 mod head;
 pub mod idle;
+mod peer;
 mod protocols;
 mod socket;
 pub mod tls;
@@ -45,6 +46,7 @@ use self::{
 };
 pub use self::{
     drain::{Drain, DrainHandle},
+    peer::Peer,
     tls::ReloadingTls,
 };
 use crate::{
@@ -61,11 +63,11 @@ const BACKLOG: u32 = 1024;
 pub trait Handler: Clone + Send + Sync + 'static {
     /// Answers a request. The future is dropped when the client goes away, and so is the response's body. The request's body
     /// ends with [`idle::Silence`] when the client sends nothing of it for `idle_timeout`.
-    fn handle(&self, request: Request<Body>, peer: SocketAddr) -> impl Future<Output = Response<Body>> + Send;
+    fn handle(&self, request: Request<Body>, peer: Peer) -> impl Future<Output = Response<Body>> + Send;
 
     /// Says no to a request that the edge stopped, in this listener's own format, and accounts for it. `head` may be
     /// malformed in any way and is not trustworthy; after a panic its extensions are missing.
-    fn refuse(&self, refusal: Refusal, head: &request::Parts, peer: SocketAddr) -> Response<Body>;
+    fn refuse(&self, refusal: Refusal, head: &request::Parts, peer: &Peer) -> Response<Body>;
 
     /// Headers to mark as sensitive besides the ones that are so by standard, such as a configured token header.
     fn sensitive_headers(&self) -> Vec<HeaderName> {
@@ -144,8 +146,8 @@ pub async fn serve<H: Handler>(
 async fn accept_all<H: Handler>(listener: &TcpListener, permits: &Arc<Semaphore>, connections: &Connections<H>) {
     // The permit comes first: a connection that cannot be served is better off in the kernel's queue than half open here.
     while let Ok(permit) = permits.clone().acquire_owned().await {
-        let (stream, peer) = accept::next(listener).await;
+        let (stream, address) = accept::next(listener).await;
         let admission = Admission::new(permit, connections.gauge());
-        tokio::spawn(connections.clone().run(stream, peer, admission));
+        tokio::spawn(connections.clone().run(stream, Peer::at(address), admission));
     }
 }

@@ -1,7 +1,5 @@
 //! Who may ask for what.
 
-use std::net::SocketAddr;
-
 use http::{HeaderMap, header};
 
 use super::route::Route;
@@ -9,6 +7,7 @@ use crate::{
     config::AdminConfig,
     reject::{Reason, Refusal},
     secret::Secret,
+    server::Peer,
 };
 
 /// The tokens of `admin`.
@@ -26,7 +25,7 @@ impl Keys {
     }
 
     /// Refuses whoever may not. Exhaustive, so that a new route cannot be open by oversight.
-    pub(super) fn check(&self, route: &Route<'_>, headers: &HeaderMap, peer: SocketAddr) -> Result<(), Refusal> {
+    pub(super) fn check(&self, route: &Route<'_>, headers: &HeaderMap, peer: &Peer) -> Result<(), Refusal> {
         match route {
             Route::Livez | Route::Readyz | Route::Version => Ok(()),
             Route::Metrics => match &self.metrics {

@@ -1,6 +1,6 @@
 //! `/livez` and `/readyz` for whoever can reach the port, and nothing else.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, request};
 
@@ -8,7 +8,7 @@ use super::{AdminState, answer, refuse};
 use crate::{
     body::Body,
     reject::{Reason, Refusal},
-    server::Handler,
+    server::{Handler, Peer},
     telemetry::{RequestId, metrics::Listener},
 };
 
@@ -41,15 +41,15 @@ impl<S: AdminState> Probes<S> {
 }
 
 impl<S: AdminState> Handler for Probes<S> {
-    async fn handle(&self, request: Request<Body>, peer: SocketAddr) -> Response<Body> {
+    async fn handle(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
         let (head, _) = request.into_parts();
         match self.answer(&head) {
             Ok(response) => answer::stamped(response, &RequestId::random()),
-            Err(refusal) => self.refuse(refusal, &head, peer),
+            Err(refusal) => self.refuse(refusal, &head, &peer),
         }
     }
 
-    fn refuse(&self, refusal: Refusal, _: &request::Parts, _: SocketAddr) -> Response<Body> {
+    fn refuse(&self, refusal: Refusal, _: &request::Parts, _: &Peer) -> Response<Body> {
         let mut response = refuse(refusal, Listener::Probes, self.0.metrics());
         if response.status() == StatusCode::METHOD_NOT_ALLOWED {
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));

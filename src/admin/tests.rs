@@ -1,6 +1,7 @@
 //! Both listeners over sockets, and the commands that ask them.
 
 use std::{
+    net::SocketAddr,
     process::ExitCode,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::Duration,
@@ -242,7 +243,7 @@ async fn quitting_from_loopback_is_one_thing_and_opens_no_other() {
 #[test]
 fn quitting_from_elsewhere_needs_the_token() {
     let keys = Keys::new(&AdminConfig { quit_from_loopback: true, ..admin_config() });
-    let quit = |peer: &str| keys.check(&Route::Quit, &HeaderMap::new(), peer.parse().unwrap()).is_ok();
+    let quit = |peer: &str| keys.check(&Route::Quit, &HeaderMap::new(), &Peer::at(peer.parse().unwrap())).is_ok();
     assert!(quit("127.0.0.1:5") && quit("[::1]:5") && quit("[::ffff:127.0.0.1]:5"));
     assert!(!quit("10.0.0.7:5") && !quit("[fe80::1]:5"));
 }

@@ -2,8 +2,6 @@
 //!
 //! Every header that asserts identity is set or removed, never left as found. The caller's token stays here.
 
-use std::net::SocketAddr;
-
 use http::{HeaderMap, HeaderName, HeaderValue, Request, header, request};
 
 use crate::{
@@ -13,6 +11,7 @@ use crate::{
     hop,
     identity::{IdentityHeaders, Passport, unverified::strip_identity_headers},
     reject::{REQUEST_ID_HEADER, Reason, Refusal},
+    server::Peer,
     telemetry::RequestId,
 };
 
@@ -41,7 +40,7 @@ pub struct About<'a> {
     /// Its id.
     pub request_id: &'a RequestId,
     /// Where it came from.
-    pub peer: SocketAddr,
+    pub peer: &'a Peer,
 }
 
 /// The configured names and extra headers.
@@ -196,8 +195,12 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (head, ()) = request.body(()).unwrap().into_parts();
-        let about =
-            About { tenant: &tenant, passport: Some(&passport), request_id: &RequestId::random(), peer: "192.0.2.1:5".parse().unwrap() };
+        let about = About {
+            tenant: &tenant,
+            passport: Some(&passport),
+            request_id: &RequestId::random(),
+            peer: &Peer::at("192.0.2.1:5".parse().unwrap()),
+        };
         ForwardRequest::new(head, body::empty(), &headers, about).unwrap().into_request().headers().clone()
     }
 

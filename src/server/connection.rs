@@ -11,7 +11,7 @@
 //! to shut down gracefully, which an idle connection does at once, while the [`Wire`] keeps the socket open. What it had read
 //! of a next head goes back to the wire.
 
-use std::{convert::Infallible, error::Error, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, error::Error, pin::Pin, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use http::{Request, Response, StatusCode};
@@ -31,7 +31,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use super::{
-    Drain, Handler, ReloadingTls,
+    Drain, Handler, Peer, ReloadingTls,
     activity::{Activity, Tracked},
     edge, protocols,
     socket::Socket,
@@ -66,7 +66,7 @@ struct Shared<H> {
 
 /// What is known of one connection, whoever has it in hand.
 struct Line {
-    peer: SocketAddr,
+    peer: Peer,
     socket: Socket,
     activity: Arc<Activity>,
 }
@@ -118,16 +118,16 @@ impl<H: Handler> Connections<H> {
     }
 
     /// Serves one connection to its end. What goes wrong on it is its own affair.
-    pub(super) async fn run(self, stream: TcpStream, peer: SocketAddr, admission: Admission) {
+    pub(super) async fn run(self, stream: TcpStream, peer: Peer, admission: Admission) {
         let mut alive = self.0.alive.clone();
         tokio::select! {
-            () = self.handshake_and_serve(stream, peer, admission) => {}
+            () = self.handshake_and_serve(stream, peer.clone(), admission) => {}
             // Fails when the sender is gone, which is the signal.
             _ = alive.changed() => tracing::debug!(%peer, "connection cut off"),
         }
     }
 
-    async fn handshake_and_serve(&self, stream: TcpStream, peer: SocketAddr, admission: Admission) {
+    async fn handshake_and_serve(&self, stream: TcpStream, peer: Peer, admission: Admission) {
         let socket = Socket::new(stream);
         let Some(tls) = &self.0.tls else {
             return self.serve(socket.clone(), socket, peer, admission).await;
@@ -142,7 +142,7 @@ impl<H: Handler> Connections<H> {
     }
 
     /// Waits for something to do, has hyper do it, and waits again.
-    async fn serve<T>(&self, stream: T, socket: Socket, peer: SocketAddr, admission: Admission)
+    async fn serve<T>(&self, stream: T, socket: Socket, peer: Peer, admission: Admission)
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -171,7 +171,7 @@ impl<H: Handler> Connections<H> {
                     let _ = wire.shutdown().await;
                     return;
                 }
-                Err(error) => return self.broke_off(peer, &error),
+                Err(error) => return self.broke_off(&line.peer, &error),
             }
             patience = config.idle_timeout.saturating_sub(PARK_AFTER);
         }
@@ -214,7 +214,7 @@ impl<H: Handler> Connections<H> {
             }
         };
         if let Err(error) = result {
-            self.broke_off(line.peer, &error);
+            self.broke_off(&line.peer, &error);
         }
         None
     }
@@ -242,7 +242,7 @@ impl<H: Handler> Connections<H> {
             }
         };
         if let Err(error) = result {
-            self.broke_off(line.peer, &error);
+            self.broke_off(&line.peer, &error);
         }
     }
 
@@ -262,7 +262,7 @@ impl<H: Handler> Connections<H> {
         line: &Line,
     ) -> impl Service<Request<Incoming>, Response = Response<Tracked>, Error = Infallible, Future: Send + 'static> + use<H> {
         let activity = line.activity.clone();
-        let stack = edge::stack(self.0.handler.clone(), self.0.listener, &self.0.config, line.peer, activity.clone());
+        let stack = edge::stack(self.0.handler.clone(), self.0.listener, &self.0.config, line.peer.clone(), activity.clone());
         service_fn(move |request: Request<Incoming>| {
             let in_flight = activity.begin();
             let request = request.map(|body| Tracked::request(body, &activity));
@@ -278,7 +278,7 @@ impl<H: Handler> Connections<H> {
     }
 
     /// Writes down why a connection ended in the middle of something.
-    fn broke_off(&self, peer: SocketAddr, error: &(dyn Error + Send + Sync + 'static)) {
+    fn broke_off(&self, peer: &Peer, error: &(dyn Error + Send + Sync + 'static)) {
         tracing::debug!(%peer, error = %chain(error), "connection ended");
         // No handler saw the request, so none counts it or writes it down.
         if let Some(reason) = reason(error) {

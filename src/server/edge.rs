@@ -11,7 +11,6 @@ pub mod rules;
 
 use std::{
     convert::Infallible,
-    net::SocketAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -26,7 +25,7 @@ use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 
 use self::{panic::CatchPanic, rules::Rules};
 use super::{
-    Handler,
+    Handler, Peer,
     activity::{Activity, Tracked},
     head, idle,
 };
@@ -56,21 +55,25 @@ pub(super) fn stack<H: Handler>(
     handler: H,
     listener: Listener,
     config: &ServerConfig,
-    peer: SocketAddr,
+    peer: Peer,
     activity: Arc<Activity>,
 ) -> impl Service<Request<Tracked<Incoming>>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + 'static + use<H>
 {
     let sensitive: Arc<[HeaderName]> = SENSITIVE.into_iter().chain(handler.sensitive_headers()).collect();
     let (rules, idle) = (Rules::new(listener, config), config.idle_timeout);
     let (guarded, ruled) = (handler.clone(), handler.clone());
+    let (guarded_peer, ruled_peer) = (peer.clone(), peer.clone());
     ServiceBuilder::new()
         // First, so that not even a panic can print them.
         .layer(SetSensitiveRequestHeadersLayer::from_shared(sensitive))
         // Around the rules too: what they read is hostile.
-        .layer(layer_fn(move |inner| CatchPanic::new(inner, guarded.clone(), peer)))
-        .layer(layer_fn(move |inner| Ruled { inner, rules, handler: ruled.clone(), activity: activity.clone(), peer, idle }))
+        .layer(layer_fn(move |inner| CatchPanic::new(inner, guarded.clone(), guarded_peer.clone())))
+        .layer(layer_fn(move |inner| {
+            let (handler, activity, peer) = (ruled.clone(), activity.clone(), ruled_peer.clone());
+            Ruled { inner, rules, handler, activity, peer, idle }
+        }))
         .service(service_fn(move |request| {
-            let handler = handler.clone();
+            let (handler, peer) = (handler.clone(), peer.clone());
             async move { Ok(handler.handle(request, peer).await) }
         }))
 }
@@ -82,7 +85,7 @@ struct Ruled<S, H> {
     rules: Rules,
     handler: H,
     activity: Arc<Activity>,
-    peer: SocketAddr,
+    peer: Peer,
     idle: Duration,
 }
 
@@ -119,7 +122,7 @@ where
                 }))
             }
             Err(refusal) => {
-                let mut response = self.handler.refuse(refusal, &parts, self.peer);
+                let mut response = self.handler.refuse(refusal, &parts, &self.peer);
                 // What follows on this connection cannot be told apart from the refused request's body with certainty.
                 if parts.version < Version::HTTP_2 {
                     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -83,7 +83,7 @@ impl Lab {
 }
 
 impl Handler for Lab {
-    async fn handle(&self, mut request: Request<Body>, _: SocketAddr) -> Response<Body> {
+    async fn handle(&self, mut request: Request<Body>, _: Peer) -> Response<Body> {
         self.0.entered.fetch_add(1, Ordering::SeqCst);
         match request.uri().path() {
             "/gate" => {
@@ -132,7 +132,7 @@ impl Handler for Lab {
         }
     }
 
-    fn refuse(&self, refusal: Refusal, _: &request::Parts, _: SocketAddr) -> Response<Body> {
+    fn refuse(&self, refusal: Refusal, _: &request::Parts, _: &Peer) -> Response<Body> {
         reject::problem(&refusal, "request-1")
     }
 

@@ -4,7 +4,6 @@
 //! going away, which drops the body.
 
 use std::{
-    net::SocketAddr,
     pin::Pin,
     sync::{
         Arc,
@@ -31,6 +30,7 @@ use crate::{
     clock::Clock,
     directory::ActiveTenant,
     reject::Refusal,
+    server::Peer,
 };
 
 /// Everything that recording needs. One a process, cheap to clone.
@@ -52,7 +52,7 @@ pub struct Record {
     recorder: Recorder,
     listener: Listener,
     request_id: RequestId,
-    peer: SocketAddr,
+    peer: Peer,
     method: Method,
     started: Instant,
     tenant: Option<ActiveTenant>,
@@ -95,12 +95,12 @@ impl RequestId {
 
 impl Recorder {
     /// Begins the record of a request.
-    pub fn begin(&self, listener: Listener, method: &Method, peer: SocketAddr) -> Record {
+    pub fn begin(&self, listener: Listener, method: &Method, peer: &Peer) -> Record {
         Record {
             recorder: self.clone(),
             listener,
             request_id: RequestId::random(),
-            peer,
+            peer: peer.clone(),
             method: method.clone(),
             started: self.clock.instant(),
             tenant: None,
@@ -332,7 +332,7 @@ mod tests {
     }
 
     fn begin(recorder: &Recorder) -> Record {
-        let mut record = recorder.begin(Listener::Egress, &Method::PUT, "127.0.0.1:9".parse().unwrap());
+        let mut record = recorder.begin(Listener::Egress, &Method::PUT, &Peer::at("127.0.0.1:9".parse().unwrap()));
         let id = "acme".parse().unwrap();
         record.tenant(&ActiveTenant::join(VerifiedTenant::for_tests("acme"), Arc::new(TenantRecord::bare(id))).unwrap());
         record.service("s3", Some("eu-west-1"));

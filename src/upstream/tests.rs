@@ -32,7 +32,7 @@ use crate::{
     body::{self, BoxError},
     config::{EgressConfig, Endpoint, Proofs, ServerConfig, ServiceConfig},
     reject,
-    server::{self, Bound, Drain, Handler, ReloadingTls, idle},
+    server::{self, Bound, Drain, Handler, Peer, ReloadingTls, idle},
     signing::{PayloadError, signer::SignedParts},
     telemetry::{Metrics, metrics::Listener},
 };
@@ -60,7 +60,7 @@ fn server_config() -> ServerConfig {
 struct Mirror;
 
 impl Handler for Mirror {
-    async fn handle(&self, request: Request<Body>, _: SocketAddr) -> Response<Body> {
+    async fn handle(&self, request: Request<Body>, _: Peer) -> Response<Body> {
         let seen = format!("{:?} {} {:?}", request.version(), request.uri(), request.headers().get("host"));
         let te = request.headers().get("te").cloned();
         if request.uri().path() == "/never" {
@@ -76,7 +76,7 @@ impl Handler for Mirror {
         response
     }
 
-    fn refuse(&self, refusal: Refusal, _: &request::Parts, _: SocketAddr) -> Response<Body> {
+    fn refuse(&self, refusal: Refusal, _: &request::Parts, _: &Peer) -> Response<Body> {
         reject::problem(&refusal, "mirror")
     }
 }

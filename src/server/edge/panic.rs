@@ -2,7 +2,6 @@
 
 use std::{
     convert::Infallible,
-    net::SocketAddr,
     panic::AssertUnwindSafe,
     pin::Pin,
     task::{Context, Poll},
@@ -15,7 +14,7 @@ use tower::Service;
 use crate::{
     body::Body,
     reject::{Reason, Refusal},
-    server::Handler,
+    server::{Handler, Peer},
 };
 
 /// Answers for a service that panics.
@@ -23,12 +22,12 @@ use crate::{
 pub(super) struct CatchPanic<S, H> {
     inner: S,
     handler: H,
-    peer: SocketAddr,
+    peer: Peer,
 }
 
 impl<S, H> CatchPanic<S, H> {
     /// Wraps `inner`; `handler` says what the client gets.
-    pub(super) fn new(inner: S, handler: H, peer: SocketAddr) -> Self {
+    pub(super) fn new(inner: S, handler: H, peer: Peer) -> Self {
         Self { inner, handler, peer }
     }
 }
@@ -52,14 +51,14 @@ where
         let clone = self.inner.clone();
         // The service that was found ready, not its clone, takes the request.
         let mut inner = std::mem::replace(&mut self.inner, clone);
-        let (handler, peer) = (self.handler.clone(), self.peer);
+        let (handler, peer) = (self.handler.clone(), self.peer.clone());
         let head = copy(&request);
         Box::pin(async move {
             // The state that a panic could leave half-changed is the request's own, and goes with it.
             match AssertUnwindSafe(async move { inner.call(request).await }).catch_unwind().await {
                 Ok(result) => result,
                 // The message is not repeated: it may quote anything.
-                Err(_) => Ok(handler.refuse(Refusal::noted(Reason::Internal, "the request's handler panicked"), &head, peer)),
+                Err(_) => Ok(handler.refuse(Refusal::noted(Reason::Internal, "the request's handler panicked"), &head, &peer)),
             }
         })
     }

@@ -34,8 +34,8 @@ impl Drop for OnDrop {
 }
 
 impl Handler for Streams {
-    async fn handle(&self, request: Request<Body>, peer: SocketAddr) -> Response<Body> {
-        self.0.peers.lock().unwrap().insert(peer);
+    async fn handle(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
+        self.0.peers.lock().unwrap().insert(peer.address());
         let frame = |bytes| Ok::<_, BoxError>(Frame::data(bytes));
         match request.uri().path() {
             "/large" => Response::new(body::full(vec![0; LARGE])),
@@ -60,7 +60,7 @@ impl Handler for Streams {
         }
     }
 
-    fn refuse(&self, refusal: Refusal, _: &request::Parts, _: SocketAddr) -> Response<Body> {
+    fn refuse(&self, refusal: Refusal, _: &request::Parts, _: &Peer) -> Response<Body> {
         reject::problem(&refusal, "streams")
     }
 }
@@ -134,12 +134,12 @@ async fn a_request_that_is_given_up_before_its_answer_ends_too() {
 struct Held(Arc<Ends>);
 
 impl Handler for Held {
-    async fn handle(&self, _: Request<Body>, _: SocketAddr) -> Response<Body> {
+    async fn handle(&self, _: Request<Body>, _: Peer) -> Response<Body> {
         let _end = OnDrop(self.0.clone());
         std::future::pending().await
     }
 
-    fn refuse(&self, refusal: Refusal, _: &request::Parts, _: SocketAddr) -> Response<Body> {
+    fn refuse(&self, refusal: Refusal, _: &request::Parts, _: &Peer) -> Response<Body> {
         reject::problem(&refusal, "held")
     }
 }
