@@ -96,6 +96,24 @@ impl Passports {
         let lease = Lease::of_passport(entry.alive.subscribe(), entry.expires, self.0.clock.clone());
         Ok((entry.tenant.clone(), lease))
     }
+
+    /// Ends every live passport whose holder `ended` chooses, with everything that is in progress under it; how many there were.
+    pub fn end_where(&self, ended: impl Fn(&VerifiedTenant) -> bool) -> usize {
+        let chosen: Vec<_> = self.0.live.iter().filter(|entry| ended(&entry.tenant)).map(|entry| *entry.key()).collect();
+        chosen.into_iter().filter(|handle| self.0.end(handle)).count()
+    }
+}
+
+impl Table {
+    /// Takes a passport out of the table; whether it was there.
+    fn end(&self, handle: &Handle) -> bool {
+        let ended = self.live.remove(handle).is_some();
+        if ended {
+            self.count.fetch_sub(1, Ordering::Relaxed);
+            self.metrics.passports_live.dec();
+        }
+        ended
+    }
 }
 
 /// One live passport. Dropping it ends it.
@@ -119,11 +137,7 @@ impl Passport {
 
 impl Drop for Passport {
     fn drop(&mut self) {
-        let table = &self.table.0;
-        if table.live.remove(&self.handle).is_some() {
-            table.count.fetch_sub(1, Ordering::Relaxed);
-            table.metrics.passports_live.dec();
-        }
+        self.table.0.end(&self.handle);
     }
 }
 
@@ -194,6 +208,21 @@ mod tests {
         assert!(passports.redeem(&text).is_ok());
         clock.advance(Duration::from_secs(1));
         assert_eq!(passports.redeem(&text).unwrap_err().reason, Reason::PassportExpired);
+    }
+
+    #[tokio::test]
+    async fn passports_of_chosen_holders_end_at_once_with_their_leases() {
+        let (passports, _) = table(60);
+        let acme = passports.mint(&VerifiedTenant::for_tests("acme")).unwrap();
+        let globex = passports.mint(&VerifiedTenant::for_tests("globex")).unwrap();
+        let text = |passport: &Passport| passport.header_value().unwrap().to_str().unwrap().to_owned();
+        let (_, lease) = passports.redeem(&text(&acme)).unwrap();
+        assert_eq!(passports.end_where(|holder| holder.tenant().as_str() == "acme"), 1);
+        assert_eq!(passports.redeem(&text(&acme)).unwrap_err().reason, Reason::PassportUnknown);
+        assert_eq!(lease.cover(std::future::pending::<Result<(), Refusal>>()).await.unwrap_err().reason, Reason::PassportUnknown);
+        assert!(passports.redeem(&text(&globex)).is_ok());
+        drop(acme);
+        assert_eq!((passports.0.metrics.passports_live.get(), passports.0.count.load(Ordering::SeqCst)), (1, 1), "counted once");
     }
 
     #[test]
