@@ -17,8 +17,8 @@ use crate::{
     admin::{Admin, AdminState, Probes},
     clock::Clock,
     config::{
-        Config, ConfigErrors, CredentialsConfig, EgressConfig, IngressConfig, IssuerConfig, JwksSource, LimitsConfig, ServerConfig,
-        SharedConfig, TimeoutsConfig, TlsConfig,
+        Config, ConfigErrors, CredentialsConfig, EgressConfig, IssuerConfig, JwksSource, LimitsConfig, ServerConfig, SharedConfig,
+        TlsConfig,
     },
     credentials::{BaseIdentity, Broker, SdkSts, SetupError},
     directory::Directory,
@@ -35,10 +35,6 @@ use crate::{
     upstream::{self, AppClient, AwsClient},
 };
 
-/// The application is on this host: what takes longer is not listening.
-const APP_CONNECT: Duration = Duration::from_secs(5);
-/// Longest wait for the application's response head. Long polls are shorter.
-const APP_RESPONSE: Duration = Duration::from_secs(300);
 /// For listeners whose clients have had their time.
 const LAST_DRAIN: Duration = Duration::from_secs(1);
 /// How long the last log lines may take.
@@ -149,6 +145,7 @@ struct Background {
     directory: Arc<Directory>,
     broker: Option<Arc<Broker>>,
     tls: Vec<Arc<ReloadingTls>>,
+    application: Option<AppClient>,
 }
 
 impl App {
@@ -173,8 +170,9 @@ impl App {
             None => None,
         };
 
-        let ingress = match &config.ingress {
-            Some(settings) => {
+        let application = config.ingress.as_ref().map(|settings| AppClient::new(&settings.routing, &metrics, &clock)).transpose()?;
+        let ingress = match (&config.ingress, &application) {
+            (Some(settings), Some(application)) => {
                 let tls = load_tls("ingress.tls", &settings.tls, Listener::Ingress, &metrics)?;
                 let pipeline = ingress::Pipeline {
                     verifier: verifier.clone(),
@@ -182,13 +180,13 @@ impl App {
                     limiter: Limiter::new(&config.limits, clock.clone()),
                     passports: passports.clone(),
                     headers: ForwardHeaders { names: names.clone(), mapped: settings.headers.clone() },
-                    upstream: app_client(settings)?,
+                    upstream: application.clone(),
                     recorder: recorder.clone(),
                     clock: clock.clone(),
                 };
                 Some((Ingress::new(pipeline), tls))
             }
-            None => None,
+            _ => None,
         };
         let egress = match (&config.egress, &vendor) {
             (Some(settings), Some(vendor)) => {
@@ -211,8 +209,9 @@ impl App {
         let (quit_handle, quit) = Drain::new();
         let tls = ingress.iter().map(|(_, tls)| tls).chain(egress.iter().filter_map(|(_, tls)| tls.as_ref())).cloned().collect();
         let broker = vendor.as_ref().map(|vendor| vendor.broker.clone());
-        let background = Background { keys, directory, broker, tls };
-        let state = Arc::new(State::new(config.clone(), verifier, vendor, metrics, clock, outer_handle, quit_handle));
+        let background = Background { keys, directory, broker, tls, application: application.clone() };
+        let state = State::new(config.clone(), verifier, vendor, metrics, clock, outer_handle, quit_handle).with_application(application);
+        let state = Arc::new(state);
         let drains = Drains { outer, inner: Drain::new(), operators: Drain::new(), quit };
         Ok(Self { config, listeners, ingress, egress, state, drains, background, recorder })
     }
@@ -318,6 +317,9 @@ impl Background {
         for tls in self.tls {
             tasks.spawn(async move { tls.watch(server::tls::POLL).await });
         }
+        if let Some(application) = self.application {
+            tasks.spawn(async move { application.maintain().await });
+        }
         tasks.spawn(async move { state.watch_base_identity().await });
         while let Some(ended) = tasks.join_next().await {
             if let Err(error) = ended {
@@ -348,11 +350,6 @@ async fn vendor(config: &CredentialsConfig, limits: &LimitsConfig, recorder: &Re
 
 fn load_tls(key: &'static str, files: &TlsConfig, listener: Listener, metrics: &Metrics) -> Result<Arc<ReloadingTls>, StartError> {
     ReloadingTls::load(files, listener, metrics.clone()).map_err(|error| StartError::Tls { key, error })
-}
-
-fn app_client(settings: &IngressConfig) -> Result<AppClient, StartError> {
-    let timeouts = TimeoutsConfig { connect: APP_CONNECT, response: APP_RESPONSE, idle: settings.server.idle_timeout };
-    Ok(AppClient::new(&settings.upstream, timeouts)?)
 }
 
 fn egress(settings: &EgressConfig, gate: Gate, vendor: &Vendor, recorder: &Recorder) -> Result<Egress, StartError> {

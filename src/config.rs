@@ -11,9 +11,11 @@ pub(crate) mod document;
 pub(crate) mod error;
 pub(crate) mod quantity;
 pub(crate) mod reader;
+mod routing;
 pub(crate) mod settings;
 mod suggest;
 pub mod template;
+mod upstream;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -23,7 +25,9 @@ use self::template::{JsonTemplate, Template};
 pub use self::{
     document::At,
     error::{ConfigError, ConfigErrors},
+    routing::{Balance, HealthConfig, Protocol, RouteConfig, RoutingConfig},
     settings::schema,
+    upstream::{Place, PlaceTemplate, Upstream},
 };
 use crate::{secret::Secret, tenant::TenantId};
 
@@ -59,8 +63,8 @@ pub struct IngressConfig {
     pub listen: SocketAddr,
     /// Server certificate and key.
     pub tls: TlsConfig,
-    /// The application, plain HTTP.
-    pub upstream: Endpoint,
+    /// Where the application is, for whom.
+    pub routing: RoutingConfig,
     /// Extra headers for the application, rendered from the verified token.
     pub headers: Vec<(HeaderName, Template)>,
     /// Limits of this listener.
@@ -135,7 +139,7 @@ pub struct ServiceConfig {
     pub timeouts: TimeoutsConfig,
 }
 
-/// `egress.services.<name>.timeouts`
+/// `egress.services.<name>.timeouts` and `ingress.timeouts`
 #[derive(Debug, Clone, Copy)]
 pub struct TimeoutsConfig {
     /// TCP and TLS set-up.
@@ -147,7 +151,7 @@ pub struct TimeoutsConfig {
 }
 
 /// A server that Palisade connects to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     /// `https` (true) or `http`, which the configuration has to allow by name.
     pub tls: bool,
@@ -262,14 +266,20 @@ pub struct TenantPattern(pub String);
 impl TenantPattern {
     /// Whether `tenant` is meant.
     pub fn matches(&self, tenant: &TenantId) -> bool {
-        fn glob(pattern: &[u8], text: &[u8]) -> bool {
-            match pattern.split_first() {
-                None => text.is_empty(),
-                Some((b'*', rest)) => (0..=text.len()).any(|skip| glob(rest, &text[skip..])),
-                Some((byte, rest)) => text.split_first().is_some_and(|(first, tail)| first == byte && glob(rest, tail)),
-            }
-        }
         glob(self.0.as_bytes(), tenant.as_str().as_bytes())
+    }
+
+    /// Whether whoever `other` means is meant: seen as a text, a `*` in it is a character that nothing but a `*` stands for.
+    pub fn covers(&self, other: &Self) -> bool {
+        glob(self.0.as_bytes(), other.0.as_bytes())
+    }
+}
+
+fn glob(pattern: &[u8], text: &[u8]) -> bool {
+    match pattern.split_first() {
+        None => text.is_empty(),
+        Some((b'*', rest)) => (0..=text.len()).any(|skip| glob(rest, &text[skip..])),
+        Some((byte, rest)) => text.split_first().is_some_and(|(first, tail)| first == byte && glob(rest, tail)),
     }
 }
 

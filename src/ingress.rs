@@ -1,7 +1,7 @@
 //! The way in: callers' requests to the application.
 //!
 //! Read [`Ingress::answer`] from top to bottom. The order is: who is it (token, claim, directory), have they the room
-//! (limits), then the passport and the application.
+//! (limits), then the passport, the upstream that is theirs, and the application.
 
 mod forward;
 mod tunnel;
@@ -74,10 +74,12 @@ impl Ingress {
         let about = About { tenant: &tenant, passport: passport.as_ref(), request_id: record.request_id(), peer };
         let request = ForwardRequest::new(head, body, &this.headers, about)?;
         let begun = this.clock.instant();
-        let answer = this.upstream.send(request).await?;
+        let request = this.upstream.route(request)?;
+        record.route(request.route());
+        let (answer, busy) = request.send().await?;
         record.upstream(this.clock.instant().saturating_duration_since(begun));
         // Authority and room are the request's until its response has ended, however it ends.
-        pass_on(answer, upgrade, (permit, passport))
+        pass_on(answer, upgrade, (permit, passport, busy))
     }
 }
 

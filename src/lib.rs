@@ -14,7 +14,7 @@
 //! Each is straight-line code over typed states; every state can only be made from the one before it, in a file of its own.
 //!
 //! ```text
-//! ingress:  request ─▶ VerifiedTenant ─▶ ActiveTenant ─▶ Permit ─▶ Passport ─▶ ForwardRequest ─▶ application
+//! ingress:  request ─▶ VerifiedTenant ─▶ ActiveTenant ─▶ Permit ─▶ Passport ─▶ ForwardRequest ─▶ RoutedRequest ─▶ application
 //! egress:   request ─▶ VerifiedRequest ─▶ AdmittedRequest ─▶ GuardedRequest ─▶ CredentialedRequest ─▶ SignedRequest ─▶ AWS
 //! ```
 //!
@@ -32,6 +32,7 @@
 //! | [`credentials`] | one STS call for one thing, never one tenant's session for another, outages ridden out |
 //! | [`sigv4`] | AWS Signature Version 4 as text and bytes, pure: one form that is checked, signed and sent |
 //! | [`signing`] | the tenant's signature on a guarded request; bodies that are not what was signed for never arrive whole |
+//! | [`routes`] | which upstream a tenant's requests go to: the record decides, and there is no second best |
 //! | [`ingress`], [`egress`] | the pipelines, to be read from top to bottom |
 //! | [`server`], [`upstream`] | HTTP and TLS under limits and deadlines; no tenants |
 //! | [`reject`] | the closed list of reasons, and the only place where "no" becomes a response |
@@ -61,6 +62,7 @@ pub mod identity;
 pub mod ingress;
 pub mod limits;
 pub mod reject;
+pub mod routes;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod secret;

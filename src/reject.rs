@@ -240,6 +240,8 @@ reasons! {
     /// AWS's answer could have carried something that must not leave.
     AwsResponseWithheld = "aws-response-withheld", BAD_GATEWAY, Internal, "The response could not be passed on.";
 
+    /// No route to the application is for the tenant, or its record lacks what its upstream is named by.
+    NoRoute = "no-route", SERVICE_UNAVAILABLE, ServiceUnavailable, "There is no route to the application for this tenant.";
     /// The application or AWS could not be reached.
     UpstreamUnavailable = "upstream-unavailable", BAD_GATEWAY, ServiceUnavailable, "The upstream cannot be reached.";
     /// The application or AWS did not answer in time.

@@ -32,7 +32,7 @@ use hyper_util::client::legacy::{
 };
 
 pub use self::{
-    app::AppClient,
+    app::{AppClient, Busy, RoutedRequest},
     aws::AwsClient,
     connect::{SetupError, check_roots},
     expect::Answer,
@@ -59,8 +59,21 @@ struct Sending<'a> {
     connection: Option<CaptureConnection>,
 }
 
+/// An exchange that came to nothing.
+struct Failed {
+    refusal: Refusal,
+    /// Whether there was no connection, so that nothing can have been sent.
+    is_unconnected: bool,
+}
+
+impl From<Refusal> for Failed {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, is_unconnected: false }
+    }
+}
+
 /// Sends a request and waits for the response's head, within the deadlines.
-async fn exchange<C>(client: &Client<C, Watched>, request: Request<Body>, sending: Sending<'_>) -> Result<Response<Answer>, Refusal>
+async fn exchange<C>(client: &Client<C, Watched>, request: Request<Body>, sending: Sending<'_>) -> Result<Response<Answer>, Failed>
 where
     C: Connect + Clone + Send + Sync + 'static,
 {
@@ -86,9 +99,12 @@ where
                 Ok(received(response.map(|incoming| Answer::new(version, incoming, gate.and_then(Gate::close)))))
             }
             // The body's failure is the cause; what hyper reports is its effect, and in HTTP/2 does not name it.
-            Err(error) => Err(progress.failure().unwrap_or_else(|| refusal(&error))),
+            Err(error) => Err(match progress.failure() {
+                Some(refusal) => refusal.into(),
+                None => Failed { refusal: refusal(&error), is_unconnected: error.is_connect() },
+            }),
         },
-        () = progress.overdue(sending.timeouts) => Err(Reason::UpstreamTimeout.into()),
+        () = progress.overdue(sending.timeouts) => Err(Refusal::from(Reason::UpstreamTimeout).into()),
         never = open_over_http2(gate.as_ref(), sending.connection) => match never {},
     }
 }

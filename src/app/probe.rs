@@ -1,11 +1,13 @@
 //! What `palisade check` tries: every file that a start would use. Opens no port and calls nobody.
 
 use crate::{
+    clock::Clock,
     config::{Config, ConfigError, ConfigErrors, JwksSource},
     credentials,
     identity::jwks::KeysFile,
     server::ReloadingTls,
-    upstream::{self, AwsClient},
+    telemetry::Metrics,
+    upstream::{self, AppClient, AwsClient},
 };
 
 /// Whether the files that `config`, read from `file`, names are such that a process could work with them.
@@ -23,6 +25,11 @@ pub fn probe(config: &Config, file: &str) -> Result<(), ConfigErrors> {
 
     if let Some(ingress) = &config.ingress {
         report("ingress.tls".to_owned(), ReloadingTls::check(&ingress.tls).map_err(|error| error.to_string()));
+        let (metrics, clock) = (Metrics::new(), Clock::system());
+        let client = metrics.map_err(|error| error.to_string());
+        let client = client.and_then(|metrics| AppClient::new(&ingress.routing, &metrics, &clock).map_err(|error| error.to_string()));
+        let key = if ingress.routing.ca.is_some() { "ingress.upstream_ca" } else { "ingress.upstream" };
+        report(key.to_owned(), client.map(drop));
     }
     if let Some(tls) = config.egress.as_ref().and_then(|egress| egress.tls.as_ref()) {
         report("egress.tls".to_owned(), ReloadingTls::check(tls).map_err(|error| error.to_string()));

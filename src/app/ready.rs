@@ -21,6 +21,7 @@ use crate::{
     server::DrainHandle,
     telemetry::Metrics,
     tenant::TenantId,
+    upstream::AppClient,
 };
 
 /// How often a base identity that works is tried again.
@@ -50,6 +51,7 @@ pub(super) struct State {
     config: SharedConfig,
     verifier: Arc<Verifier>,
     vendor: Option<Vendor>,
+    application: Option<AppClient>,
     base_works: AtomicBool,
     metrics: Metrics,
     clock: Clock,
@@ -77,7 +79,13 @@ impl State {
     ) -> Self {
         let base_works = AtomicBool::new(vendor.is_none());
         let ingress_drained = AtomicBool::new(false);
-        Self { config, verifier, vendor, base_works, metrics, clock, drain, quit, draining: AtomicBool::new(false), ingress_drained }
+        let (application, draining) = (None, AtomicBool::new(false));
+        Self { config, verifier, vendor, application, base_works, metrics, clock, drain, quit, draining, ingress_drained }
+    }
+
+    /// The same, with the way to the application that its readiness may depend on.
+    pub(super) fn with_application(self, application: Option<AppClient>) -> Self {
+        Self { application, ..self }
     }
 
     pub(super) fn drain(&self) {
@@ -131,6 +139,10 @@ impl AdminState for State {
             let ok = self.base_works.load(Ordering::Relaxed);
             let detail = if ok { "works" } else { "does not work; see the log" };
             checks.push(Check { name: "base_identity", ok, detail: detail.to_owned() });
+        }
+        if let Some(ok) = self.application.as_ref().and_then(AppClient::is_ready) {
+            let detail = if ok { "works" } else { "no upstream is known to work" };
+            checks.push(Check { name: "application", ok, detail: detail.to_owned() });
         }
         let draining = self.draining.load(Ordering::Relaxed);
         checks.push(Check { name: "serving", ok: !draining, detail: if draining { "draining" } else { "yes" }.to_owned() });

@@ -6,7 +6,6 @@
 use std::{
     collections::BTreeSet,
     io::{self, Write},
-    net::IpAddr,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -15,9 +14,13 @@ use std::{
 use super::MISUSED;
 use crate::{
     app,
-    config::{Config, CredentialsSource, DirectoryConfig, Endpoint, JwksSource, ServiceConfig},
-    directory::Directory,
+    config::{Config, CredentialsSource, DirectoryConfig, Endpoint, JwksSource, RoutingConfig, ServiceConfig},
+    directory::{Directory, TenantStatus},
+    routes::{Routes, place},
 };
+
+/// Tenants that are named in warnings of one kind.
+const SHOWN: usize = 10;
 
 /// The command line of `palisade check`.
 #[derive(Debug, clap::Args)]
@@ -105,10 +108,8 @@ fn warnings(config: &Config, directory: &Directory) -> Vec<String> {
             plain(&mut warn, &format!("egress.services.{name}.endpoint"), service.endpoint.as_ref());
         }
     }
-    if let Some(ingress) = &config.ingress
-        && !is_loopback(ingress.upstream.authority.host())
-    {
-        warn(format!("ingress.upstream {} is not loopback: passports cross a network in plain HTTP", ingress.upstream.authority));
+    if let Some(ingress) = &config.ingress {
+        routing(&mut warn, &ingress.routing, directory);
     }
     if let Some(credentials) = &config.credentials {
         plain(&mut warn, "credentials.sts.endpoint", credentials.sts.endpoint.as_ref());
@@ -153,9 +154,26 @@ fn plain(warn: &mut dyn FnMut(String), key: &str, endpoint: Option<&Endpoint>) {
     }
 }
 
-fn is_loopback(host: &str) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+/// Upstreams that others can listen to, and tenants that there is no way for.
+fn routing(warn: &mut dyn FnMut(String), config: &RoutingConfig, directory: &Directory) {
+    for (key, route) in config.all() {
+        for upstream in route.upstreams.iter().filter(|upstream| upstream.crosses_a_network_in_clear()) {
+            warn(format!("{key}.upstream {upstream} is not loopback: passports cross a network in plain HTTP"));
+        }
+    }
+    let routes = Routes::new(config);
+    let lost = directory.records().into_iter().filter(|record| record.status == TenantStatus::Active).filter_map(|record| {
+        let places =
+            |number: usize| routes.all()[number].upstreams.iter().try_for_each(|upstream| place(upstream, Some(&record)).map(drop));
+        routes.of(Some(&record)).and_then(places).err().map(|why| format!("{}: {why}", record.id))
+    });
+    let lost: Vec<_> = lost.collect::<BTreeSet<_>>().into_iter().collect();
+    for line in lost.iter().take(SHOWN) {
+        warn(format!("every request of this tenant would be refused (no-route): {line}"));
+    }
+    if lost.len() > SHOWN {
+        warn(format!("as would be those of {} other tenants", lost.len() - SHOWN));
+    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ mod egress;
 mod identity;
 mod ingress;
 mod limits;
+mod routing;
 mod secret;
 
 pub(crate) use self::limits::limits;

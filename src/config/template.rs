@@ -11,6 +11,7 @@ mod parse;
 use std::{borrow::Cow, fmt};
 
 pub use self::json::{JsonTemplate, SESSION_POLICY_LIMIT};
+pub(crate) use self::parse::segments;
 use super::ClaimPath;
 
 /// What a placeholder may name.
@@ -42,7 +43,7 @@ pub enum Name {
 
 impl Name {
     /// Whether the value comes out of the caller's token, and not out of the operator's directory.
-    fn is_from_token(&self) -> bool {
+    pub(crate) fn is_from_token(&self) -> bool {
         matches!(self, Self::Claim(_) | Self::Issuer | Self::Subject)
     }
 
@@ -167,7 +168,7 @@ pub struct Template {
 
 /// A piece of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Segment {
+pub(crate) enum Segment {
     Literal(String),
     Placeholder(Name),
 }

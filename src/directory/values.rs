@@ -4,30 +4,41 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::ActiveTenant;
+use super::{ActiveTenant, TenantRecord};
 use crate::config::template::{Name, Values};
 
 impl Values for ActiveTenant {
     /// `None` where `name` has no value, an empty one (which would let `{tenant.cell}/` quietly mean `/`), or one that is no
     /// plain text, number or boolean.
     fn value(&self, name: &Name) -> Option<Cow<'_, str>> {
-        let (record, verified) = (self.record(), self.verified());
+        let verified = self.verified();
         let text = match name {
-            Name::TenantId => Some(record.id.as_str()),
-            Name::TenantAccount => record.account.as_deref(),
-            Name::TenantCell => record.cell.as_deref(),
-            Name::TenantExternalId => record.external_id.as_deref(),
-            Name::TenantKmsKey => record.kms_key.as_deref(),
-            Name::TenantRegion => record.region.as_deref(),
-            Name::TenantTier => record.tier.as_deref(),
-            Name::TenantAttribute(key) => record.attributes.get(key).map(String::as_str),
-            Name::Subject => Some(verified.subject()),
-            Name::Issuer => Some(verified.issuer()),
+            Name::Subject => verified.subject(),
+            Name::Issuer => verified.issuer(),
             Name::Claim(path) => match path.find(verified.claims())? {
-                Value::String(text) => Some(text.as_str()),
+                Value::String(text) => text.as_str(),
                 scalar @ (Value::Number(_) | Value::Bool(_)) => return Some(Cow::Owned(scalar.to_string())),
-                Value::Null | Value::Array(_) | Value::Object(_) => None,
+                Value::Null | Value::Array(_) | Value::Object(_) => return None,
             },
+            _ => return self.record().value(name),
+        };
+        (!text.is_empty()).then_some(Cow::Borrowed(text))
+    }
+}
+
+impl Values for TenantRecord {
+    /// What the operator says of the tenant; nothing for what only a token says.
+    fn value(&self, name: &Name) -> Option<Cow<'_, str>> {
+        let text = match name {
+            Name::TenantId => Some(self.id.as_str()),
+            Name::TenantAccount => self.account.as_deref(),
+            Name::TenantCell => self.cell.as_deref(),
+            Name::TenantExternalId => self.external_id.as_deref(),
+            Name::TenantKmsKey => self.kms_key.as_deref(),
+            Name::TenantRegion => self.region.as_deref(),
+            Name::TenantTier => self.tier.as_deref(),
+            Name::TenantAttribute(key) => self.attributes.get(key).map(String::as_str),
+            Name::Subject | Name::Issuer | Name::Claim(_) => None,
         };
         text.filter(|text| !text.is_empty()).map(Cow::Borrowed)
     }

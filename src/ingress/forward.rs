@@ -27,6 +27,8 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 #[derive(Debug)]
 pub struct ForwardRequest {
     request: Request<Body>,
+    /// Whom its headers name.
+    tenant: Option<ActiveTenant>,
     expects_continue: bool,
 }
 
@@ -67,7 +69,12 @@ impl ForwardRequest {
         request.headers_mut().extend(head.headers);
         let expects_continue = hop::take_expectation(request.headers_mut());
         headers.write(request.headers_mut(), about)?;
-        Ok(Self { request, expects_continue })
+        Ok(Self { request, tenant: Some(about.tenant.clone()), expects_continue })
+    }
+
+    /// The tenant that it is from, and that its headers name; `None` for a request of nobody.
+    pub fn tenant(&self) -> Option<&ActiveTenant> {
+        self.tenant.as_ref()
     }
 
     /// Whether the caller waits to be asked for the body.

@@ -52,6 +52,9 @@ pub struct Line<'a> {
     /// The operation, where it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operation: Option<&'a str>,
+    /// The route to the application, on the ingress: a name of the configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<&'a str>,
     /// `allowed` or `refused`.
     pub decision: &'static str,
     /// Why it was refused.
@@ -132,6 +135,7 @@ pub(crate) mod tests {
             service: Some("s3"),
             region: None,
             operation: None,
+            upstream: None,
             decision: "refused",
             reason: Some("rate-limited"),
             note: Some("a \"note\"\nwith a line break"),

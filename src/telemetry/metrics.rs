@@ -66,6 +66,8 @@ pub struct Families {
     pub passports_live: IntGauge,
     certificate_expiry: GaugeVec,
     config_reloads: IntCounterVec,
+    upstreams_healthy: IntGaugeVec,
+    upstreams_unhealthy: IntGaugeVec,
     /// Connections open, by listener.
     connections: IntGaugeVec,
     /// Access-log lines that could not be written.
@@ -144,6 +146,16 @@ impl Metrics {
                 "Files of the configuration (tenant records, certificates) that were read again after a change, by result.",
                 &["result"],
             )?,
+            upstreams_healthy: new.int_gauges(
+                "palisade_upstream_healthy",
+                "Places of a route to the application whose checks succeed.",
+                &["upstream"],
+            )?,
+            upstreams_unhealthy: new.int_gauges(
+                "palisade_upstream_unhealthy",
+                "Places of a route to the application that are out of use.",
+                &["upstream"],
+            )?,
             connections: new.int_gauges("palisade_connections", "Connections open.", &["listener"])?,
             log_lines_lost: new.counter("palisade_access_log_lines_lost_total", "Access-log lines that could not be written.")?,
             registry,
@@ -213,6 +225,11 @@ impl Families {
     pub fn sts_request(&self, result: &str, duration: Duration) {
         self.sts_requests.with_label_values(&[result]).inc();
         self.sts_duration.observe(duration.as_secs_f64());
+    }
+
+    /// The gauges of a route's places that work, and that do not.
+    pub fn upstream_health(&self, route: &str) -> (IntGauge, IntGauge) {
+        (self.upstreams_healthy.with_label_values(&[route]), self.upstreams_unhealthy.with_label_values(&[route]))
     }
 
     /// Notes when a listener's certificate ends.

@@ -61,6 +61,7 @@ pub struct Record {
     target: Option<Target>,
     refusal: Option<Refusal>,
     status: u16,
+    route: Option<Arc<str>>,
     upstream: Option<Duration>,
     received: Arc<AtomicU64>,
     sent: u64,
@@ -109,6 +110,7 @@ impl Recorder {
             target: None,
             refusal: None,
             status: 0,
+            route: None,
             upstream: None,
             received: Arc::new(AtomicU64::new(0)),
             sent: 0,
@@ -144,6 +146,11 @@ impl Record {
         if let Some(target) = &mut self.target {
             target.operation = operation;
         }
+    }
+
+    /// Which route to the application it takes.
+    pub fn route(&mut self, name: &Arc<str>) {
+        self.route = Some(name.clone());
     }
 
     /// The upstream's response head came after `duration`.
@@ -215,6 +222,7 @@ impl Drop for Record {
             service: self.target.as_ref().map(|t| t.service.as_str()),
             region: self.target.as_ref().and_then(|t| t.region.as_deref()),
             operation: self.target.as_ref().and_then(|t| t.operation.as_deref()),
+            upstream: self.route.as_deref(),
             decision: self.decision(),
             reason: self.refusal.as_ref().map(|r| r.reason.as_str()),
             note: self.refusal.as_ref().and_then(|r| r.note.as_deref()),

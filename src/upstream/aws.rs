@@ -103,7 +103,7 @@ impl AwsClient {
             Ok(answer) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
                 Err(Refusal::noted(Reason::UpstreamUnavailable, "an answer of 101 that nobody asked for"))
             }
-            answer => answer,
+            answer => answer.map_err(|failed| failed.refusal),
         }
     }
 }

@@ -37,9 +37,6 @@ pub(super) type Connector = Timed<HttpsConnector<HttpConnector<Resolver>>>;
 /// Why a client cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    /// The application's address says `https`.
-    #[error("the application is reached by plain http over loopback; its address must start with http://")]
-    AppOverTls,
     /// A file of roots cannot be used.
     #[error(transparent)]
     Ca(#[from] TlsError),
@@ -86,6 +83,8 @@ pub(super) fn client_config(roots: RootCertStore) -> Result<ClientConfig, SetupE
 pub(super) enum Protocols {
     /// HTTP/1.1.
     Http1,
+    /// HTTP/2.
+    Http2,
     /// What ALPN yields.
     Negotiated,
 }
@@ -109,6 +108,7 @@ pub(super) fn connector(
     let tcp = tcp(resolver, limit);
     let inner = match protocols {
         Protocols::Http1 => builder.enable_http1().wrap_connector(tcp),
+        Protocols::Http2 => builder.enable_http2().wrap_connector(tcp),
         Protocols::Negotiated => builder.enable_all_versions().wrap_connector(tcp),
     };
     Timed { inner, limit }

@@ -1,5 +1,6 @@
 //! The clients against servers on loopback.
 
+mod app;
 mod expect;
 mod fleet;
 mod stale;
@@ -30,7 +31,8 @@ use tokio::{
 use super::*;
 use crate::{
     body::{self, BoxError},
-    config::{EgressConfig, Endpoint, Proofs, ServerConfig, ServiceConfig},
+    clock::Clock,
+    config::{Balance, EgressConfig, Endpoint, Proofs, Protocol, RouteConfig, RoutingConfig, ServerConfig, ServiceConfig, Upstream},
     reject,
     server::{self, Bound, Drain, Handler, Peer, ReloadingTls, idle},
     signing::{PayloadError, signer::SignedParts},
@@ -95,8 +97,38 @@ fn endpoint(tls: bool, authority: &str) -> Endpoint {
     Endpoint { tls, authority: authority.parse().unwrap() }
 }
 
+/// As in `ingress.upstream`.
+fn upstream(text: &str) -> Upstream {
+    Upstream::parse(text).unwrap()
+}
+
+/// Everybody goes to one of these.
+fn routing(upstreams: &[String]) -> RoutingConfig {
+    let otherwise = RouteConfig {
+        name: "default".to_owned(),
+        tenants: Vec::new(),
+        tiers: Vec::new(),
+        cells: Vec::new(),
+        upstreams: upstreams.iter().map(|text| upstream(text)).collect(),
+        protocol: Protocol::Auto,
+    };
+    RoutingConfig {
+        routes: Vec::new(),
+        otherwise: Some(otherwise),
+        ca: None,
+        balance: Balance::RoundRobin,
+        health: None,
+        timeouts: TIMEOUTS,
+        max_upstreams: 10,
+    }
+}
+
+fn client_of(config: &RoutingConfig) -> AppClient {
+    AppClient::new(config, &Metrics::new().unwrap(), &Clock::system()).unwrap()
+}
+
 fn app(address: SocketAddr) -> AppClient {
-    AppClient::new(&endpoint(false, &address.to_string()), TIMEOUTS).unwrap()
+    client_of(&routing(&[format!("http://{address}")]))
 }
 
 async fn deliver(app: &AppClient, request: Request<Body>) -> Result<Response<Answer>, Refusal> {
@@ -242,7 +274,8 @@ async fn a_connection_that_is_not_made_in_time_is_unavailable() {
     let address = listener.local_addr().unwrap();
     let _queued = [std::net::TcpStream::connect(address).unwrap()];
     let timeouts = TimeoutsConfig { connect: Duration::from_millis(100), ..TIMEOUTS };
-    let app = AppClient::new(&endpoint(false, &address.to_string()), TimeoutsConfig { idle: Duration::from_secs(5), ..timeouts }).unwrap();
+    let timeouts = TimeoutsConfig { idle: Duration::from_secs(5), ..timeouts };
+    let app = client_of(&RoutingConfig { timeouts, ..routing(&[format!("http://{address}")]) });
     let refusal = deliver(&app, get("/")).await.unwrap_err();
     assert_eq!(refusal.reason, Reason::UpstreamUnavailable);
     assert!(refusal.note.as_deref().unwrap().contains("no connection within 100 ms"), "{refusal:?}");
@@ -357,11 +390,6 @@ fn a_broken_bundle_of_roots_is_an_error_that_names_it() {
     let config = egress(service(None, Some(file.path().to_owned())));
     let message = AwsClient::new(&config).err().unwrap().to_string();
     assert!(message.contains(file.path().to_str().unwrap()) && message.contains("no PEM certificate"), "{message}");
-}
-
-#[test]
-fn the_application_is_not_reached_over_tls() {
-    assert!(matches!(AppClient::new(&endpoint(true, "127.0.0.1:1"), TIMEOUTS), Err(SetupError::AppOverTls)));
 }
 
 #[cfg(feature = "sandbox")]

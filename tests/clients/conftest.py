@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
 from harness import backends, clients
 from harness.application import Application, Script
@@ -165,6 +166,46 @@ def troubled(start, setting, authority, application, pool, ministack, script) ->
                  setting.egress({"s3": at(script.port, timeouts=quick), "dynamodb": at(free_port(), timeouts=quick)}, proofs=["passport", "jwt"],
                                 server={"idle_timeout": "2s"}),
                  identity, setting.pooled(pool, ministack.port))
+
+
+@dataclass
+class Cells:
+    """A Palisade whose tenants have applications of their own, and those applications, by the cell that they are for."""
+
+    palisade: Palisade
+    applications: dict[str, Application]
+
+    def counts(self) -> dict[str, int]:
+        return {cell: application.requests for cell, application in self.applications.items()}
+
+
+@pytest.fixture(scope="session")
+def cells(start, setting, authority, directory) -> Cells:
+    """Cells by a table, cells by a template, and records that lead nowhere. There is no upstream for everybody."""
+    with contextlib.ExitStack() as stack:
+        running = {cell: stack.enter_context(contextlib.closing(Application())) for cell in ("c1", "c2")}
+        running["c3"] = stack.enter_context(contextlib.closing(Application(directory / "c3.sock")))
+        running["c7"] = stack.enter_context(contextlib.closing(Application(tls=authority.server("localhost"))))
+        here = running["c1"].port
+        records = {
+            "acme": {"cell": "c1", "tier": "gold"}, "acme-eu": {"cell": "c2"}, "globex": {"cell": "c3"}, "bare": {}, "estranged": {"cell": "C5"},
+            "slow": {"cell": "c4"}, "single": {"attributes": {"rest": "host"}}, "ghost": {"cell": "c6", "attributes": {"address": "127.0.0.1"}},
+            "accident": {"cell": "c6", "attributes": {"address": "169.254.169.254"}}, "acorn": {"cell": "../c3"}, "acid": {"cell": "c7"},
+            "across": {"cell": "c8"}, "initech": {"status": "suspended", "cell": "c1"},
+        }
+        (directory / "cells.yaml").write_text(yaml.safe_dump({"tenants": records}))
+        config = setting.ingress(authority.certificate, authority.key, here, upstream_ca=str(authority.ca), upstream_addresses=True, routes=[
+            {"name": "c1", "cells": ["c1"], "upstream": f"http://127.0.0.1:{here}"},
+            {"name": "c2", "cells": ["c2"], "upstream": f"http://127.0.0.1:{running['c2'].port}"},
+            {"name": "local", "tenants": ["single"], "upstream": f"http://local{{tenant.attributes.rest}}:{here}"},
+            {"name": "addresses", "cells": ["c6"], "upstream": f"http://{{tenant.attributes.address}}:{here}"},
+            {"name": "secured", "cells": ["c7"], "upstream": f"https://localhost:{running['c7'].port}"},
+            {"name": "misnamed", "cells": ["c8"], "upstream": f"https://127.0.0.1:{running['c7'].port}"},
+            {"name": "sockets", "cells": ["c3", "c4", "C5", "../c3"], "upstream": f"unix:{directory}/{{tenant.cell}}.sock"},
+        ])
+        del config["ingress"]["upstream"]
+        palisade = start("cells", config, setting.identity(), {"tenants": {"directory": {"file": "cells.yaml"}}})
+        yield Cells(palisade, running)
 
 
 @dataclass

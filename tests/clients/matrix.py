@@ -36,6 +36,7 @@ class World:
     application: Application
     authority: Authority
     script: Script
+    cells: Palisade
 
     def enter(self, headers: list, target: str = "/echo", palisade: Palisade | None = None) -> wire.Message:
         """A request to the ingress."""
@@ -63,7 +64,7 @@ Case = Callable[[World], wire.Message]
 def cases() -> dict[tuple[str, str], Case]:
     """(listener, name) -> case, in the order of the golden file."""
     table: dict[tuple[str, str], Case] = {}
-    for section in (tokens, tenants, proofs, passports, data, targets, payloads, framing, trouble):
+    for section in (tokens, tenants, proofs, passports, data, targets, payloads, framing, trouble, routes):
         for key, case in section().items():
             assert key not in table, f"{key} is there twice"
             table[key] = case
@@ -443,3 +444,26 @@ def trouble() -> dict:
         w.authority.client())
     rows["ingress", "trouble: the application hangs up"] = lambda w: w.enter(bearer(w.token()) + [("x-tenant-id", "acme")], "/slam")
     return rows
+
+
+def routes() -> dict:
+    """Each tenant's upstream is its own, and where a record leads nowhere there is no other."""
+    def enter(tenant: str, *more: tuple) -> Case:
+        return lambda w: w.enter([("Authorization", f"Bearer {w.token(tenant)}"), ("x-tenant-id", tenant), *more], palisade=w.cells)
+
+    return {("ingress", f"route: {name}"): case for name, case in {
+        "a cell of the table": enter("acme"),
+        "another cell of the table": enter("acme-eu"),
+        "a cell's socket": enter("globex"),
+        "over TLS": enter("acid"),
+        "over TLS, the certificate is another's": enter("across"),
+        "another cell in a header": enter("acme-eu", ("x-tenant-cell", "c1"), ("x-palisade-route", "c1")),
+        "nobody on the cell's socket": enter("slow"),
+        "no route, and no upstream for everybody": enter("bare"),
+        "a cell that is no label": enter("estranged"),
+        "a cell that climbs out of its directory": enter("acorn"),
+        "a name that leads to this machine": enter("single"),
+        "an address of this machine": enter("ghost"),
+        "the address of the metadata service": enter("accident"),
+        "suspended": enter("initech"),
+    }.items()}

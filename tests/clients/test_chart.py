@@ -377,6 +377,8 @@ REFUSED = {
     "no Secret of tokens": ({"tokens": {"secretName": ""}}, "tokens.secretName: name the Secret"),
     "no Secret for TLS": ({"tls": {"secretName": ""}}, "tls.secretName: name the Secret"),
     "no application": ({"application": {"image": None}}, "application.image: name the image"),
+    "readiness that waits for the application": ({"config": {"ingress": {"health": {"path": "/healthz", "readiness": True}}}},
+                                                 "config.ingress.health.readiness: the application's container starts when Palisade is ready"),
     "probes on loopback": ({"config": {"probes": {"listen": "127.0.0.1:8191"}}}, "config.probes.listen: 127.0.0.1:8191 cannot be reached by the kubelet"),
     "no probes": ({"config": {"probes": {"listen": "none"}}}, "config.probes.listen: none cannot be reached"),
     "open egress": ({"config": {"egress": {"listen": "0.0.0.0:8180"}}}, "config.egress.listen: 0.0.0.0:8180 is not loopback"),

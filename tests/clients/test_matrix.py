@@ -46,8 +46,8 @@ def outcome(case, world: World) -> tuple:
 
 
 @pytest.fixture(scope="module")
-def results(sidecar, egress, silo, troubled, idp, partner, application, authority, script) -> dict:
-    world = World(sidecar, egress, silo, troubled, idp, partner, application, authority, script)
+def results(sidecar, egress, silo, troubled, idp, partner, application, authority, script, cells) -> dict:
+    world = World(sidecar, egress, silo, troubled, idp, partner, application, authority, script, cells.palisade)
     return {key: outcome(case, world) for key, case in cases().items()}
 
 

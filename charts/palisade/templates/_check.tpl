@@ -29,6 +29,11 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- with $config.ingress -}}
+{{- if and .health .health.readiness -}}
+{{- fail "config.ingress.health.readiness: the application's container starts when Palisade is ready, so that each would wait for the other; the application's own readinessProbe says as much" -}}
+{{- end -}}
+{{- end -}}
 {{- $drain := include "palisade.drainSeconds" . | int -}}
 {{- $grace := include "palisade.terminationGracePeriodSeconds" . | int -}}
 {{- if le $grace $drain -}}

@@ -169,7 +169,7 @@ pub(super) fn endpoint(section: &Section<'_>) -> Option<Option<Endpoint>> {
     secured(section, "endpoint", endpoint.tls).then_some(Some(endpoint))
 }
 
-fn repeated<T: PartialEq + std::fmt::Display>(section: &Section<'_>, key: &str, items: &[T]) {
+pub(super) fn repeated<T: PartialEq + std::fmt::Display>(section: &Section<'_>, key: &str, items: &[T]) {
     for (number, item) in items.iter().enumerate() {
         if items[..number].contains(item) {
             section.wrong_item(key, number, format!("{} is here twice", quote(&item.to_string())), "remove one");

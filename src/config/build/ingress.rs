@@ -2,9 +2,9 @@
 
 use http::HeaderName;
 
-use super::{Section, listener, parse};
+use super::{Section, listener, parse, routing};
 use crate::config::{
-    Endpoint, IngressConfig, TlsConfig,
+    IngressConfig, TlsConfig,
     error::quote,
     template::{Lands, Template},
 };
@@ -39,25 +39,16 @@ const RESERVED_PREFIXES: [&str; 2] = ["x-palisade-", "x-forwarded-"];
 pub(super) fn ingress(section: &Section<'_>, top: &Section<'_>, names: Option<(&HeaderName, &HeaderName)>) -> Option<IngressConfig> {
     let listen = section.get("listen", parse::address);
     let tls = section.given("tls").and_then(|tls| self::tls(&tls));
-    let upstream = upstream(section);
     let headers = headers(section, names);
     let server = listener(section, top);
-    Some(IngressConfig { listen: listen?, tls: tls?, upstream: upstream?, headers, server: server? })
+    let routing = routing::routing(section, server.as_ref().map(|server| server.idle_timeout));
+    Some(IngressConfig { listen: listen?, tls: tls?, routing: routing?, headers, server: server? })
 }
 
 /// A certificate and its key.
 pub(super) fn tls(section: &Section<'_>) -> Option<TlsConfig> {
     let (certificate, private_key) = (section.file("certificate"), section.file("private_key"));
     Some(TlsConfig { certificate: certificate?, private_key: private_key? })
-}
-
-fn upstream(section: &Section<'_>) -> Option<Endpoint> {
-    let upstream = section.get("upstream", parse::endpoint)?;
-    if upstream.tls {
-        section.wrong("upstream", "https:// is not supported yet towards the application", "give http://HOST:PORT");
-        return None;
-    }
-    Some(upstream)
 }
 
 fn headers(section: &Section<'_>, names: Option<(&HeaderName, &HeaderName)>) -> Vec<(HeaderName, Template)> {

@@ -3,6 +3,8 @@ use std::{collections::BTreeSet, fs, time::Duration};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+mod routing;
+
 use super::*;
 use crate::config::{CredentialsSource, JwksSource, Limits, Proofs, document, schema, settings::Kind};
 
@@ -197,12 +199,7 @@ fn broken_files_are_told_what_is_wrong_and_where() {
         ("credentials:", "credentials: [", &["P:11:3: this is not YAML"]),
         // Values.
         ("eu-west-1", "Ireland", &["P:3:11: egress.region: \"Ireland\" is not taken here; give a region such as eu-west-1"]),
-        ("http://127.0.0.1:8080", "127.0.0.1:8080", &["P:1:60: ingress.upstream: \"127.0.0.1:8080\" is not taken here; give https://HOST"]),
-        (
-            "http://127.0.0.1:8080",
-            "https://app",
-            &["P:1:60: ingress.upstream: https:// is not supported yet towards the application; give http://HOST:PORT"],
-        ),
+        ("http://127.0.0.1:8080", "127.0.0.1:8080", &["P:1:60: ingress.upstream: \"127.0.0.1:8080\" begins with none of http://"]),
         ("private_key: c", "private_key: absent", &["P:1:46: ingress.tls.private_key: "]),
         ("private_key: c", "private_key: .", &["P:1:46: ingress.tls.private_key: "]),
         (

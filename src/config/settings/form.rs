@@ -9,6 +9,7 @@ use super::super::{
     error::{Fault, quote},
     quantity,
     template::{Lands, Template},
+    upstream::Upstream,
 };
 
 pub(crate) mod parse;
@@ -39,6 +40,8 @@ pub(crate) enum Form {
     HeaderName,
     /// A DNS name, with or without a port.
     Host,
+    /// The path of a URI, with or without a query.
+    HttpPath,
     OneOf(&'static [&'static str]),
     /// A name of Palisade's own.
     OwnName,
@@ -47,6 +50,8 @@ pub(crate) enum Form {
     Rate,
     Region,
     RoleArn,
+    /// A short name in lower case.
+    RouteName,
     ServiceName,
     Size {
         least: u64,
@@ -58,6 +63,8 @@ pub(crate) enum Form {
     TenantPattern,
     /// Any text on one line, not empty.
     Text,
+    /// Where the application is, with or without placeholders.
+    Upstream,
     /// An `https://` or `http://` URI.
     Uri,
 }
@@ -83,6 +90,7 @@ impl Form {
             Self::ExternalId => parse::external_id(scalar).is_some(),
             Self::HeaderName => parse::header(scalar).is_some(),
             Self::Host => parse::host(scalar).is_some(),
+            Self::HttpPath => parse::http_path(scalar).is_some(),
             Self::OneOf(words) => words.contains(&text),
             Self::OwnName => {
                 let refusal = crate::aws::target::name::refusal(text);
@@ -92,7 +100,8 @@ impl Form {
             Self::Rate => parse::rate(scalar).is_some(),
             Self::Region => parse::region(scalar).is_some(),
             Self::RoleArn => parse::role_arn(scalar).is_some(),
-            Self::ServiceName => parse::service(text),
+            // The same letters.
+            Self::RouteName | Self::ServiceName => parse::service(text),
             Self::Size { least, most } => quantity::size(text).is_some_and(|size| (least..=most).contains(&&size)),
             Self::TagKey => parse::tag_key(text),
             Self::Template(lands) => {
@@ -100,6 +109,10 @@ impl Form {
             }
             Self::TenantId => text.parse::<crate::tenant::TenantId>().is_ok(),
             Self::TenantPattern => parse::tenant_pattern(scalar).is_some(),
+            Self::Upstream => {
+                let parsed = Upstream::parse(text);
+                return parsed.map(drop).map_err(|why| Fault::new(format!("{} {why}", quote(text)), self.expected()));
+            }
             Self::Uri => parse::uri(scalar).is_some(),
         };
         if fits { Ok(()) } else { Err(Fault::new(self.wrong(scalar), self.expected())) }
@@ -142,12 +155,14 @@ impl Form {
             Self::Host => {
                 "give a host name in lower case such as s3.eu-west-1.amazonaws.com, with or without :PORT, and no address".to_owned()
             }
+            Self::HttpPath => "give a path such as /healthz".to_owned(),
             Self::OneOf(words) => format!("give {}", words.join(" or ")),
             Self::OwnName => "give a name such as palisade or palisade.internal, without a port".to_owned(),
             Self::Path => "give a path".to_owned(),
             Self::Rate => "give a number above 0, up to 1000000".to_owned(),
             Self::Region => "give a region such as eu-west-1".to_owned(),
             Self::RoleArn => "give a role's ARN such as arn:aws:iam::111122223333:role/NAME".to_owned(),
+            Self::RouteName => "give a name such as gold: a-z, 0-9 and -, at most 63 characters".to_owned(),
             Self::ServiceName => "give an endpoint prefix such as s3 or dynamodb: a-z, 0-9 and -, at most 63 characters".to_owned(),
             Self::Size { least, most } => {
                 format!("give a size such as 4096, 64KiB or 1MiB,{}", range(quantity::show_size(*least), quantity::show_size(*most)))
@@ -157,6 +172,7 @@ impl Form {
             Self::TenantId => "give a tenant id: 2 to 64 of A-Z a-z 0-9 . _ -, beginning with a letter or digit, without ..".to_owned(),
             Self::TenantPattern => "give a tenant id in which up to two * stand for any characters".to_owned(),
             Self::Text => "give text on one line, at most 1024 characters".to_owned(),
+            Self::Upstream => "give http://HOST:PORT, https://HOST:PORT or unix:/PATH".to_owned(),
             Self::Uri => "give an https:// URI without user and fragment".to_owned(),
         }
     }
@@ -173,12 +189,14 @@ impl Form {
             Self::Algorithm => json!({"enum": parse::ALGORITHMS}),
             Self::Account => json!({"type": ["integer", "string"], "pattern": "^\\d{12}$"}),
             Self::Endpoint | Self::Uri => json!({"type": "string", "pattern": "^https?://"}),
+            Self::HttpPath => json!({"type": "string", "pattern": "^/"}),
+            Self::Upstream => json!({"type": "string", "pattern": "^(https?://|unix:/)"}),
             Self::HeaderName => json!({"type": "string", "pattern": "^[a-z0-9!#$%&'*+.^_`|~-]+$"}),
             Self::Host => json!({"type": "string", "pattern": "^[a-z0-9.-]+(:\\d+)?$"}),
             Self::OwnName => json!({"type": "string", "pattern": "^[a-z0-9.-]{1,253}$"}),
             Self::Region => json!({"type": "string", "pattern": "^[a-z]{2,}(-[a-z0-9]+)+$"}),
             Self::RoleArn => json!({"type": "string", "pattern": "^arn:[a-z-]+:iam::\\d{12}:role/"}),
-            Self::ServiceName => json!({"type": "string", "pattern": "^[a-z0-9-]{1,63}$"}),
+            Self::RouteName | Self::ServiceName => json!({"type": "string", "pattern": "^[a-z0-9-]{1,63}$"}),
             Self::AccessKeyId => json!({"type": "string", "pattern": "^[A-Za-z0-9_]{1,128}$"}),
             Self::TenantId => json!({"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{1,63}$"}),
             Self::TenantPattern => json!({"type": "string", "pattern": "^[A-Za-z0-9._*-]{1,64}$"}),

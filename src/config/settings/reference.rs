@@ -116,12 +116,14 @@ fn form_name(form: &Form) -> String {
         Form::ExternalId => "external id".to_owned(),
         Form::HeaderName => "header name".to_owned(),
         Form::Host => "host".to_owned(),
+        Form::HttpPath => "path of a URI".to_owned(),
         Form::OwnName => "name".to_owned(),
         Form::OneOf(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
         Form::Path => "path".to_owned(),
         Form::Rate => "number > 0".to_owned(),
         Form::Region => "region".to_owned(),
         Form::RoleArn => "role ARN".to_owned(),
+        Form::RouteName => "name".to_owned(),
         Form::ServiceName => "service".to_owned(),
         Form::Size { least, most } => format!("size, {} – {}", quantity::show_size(*least), quantity::show_size(*most)),
         Form::TagKey => "tag key".to_owned(),
@@ -129,6 +131,7 @@ fn form_name(form: &Form) -> String {
         Form::TenantId => "tenant id".to_owned(),
         Form::TenantPattern => "tenant pattern".to_owned(),
         Form::Text => "text".to_owned(),
+        Form::Upstream => "upstream".to_owned(),
         Form::Uri => "URI".to_owned(),
     }
 }

@@ -7,6 +7,7 @@ use crate::config::template::Lands;
 
 mod credentials;
 mod egress;
+mod routing;
 
 /// The configuration file.
 pub(crate) const ROOT: &[Setting] = &[
@@ -40,11 +41,19 @@ pub(crate) const ROOT: &[Setting] = &[
 const INGRESS: &[Setting] = &[
     default("listen", ADDRESS, "0.0.0.0:8443", "Address to listen on: all interfaces, since callers come from elsewhere."),
     required("tls", Kind::Section(TLS), "The server's certificate. TLS is not optional: tokens pass here."),
-    required(
-        "upstream",
-        ENDPOINT,
-        "The application, `http://HOST:PORT`. Plain HTTP: it is meant to be on loopback. A passport for a live request passes here.",
+    derived("upstream", Kind::OneOrMore(&Form::Upstream), "none; required without `routes`", routing::UPSTREAM),
+    optional(
+        "routes",
+        Kind::List(&Kind::Section(routing::ROUTE)),
+        "Other upstreams for some tenants. The first that is for a tenant holds; `upstream` is for tenants that none is for.",
     ),
+    default("protocol", Kind::Scalar(Form::OneOf(routing::PROTOCOLS)), "auto", routing::PROTOCOL),
+    optional("upstream_ca", PATH, routing::CA),
+    default("upstream_addresses", Kind::Scalar(Form::Boolean), "false", routing::ADDRESSES),
+    default("balance", Kind::Scalar(Form::OneOf(routing::BALANCES)), "round_robin", routing::BALANCE),
+    default("max_upstreams", Kind::Scalar(Form::Count { least: 1, most: 10_000 }), "256", routing::MAX_UPSTREAMS),
+    optional("health", Kind::Section(routing::HEALTH), "Checks of the upstreams. Without them none is ever taken out of use."),
+    default("timeouts", Kind::Section(routing::TIMEOUTS), "{}", "Deadlines towards the application."),
     optional(
         "headers",
         Kind::Map(&Form::HeaderName, &Kind::Scalar(Form::Template(Lands::Header))),

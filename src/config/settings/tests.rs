@@ -115,7 +115,7 @@ fn the_examples_fit_the_schema_and_other_things_do_not() {
         for (pointer, wrong) in [
             ("/egress/regoin", Value::from("x")),
             ("/guard", serde_json::json!({})),
-            ("/ingress/upstream", Value::Null),
+            ("/ingress/tls", Value::Null),
             ("/identity/issuers", serde_json::json!([])),
             ("/identity/issuers/0/algorithms", serde_json::json!(["HS256"])),
             ("/admin", serde_json::json!({"token": "hunter2"})),

@@ -15,7 +15,7 @@ use crate::tenant::TenantId;
 const MAX_NAME: usize = 256;
 
 /// Splits `text` at its placeholders. Braces mean nothing else and cannot be escaped.
-pub(super) fn segments(text: &str) -> Result<Vec<Segment>, TemplateError> {
+pub(crate) fn segments(text: &str) -> Result<Vec<Segment>, TemplateError> {
     let mut segments = Vec::new();
     let mut rest = text;
     while let Some(open) = rest.find(['{', '}']) {

@@ -5,6 +5,8 @@ import contextlib
 import hashlib
 import http.client
 import json
+import socket
+import socketserver
 import ssl
 import struct
 import sys
@@ -13,6 +15,7 @@ import time
 import uuid
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 BLOCK = bytes(range(256)) * 256  # 64 KiB
@@ -46,18 +49,31 @@ class Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
-class Application:
-    """Listens on a port of its own choice; `requests` counts what got this far."""
+class OnSocket(Server):
+    """The same on a Unix socket, where clients have no address."""
 
-    def __init__(self):
+    address_family = socket.AF_UNIX
+
+    def server_bind(self):
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = "localhost", 0
+
+
+class Application:
+    """Listens on a port of its own choice, or on a Unix socket; `requests` counts what got this far, and `checks` what asked for its health."""
+
+    def __init__(self, path: Path | None = None, tls: ssl.SSLContext | None = None):
         application = self
         self.visits: dict[str, Visit] = {}
-        self.requests = 0
+        self.requests, self.checks, self.health = 0, 0, 200
 
         class Handler(_Handler):
             app = application
 
-        self.http = Server(("127.0.0.1", 0), Handler)
+        self.http = OnSocket(str(path), Handler) if path else Server(("127.0.0.1", 0), Handler)
+        if tls:
+            # The handshake waits for the first read, so that one that fails ends its own thread.
+            self.http.socket = tls.wrap_socket(self.http.socket, server_side=True, do_handshake_on_connect=False)
         self.port = self.http.server_port
         threading.Thread(target=self.http.serve_forever, daemon=True).start()
 
@@ -98,8 +114,10 @@ class _Handler(BaseHTTPRequestHandler):
     app: Application
 
     def handle_any(self):
-        self.app.requests += 1
         url = urlsplit(self.path)
+        if url.path == "/healthz":
+            return self.healthz()
+        self.app.requests += 1
         query = {k: v[0] for k, v in parse_qs(url.query).items()}
         name = url.path.strip("/").partition("/")[0]
         {"hold": self.hold, "events": self.events, "upload": self.upload, "download": self.download, "ws": self.websocket,
@@ -131,6 +149,13 @@ class _Handler(BaseHTTPRequestHandler):
                 raise ConnectionError("the body was cut short")
             left -= len(block)
             yield block
+
+    def healthz(self):
+        self.app.checks += 1
+        self.app.last_check = {k.lower(): v for k, v in self.headers.items()}
+        self.send_response(self.app.health)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     def echo(self, _):
         body = b"".join(self.blocks())

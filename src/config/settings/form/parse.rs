@@ -2,10 +2,13 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use http::{HeaderName, Uri, uri::Authority};
+use http::{
+    HeaderName, Uri,
+    uri::{Authority, PathAndQuery},
+};
 use jsonwebtoken::Algorithm;
 
-use super::super::super::{ClaimPath, Endpoint, TenantPattern, document::Scalar, quantity};
+use super::super::super::{ClaimPath, Endpoint, TenantPattern, Upstream, document::Scalar, quantity};
 use crate::aws::target::name;
 
 /// What tokens may be signed with: asymmetric algorithms alone.
@@ -64,6 +67,15 @@ pub(crate) fn uri(scalar: &Scalar) -> Option<Uri> {
     let port_fits = port.is_empty() || authority.port_u16().is_some_and(|port| port > 0);
     let plain = !authority.host().is_empty() && port_fits;
     (plain && matches!(uri.scheme_str(), Some("http" | "https"))).then_some(uri)
+}
+
+pub(crate) fn upstream(scalar: &Scalar) -> Option<Upstream> {
+    Upstream::parse(&scalar.text).ok()
+}
+
+pub(crate) fn http_path(scalar: &Scalar) -> Option<PathAndQuery> {
+    let fits = scalar.text.starts_with('/') && !scalar.text.contains('#') && scalar.text.len() <= MAX_TEXT;
+    fits.then(|| scalar.text.parse().ok()).flatten()
 }
 
 /// In lower case, so that it is signed as it is compared.
