@@ -15,7 +15,7 @@ use super::MISUSED;
 use crate::{
     app,
     config::{Config, CredentialsSource, DirectoryConfig, Endpoint, JwksSource, RoutingConfig, ServiceConfig},
-    directory::{Directory, TenantStatus},
+    directory::{Directory, TenantRecord, TenantStatus},
     routes::{Routes, place},
 };
 
@@ -109,7 +109,7 @@ fn warnings(config: &Config, directory: &Directory) -> Vec<String> {
         }
     }
     if let Some(ingress) = &config.ingress {
-        routing(&mut warn, &ingress.routing, directory);
+        routing(&mut warn, &ingress.routing, directory, matches!(config.directory, DirectoryConfig::Any));
     }
     if let Some(credentials) = &config.credentials {
         plain(&mut warn, "credentials.sts.endpoint", credentials.sts.endpoint.as_ref());
@@ -155,10 +155,22 @@ fn plain(warn: &mut dyn FnMut(String), key: &str, endpoint: Option<&Endpoint>) {
 }
 
 /// Upstreams that others can listen to, and tenants that there is no way for.
-fn routing(warn: &mut dyn FnMut(String), config: &RoutingConfig, directory: &Directory) {
+fn routing(warn: &mut dyn FnMut(String), config: &RoutingConfig, directory: &Directory, is_any: bool) {
     for (key, route) in config.all() {
         for upstream in route.upstreams.iter().filter(|upstream| upstream.crosses_a_network_in_clear()) {
             warn(format!("{key}.upstream {upstream} is not loopback: passports cross a network in plain HTTP"));
+        }
+    }
+    if is_any {
+        // What every tenant's record holds then.
+        let bare = "any".parse().ok().map(TenantRecord::bare);
+        for (key, route) in config.all() {
+            for why in route.upstreams.iter().filter_map(|upstream| place(upstream, bare.as_ref()).err()) {
+                warn(format!("{key}.upstream: every request would be refused (no-route), since tenants.directory is any: {why}"));
+            }
+            if !route.tiers.is_empty() || !route.cells.is_empty() {
+                warn(format!("{key} is for nobody, since tenants.directory is any: no record has a tier or a cell"));
+            }
         }
     }
     let routes = Routes::new(config);
@@ -284,6 +296,20 @@ credentials:
         for said in said {
             assert!(err.contains(said), "{said}: {err}");
         }
+        let routed = "upstream: 'http://app-{cell}.internal', routes: [{cells: c1, upstream: 'unix:/run/a.sock'}]";
+        let (_, _, err) = check_text(
+            &CONFIG.replace("upstream: http://127.0.0.1:8080", routed),
+            "tenants: {acme: {}, globex: {cell: c1}, b1: {status: suspended}}",
+        );
+        assert!(err.contains("ingress.upstream http://app-{cell}.internal is not loopback"), "{err}");
+        assert!(err.contains("(no-route): acme: the upstream is named by the tenant's record: {tenant.cell} has no value"), "{err}");
+        assert_eq!(err.lines().count(), 2, "{err}");
+        let any = CONFIG.replace("upstream: http://127.0.0.1:8080", routed).replace("{file: tenants.yaml}", "{any: {}}");
+        let (_, _, err) = check_text(&any, "");
+        assert!(
+            err.contains("ingress.upstream: every request would be refused") && err.contains("ingress.routes[0] is for nobody"),
+            "{err}"
+        );
         let chained =
             CONFIG.replace("{default_chain: {}}", "{web_identity: {token_file: junk, role_arn: 'arn:aws:iam::111122223333:role/base'}}");
         let (_, _, err) = check_text(

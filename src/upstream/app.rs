@@ -155,10 +155,11 @@ impl AppClient {
         monitor::maintain(&self.0).await;
     }
 
-    /// Whether some place is known to work, where readiness depends on it.
+    /// Whether some place is known to work, where readiness depends on it. Places out of templates do not count: one tenant's
+    /// must not take all others out of service.
     pub fn is_ready(&self) -> Option<bool> {
         self.0.health.as_ref().filter(|health| health.readiness)?;
-        Some(self.0.everybody().iter().any(|member| member.is_known_to_work()))
+        Some(self.0.fixed().any(|member| member.is_known_to_work()))
     }
 }
 
@@ -199,13 +200,17 @@ impl Shared {
         Ok((cluster, members))
     }
 
+    /// The places that are the same for everybody.
+    fn fixed(&self) -> impl Iterator<Item = &Arc<Member>> {
+        self.clusters.iter().flat_map(|cluster| &cluster.slots).filter_map(|slot| match slot {
+            Slot::Fixed(member) => Some(member),
+            Slot::Templated(_) => None,
+        })
+    }
+
     /// Every place that there is now.
     fn everybody(&self) -> Vec<Arc<Member>> {
-        let fixed = self.clusters.iter().flat_map(|cluster| &cluster.slots).filter_map(|slot| match slot {
-            Slot::Fixed(member) => Some(member.clone()),
-            Slot::Templated(_) => None,
-        });
-        fixed.chain(self.pool.all()).collect()
+        self.fixed().cloned().chain(self.pool.all()).collect()
     }
 }
 

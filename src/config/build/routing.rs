@@ -172,10 +172,14 @@ fn together(section: &Section<'_>, routing: &RoutingConfig, takes_addresses: boo
     if routing.ca.is_some() && !routing.uses_tls() {
         wrong("upstream_ca", "has no effect: no upstream is https://", "remove it");
     }
-    let (mut is_several, mut is_address) = (false, false);
+    let (mut is_several, mut is_address, mut is_fixed) = (false, false, false);
     for (_, route) in routing.all() {
+        is_fixed |= route.upstreams.iter().any(|upstream| matches!(upstream, Upstream::Fixed(_)));
         is_several |= route.upstreams.len() > 1;
         is_address |= route.upstreams.iter().any(Upstream::takes_address);
+    }
+    if routing.health.as_ref().is_some_and(|health| health.readiness) && !is_fixed {
+        wrong("health", "has nothing for readiness to wait for: every upstream is a template, each tenant's own", "remove readiness");
     }
     if section.has("balance") && !is_several {
         wrong("balance", "has no effect: there is no list of upstreams to choose from", "remove it");

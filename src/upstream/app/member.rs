@@ -12,6 +12,7 @@ use http::{
     HeaderValue, Request, Response, Uri, Version, header,
     uri::{Authority, Scheme},
 };
+use http_body_util::BodyExt;
 use hyper_util::client::legacy::Client;
 use rustls::{ClientConfig, RootCertStore};
 
@@ -27,7 +28,7 @@ use super::{
     health::{Condition, Gauges, Health},
 };
 use crate::{
-    body::Body,
+    body::{self, Body},
     config::{HealthConfig, Place, Protocol, RoutingConfig, TimeoutsConfig},
     reject::{Reason, Refusal},
     telemetry::Metrics,
@@ -65,6 +66,14 @@ pub(super) struct Member {
     http2: Client<Timed<Dialer>, Watched>,
     in_progress: AtomicUsize,
     health: Option<Health>,
+}
+
+/// What a check found.
+enum Checked {
+    Well,
+    Unwell(String),
+    /// The place's name leads where nobody may go. Nothing is learned: requests are refused for that, and not for health.
+    Forbidden,
 }
 
 /// A request in progress, until it is dropped.
@@ -169,8 +178,7 @@ impl Member {
                 if failed.is_unconnected {
                     self.learn(|health| health.unreached(), "connections to it fail");
                 }
-                let note = failed.refusal.note.clone().unwrap_or_default();
-                Err(Failed { refusal: Refusal { note: Some(format!("{}: {note}", self.place).into()), ..failed.refusal }, ..failed })
+                Err(Failed { refusal: self.named(failed.refusal), ..failed })
             }
             Ok(answer) => {
                 if let Some(health) = &self.health {
@@ -181,28 +189,46 @@ impl Member {
         }
     }
 
+    /// The refusal, where the fault is the upstream's, with its place for the log.
+    fn named(&self, refusal: Refusal) -> Refusal {
+        if !matches!(refusal.reason, Reason::UpstreamUnavailable | Reason::UpstreamTimeout) {
+            return refusal;
+        }
+        let note = refusal.note.as_ref().map_or_else(|| self.place.to_string(), |note| format!("{}: {note}", self.place));
+        Refusal { note: Some(note.into()), ..refusal }
+    }
+
     /// Asks for `health.path` once, and learns from the answer.
     pub(super) async fn check(&self, health: &HealthConfig) {
-        let outcome = tokio::time::timeout(health.timeout, self.ask(health)).await.unwrap_or_else(|_| Err("no answer in time".to_owned()));
-        match outcome {
-            Ok(()) => self.learn(|health| health.checked(true), "checks succeed"),
-            Err(why) => self.learn(|health| health.checked(false), &why),
+        let outcome = tokio::time::timeout(health.timeout, self.ask(health)).await;
+        match outcome.unwrap_or_else(|_| Checked::Unwell("no answer in time".to_owned())) {
+            Checked::Well => self.learn(|health| health.checked(true), "checks succeed"),
+            Checked::Unwell(why) => self.learn(|health| health.checked(false), &why),
+            Checked::Forbidden => {}
         }
     }
 
-    async fn ask(&self, health: &HealthConfig) -> Result<(), String> {
-        let mut request = Request::new(crate::body::empty());
+    async fn ask(&self, health: &HealthConfig) -> Checked {
+        let mut request = Request::new(body::empty());
         *request.uri_mut() = Uri::from(health.path.clone());
         request.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static("palisade-health"));
-        let is_http2 = self.address(&mut request).map_err(|failed| format!("{:?}", failed.refusal))?;
         let sending = Sending { timeouts: &self.timeouts, expects_continue: false, connection: None };
-        let answer = exchange(if is_http2 { &self.http2 } else { &self.http1 }, request, sending).await;
-        let answer = answer.map_err(|failed| failed.refusal.note.unwrap_or(failed.refusal.reason.as_str().into()).into_owned())?;
+        let answer = match self.address(&mut request) {
+            Ok(is_http2) => exchange(if is_http2 { &self.http2 } else { &self.http1 }, request, sending).await,
+            Err(failed) => Err(failed),
+        };
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(failed) if failed.refusal.reason == Reason::HostNotAllowed => return Checked::Forbidden,
+            Err(failed) => {
+                let reason = failed.refusal.reason.as_str();
+                return Checked::Unwell(failed.refusal.note.map_or_else(|| reason.to_owned(), std::borrow::Cow::into_owned));
+            }
+        };
         let status = answer.status().as_u16();
         // A short answer is read, so that the connection can be used again; of a long one nobody wants the rest.
-        let body = http_body_util::BodyExt::boxed_unsync(answer.into_body());
-        let _ = crate::body::collect(body, MAX_ANSWER).await;
-        if health.expect.contains(&status) { Ok(()) } else { Err(format!("the status is {status}")) }
+        let _ = body::collect(answer.into_body().boxed_unsync(), MAX_ANSWER).await;
+        if health.expect.contains(&status) { Checked::Well } else { Checked::Unwell(format!("the status is {status}")) }
     }
 
     /// Makes the request one to this place. Whether it goes over HTTP/2.

@@ -85,6 +85,10 @@ fn what_does_not_go_together_is_told() {
         ("upstream: http://a, health: {}", &["P:1:70: ingress.health.path: is missing; give a path such as /healthz"]),
         ("upstream: http://a, health: {path: healthz}", &["P:1:85: ingress.health.path: \"healthz\" is not taken here"]),
         ("upstream: http://a, health: {path: /h, expect: 99}", &["P:1:97: ingress.health.expect: \"99\" is out of range"]),
+        (
+            "upstream: 'unix:/run/{tenant.id}.sock', health: {path: /h, readiness: true}",
+            &["P:1:89: ingress.health: has nothing for readiness to wait for"],
+        ),
         ("upstream: http://a, timeouts: {connect: 10m}", &["P:1:90: ingress.timeouts.connect: \"10m\" is out of range"]),
     ] {
         wrong.extend(mismatch(&ingress(text), lines));
