@@ -193,7 +193,7 @@ def cells(start, setting, authority, directory) -> Cells:
             "accident": {"cell": "c6", "attributes": {"address": "169.254.169.254"}}, "acorn": {"cell": "../c3"}, "acid": {"cell": "c7"},
             "across": {"cell": "c8"}, "initech": {"status": "suspended", "cell": "c1"},
         }
-        (directory / "cells.yaml").write_text(yaml.safe_dump({"tenants": records}))
+        (directory / "cells-records.yaml").write_text(yaml.safe_dump({"tenants": records}))
         config = setting.ingress(authority.certificate, authority.key, here, upstream_ca=str(authority.ca), upstream_addresses=True, routes=[
             {"name": "c1", "cells": ["c1"], "upstream": f"http://127.0.0.1:{here}"},
             {"name": "c2", "cells": ["c2"], "upstream": f"http://127.0.0.1:{running['c2'].port}"},
@@ -204,7 +204,7 @@ def cells(start, setting, authority, directory) -> Cells:
             {"name": "sockets", "cells": ["c3", "c4", "C5", "../c3"], "upstream": f"unix:{directory}/{{tenant.cell}}.sock"},
         ])
         del config["ingress"]["upstream"]
-        palisade = start("cells", config, setting.identity(), {"tenants": {"directory": {"file": "cells.yaml"}}})
+        palisade = start("cells", config, setting.identity(), {"tenants": {"directory": {"file": "cells-records.yaml"}}})
         yield Cells(palisade, running)
 
 

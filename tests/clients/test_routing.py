@@ -156,7 +156,7 @@ def test_what_was_sent_is_not_sent_elsewhere(start, setting, authority, idp, pai
 def test_what_cannot_be_right_is_told_at_the_start(cells, directory):
     """The same binary's `check`: shadowed rules, tokens that would choose, values that would run together."""
     def check(**changes) -> tuple[int, str]:
-        config = yaml.safe_load((directory / "cells.yaml.checked").read_text())
+        config = yaml.safe_load((directory / "checked-base.yaml").read_text())
         config["ingress"] |= changes
         (directory / "checked.yaml").write_text(yaml.safe_dump(config))
         done = subprocess.run([binary(), "check", "--config", directory / "checked.yaml"], capture_output=True, text=True, timeout=30)
@@ -164,7 +164,7 @@ def test_what_cannot_be_right_is_told_at_the_start(cells, directory):
 
     plain = dict(cells.palisade.config)
     plain["ingress"] = {key: plain["ingress"][key] for key in ("tls", "listen")} | {"upstream": "http://127.0.0.1:8080"}
-    (directory / "cells.yaml.checked").write_text(yaml.safe_dump(plain))
+    (directory / "checked-base.yaml").write_text(yaml.safe_dump(plain))
     assert check()[0] == 0
     for changes, why in [
         ({"routes": [{"cells": ["c1"], "upstream": "http://a"}, {"cells": ["c1"], "tiers": ["gold"], "upstream": "http://b"}]}, "never holds"),
