@@ -8,7 +8,8 @@
 //! * `response`: from the request's last byte to the response's head.
 //!
 //! A response's body is the caller's to watch ([`within`](crate::server::idle::within)). A request is sent again only when
-//! it failed on a kept connection before any of it was written. Redirects are never followed. A body that the client holds back
+//! it failed on a kept connection before any of it was written, or to the next of the application's places when there was no connection
+//! to the one before. Redirects are never followed. A body that the client holds back
 //! until it is asked for (`Expect: 100-continue`) is asked for when the upstream asks.
 
 mod app;

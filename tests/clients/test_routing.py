@@ -2,9 +2,15 @@
 
 import contextlib
 import json
+import socket
 import subprocess
+import threading
 import time
 
+import h2.config
+import h2.connection
+import h2.events
+import h2.exceptions
 import pytest
 import yaml
 from websockets.sync.client import connect
@@ -78,6 +84,56 @@ def test_websockets_over_a_unix_socket(cells, authority, idp):
 def test_the_application_s_certificate_has_to_be_its_own(cells, authority, idp):
     assert send(cells.palisade, authority, idp, "across").reason == "upstream-unavailable"
     assert "certificate" in last(cells.palisade, "across")["note"]
+
+
+class OverHttp2:
+    """An application that speaks HTTP/2 in clear and nothing else: says what it was asked, and ends as gRPC does."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port, self.connections = self.listener.getsockname()[1], 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                self.connections += 1
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket):
+        connection = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding="utf-8"))
+        connection.initiate_connection()
+        seen = {}
+        with client, contextlib.suppress(OSError, h2.exceptions.ProtocolError):
+            client.sendall(connection.data_to_send())
+            while data := client.recv(65_536):
+                for event in connection.receive_data(data):
+                    if isinstance(event, h2.events.RequestReceived):
+                        seen[event.stream_id] = dict(event.headers)
+                    if isinstance(event, h2.events.DataReceived):
+                        connection.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+                    if isinstance(event, h2.events.StreamEnded):
+                        connection.send_headers(event.stream_id, [(":status", "200"), ("content-type", "application/json")])
+                        connection.send_data(event.stream_id, json.dumps(seen.pop(event.stream_id)).encode())
+                        connection.send_headers(event.stream_id, [("grpc-status", "0")], end_stream=True)
+                client.sendall(connection.data_to_send())
+
+    def close(self):
+        self.listener.close()
+
+
+def test_an_application_that_speaks_http2_alone(start, setting, authority, idp):
+    with contextlib.closing(OverHttp2()) as application:
+        config = setting.ingress(authority.certificate, authority.key, application.port, protocol="http2", health={"path": "/healthz", "interval": "100ms"})
+        palisade = start("http2", config, setting.identity())
+        wait_until(lambda: gauges(palisade) == (1, 0), 10, "a check over HTTP/2")
+        answer = send(palisade, authority, idp, method="POST", target="/a%2Fb?c", body=b"x" * 100_000)
+        assert answer.status == 200, answer.reason
+        seen = json.loads(answer.body)
+        assert (seen[":method"], seen[":path"], seen[":authority"]) == ("POST", "/a%2Fb?c", f"127.0.0.1:{application.port}")
+        assert (seen["x-tenant-id"], seen["x-forwarded-host"]) == ("acme", "localhost") and "host" not in seen
+        assert application.connections <= 2, "requests and checks share a connection"
 
 
 @pytest.fixture(scope="module")
