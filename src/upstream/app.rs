@@ -116,7 +116,7 @@ impl AppClient {
     /// `ingress.upstream`.
     ///
     /// # Errors
-    /// There is no route, or every place of it is out of use.
+    /// There is no route, the tenant's record does not fill its upstream, or there is no room for another place.
     pub fn route(&self, request: ForwardRequest) -> Result<RoutedRequest, Refusal> {
         let expects_continue = request.expects_continue();
         let (cluster, members) = self.0.members(request.tenant().map(ActiveTenant::record))?;
@@ -226,7 +226,7 @@ impl RoutedRequest {
     /// A `101` can be followed by [`hyper::upgrade::on`].
     ///
     /// # Errors
-    /// The refusal of the last place that was tried.
+    /// Every place is out of use; or else the refusal of the last one that was tried.
     pub async fn send(self) -> Result<(Response<Answer>, Busy), Refusal> {
         let Self { request, expects_continue, route, members, recheck } = self;
         let mut usable = members.into_iter().filter(|member| member.is_usable()).take(ATTEMPTS);

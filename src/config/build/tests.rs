@@ -520,7 +520,7 @@ fn what_the_contract_shows_loads() {
 fn example(name: &str) -> (tempfile::TempDir, std::path::PathBuf) {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
     let folder = tempfile::tempdir().unwrap();
-    for file in fs::read_dir(&source).unwrap().map(Result::unwrap) {
+    for file in fs::read_dir(&source).unwrap().map(Result::unwrap).filter(|file| file.path().is_file()) {
         fs::copy(file.path(), folder.path().join(file.file_name())).unwrap();
     }
     for made in ["tls/tls.crt", "tls/tls.key", "tls/ca.crt", "secrets/admin-token", "secrets/token"] {

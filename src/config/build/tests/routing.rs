@@ -87,7 +87,7 @@ fn what_does_not_go_together_is_told() {
         ("upstream: http://a, health: {path: /h, expect: 99}", &["P:1:97: ingress.health.expect: \"99\" is out of range"]),
         (
             "upstream: 'unix:/run/{tenant.id}.sock', health: {path: /h, readiness: true}",
-            &["P:1:89: ingress.health: has nothing for readiness to wait for"],
+            &["P:1:90: ingress.health: has nothing for readiness to wait for"],
         ),
         ("upstream: http://a, timeouts: {connect: 10m}", &["P:1:90: ingress.timeouts.connect: \"10m\" is out of range"]),
     ] {
