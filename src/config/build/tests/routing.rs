@@ -132,6 +132,7 @@ fn a_rule_that_no_tenant_can_come_to_is_an_error() {
 #[test]
 fn the_guide_s_examples_load() {
     let (folder, _) = example("minimal.yaml");
+    fs::write(folder.path().join("c"), "{}").unwrap();
     let guide = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("config/guide/routing.md")).unwrap();
     let rest = format!("identity:{}", BASE.split("identity:").nth(1).unwrap().split("credentials:").next().unwrap());
     let examples: Vec<_> = guide.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
