@@ -144,6 +144,7 @@ struct Background {
     keys: Vec<Arc<Jwks>>,
     directory: Arc<Directory>,
     broker: Option<Arc<Broker>>,
+    passports: Option<Passports>,
     tls: Vec<Arc<ReloadingTls>>,
     application: Option<AppClient>,
 }
@@ -162,8 +163,8 @@ impl App {
         let verifier = Arc::new(Verifier::new(verifier, clock.clone(), metrics.clone()));
         // Passports are only worth minting where somebody takes them.
         let takes_passports = config.egress.as_ref().is_some_and(|egress| egress.proofs.passport);
-        let passports = (config.ingress.is_some() && takes_passports)
-            .then(|| Passports::new(config.identity.passport_max_age, clock.clone(), metrics.clone()));
+        let passports = config.identity.passport.as_ref().filter(|_| takes_passports);
+        let passports = passports.map(|passport| Passports::new(passport.clone(), clock.clone(), metrics.clone()));
 
         let vendor = match &config.credentials {
             Some(credentials) => Some(vendor(credentials, &config.limits, &recorder).await?),
@@ -192,7 +193,7 @@ impl App {
             (Some(settings), Some(vendor)) => {
                 let gate = Gate {
                     verifier: verifier.clone(),
-                    passports,
+                    passports: passports.clone(),
                     proofs: settings.proofs,
                     names,
                     vending: Vending::new().map_err(|_| StartError::Randomness)?,
@@ -209,7 +210,7 @@ impl App {
         let (quit_handle, quit) = Drain::new();
         let tls = ingress.iter().map(|(_, tls)| tls).chain(egress.iter().filter_map(|(_, tls)| tls.as_ref())).cloned().collect();
         let broker = vendor.as_ref().map(|vendor| vendor.broker.clone());
-        let background = Background { keys, directory, broker, tls, application: application.clone() };
+        let background = Background { keys, directory, broker, passports, tls, application: application.clone() };
         let state = State::new(config.clone(), verifier, vendor, metrics, clock, outer_handle, quit_handle).with_application(application);
         let state = Arc::new(state);
         let drains = Drains { outer, inner: Drain::new(), operators: Drain::new(), quit };
@@ -313,6 +314,9 @@ impl Background {
         tasks.spawn(async move { self.directory.watch(clock, metrics).await });
         if let Some(broker) = self.broker {
             tasks.spawn(async move { broker.maintain().await });
+        }
+        if let Some(passports) = self.passports {
+            tasks.spawn(async move { passports.maintain().await });
         }
         for tls in self.tls {
             tasks.spawn(async move { tls.watch(server::tls::POLL).await });

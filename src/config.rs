@@ -9,6 +9,7 @@
 pub(crate) mod build;
 pub(crate) mod document;
 pub(crate) mod error;
+mod passport;
 pub(crate) mod quantity;
 pub(crate) mod reader;
 mod routing;
@@ -25,6 +26,7 @@ use self::template::{JsonTemplate, Template};
 pub use self::{
     document::At,
     error::{ConfigError, ConfigErrors},
+    passport::{PassportConfig, PassportTerms},
     routing::{Balance, HealthConfig, Protocol, RouteConfig, RoutingConfig},
     settings::schema,
     upstream::{Place, PlaceTemplate, Upstream},
@@ -192,8 +194,8 @@ pub struct IdentityConfig {
     pub token_header: HeaderName,
     /// At least one, unless only passports are taken.
     pub issuers: Vec<IssuerConfig>,
-    /// Longest life of a passport, however long its request takes.
-    pub passport_max_age: Duration,
+    /// What the ingress's passports are worth; `None` without one.
+    pub passport: Option<PassportConfig>,
 }
 
 /// `identity.issuers[]`

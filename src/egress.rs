@@ -76,6 +76,7 @@ impl Egress {
         let request = VerifiedRequest::verify(head, body, &this.gate).await?;
         record.tenant(request.tenant());
         let lease = request.lease();
+        record.for_proof(&lease);
         let response = lease.cover(self.carry_out(request, record)).await?;
         Ok(response.map(|body| lease.cover_body(body)))
     }

@@ -3,12 +3,13 @@
 //! The guard settles where a request goes and what it asks for, in the one form that is then signed and sent, and refuses
 //! what no application behind this proxy may do: reach a service, region or host that is not configured, and call an
 //! operation whose answer is a credential or a token (such an answer would leave with authority that outlives the request).
+//! A passport may be for some actions only; whether this is one of them is said here too, where it is known what is asked for.
 
 use http::{HeaderMap, Method, header, request, uri::Authority};
 
 use crate::{
     aws::{
-        operation,
+        action, operation,
         target::{Scope, Target, TargetHints, Targets},
     },
     body::Buffers,
@@ -70,6 +71,7 @@ impl Guard {
     /// Settles and checks destination, target, body and operation.
     pub async fn guard(&self, request: AdmittedRequest, record: &mut Record) -> Result<GuardedRequest, Refusal> {
         let (request, permit) = request.into_parts();
+        let lease = request.lease();
         let (tenant, head, body, placeholder, mut signature) = request.into_parts();
         let mut target = self.targets.resolve(&hints(&head, host(&head)?.as_ref(), placeholder.as_ref()))?;
         record.service(&target.service, Some(&target.region));
@@ -90,6 +92,7 @@ impl Guard {
         let candidates = operation::candidates(&target, &head.method, &head.headers, body)?;
         let operation = operation::check(&target, &candidates)?;
         record.operation(operation.clone());
+        lease.permit(|| action::needed(&target, &head.method, &head.headers, operation.as_deref()))?;
         let (method, headers, timeouts) = (head.method, head.headers, service.timeouts);
         let parts = GuardedParts { tenant, permit, method, headers, target, wire, payload, timeouts, operation };
         Ok(GuardedRequest::new(parts, settled))

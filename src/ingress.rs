@@ -4,6 +4,7 @@
 //! (limits), then the passport, the upstream that is theirs, and the application.
 
 mod forward;
+mod hold;
 mod tunnel;
 
 use std::sync::Arc;
@@ -13,8 +14,9 @@ use http_body_util::BodyExt;
 use hyper::upgrade::OnUpgrade;
 
 pub use self::forward::{About, ForwardHeaders, ForwardRequest, PASSPORT};
+use self::hold::Held;
 use crate::{
-    body::{self, Body, BoxError},
+    body::{self, Body},
     clock::Clock,
     directory::Directory,
     hop,
@@ -69,7 +71,7 @@ impl Ingress {
         let tenant = this.directory.resolve(verified)?;
         record.tenant(&tenant);
         let permit = this.limiter.admit(&tenant)?;
-        let passport = this.passports.as_ref().map(|passports| passports.mint(tenant.verified())).transpose()?;
+        let passport = this.passports.as_ref().map(|passports| passports.mint(tenant.verified(), record.request_id())).transpose()?;
 
         let about = About { tenant: &tenant, passport: passport.as_ref(), request_id: record.request_id(), peer };
         let request = ForwardRequest::new(head, body, &this.headers, about)?;
@@ -79,7 +81,7 @@ impl Ingress {
         let (answer, busy) = request.send().await?;
         record.upstream(this.clock.instant().saturating_duration_since(begun));
         // Authority and room are the request's until its response has ended, however it ends.
-        pass_on(answer, upgrade, (permit, passport, busy))
+        pass_on(answer, upgrade, Held { room: (permit, busy), passport })
     }
 }
 
@@ -104,16 +106,16 @@ impl Handler for Ingress {
     }
 }
 
-fn pass_on<G>(mut answer: Response<Answer>, upgrade: Option<OnUpgrade>, guard: G) -> Result<Response<Body>, Refusal>
+fn pass_on<R>(mut answer: Response<Answer>, upgrade: Option<OnUpgrade>, held: Held<R>) -> Result<Response<Body>, Refusal>
 where
-    G: Send + Unpin + 'static,
+    R: Send + Unpin + 'static,
 {
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         let caller = upgrade.ok_or_else(|| Refusal::noted(Reason::UpstreamUnavailable, "an answer of 101 that nobody asked for"))?;
-        return Ok(tunnel::join(answer, caller, guard));
+        return Ok(tunnel::join(answer, caller, held));
     }
     hop::strip(answer.headers_mut());
-    Ok(answer.map(|incoming| body::holding(incoming.map_err(BoxError::from).boxed_unsync(), guard)))
+    Ok(held.until_end_of(answer.map(BodyExt::boxed_unsync)))
 }
 
 fn refuse(refusal: &Refusal, mut record: Record) -> Response<Body> {

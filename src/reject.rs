@@ -11,6 +11,8 @@ use std::{borrow::Cow, time::Duration};
 
 use http::StatusCode;
 
+use crate::telemetry::RequestId;
+
 pub(crate) use self::render::stamp;
 pub use self::render::{REASON_HEADER, REQUEST_ID_HEADER, problem};
 
@@ -25,6 +27,8 @@ pub struct Refusal {
     pub limit: Option<LimitHit>,
     /// For the log alone; never a secret, never sent.
     pub note: Option<Cow<'static, str>>,
+    /// The ingress request whose passport was presented, for the log alone.
+    pub for_request: Option<RequestId>,
 }
 
 /// A limit that refused a request, as the `RateLimit` header fields describe it
@@ -50,11 +54,17 @@ impl Refusal {
         self.retry_after = Some(after);
         self
     }
+
+    /// Says whose passport was presented.
+    pub fn of_request(mut self, request: RequestId) -> Self {
+        self.for_request = Some(request);
+        self
+    }
 }
 
 impl From<Reason> for Refusal {
     fn from(reason: Reason) -> Self {
-        Self { reason, retry_after: None, limit: None, note: None }
+        Self { reason, retry_after: None, limit: None, note: None, for_request: None }
     }
 }
 
@@ -183,7 +193,11 @@ reasons! {
     PassportUnknown = "passport-unknown", FORBIDDEN, ExpiredToken, "The passport is not valid, or its request has ended.";
     /// A passport past its longest life.
     PassportExpired = "passport-expired", FORBIDDEN, ExpiredToken, "The passport has expired.";
-    /// No room for another passport.
+    /// A passport that has been used as often as it may be.
+    PassportUsedUp = "passport-used-up", FORBIDDEN, AccessDenied, "The passport has been used up.";
+    /// An action that the passport is not for.
+    ActionNotAllowed = "action-not-allowed", FORBIDDEN, AccessDenied, "The action is not allowed for this request.";
+    /// No room for another passport, or the tenant has half of them.
     PassportsExhausted = "passports-exhausted", SERVICE_UNAVAILABLE, ServiceUnavailable, "Too many requests are in progress.";
 
     /// Over the tenant's request rate.

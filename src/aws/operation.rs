@@ -10,11 +10,15 @@ mod names;
 mod path;
 mod refuse;
 mod refused_table;
+mod s3_exact;
 mod s3_table;
 
 use http::{HeaderMap, HeaderName, Method, header};
 
 pub use self::refuse::service_is_refused;
+#[cfg(test)]
+pub(crate) use self::s3_exact::s3_operation_names;
+pub(crate) use self::s3_exact::{Readings, s3_readings};
 use self::{form::Pairs, path::PathView};
 use crate::{
     aws::{
@@ -77,7 +81,7 @@ pub fn candidates(target: &Target, method: &Method, headers: &HeaderMap, body: O
     let service = Service::find(&target.api);
     let query = Pairs::parse(target.path_and_query.query().unwrap_or_default().as_bytes());
     let path = PathView::new(target.path_and_query.path());
-    if is_s3(service) {
+    if service.is_some_and(Service::is_s3) {
         // S3 takes them for headers in what was presigned, and those are headers again by now.
         if query.has_prefix("x-amz-") {
             return Err(ambiguous("a parameter of the query stands for a header"));
@@ -123,10 +127,6 @@ pub fn check(target: &Target, operations: &Operations) -> Result<Option<String>,
         None if operations.mandatory => Err(ambiguous("no operation is named")),
         None => Ok(None),
     }
-}
-
-fn is_s3(service: Option<&Service>) -> bool {
-    service.is_some_and(|service| service.protocols.contains(&Dialect::S3Xml))
 }
 
 /// `Action` in a form body.

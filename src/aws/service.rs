@@ -98,6 +98,11 @@ impl Service {
         self.targets.iter().any(|target| target.eq_ignore_ascii_case(prefix))
     }
 
+    /// Whether it speaks S3's protocol.
+    pub(crate) fn is_s3(&self) -> bool {
+        self.protocols.contains(&Dialect::S3Xml)
+    }
+
     /// Whether every request names its operation outside the path.
     pub(crate) fn is_rpc(&self) -> bool {
         self.protocols.iter().all(|protocol| protocol.is_rpc())

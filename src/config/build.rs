@@ -17,6 +17,7 @@ mod egress;
 mod identity;
 mod ingress;
 mod limits;
+mod passport;
 mod routing;
 mod secret;
 

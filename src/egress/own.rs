@@ -73,6 +73,7 @@ impl Egress {
         let request = OwnRequest::verify(head, &self.0.gate).await?;
         record.tenant(request.tenant());
         let lease = request.lease();
+        record.for_proof(&lease);
         match route {
             Route::Credentials => self.credentials(&request),
             Route::Presign => {

@@ -6,6 +6,10 @@
 
 use std::{
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
@@ -16,22 +20,53 @@ use http_body_util::BodyExt;
 use tokio::sync::watch;
 
 use crate::{
+    aws::action::{Actions, Needed},
     body::{Body, BoxError},
     clock::Clock,
     reject::{Reason, Refusal},
+    telemetry::{Metrics, RequestId},
 };
 
-/// The life of a proof. A leaf: only this module's siblings make one.
+/// The life of a proof, and what it may be used for. A leaf: only this module's siblings make one.
 #[derive(Debug, Clone)]
 pub struct Lease(Option<Passing>);
 
 /// A life that ends with its passport.
 #[derive(Debug, Clone)]
 struct Passing {
-    /// Closed when the passport is dropped.
-    alive: watch::Receiver<()>,
-    ends: Instant,
+    /// When the passport ends at the latest, which can change. Closed when it ends before.
+    until: watch::Receiver<End>,
+    warrant: Arc<Warrant>,
     clock: Clock,
+}
+
+/// When a passport ends at the latest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct End {
+    pub(super) at: Instant,
+    /// Its request has ended already.
+    pub(super) is_grace: bool,
+}
+
+/// What one redemption of a passport is for. Counted when the request that it was made with is over.
+#[derive(Debug)]
+pub(super) struct Warrant {
+    request: RequestId,
+    actions: Option<Actions>,
+    refused: AtomicBool,
+    metrics: Metrics,
+}
+
+impl Warrant {
+    pub(super) fn new(request: RequestId, actions: Option<Actions>, metrics: Metrics) -> Self {
+        Self { request, actions, refused: AtomicBool::new(false), metrics }
+    }
+}
+
+impl Drop for Warrant {
+    fn drop(&mut self) {
+        self.metrics.passport_redemption(if *self.refused.get_mut() { "refused" } else { "ok" });
+    }
 }
 
 impl Lease {
@@ -40,14 +75,38 @@ impl Lease {
         Self(None)
     }
 
-    /// For a passport that ends when `alive` closes, and at `ends` at the latest.
-    pub(super) fn of_passport(alive: watch::Receiver<()>, ends: Instant, clock: Clock) -> Self {
-        Self(Some(Passing { alive, ends, clock }))
+    /// For a passport that ends when `until` closes or its time comes.
+    pub(super) fn of_passport(until: watch::Receiver<End>, warrant: Warrant, clock: Clock) -> Self {
+        Self(Some(Passing { until, warrant: Arc::new(warrant), clock }))
     }
 
-    /// How long it lasts at most; `None` where it has no end of its own.
+    /// How long it lasts at most, as things are; `None` where it has no end of its own.
     pub fn remaining(&self) -> Option<Duration> {
-        self.0.as_ref().map(Passing::remaining)
+        self.0.as_ref().map(|passing| passing.remaining(passing.until.borrow().at))
+    }
+
+    /// The ingress request that the proof belongs to; `None` for a token.
+    pub fn for_request(&self) -> Option<&RequestId> {
+        self.0.as_ref().map(|passing| &passing.warrant.request)
+    }
+
+    /// Whether the proof may be used for what `needed` yields. That is worked out only where the proof is bound to actions.
+    ///
+    /// # Errors
+    /// `ActionNotAllowed`, with the first action that is missing as a note.
+    pub fn permit(&self, needed: impl FnOnce() -> Needed) -> Result<(), Refusal> {
+        let Some(warrant) = self.0.as_ref().map(|passing| &passing.warrant) else { return Ok(()) };
+        let Some(actions) = &warrant.actions else { return Ok(()) };
+        actions.allow(&needed()).map_err(|missing| {
+            warrant.refused.store(true, Ordering::Relaxed);
+            Refusal::noted(Reason::ActionNotAllowed, missing)
+        })
+    }
+
+    /// Whether it has ended.
+    #[cfg(test)]
+    pub(crate) fn is_over(&self) -> bool {
+        self.0.as_ref().is_some_and(|passing| passing.until.has_changed().is_err()) || self.remaining().is_some_and(|left| left.is_zero())
     }
 
     /// Runs `work` under the lease: it is dropped when the lease ends.
@@ -71,17 +130,25 @@ impl Lease {
 
 impl Passing {
     async fn ended(mut self) -> Reason {
-        let remaining = self.remaining();
-        tokio::select! {
-            biased;
-            // Nothing is ever sent: the only change is the end.
-            _ = self.alive.changed() => Reason::PassportUnknown,
-            () = tokio::time::sleep(remaining) => Reason::PassportExpired,
+        loop {
+            let end = *self.until.borrow_and_update();
+            let remaining = self.remaining(end.at);
+            tokio::select! {
+                biased;
+                changed = self.until.changed() => {
+                    if changed.is_err() {
+                        return Reason::PassportUnknown;
+                    }
+                }
+                () = tokio::time::sleep(remaining) => {
+                    return if end.is_grace { Reason::PassportUnknown } else { Reason::PassportExpired };
+                }
+            }
         }
     }
 
-    fn remaining(&self) -> Duration {
-        self.ends.saturating_duration_since(self.clock.instant())
+    fn remaining(&self, end: Instant) -> Duration {
+        end.saturating_duration_since(self.clock.instant())
     }
 }
 
@@ -123,10 +190,11 @@ mod tests {
     use super::*;
     use crate::body;
 
-    fn lease(life: Duration) -> (watch::Sender<()>, Lease) {
-        let (alive, receiver) = watch::channel(());
+    fn lease(life: Duration) -> (watch::Sender<End>, Lease) {
         let clock = Clock::system();
-        (alive, Lease::of_passport(receiver, clock.instant() + life, clock))
+        let (alive, until) = watch::channel(End { at: clock.instant() + life, is_grace: false });
+        let warrant = Warrant::new(RequestId::random(), None, Metrics::new().unwrap());
+        (alive, Lease::of_passport(until, warrant, clock))
     }
 
     const LONG: Duration = Duration::from_secs(3_600);
@@ -150,6 +218,26 @@ mod tests {
         let (_alive, lease) = self::lease(Duration::from_secs(1));
         let late = lease.cover(std::future::pending::<Result<(), Refusal>>()).await;
         assert_eq!(late.unwrap_err().reason, Reason::PassportExpired);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_end_that_is_put_off_or_moved_up_is_followed() {
+        let (alive, lease) = lease(Duration::from_secs(1));
+        let work = |lease: &Lease| {
+            let lease = lease.clone();
+            tokio::spawn(async move { lease.cover(std::future::pending::<Result<(), Refusal>>()).await })
+        };
+        let (upgraded, start) = (work(&lease), tokio::time::Instant::now());
+        tokio::task::yield_now().await;
+        let began = alive.borrow().at;
+        alive.send_modify(|end| end.at += LONG);
+        assert!(lease.remaining().unwrap() > LONG - Duration::from_secs(5));
+        tokio::time::sleep(Duration::from_secs(1_800)).await;
+        assert!(!upgraded.is_finished(), "the lease kept to its first end");
+        // Its request has come to an end; what is left is a grace, of which nothing is left.
+        alive.send_modify(|end| *end = End { at: began - Duration::from_secs(1), is_grace: true });
+        assert_eq!(upgraded.await.unwrap().unwrap_err().reason, Reason::PassportUnknown);
+        assert!(start.elapsed() < Duration::from_secs(1_801));
     }
 
     #[tokio::test]

@@ -23,6 +23,11 @@ const PREFIX: &str = "x-palisade-";
 pub struct ClaimedTenant(TenantId);
 
 impl ClaimedTenant {
+    #[cfg(test)]
+    pub(super) fn for_tests(tenant: &str) -> Self {
+        Self(tenant.parse().unwrap())
+    }
+
     /// Whether the claim names `tenant`.
     pub(super) fn names(&self, tenant: &TenantId) -> bool {
         &self.0 == tenant

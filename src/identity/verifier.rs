@@ -176,13 +176,7 @@ impl Verifier {
             return Ok((self.verify_token(presented).await?, Lease::of_token()));
         }
         let passports = passports.filter(|_| accepted.passport).ok_or(Reason::ProofNotAccepted)?;
-        let (verified, lease) = passports.redeem(presented.proof.expose())?;
-        match presented.tenant {
-            Some(claimed) if !claimed.names(verified.tenant()) => {
-                Err(Refusal::noted(Reason::TenantMismatch, "the passport is of another tenant than the request names"))
-            }
-            _ => Ok((verified, lease)),
-        }
+        passports.redeem(presented.proof.expose(), presented.tenant.as_ref())
     }
 
     /// Names of the issuers whose keys are not at hand.
@@ -333,7 +327,11 @@ impl VerifiedTenant {
 
     /// The same with a subject and claims.
     pub(crate) fn for_tests_with(tenant: &str, subject: &str, all: Map<String, Value>) -> Arc<Self> {
-        let expires = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(4_000_000_000);
+        Self::for_tests_until(tenant, subject, all, SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(4_000_000_000))
+    }
+
+    /// The same with the token's expiry.
+    pub(crate) fn for_tests_until(tenant: &str, subject: &str, all: Map<String, Value>, expires: SystemTime) -> Arc<Self> {
         let claims = CheckedClaims {
             subject: subject.to_owned(),
             tenants: vec![tenant.to_owned()],

@@ -177,7 +177,6 @@ mod tests {
         config::template::Lands,
         directory::TenantRecord,
         identity::{Passports, VerifiedTenant},
-        telemetry::Metrics,
     };
 
     fn forward(sent: &[(&str, &str)]) -> HeaderMap {
@@ -188,8 +187,8 @@ mod tests {
         let claims = json!({"email": "a@example.com"}).as_object().unwrap().clone();
         let verified = VerifiedTenant::for_tests_with("acme", "us er\u{e9}%", claims);
         let tenant = ActiveTenant::join(verified.clone(), Arc::new(TenantRecord::bare("acme".parse().unwrap()))).unwrap();
-        let passports = Passports::new(Duration::from_secs(60), Clock::system(), Metrics::new().unwrap());
-        let passport = passports.mint(&verified).unwrap();
+        let passports = Passports::for_tests(Duration::from_secs(60), Clock::system());
+        let passport = passports.mint(&verified, &RequestId::random()).unwrap();
         let headers = ForwardHeaders {
             names: IdentityHeaders { tenant: HeaderName::from_static("x-tenant-id"), token: HeaderName::from_static("x-tenant-token") },
             mapped: vec![

@@ -1,13 +1,15 @@
 //! Upgraded connections, such as WebSocket (RFC 6455).
 //!
-//! The request never ends while the connection is up, so a rule of its own applies: the passport lives with the tunnel, and
-//! no longer than `identity.passport.max_age`; after that the connection goes on, but gives no more authority on the egress.
+//! The request never ends while the connection is up, so a rule of its own applies: the passport lives until either side closes,
+//! and no longer than `identity.passport.upgrade_max_age`; after that the connection goes on, but gives no more authority on the
+//! egress. There is no grace: no response comes to an end that an application could have waited for.
 
 use std::time::Duration;
 
 use http::{Method, Request, Response, header};
 use hyper::upgrade::OnUpgrade;
 
+use super::hold::Held;
 use crate::{
     body::{self, Body},
     server::tunnel,
@@ -22,18 +24,21 @@ pub(super) fn wanted<B>(request: &Request<B>) -> bool {
     *request.method() == Method::GET && request.headers().contains_key(header::UPGRADE)
 }
 
-/// Joins the caller's connection with the application's, once the application has agreed to switch. `guard` is kept until
-/// either side closes.
-pub(super) fn join<G: Send + 'static>(mut answer: Response<Answer>, caller: OnUpgrade, guard: G) -> Response<Body> {
+/// Joins the caller's connection with the application's, once the application has agreed to switch.
+pub(super) fn join<R: Send + 'static>(mut answer: Response<Answer>, caller: OnUpgrade, held: Held<R>) -> Response<Body> {
     let application = hyper::upgrade::on(&mut answer);
     tokio::spawn(async move {
-        let _guard = guard;
-        let (caller, application) = match tokio::join!(caller, application) {
-            (Ok(caller), Ok(application)) => (caller, application),
-            (Err(error), _) | (_, Err(error)) => return tracing::debug!(%error, "a connection was not upgraded"),
+        let Held { room, passport } = held;
+        let (caller, application) = match tokio::try_join!(caller, application) {
+            Ok(both) => both,
+            Err(error) => return tracing::debug!(%error, "a connection was not upgraded"),
         };
+        if let Some(passport) = &passport {
+            passport.upgrade();
+        }
         // How a tunnel ends is the business of its two sides.
-        let _ = tunnel::join(caller, application, IDLE).await;
+        let _ = tunnel::join(caller, application, IDLE, passport).await;
+        drop(room);
     });
     answer.map(|_| body::empty())
 }

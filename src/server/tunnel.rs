@@ -4,10 +4,10 @@ use std::{
     io,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -16,18 +16,21 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Copies until both sides have ended, or one breaks, or neither has sent anything for `idle`. Dropping the future closes
-/// both. Yields the bytes from `client` and the bytes from `upstream`.
-pub async fn join(client: Upgraded, upstream: Upgraded, idle: Duration) -> io::Result<(u64, u64)> {
-    copy(TokioIo::new(client), TokioIo::new(upstream), idle).await
+/// both. `guard` goes when the first of them ends: what one side still has to say can be said without it. Yields the bytes from
+/// `client` and the bytes from `upstream`.
+pub async fn join<G: Send>(client: Upgraded, upstream: Upgraded, idle: Duration, guard: G) -> io::Result<(u64, u64)> {
+    copy(TokioIo::new(client), TokioIo::new(upstream), idle, guard).await
 }
 
-async fn copy<A, B>(a: A, b: B, idle: Duration) -> io::Result<(u64, u64)>
+async fn copy<A, B, G>(a: A, b: B, idle: Duration, guard: G) -> io::Result<(u64, u64)>
 where
     A: AsyncRead + AsyncWrite + Unpin,
     B: AsyncRead + AsyncWrite + Unpin,
+    G: Send,
 {
     let beats = Arc::new(AtomicU64::new(0));
-    let (mut a, mut b) = (Heard { io: a, beats: beats.clone() }, Heard { io: b, beats: beats.clone() });
+    let guard = Mutex::new(Some(guard));
+    let (mut a, mut b) = (Heard { io: a, beats: beats.clone(), guard: &guard }, Heard { io: b, beats: beats.clone(), guard: &guard });
     tokio::select! {
         result = tokio::io::copy_bidirectional(&mut a, &mut b) => result,
         () = silence(&beats, idle) => Err(io::Error::new(io::ErrorKind::TimedOut, "neither side of the tunnel sends")),
@@ -45,23 +48,26 @@ async fn silence(beats: &AtomicU64, idle: Duration) {
     }
 }
 
-/// Counts what is read.
-struct Heard<T> {
+/// Counts what is read, and notices the end.
+struct Heard<'g, T, G> {
     io: T,
     beats: Arc<AtomicU64>,
+    guard: &'g Mutex<Option<G>>,
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Heard<T> {
+impl<T: AsyncRead + Unpin, G> AsyncRead for Heard<'_, T, G> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let result = Pin::new(&mut self.io).poll_read(cx, buf);
-        if result.is_ready() {
-            self.beats.fetch_add(1, Ordering::Relaxed);
+        let (before, has_room) = (buf.filled().len(), buf.remaining() > 0);
+        let result = ready!(Pin::new(&mut self.io).poll_read(cx, buf));
+        self.beats.fetch_add(1, Ordering::Relaxed);
+        if result.is_err() || (has_room && buf.filled().len() == before) {
+            drop(self.guard.lock().unwrap_or_else(PoisonError::into_inner).take());
         }
-        result
+        Poll::Ready(result)
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Heard<T> {
+impl<T: AsyncWrite + Unpin, G> AsyncWrite for Heard<'_, T, G> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write(cx, buf)
     }
@@ -86,7 +92,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn bytes_pass_both_ways_until_both_ends_close() {
         let ((mut client, near), (far, mut upstream)) = (duplex(64), duplex(64));
-        let tunnel = tokio::spawn(copy(near, far, IDLE));
+        let tunnel = tokio::spawn(copy(near, far, IDLE, ()));
         client.write_all(b"ping").await.unwrap();
         let mut four = [0; 4];
         upstream.read_exact(&mut four).await.unwrap();
@@ -104,7 +110,26 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn silence_ends_it() {
         let ((_client, near), (far, _upstream)) = (duplex(64), duplex(64));
-        let error = copy(near, far, IDLE).await.unwrap_err();
+        let error = copy(near, far, IDLE, ()).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_guard_goes_with_the_first_side_that_ends() {
+        for client_first in [true, false] {
+            let guard = Arc::new(());
+            let ((client, near), (far, upstream)) = (duplex(64), duplex(64));
+            let tunnel = tokio::spawn(copy(near, far, IDLE, guard.clone()));
+            let (first, mut other) = if client_first { (client, upstream) } else { (upstream, client) };
+            tokio::time::sleep(IDLE / 4).await;
+            assert_eq!(Arc::strong_count(&guard), 2);
+            drop(first);
+            tokio::time::sleep(IDLE / 4).await;
+            // The other side is still up, and says something now and then.
+            assert!(!tunnel.is_finished());
+            assert_eq!(Arc::strong_count(&guard), 1, "a side that stays kept the guard");
+            other.shutdown().await.unwrap();
+            let _ = tunnel.await.unwrap();
+        }
     }
 }

@@ -30,6 +30,9 @@ pub struct Line<'a> {
     pub listener: &'static str,
     /// As in `x-request-id`.
     pub request_id: &'a str,
+    /// On the egress, the ingress request whose passport was presented, as far as it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub for_request: Option<&'a str>,
     /// Address of the peer.
     pub peer: String,
     /// HTTP method.
@@ -127,6 +130,7 @@ pub(crate) mod tests {
             log: "access",
             listener: "egress",
             request_id: id,
+            for_request: None,
             peer: "127.0.0.1:1".into(),
             method: "GET",
             tenant: Some("acme"),

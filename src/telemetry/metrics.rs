@@ -64,6 +64,9 @@ pub struct Families {
     pub packed_policy_percent: Gauge,
     /// Passports that could be redeemed now.
     pub passports_live: IntGauge,
+    /// Passports ever made.
+    pub passports_minted: IntCounter,
+    passport_redemptions: IntCounterVec,
     certificate_expiry: GaugeVec,
     config_reloads: IntCounterVec,
     upstreams_healthy: IntGaugeVec,
@@ -136,6 +139,12 @@ impl Metrics {
                 "Share of the packed session policy limit that the last STS answer reported, in percent.",
             )?,
             passports_live: new.int_gauge("palisade_passports_live", "Passports that can be redeemed.")?,
+            passports_minted: new.counter("palisade_passports_minted_total", "Passports made, one a request that was let in.")?,
+            passport_redemptions: new.counters(
+                "palisade_passport_redemptions_total",
+                "Passports presented on the egress, by what became of them.",
+                &["result"],
+            )?,
             certificate_expiry: new.gauges(
                 "palisade_tls_certificate_expiry_timestamp_seconds",
                 "End of validity of the certificate in use.",
@@ -209,6 +218,11 @@ impl Families {
     /// Counts a token check; `issuer` is a configured one or `_unknown`, `result` is `ok`, `cached` or a reason.
     pub fn token_verification(&self, issuer: &str, result: &str) {
         self.token_verifications.with_label_values(&[issuer, result]).inc();
+    }
+
+    /// Counts a passport that was presented; `result` is `ok`, `late`, `expired`, `unknown` or `refused`.
+    pub fn passport_redemption(&self, result: &str) {
+        self.passport_redemptions.with_label_values(&[result]).inc();
     }
 
     /// Counts a fetch of an issuer's keys; `result` is `ok` or `error`.

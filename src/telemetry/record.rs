@@ -29,6 +29,7 @@ use crate::{
     body::{Body, BoxError},
     clock::Clock,
     directory::ActiveTenant,
+    identity::Lease,
     reject::Refusal,
     server::Peer,
 };
@@ -60,6 +61,7 @@ pub struct Record {
     inflight: Option<IntGauge>,
     target: Option<Target>,
     refusal: Option<Refusal>,
+    for_request: Option<RequestId>,
     status: u16,
     route: Option<Arc<str>>,
     upstream: Option<Duration>,
@@ -92,6 +94,16 @@ impl RequestId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The same as a number, for whoever keeps many.
+    pub(crate) fn bits(&self) -> u128 {
+        u128::from_str_radix(&self.0, 16).unwrap_or_default()
+    }
+
+    /// What [`RequestId::bits`] was taken of.
+    pub(crate) fn from_bits(bits: u128) -> Self {
+        Self(format!("{bits:032x}"))
+    }
 }
 
 impl Recorder {
@@ -109,6 +121,7 @@ impl Recorder {
             inflight: None,
             target: None,
             refusal: None,
+            for_request: None,
             status: 0,
             route: None,
             upstream: None,
@@ -153,6 +166,11 @@ impl Record {
         self.route = Some(name.clone());
     }
 
+    /// Under which proof it is made: a passport belongs to a request on the ingress.
+    pub fn for_proof(&mut self, lease: &Lease) {
+        self.for_request = lease.for_request().cloned();
+    }
+
     /// The upstream's response head came after `duration`.
     pub fn upstream(&mut self, duration: Duration) {
         self.upstream = Some(duration);
@@ -161,6 +179,9 @@ impl Record {
     /// The request is refused.
     pub fn refused(&mut self, refusal: &Refusal) {
         self.refusal = Some(refusal.clone());
+        if refusal.for_request.is_some() {
+            self.for_request.clone_from(&refusal.for_request);
+        }
     }
 
     /// Counts the request body's bytes.
@@ -214,6 +235,7 @@ impl Drop for Record {
             log: "access",
             listener: self.listener.as_str(),
             request_id: self.request_id.as_str(),
+            for_request: self.for_request.as_ref().map(RequestId::as_str),
             peer: self.peer.to_string(),
             method: self.method.as_str(),
             tenant: verified.map(|v| v.tenant().as_str()),

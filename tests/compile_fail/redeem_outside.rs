@@ -2,7 +2,7 @@
 use palisade::identity::Passports;
 
 fn redeem(passports: &Passports) {
-    let _ = passports.redeem("psp1_x");
+    let _ = passports.redeem("psp1_x", None);
 }
 
 fn main() {}

@@ -38,6 +38,32 @@ pub(super) const fn operation(
     S3Operation { name, method, level, query, header }
 }
 
+impl S3Operation {
+    pub(super) const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    pub(super) fn is_at(&self, method: &Method, level: Level) -> bool {
+        self.method == method.as_str() && self.level == level
+    }
+
+    /// Whether `key` is a parameter that it asks for.
+    pub(super) fn has_key(&self, key: &str) -> bool {
+        self.query.iter().any(|part| part.split_once('=').map_or(*part, |(name, _)| name) == key)
+    }
+
+    /// Whether everything that it asks for is there.
+    pub(super) fn fits_exactly(&self, there: impl Fn(&str) -> bool, headers: &HeaderMap) -> bool {
+        self.query.iter().all(|part| there(part)) && (self.header.is_empty() || headers.contains_key(self.header))
+    }
+
+    /// Whether it asks for all that `other` asks for, and for more.
+    pub(super) fn asks_for_more_than(&self, other: &Self) -> bool {
+        let all = other.query.iter().all(|part| self.query.contains(part)) && (other.header.is_empty() || other.header == self.header);
+        all && (self.query.len() > other.query.len() || self.header != other.header)
+    }
+}
+
 /// The operation of an S3 request; `None` for what is none.
 pub(super) fn s3(style: &Style, method: &Method, path: &PathView, query: &Pairs, headers: &HeaderMap) -> Option<&'static str> {
     let named_in_host = matches!(style, Style::Bucket(_));

@@ -1,10 +1,8 @@
 //! `identity`
 
-use std::time::Duration;
-
 use http::HeaderName;
 
-use super::{Section, ingress::is_reserved, parse};
+use super::{Section, ingress::is_reserved, parse, passport::passport};
 use crate::config::{ClaimsConfig, IdentityConfig, IssuerConfig, JwksSource, TenantPattern, error::quote};
 
 pub(super) fn identity(section: &Section<'_>, has_ingress: bool) -> Option<IdentityConfig> {
@@ -22,12 +20,12 @@ pub(super) fn identity(section: &Section<'_>, has_ingress: bool) -> Option<Ident
         }
         issuers.push(built);
     }
-    let passport_max_age = passport(section, has_ingress);
+    let passport = passport(section, has_ingress);
     Some(IdentityConfig {
         tenant_header: tenant_header?,
         token_header: token_header?,
         issuers: issuers.into_iter().collect::<Option<_>>()?,
-        passport_max_age: passport_max_age?,
+        passport: passport?,
     })
 }
 
@@ -44,19 +42,6 @@ fn headers(section: &Section<'_>) -> (Option<HeaderName>, Option<HeaderName>) {
         }
     }
     (tenant, token)
-}
-
-fn passport(section: &Section<'_>, has_ingress: bool) -> Option<Duration> {
-    if section.has("passport") && !has_ingress {
-        section.wrong("passport", "has no effect without ingress, which alone makes passports", "remove it, or add ingress");
-    }
-    let passport = section.section("passport");
-    if has_ingress {
-        let _ = passport.get("lifetime", parse::text);
-        return passport.get("max_age", parse::duration);
-    }
-    // Nothing is made that could grow old.
-    Some(Duration::ZERO)
 }
 
 fn issuer(section: &Section<'_>, only: bool) -> Option<IssuerConfig> {

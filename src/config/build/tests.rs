@@ -75,7 +75,7 @@ fn defaults_are_those_of_the_contract() {
         ("127.0.0.1:8190".to_owned(), "0.0.0.0:8191".to_owned())
     );
     assert_eq!((config.identity.tenant_header.as_str(), config.identity.token_header.as_str()), ("x-tenant-id", "x-tenant-token"));
-    assert_eq!(config.identity.passport_max_age, Duration::from_secs(300));
+    assert_eq!(config.identity.passport.unwrap().terms.max_age, Duration::from_secs(300));
     assert_eq!((ingress.server.header_bytes, ingress.server.connections, ingress.server.drain), (65_536, 10_000, Duration::from_secs(25)));
     let credentials = config.credentials.unwrap();
     assert_eq!((credentials.sts.region.as_str(), credentials.assume_role.duration), ("eu-west-1", Duration::from_secs(3_600)));

@@ -19,6 +19,8 @@ pub(crate) mod parse;
 pub(crate) enum Form {
     AccessKeyId,
     Account,
+    /// `service:Operation`, with `*` in the operation.
+    Action,
     /// IP address and port.
     Address,
     /// [`Form::Address`], or `none`.
@@ -79,6 +81,7 @@ impl Form {
         let fits = match self {
             Self::AccessKeyId => parse::access_key_id(scalar).is_some(),
             Self::Account => parse::account(scalar).is_some(),
+            Self::Action => parse::action(scalar).is_some(),
             Self::Address => parse::address(scalar).is_some(),
             Self::AddressOrNone => text == "none" || parse::address(scalar).is_some(),
             Self::Algorithm => return algorithm(text),
@@ -139,6 +142,9 @@ impl Form {
         match self {
             Self::AccessKeyId => "give an access key id such as AKIAIOSFODNN7EXAMPLE: at most 128 letters and digits".to_owned(),
             Self::Account => "give an AWS account id, 12 digits, in quotes".to_owned(),
+            Self::Action => {
+                "give an action of IAM's such as s3:GetObject, s3:Get* or dynamodb:*, the service in lower case and without *".to_owned()
+            }
             Self::Address => "give an IP address and port such as 127.0.0.1:8180 or [::1]:8180".to_owned(),
             Self::AddressOrNone => "give an IP address and port such as 0.0.0.0:8191, or none".to_owned(),
             Self::Algorithm => format!("give one of {}", parse::ALGORITHMS.join(", ")),
@@ -188,6 +194,7 @@ impl Form {
             Self::OneOf(words) => json!({"enum": words}),
             Self::Algorithm => json!({"enum": parse::ALGORITHMS}),
             Self::Account => json!({"type": ["integer", "string"], "pattern": "^\\d{12}$"}),
+            Self::Action => json!({"type": "string", "pattern": "^[a-z0-9-]+:[A-Za-z0-9*]+$"}),
             Self::Endpoint | Self::Uri => json!({"type": "string", "pattern": "^https?://"}),
             Self::HttpPath => json!({"type": "string", "pattern": "^/"}),
             Self::Upstream => json!({"type": "string", "pattern": "^(https?://|unix:/)"}),

@@ -105,6 +105,7 @@ fn form_name(form: &Form) -> String {
     match form {
         Form::AccessKeyId => "access key id".to_owned(),
         Form::Account => "account id".to_owned(),
+        Form::Action => "action".to_owned(),
         Form::Address => "address".to_owned(),
         Form::AddressOrNone => "address or `none`".to_owned(),
         Form::Algorithm => "algorithm".to_owned(),

@@ -7,6 +7,7 @@ use crate::config::template::Lands;
 
 mod credentials;
 mod egress;
+mod passport;
 mod routing;
 
 /// The configuration file.
@@ -108,7 +109,7 @@ const IDENTITY: &[Setting] = &[
     required("issuers", Kind::List(&Kind::Section(ISSUER)), "Whose tokens are believed."),
     optional(
         "passport",
-        Kind::Section(PASSPORT),
+        Kind::Section(passport::PASSPORT),
         "The handle that the application gets for each request. Refused without `ingress`, which alone makes them.",
     ),
 ];
@@ -159,21 +160,6 @@ const CLAIMS: &[Setting] = &[
     default("subject", CLAIM, "sub", "A string; the token must have it."),
     default("roles", CLAIM, "roles", "A string with spaces between roles, or an array of strings. May be absent."),
     default("scopes", CLAIM, "scope", "A string with spaces between scopes, or an array of strings. May be absent."),
-];
-
-const PASSPORT: &[Setting] = &[
-    default(
-        "lifetime",
-        Kind::Scalar(Form::OneOf(&["request"])),
-        "request",
-        "A passport dies with the request that it was made for. Requests in progress are the whole blast radius.",
-    ),
-    default(
-        "max_age",
-        Kind::Scalar(Form::Duration { least: Duration::from_secs(1), most: Duration::from_secs(24 * 3600) }),
-        "5m",
-        "Longest life of a passport, however long its request takes: an upload fits, a forgotten stream does not.",
-    ),
 ];
 
 const TENANTS: &[Setting] = &[required(

@@ -22,6 +22,7 @@ use super::*;
 use crate::{
     config::{ClaimPath, ClaimsConfig, JwksSource, TenantPattern},
     identity::{IdentityHeaders, jwks::FetchKeys},
+    telemetry::RequestId,
 };
 
 const NOW: u64 = 1_800_000_000;
@@ -274,10 +275,10 @@ async fn an_issuers_large_tokens_take_no_more_than_its_share_of_memory() {
 async fn passports_and_tokens_are_taken_only_where_configured() {
     let keys = Keys::generate();
     let (verifier, clock) = verifier(&keys, issuer(&["*"]));
-    let passports = Passports::new(Duration::from_secs(60), clock, Metrics::new().unwrap());
+    let passports = Passports::for_tests(Duration::from_secs(60), clock);
     let token = keys.sign(Algorithm::ES256, "e", &claims());
     let verified = verifier.verify_token(presented(Some("acme"), &token)).await.unwrap();
-    let passport = passports.mint(&verified).unwrap();
+    let passport = passports.mint(&verified, &RequestId::random()).unwrap();
     let handle = passport.header_value().unwrap().to_str().unwrap().to_owned();
     let proofs = |passport, jwt| Proofs { passport, jwt };
     let run = async |tenant: Option<&str>, proof: &str, accepted| {

@@ -9,7 +9,7 @@ use http::{
 use jsonwebtoken::Algorithm;
 
 use super::super::super::{ClaimPath, Endpoint, TenantPattern, Upstream, document::Scalar, quantity};
-use crate::aws::target::name;
+use crate::aws::{action::Pattern, target::name};
 
 /// What tokens may be signed with: asymmetric algorithms alone.
 pub(super) const ALGORITHMS: [&str; 9] = ["ES256", "ES384", "EdDSA", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"];
@@ -42,6 +42,10 @@ pub(crate) fn duration(scalar: &Scalar) -> Option<Duration> {
 
 pub(crate) fn size(scalar: &Scalar) -> Option<usize> {
     quantity::size(&scalar.text)?.try_into().ok()
+}
+
+pub(crate) fn action(scalar: &Scalar) -> Option<Pattern> {
+    Pattern::parse(&scalar.text)
 }
 
 pub(crate) fn address(scalar: &Scalar) -> Option<SocketAddr> {

@@ -1,0 +1,124 @@
+//! Actions, in IAM's vocabulary: `service:Operation`.
+//!
+//! A passport can be bound to some of them. What a request needs is worked out from what it is, and always so that doubt asks for
+//! more: a request that can be read in two ways needs the actions of both, one whose body says what it does needs all that
+//! the body could say, and one without a name fits `service:*` alone. IAM stays the judge of what a tenant may do; this is about which
+//! part of that an endpoint of the application needs.
+
+mod names;
+mod s3;
+
+use std::sync::Arc;
+
+use http::{HeaderMap, Method};
+
+use crate::aws::{operation, service::Service, target::Target};
+
+/// The longest pattern, in bytes: longer than any action.
+const PATTERN_BYTES: usize = 160;
+
+/// What may be done. Never empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actions(Arc<[Pattern]>);
+
+/// `service:Operation`, where the operation may have `*` for any run of characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern {
+    service: String,
+    operation: String,
+}
+
+/// What a request needs to be allowed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Needed {
+    /// IAM's name of the service.
+    service: String,
+    /// All of these; nothing where the request has no name.
+    operations: Option<Vec<String>>,
+}
+
+impl Actions {
+    /// `None` for no patterns at all.
+    pub fn new(patterns: Vec<Pattern>) -> Option<Self> {
+        (!patterns.is_empty()).then(|| Self(patterns.into()))
+    }
+
+    /// Whether everything that is needed is allowed.
+    ///
+    /// # Errors
+    /// What is missing, for a log.
+    pub fn allow(&self, needed: &Needed) -> Result<(), String> {
+        let of_service = || self.0.iter().filter(|pattern| pattern.service == needed.service);
+        let Some(operations) = &needed.operations else {
+            let whole = of_service().any(|pattern| pattern.operation == "*");
+            return if whole { Ok(()) } else { Err(format!("a request of {} without a name needs {}:*", needed.service, needed.service)) };
+        };
+        let missing = operations.iter().find(|operation| !of_service().any(|pattern| fits(&pattern.operation, operation)));
+        missing.map_or(Ok(()), |operation| Err(format!("the passport is not for {}:{operation}", needed.service)))
+    }
+
+    /// The services that are named, in IAM's words.
+    pub fn services(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|pattern| pattern.service.as_str())
+    }
+}
+
+impl Pattern {
+    /// Reads a pattern: the service by name, in lower case, then the operation, of letters, digits and `*`. The operation's case does
+    /// not matter, as in IAM.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (service, operation) = text.split_once(':')?;
+        let fits = text.len() <= PATTERN_BYTES
+            && !service.is_empty()
+            && service.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            && !operation.is_empty()
+            && operation.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'*');
+        fits.then(|| Self { service: service.to_owned(), operation: operation.to_owned() })
+    }
+}
+
+/// What a request to `target` needs. `operation` is the name that was made out for it.
+pub fn needed(target: &Target, method: &Method, headers: &HeaderMap, operation: Option<&str>) -> Needed {
+    let service = names::iam_service(&target.signing_name).to_owned();
+    let operations = if Service::find(&target.api).is_some_and(Service::is_s3) {
+        s3::needed(&target.signing_name, &operation::s3_readings(target, method, headers), headers)
+    } else {
+        operation.map(|operation| names::needed(&service, operation))
+    };
+    Needed { service, operations }
+}
+
+/// How IAM calls the service that `target` of the configuration signs as.
+pub fn iam_service(signing_name: &str) -> &str {
+    names::iam_service(signing_name)
+}
+
+/// `*` is any run of characters; the rest is compared without regard to case. Takes time in proportion to both lengths at most.
+fn fits(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+    let (mut p, mut t) = (0, 0);
+    // Where the last `*` stands, and where the text goes on behind what it has taken.
+    let mut star: Option<(usize, usize)> = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some(b'*') => {
+                star = Some((p, t));
+                p += 1;
+            }
+            Some(byte) if byte.eq_ignore_ascii_case(&text[t]) => {
+                p += 1;
+                t += 1;
+            }
+            _ => {
+                let Some((at, taken)) = star else { return false };
+                star = Some((at, taken + 1));
+                p = at + 1;
+                t = taken + 1;
+            }
+        }
+    }
+    pattern[p..].iter().all(|byte| *byte == b'*')
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,105 @@
+//! S3's operations by the letter.
+//!
+//! The name in the log ([`names`](super::names)) is found with tolerance: it is better to see an operation than to miss it. Where a name
+//! *allows* something, tolerance would let one operation pass for another: `?ACL` is GetObjectAcl to a tolerant reader and
+//! GetObject to S3. So here is nothing but what S3 would read in the same way, and everything that it could.
+
+use http::{HeaderMap, Method};
+use percent_encoding::percent_decode_str;
+
+use super::{
+    names::{Level, S3Operation},
+    s3_table::S3_OPERATIONS,
+};
+use crate::aws::target::{Style, Target};
+
+/// Parameters that say how an operation is done, and not which one.
+const PLAIN: [&str; 19] = [
+    "bucket-region",
+    "continuation-token",
+    "delimiter",
+    "encoding-type",
+    "fetch-owner",
+    "key-marker",
+    "marker",
+    "max-buckets",
+    "max-directory-buckets",
+    "max-keys",
+    "max-parts",
+    "max-uploads",
+    "part-number-marker",
+    "partNumber",
+    "prefix",
+    "start-after",
+    "upload-id-marker",
+    "version-id-marker",
+    "versionId",
+];
+/// S3 takes no notice of the first, which SDKs and log readers use, and the second is about the answer's headers.
+const PLAIN_PREFIXES: [&str; 2] = ["x-", "response-"];
+
+/// How S3 could read a request.
+#[derive(Debug, Default)]
+pub(crate) struct Readings {
+    /// Every operation that it could be. None at all where a part of it is unknown or could be read differently.
+    pub(crate) operations: Vec<&'static str>,
+    /// Whether it names a version of its object.
+    pub(crate) has_version: bool,
+}
+
+/// How S3 could read the request.
+pub(crate) fn s3_readings(target: &Target, method: &Method, headers: &HeaderMap) -> Readings {
+    let query = target.path_and_query.query().unwrap_or_default();
+    let (Some(level), Some(pairs)) = (level(&target.style, target.path_and_query.path()), pairs(query)) else { return Readings::default() };
+    let rows: Vec<&S3Operation> = S3_OPERATIONS.iter().filter(|row| row.is_at(method, level)).collect();
+    let known = |key: &str| {
+        PLAIN.contains(&key) || PLAIN_PREFIXES.iter().any(|prefix| key.starts_with(prefix)) || rows.iter().any(|row| row.has_key(key))
+    };
+    if !pairs.iter().all(|(key, _)| known(key)) {
+        return Readings::default();
+    }
+    let there = |part: &str| match part.split_once('=') {
+        Some((key, value)) => pairs.iter().any(|pair| pair.0 == key && pair.1 == value),
+        None => pairs.iter().any(|pair| pair.0 == part),
+    };
+    let fitting: Vec<_> = rows.into_iter().filter(|row| row.fits_exactly(there, headers)).collect();
+    // Of two that fit, S3 takes the one that asks for more; where neither does, it could be either.
+    let is_general = |row: &S3Operation| fitting.iter().any(|other| other.asks_for_more_than(row));
+    Readings {
+        operations: fitting.iter().filter(|row| !is_general(row)).map(|row| row.name()).collect(),
+        has_version: pairs.iter().any(|(key, _)| key == "versionId"),
+    }
+}
+
+/// The decoded pairs. `None` for a query with `;`, which separates for some readers, or with bytes that are no text.
+fn pairs(query: &str) -> Option<Vec<(String, String)>> {
+    if query.contains(';') {
+        return None;
+    }
+    let decode = |text: &str| percent_decode_str(text).decode_utf8().ok().map(|text| text.into_owned());
+    let pair = |part: &str| {
+        let (key, value) = part.split_once('=').unwrap_or((part, ""));
+        Some((decode(key)?, decode(value)?))
+    };
+    query.split('&').filter(|part| !part.is_empty()).map(pair).collect()
+}
+
+/// What a path names, as S3 has it: everything behind the bucket's slash is the key.
+fn level(style: &Style, path: &str) -> Option<Level> {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    match style {
+        Style::Bucket(_) => Some(if path.is_empty() { Level::Bucket } else { Level::Object }),
+        Style::Plain => match path.split_once('/').unwrap_or((path, "")) {
+            ("", "") => Some(Level::Service),
+            // A key without a bucket.
+            ("", _) => None,
+            (_, "") => Some(Level::Bucket),
+            (_, _) => Some(Level::Object),
+        },
+    }
+}
+
+#[cfg(test)]
+pub(crate) fn s3_operation_names() -> impl Iterator<Item = &'static str> {
+    S3_OPERATIONS.iter().map(S3Operation::name)
+}

@@ -1,0 +1,40 @@
+//! `identity.passport`
+
+use super::{Section, parse};
+use crate::{
+    aws::action::Actions,
+    config::{PassportConfig, PassportTerms},
+};
+
+/// Nothing where there is no ingress, which alone makes passports.
+pub(super) fn passport(section: &Section<'_>, has_ingress: bool) -> Option<Option<PassportConfig>> {
+    if section.has("passport") && !has_ingress {
+        section.wrong("passport", "has no effect without ingress, which alone makes passports", "remove it, or add ingress");
+    }
+    if !has_ingress {
+        return Some(None);
+    }
+    let passport = section.section("passport");
+    let _ = passport.get("lifetime", parse::text);
+    let (terms, grace) = (terms(&passport), passport.get("grace", parse::duration));
+    let max_live = passport.get("max_live", parse::size);
+    Some(Some(PassportConfig { terms: terms?, grace: grace?, max_live: max_live? }))
+}
+
+fn terms(section: &Section<'_>) -> Option<PassportTerms> {
+    let max_age = section.get("max_age", parse::duration);
+    let upgrade_max_age = if section.has("upgrade_max_age") { section.get("upgrade_max_age", parse::duration) } else { max_age };
+    if let (Some(max_age), Some(upgrade)) = (max_age, upgrade_max_age)
+        && upgrade < max_age
+    {
+        section.wrong("upgrade_max_age", "is less than max_age", "give as much or more, or leave it out");
+    }
+    if !section.has("upgrade_max_age")
+        && let Some(max_age) = max_age
+    {
+        section.set("upgrade_max_age", serde_json::json!(crate::config::quantity::show_duration(max_age)));
+    }
+    let actions = Actions::new(section.all("actions", parse::action));
+    let max_uses = section.get("max_uses", parse::count).and_then(|uses| u32::try_from(uses).ok());
+    Some(PassportTerms { max_age: max_age?, upgrade_max_age: upgrade_max_age?, actions, max_uses })
+}

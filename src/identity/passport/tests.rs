@@ -1,0 +1,311 @@
+use std::{
+    collections::HashSet,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use serde_json::Map;
+
+use super::*;
+use crate::{aws::action::Actions, aws::action::Pattern, tenant::TenantId};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+pub(super) fn config(max_age: u64) -> PassportConfig {
+    let max_age = Duration::from_secs(max_age);
+    let terms = PassportTerms { max_age, upgrade_max_age: max_age, actions: None, max_uses: None };
+    PassportConfig { terms, grace: Duration::ZERO, max_live: 65_536 }
+}
+
+pub(super) fn table(config: PassportConfig) -> (Passports, Clock) {
+    let clock = Clock::manual(UNIX_EPOCH + Duration::from_secs(1_000));
+    (Passports::new(config, clock.clone(), Metrics::new().unwrap()), clock)
+}
+
+pub(super) fn text(passport: &Passport) -> String {
+    passport.header_value().unwrap().to_str().unwrap().to_owned()
+}
+
+pub(super) fn expiring(tenant: &str, expires: SystemTime) -> Arc<VerifiedTenant> {
+    VerifiedTenant::for_tests_until(tenant, "user-1", Map::new(), expires)
+}
+
+fn mint(passports: &Passports, tenant: &str) -> Passport {
+    passports.mint(&VerifiedTenant::for_tests(tenant), &RequestId::random()).unwrap()
+}
+
+fn reason(passports: &Passports, text: &str) -> Option<Reason> {
+    passports.redeem(text, None).err().map(|refusal| refusal.reason)
+}
+
+/// How often passports were presented, by result.
+pub(super) fn redemptions(passports: &Passports, result: &str) -> u64 {
+    let metrics = String::from_utf8(passports.0.metrics.render().unwrap()).unwrap();
+    let line = format!("palisade_passport_redemptions_total{{result=\"{result}\"}} ");
+    metrics.lines().find_map(|text| text.strip_prefix(&line)?.parse().ok()).unwrap_or(0)
+}
+
+#[test]
+fn a_passport_speaks_for_its_tenant_until_it_is_dropped() {
+    let (passports, _) = table(config(60));
+    let passport = mint(&passports, "acme");
+    let handle = text(&passport);
+    assert_eq!(passports.redeem(&handle, None).unwrap().0.tenant().as_str(), "acme");
+    assert_eq!(passports.count(), 1);
+    drop(passport);
+    assert_eq!((reason(&passports, &handle), passports.count()), (Some(Reason::PassportUnknown), 0));
+}
+
+#[test]
+fn it_dies_at_its_longest_life_even_while_held() {
+    let (passports, clock) = table(config(60));
+    let passport = mint(&passports, "acme");
+    let handle = text(&passport);
+    clock.advance(Duration::from_millis(59_999));
+    assert_eq!(reason(&passports, &handle), None);
+    clock.advance(Duration::from_millis(1));
+    assert_eq!(reason(&passports, &handle), Some(Reason::PassportExpired));
+    // Cleared away it is no other.
+    passports.0.clear();
+    assert_eq!((reason(&passports, &handle), passports.count()), (Some(Reason::PassportExpired), 0));
+    passport.upgrade();
+    assert_eq!(reason(&passports, &handle), Some(Reason::PassportExpired));
+    drop(passport);
+    assert_eq!((reason(&passports, &handle), passports.count()), (Some(Reason::PassportUnknown), 0));
+}
+
+#[test]
+fn it_never_outlives_the_token_behind_it() {
+    let terms = PassportTerms { upgrade_max_age: Duration::from_secs(7_200), ..config(3_600).terms };
+    for (upgraded, grace) in [(false, 0), (true, 0), (false, 5), (true, 5)] {
+        let (passports, clock) = table(PassportConfig { terms: terms.clone(), grace: Duration::from_secs(grace), max_live: 10 });
+        let tenant = expiring("acme", clock.now() + 2 * SECOND);
+        let passport = passports.mint(&tenant, &RequestId::random()).unwrap();
+        let handle = text(&passport);
+        clock.advance(SECOND);
+        if upgraded {
+            passport.upgrade();
+        }
+        if grace > 0 {
+            passport.response_ended();
+            assert_eq!(reason(&passports, &handle), None);
+            clock.advance(SECOND);
+            assert_eq!(reason(&passports, &handle), Some(Reason::PassportUnknown), "a grace beyond the token");
+        } else {
+            assert_eq!(reason(&passports, &handle), None);
+            clock.advance(SECOND);
+            assert_eq!(reason(&passports, &handle), Some(Reason::PassportExpired), "upgraded: {upgraded}");
+        }
+    }
+}
+
+#[test]
+fn only_a_regular_end_has_a_grace_and_nothing_renews_it() {
+    let (passports, clock) = table(PassportConfig { grace: 2 * SECOND, ..config(60) });
+    let (ended, dropped) = (mint(&passports, "acme"), mint(&passports, "acme"));
+    let handles = [text(&ended), text(&dropped)];
+    let (_, lease) = passports.redeem(&handles[0], None).unwrap();
+    ended.response_ended();
+    drop(dropped);
+    assert_eq!(handles.each_ref().map(|handle| reason(&passports, handle)), [None, Some(Reason::PassportUnknown)]);
+    assert_eq!((passports.count(), lease.remaining()), (1, Some(2 * SECOND)), "what was begun has the grace too");
+    clock.advance(2 * SECOND);
+    assert!(lease.is_over());
+    let refusal = passports.redeem(&handles[0], None).unwrap_err();
+    assert_eq!((refusal.reason, redemptions(&passports, "late")), (Reason::PassportUnknown, 2));
+    passports.0.clear();
+    assert_eq!((reason(&passports, &handles[0]), passports.count()), (Some(Reason::PassportUnknown), 0));
+
+    // No grace beyond the longest life.
+    let passport = mint(&passports, "acme");
+    let handle = text(&passport);
+    clock.advance(59 * SECOND);
+    passport.response_ended();
+    clock.advance(SECOND);
+    assert_eq!(reason(&passports, &handle), Some(Reason::PassportUnknown));
+}
+
+#[test]
+fn an_upgrade_puts_off_the_end_once_and_leases_follow() {
+    let mut config = config(60);
+    config.terms.upgrade_max_age = Duration::from_secs(3_600);
+    let (passports, clock) = table(config);
+    let passport = mint(&passports, "acme");
+    let handle = text(&passport);
+    let (_, before) = passports.redeem(&handle, None).unwrap();
+    clock.advance(30 * SECOND);
+    passport.upgrade();
+    let (_, after) = passports.redeem(&handle, None).unwrap();
+    assert_eq!((before.remaining(), after.remaining()), (Some(3_570 * SECOND), Some(3_570 * SECOND)));
+    clock.advance(3_569 * SECOND);
+    passport.upgrade();
+    assert_eq!((reason(&passports, &handle), before.is_over()), (None, false));
+    clock.advance(SECOND);
+    assert_eq!((reason(&passports, &handle), before.is_over()), (Some(Reason::PassportExpired), true));
+
+    let late = mint(&passports, "acme");
+    clock.advance(60 * SECOND);
+    late.upgrade();
+    assert_eq!(reason(&passports, &text(&late)), Some(Reason::PassportExpired), "an upgrade brought it back");
+}
+
+#[test]
+fn uses_are_counted_once_each_whoever_asks_at_the_same_time() {
+    let mut config = config(60);
+    config.terms.max_uses = Some(100);
+    let (passports, _) = table(config);
+    let passport = mint(&passports, "acme");
+    let handle = text(&passport);
+    // Of another tenant: not redeemed, so not used.
+    let globex = ClaimedTenant::for_tests("globex");
+    assert_eq!(passports.redeem(&handle, Some(&globex)).unwrap_err().reason, Reason::TenantMismatch);
+    let good: usize = std::thread::scope(|scope| {
+        let count = || (0..50).filter(|_| passports.redeem(&handle, None).is_ok()).count();
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(count)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    assert_eq!(good, 100);
+    assert_eq!(reason(&passports, &handle), Some(Reason::PassportUsedUp));
+    assert_eq!(["ok", "refused"].map(|result| redemptions(&passports, result)), [100, 102]);
+}
+
+#[test]
+fn what_a_passport_is_not_for_is_refused_and_counted_as_such() {
+    let mut config = config(60);
+    config.terms.actions = Actions::new(vec![Pattern::parse("s3:GetObject").unwrap()]);
+    let (passports, _) = table(config);
+    let passport = mint(&passports, "acme");
+    let (_, lease) = passports.redeem(&text(&passport), None).unwrap();
+    let needed = |operation: &str| crate::aws::action::tests::s3(operation);
+    assert!(lease.permit(|| needed("GetObject")).is_ok());
+    assert_eq!(lease.permit(|| needed("PutObject")).unwrap_err().reason, Reason::ActionNotAllowed);
+    assert_eq!((redemptions(&passports, "ok"), redemptions(&passports, "refused")), (0, 0), "not before its end");
+    drop(lease);
+    assert_eq!((redemptions(&passports, "ok"), redemptions(&passports, "refused")), (0, 1));
+}
+
+#[tokio::test]
+async fn passports_of_chosen_holders_end_at_once_with_their_leases() {
+    let (passports, _) = table(PassportConfig { grace: SECOND, ..config(60) });
+    let (acme, gone, globex) = (mint(&passports, "acme"), mint(&passports, "acme"), mint(&passports, "globex"));
+    let (_, lease) = passports.redeem(&text(&acme), None).unwrap();
+    let in_grace = text(&gone);
+    gone.response_ended();
+    assert_eq!(passports.end_where(|holder| holder.tenant().as_str() == "acme"), 2);
+    assert_eq!(reason(&passports, &text(&acme)), Some(Reason::PassportUnknown));
+    assert_eq!(reason(&passports, &in_grace), Some(Reason::PassportUnknown));
+    assert_eq!(lease.cover(std::future::pending::<Result<(), Refusal>>()).await.unwrap_err().reason, Reason::PassportUnknown);
+    assert_eq!(reason(&passports, &text(&globex)), None);
+    acme.response_ended();
+    assert_eq!(passports.count(), 1, "counted once");
+}
+
+#[test]
+fn late_is_told_from_unknown_for_a_while_and_names_the_request() {
+    let (passports, clock) = table(config(60));
+    let request = RequestId::random();
+    let passport = passports.mint(&VerifiedTenant::for_tests("acme"), &request).unwrap();
+    let handle = text(&passport);
+    drop(passport);
+    clock.advance(1_500 * Duration::from_millis(1));
+    let refusal = passports.redeem(&handle, None).unwrap_err();
+    assert_eq!((refusal.reason, &refusal.for_request), (Reason::PassportUnknown, &Some(request)));
+    assert_eq!(refusal.note.as_deref(), Some("its request ended 1500 ms before"));
+    assert!(!format!("{refusal:?}").contains(&handle[PREFIX.len()..]));
+    clock.advance(ended::KEPT);
+    let refusal = passports.redeem(&handle, None).unwrap_err();
+    assert_eq!((refusal.reason, refusal.for_request), (Reason::PassportUnknown, None));
+    assert_eq!((redemptions(&passports, "late"), redemptions(&passports, "unknown")), (1, 1));
+}
+
+#[test]
+fn what_is_remembered_is_bounded() {
+    let (passports, clock) = table(config(60));
+    let first = text(&mint(&passports, "acme"));
+    for _ in 0..ended::MOST {
+        drop(mint(&passports, "acme"));
+    }
+    assert_eq!(passports.0.ended.len(), ended::MOST);
+    assert!(passports.redeem(&first, None).unwrap_err().for_request.is_none(), "the oldest is forgotten first");
+    clock.advance(ended::KEPT);
+    drop(mint(&passports, "acme"));
+    assert_eq!(passports.0.ended.len(), 1);
+}
+
+#[test]
+fn other_texts_are_unknown() {
+    let (passports, _) = table(config(60));
+    let (other, _) = table(config(60));
+    let passport = mint(&passports, "acme");
+    let text = text(&passport);
+    assert!(other.redeem(&text, None).is_err(), "a passport of another process was accepted");
+    for cut in 0..text.len() {
+        assert!(passports.redeem(&text[..cut], None).is_err());
+    }
+    for at in 0..text.len() {
+        for byte in [b'A', b'B', b'_', b'='] {
+            let mut changed = text.clone().into_bytes();
+            if changed[at] != byte {
+                changed[at] = byte;
+                assert_eq!(reason(&passports, std::str::from_utf8(&changed).unwrap()), Some(Reason::PassportUnknown), "byte {at}");
+            }
+        }
+    }
+    for bad in [format!("{text}A"), format!("{text}="), format!(" {text}"), text.to_uppercase(), String::new(), PREFIX.into()] {
+        assert_eq!(reason(&passports, &bad), Some(Reason::PassportUnknown), "{bad:?}");
+    }
+}
+
+#[test]
+fn handles_are_random_and_never_shown() {
+    let (passports, _) = table(config(60));
+    let held: Vec<_> = (0..1_000).map(|_| mint(&passports, "acme")).collect();
+    let texts: HashSet<_> = held.iter().map(text).collect();
+    assert_eq!(texts.len(), 1_000);
+    assert!(texts.iter().all(|text| text.len() == PREFIX.len() + 43));
+    let shown = format!("{:?} {passports:?}", held[0]);
+    assert!(texts.iter().all(|text| !shown.contains(&text[PREFIX.len()..])));
+    assert!(held[0].header_value().unwrap().is_sensitive());
+}
+
+#[test]
+fn the_table_is_bounded_and_recovers() {
+    let (passports, clock) = table(PassportConfig { max_live: 10, ..config(60) });
+    let try_mint = |tenant: &str| passports.mint(&VerifiedTenant::for_tests(tenant), &RequestId::random());
+    let mut held: Vec<_> = (0..5).map(|_| try_mint("acme").unwrap()).collect();
+    let refused = try_mint("acme").unwrap_err();
+    assert_eq!((refused.reason, refused.retry_after), (Reason::PassportsExhausted, Some(SECOND)), "one tenant took more than half");
+    held.extend((0..5).map(|_| try_mint("globex").unwrap()));
+    let acme: TenantId = "acme".parse().unwrap();
+    assert_eq!(try_mint("initech").unwrap_err().reason, Reason::PassportsExhausted);
+    assert_eq!((passports.count(), *passports.0.by_tenant.get(&acme).unwrap(), passports.0.by_tenant.len()), (10, 5, 2));
+    // What has expired makes room, though its requests go on.
+    clock.advance(60 * SECOND);
+    let _new = try_mint("acme").unwrap();
+    assert_eq!(passports.count(), 1);
+    drop(held);
+    assert_eq!(passports.count(), 1);
+    assert!(try_mint("initech").is_ok());
+}
+
+#[test]
+fn counts_come_out_even_whatever_happens_at_the_same_time() {
+    let (passports, _) = table(PassportConfig { grace: Duration::from_millis(1), max_live: 64, ..config(60) });
+    std::thread::scope(|scope| {
+        for tenant in ["acme", "globex", "initech"] {
+            let passports = &passports;
+            scope.spawn(move || {
+                for round in 0..2_000_u32 {
+                    let Ok(passport) = passports.mint(&VerifiedTenant::for_tests(tenant), &RequestId::random()) else { continue };
+                    let _ = passports.redeem(&text(&passport), None);
+                    match round % 3 {
+                        0 => passport.response_ended(),
+                        1 => drop(passport),
+                        _ => assert!(passports.end_where(|holder| holder.tenant().as_str() == tenant) >= 1),
+                    }
+                }
+            });
+        }
+    });
+    passports.end_where(|_| true);
+    assert_eq!((passports.count(), passports.0.by_tenant.len()), (0, 0));
+}
