@@ -14,7 +14,11 @@ use std::{
 use super::MISUSED;
 use crate::{
     app,
-    config::{Config, CredentialsSource, DirectoryConfig, Endpoint, JwksSource, RoutingConfig, ServiceConfig},
+    aws::{
+        action::{Actions, iam_service},
+        service::Service,
+    },
+    config::{Config, CredentialsSource, DirectoryConfig, Endpoint, JwksSource, RouteConfig, RoutingConfig, ServiceConfig, Upstream},
     directory::{Directory, TenantRecord, TenantStatus},
     routes::{Routes, place},
 };
@@ -110,7 +114,16 @@ fn warnings(config: &Config, directory: &Directory) -> Vec<String> {
     }
     if let Some(ingress) = &config.ingress {
         routing(&mut warn, &ingress.routing, directory, matches!(config.directory, DirectoryConfig::Any));
+        let is_elsewhere = |(_, route): &(String, &RouteConfig)| !route.upstreams.iter().all(Upstream::is_on_this_host);
+        if let Some((key, _)) = ingress.routing.all().find(is_elsewhere)
+            && takes_passports(config)
+        {
+            warn(format!(
+                "{key}.upstream is not on this host, and egress.proofs takes passports, which work at the replica alone that made them: run one Palisade beside each copy of the application"
+            ));
+        }
     }
+    passports(&mut warn, config);
     if let Some(credentials) = &config.credentials {
         plain(&mut warn, "credentials.sts.endpoint", credentials.sts.endpoint.as_ref());
         if matches!(credentials.source, CredentialsSource::Static { .. }) {
@@ -136,6 +149,33 @@ fn warnings(config: &Config, directory: &Directory) -> Vec<String> {
         warn(format!("the tier {tier:?} of the tenant records is not in limits.tiers: limits.default holds for it"));
     }
     warnings
+}
+
+fn takes_passports(config: &Config) -> bool {
+    config.egress.as_ref().is_some_and(|egress| egress.proofs.passport)
+}
+
+/// What makes passports worth more than a request, or less than was meant.
+fn passports(warn: &mut dyn FnMut(String), config: &Config) {
+    let (Some(passport), Some(egress)) = (&config.identity.passport, &config.egress) else { return };
+    if !egress.proofs.passport {
+        if passport.terms.actions.is_some() || passport.terms.max_uses.is_some() {
+            warn("identity.passport binds nothing: egress.proofs takes no passports".to_owned());
+        }
+        return;
+    }
+    if !passport.grace.is_zero() {
+        warn("identity.passport.grace is set: a passport works for that long after its request has ended".to_owned());
+    }
+    let signing = |(name, service): (&String, &ServiceConfig)| {
+        let known = Service::find(name).map_or(name.as_str(), |known| known.signing_name);
+        iam_service(service.signing_name.as_deref().unwrap_or(known)).to_owned()
+    };
+    let served: BTreeSet<String> = egress.services.iter().map(signing).collect();
+    let named: BTreeSet<&str> = passport.terms.actions.iter().flat_map(Actions::services).collect();
+    for service in named.into_iter().filter(|service| !served.contains(*service)) {
+        warn(format!("identity.passport.actions names {service}, which is what IAM calls none of egress.services: it allows nothing"));
+    }
 }
 
 /// STS gives at most an hour to a role that another role assumes, and refuses to be asked for more.
@@ -286,6 +326,7 @@ credentials:
             "egress.presign",
             "egress.services.s3.endpoint",
             "ingress.upstream",
+            "one Palisade beside each copy",
             "sts.endpoint",
             "credentials.source",
             "the keys of i",
@@ -321,6 +362,14 @@ credentials:
         let secured = "{dynamodb: {}}, presign: {}, listen: 0.0.0.0:8180, tls: {certificate: tls.crt, private_key: tls.key}";
         let (_, _, err) = check_text(&CONFIG.replace("{s3: {}}", secured), "tenants: {}");
         assert!(err.contains("egress.presign has no effect") && !err.contains("egress.listen"), "{err}");
+        let bound = |more: &str| CONFIG.replace("{issuers:", &format!("{{passport: {{{more}}}, issuers:"));
+        let (_, _, err) = check_text(&bound("grace: 2s, actions: ['s3:Get*', 'monitoring:*']"), "tenants: {}");
+        assert!(err.contains("passport.grace is set") && err.contains("names monitoring") && err.lines().count() == 2, "{err}");
+        let named =
+            bound("actions: ['s3:*', 'cloudwatch:*'], max_uses: 5, upgrade_max_age: 1h").replace("{s3: {}}", "{s3: {}, monitoring: {}}");
+        assert_eq!(check_text(&named, "tenants: {}").2, "");
+        let (_, _, err) = check_text(&named.replace("{s3: {}, monitoring: {}}", "{s3: {}}, proofs: [jwt]"), "tenants: {}");
+        assert!(err.contains("identity.passport binds nothing"), "{err}");
         let (_, _, err) = check_text(CONFIG, "tenants: {acme: {tier: gold}}");
         assert!(err.contains("the tier \"gold\""), "{err}");
     }

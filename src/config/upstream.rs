@@ -101,6 +101,15 @@ impl Upstream {
         }
     }
 
+    /// Whether the application behind it is on this machine, as far as can be told.
+    pub fn is_on_this_host(&self) -> bool {
+        match self {
+            Self::Fixed(Place::Tcp(endpoint)) => is_loopback(endpoint.authority.host()),
+            Self::Templated(PlaceTemplate { shape: Shape::Address { .. } | Shape::Host { .. }, .. }) => false,
+            Self::Fixed(Place::Unix(_)) | Self::Templated(PlaceTemplate { shape: Shape::Socket, .. }) => true,
+        }
+    }
+
     /// Whether its host is an address out of the tenant's record.
     pub fn takes_address(&self) -> bool {
         matches!(self, Self::Templated(PlaceTemplate { shape: Shape::Address { .. }, .. }))

@@ -217,9 +217,27 @@ def passports() -> dict:
             time.sleep(1.2)
             return w.leave(placeholder("acme", visit.passport), palisade=w.troubled)
 
+    def used_up(w: World) -> wire.Message:
+        with w.visit(palisade=w.troubled) as visit:
+            w.script.says(200, b"fine")
+            for _ in range(3):
+                assert w.leave(placeholder("acme", visit.passport), palisade=w.troubled).status == 200
+            return w.leave(placeholder("acme", visit.passport), palisade=w.troubled)
+
+    def not_for(method: str, target: str, headers: dict | None = None):
+        def case(w: World) -> wire.Message:
+            with w.visit(palisade=w.troubled) as visit:
+                w.script.says(200, b"fine")
+                return w.leave(placeholder("acme", visit.passport, headers=headers), target, method, palisade=w.troubled)
+        return case
+
     def stolen(w: World) -> wire.Message:
         with w.visit() as visit:
             return w.leave(placeholder("acme", visit.passport), palisade=w.troubled)
+
+    def inside_troubled_dynamodb(w: World) -> wire.Message:
+        with w.visit(palisade=w.troubled) as visit:
+            return w.leave(dynamodb | {"x-tenant-token": visit.passport}, "/", "POST", json.dumps(GET_ITEM).encode(), w.troubled)
 
     dynamodb = {"Host": "dynamodb.eu-west-1.amazonaws.com", "X-Amz-Target": "DynamoDB_20120810.GetItem", "Content-Type": "application/x-amz-json-1.0"}
     table = {
@@ -243,6 +261,16 @@ def passports() -> dict:
         "ended": ended,
         "expired": expired,
         "of another process": stolen,
+        "as often as it may": used_up,
+        "action: its own": not_for("GET", HELLO),
+        "action: another": not_for("PUT", HELLO),
+        "action: a version": not_for("GET", f"{HELLO}?versionId=1"),
+        "action: a copy": not_for("PUT", HELLO, {"x-amz-copy-source": HELLO}),
+        "action: another by its subresource": not_for("GET", f"{HELLO}?acl"),
+        "action: two at once": not_for("GET", f"{HELLO}?attributes&acl"),
+        "action: a subresource in capitals": not_for("GET", f"{HELLO}?Versioning"),
+        "action: a parameter that nobody knows": not_for("GET", f"{HELLO}?new"),
+        "action: of another service": inside_troubled_dynamodb,
     }
     return {("passport", f"passport: {name}"): case for name, case in table.items()}
 

@@ -383,6 +383,8 @@ REFUSED = {
     "no probes": ({"config": {"probes": {"listen": "none"}}}, "config.probes.listen: none cannot be reached"),
     "open egress": ({"config": {"egress": {"listen": "0.0.0.0:8180"}}}, "config.egress.listen: 0.0.0.0:8180 is not loopback"),
     "one open egress": ({"config": {"egress": {"listen": ["127.0.0.1:8180", "[::]:8180"]}}}, "config.egress.listen: [::]:8180 is not loopback"),
+    "a gateway": ({"config": {"ingress": {"upstream": "http://orders.store.svc:8080"}}}, "config.ingress.upstream: http://orders.store.svc:8080 is not in the pod"),
+    "a gateway by a look-alike": ({"config": {"ingress": {"upstream": "http://localhost.store.svc:8080"}}}, "is not in the pod"),
     "no records": ({"tenants": None}, "tenants: config.tenants.directory.file is set"),
     "records for nobody": ({"config": {"tenants": {"directory": {"file": None, "any": {}}}}}, "tenants: nothing reads the records"),
     "two sources of records": ({"tenantsConfigMap": "tenants"}, "tenants, tenantsConfigMap: give one of them"),
@@ -485,6 +487,7 @@ def test_the_notes_fit_what_was_installed(helm, tmp_path):
     service, worker = notes("service"), notes("worker", "--set", "networkPolicy.enabled=false")
     assert "https://shop-palisade.store.svc:443" in service and "Callers" not in worker
     assert "system:serviceaccount:store:shop-palisade" in service
+    assert "A passport works in the pod" in service and "A passport works" not in worker
     assert "blocks instance metadata" in service and "networkPolicy is off" in worker
 
 

@@ -18,7 +18,7 @@ ELSEWHERE = {
     "concurrency-limited": "tests/clients/test_limits.py::test_a_concurrency_cap",
     "keys-unavailable": "tests/clients/test_run.py::test_without_keys_tokens_are_503_and_the_process_is_not_ready",
     "credentials-unavailable": "tests/clients/test_run.py::test_without_sts_cached_sessions_go_on_and_the_rest_is_503",
-    "passports-exhausted": "src/identity/passport.rs::the_table_is_bounded_and_recovers",
+    "passports-exhausted": "src/identity/passport/tests.rs::the_table_is_bounded_and_recovers",
     "signature-mismatch": "tests/clients/test_vended.py::test_a_signature_that_is_wrong",
     "signature-expired": "tests/clients/test_vended.py::test_an_old_signature",
     "keys-unknown": "tests/clients/test_vended.py::test_keys_of_another_process",
@@ -72,7 +72,7 @@ def test_nothing_but_a_good_proof_is_let_in(results):
     good = re.compile(
         r"token: (A|A, ES256|A, EdDSA|expired within the leeway|audience among others|array with A)$|tenant: the other issuer's own$"
         r"|proof: (x-tenant-token|x-amz-security-token|the same in two places|bearer in lower case)$"
-        r"|passport: (A|A, without a tenant|A, as bearer|A, with its tenant|A, DynamoDB)$"
+        r"|passport: (A|A, without a tenant|A, as bearer|A, with its tenant|A, DynamoDB|action: its own)$"
         r"|(get|list|item): token (?P<t>acme|globex), named (?P=t), of (?P=t)$"
     )
     gates = re.compile(r"(token|tenant|proof|passport|get|list|item): ")

@@ -18,6 +18,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+from . import wire
+
 BLOCK = bytes(range(256)) * 256  # 64 KiB
 
 
@@ -66,6 +68,10 @@ class Application:
         application = self
         self.visits: dict[str, Visit] = {}
         self.requests, self.checks, self.health = 0, 0, 200
+        # The headers of every request for work.
+        self.seen: list[dict] = []
+        # Of a WebSocket that the application keeps open after its caller has gone: the passport, and leave to go.
+        self.stayed, self.stay = "", threading.Event()
 
         class Handler(_Handler):
             app = application
@@ -78,6 +84,7 @@ class Application:
         threading.Thread(target=self.http.serve_forever, daemon=True).start()
 
     def close(self):
+        self.stay.set()
         for visit in self.visits.values():
             visit.release.set()
         self.http.shutdown()
@@ -121,7 +128,7 @@ class _Handler(BaseHTTPRequestHandler):
         query = {k: v[0] for k, v in parse_qs(url.query).items()}
         name = url.path.strip("/").partition("/")[0]
         {"hold": self.hold, "events": self.events, "upload": self.upload, "download": self.download, "ws": self.websocket,
-         "slam": self.slam}.get(name, self.echo)(query)
+         "ws-stays": self.stays, "work": self.work, "slam": self.slam, "trickle": self.trickle}.get(name, self.echo)(query)
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = handle_any
 
@@ -169,6 +176,42 @@ class _Handler(BaseHTTPRequestHandler):
         visit.release.wait(60)
         self.answer(b"{}")
 
+    def switch(self):
+        key = self.headers["Sec-WebSocket-Key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+        self.send_response(101)
+        self.send_header("Upgrade", "websocket")
+        self.send_header("Connection", "Upgrade")
+        self.send_header("Sec-WebSocket-Accept", base64.b64encode(hashlib.sha1(key.encode()).digest()).decode())
+        self.end_headers()
+        self.close_connection = True
+
+    def stays(self, _):
+        """A WebSocket on which nothing is said, and that does not end with its caller."""
+        self.switch()
+        self.app.stayed = self.headers["x-palisade-passport"]
+        self.app.stay.wait(30)
+
+    def trickle(self, query):
+        """A response that never ends by itself: a byte now and then, of the head or of the body."""
+        visit = self.app.visits[query["name"]]
+        visit.headers = {k.lower(): v for k, v in self.headers.items()}
+        kind = query.get("type", "text/plain").encode()
+        head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: " + kind + b"\r\nx-filler: "
+        self.wfile.write(head if query["part"] == "head" else head + b"\r\n\r\n")
+        visit.arrived.set()
+        while not visit.release.wait(0.1):
+            self.wfile.write(b"a" if query["part"] == "head" else b"1\r\na\r\n")
+            self.wfile.flush()
+        self.wfile.write(b"\r\n\r\n0\r\n\r\n" if query["part"] == "head" else b"0\r\n\r\n")
+
+    def work(self, query):
+        """What an application is for: it does something in AWS for the tenant of the request, with what the request brought."""
+        self.app.seen.append({k.lower(): v for k, v in self.headers.items()})
+        tenant, body = self.headers["x-tenant-id"], b"".join(self.blocks())
+        headers = {"Host": "s3.eu-west-1.amazonaws.com", "x-tenant-token": self.headers["x-palisade-passport"], "x-amz-content-sha256": "UNSIGNED-PAYLOAD"}
+        done = wire.exchange(int(query["egress"]), wire.request(self.command, f"/pool-data/{tenant}/work.txt", headers, body), timeout=30)
+        self.answer(json.dumps({"status": done.status, "reason": done.reason, "body": done.body.decode("latin-1")}).encode())
+
     def slam(self, _):
         """Hangs up without an answer."""
         self.close_connection = True
@@ -204,13 +247,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def websocket(self, _):
         """RFC 6455, as much of it as an echo needs: the first message is the request's headers, the rest comes back as sent."""
-        key = self.headers["Sec-WebSocket-Key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-        self.send_response(101)
-        self.send_header("Upgrade", "websocket")
-        self.send_header("Connection", "Upgrade")
-        self.send_header("Sec-WebSocket-Accept", base64.b64encode(hashlib.sha1(key.encode()).digest()).decode())
-        self.end_headers()
-        self.close_connection = True
+        self.switch()
         self.frame(1, json.dumps({k.lower(): v for k, v in self.headers.items()}).encode())
         while True:
             head = self.rfile.read(2)

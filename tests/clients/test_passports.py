@@ -1,0 +1,187 @@
+"""What a passport is worth and how long: grace, upgrades, uses, actions, and what operators see of it."""
+
+import contextlib
+import json
+import socket
+import time
+
+import pytest
+from botocore.exceptions import ClientError
+from websockets.sync.client import connect
+
+from harness import wire
+from harness.application import Visit
+from harness.backends import BUCKET
+from harness.clients import client, placeholder
+from harness.process import wait_until
+from matrix import GET_ITEM, HELLO, S3_HOST
+
+DYNAMODB = {"X-Amz-Target": "DynamoDB_20120810.GetItem", "Content-Type": "application/x-amz-json-1.0"}
+
+
+@pytest.fixture(scope="module")
+def started(start, setting, authority, application, pool, sts, pooled_services):
+    def run(name: str, **passport):
+        identity = setting.identity()
+        identity["identity"]["passport"] = passport
+        return start(name, setting.ingress(authority.certificate, authority.key, application.port), setting.egress(pooled_services), identity,
+                     setting.pooled(pool, sts.port))
+    return run
+
+
+@pytest.fixture(scope="module")
+def bound(started):
+    return started("passports-bound", actions=["s3:GetObject", "s3:list*"], max_uses=5)
+
+
+@pytest.fixture(scope="module")
+def graceful(started):
+    return started("passports-graceful", grace="1s", max_age="2s", upgrade_max_age="4s")
+
+
+def get(palisade, passport: str, target: str = HELLO, method: str = "GET", body: bytes = b"", **headers: str) -> wire.Message:
+    message = wire.request(method, target, {"Host": S3_HOST} | placeholder("acme", passport) | headers, body)
+    return wire.exchange(palisade.port("egress"), message)
+
+
+def item(palisade, passport: str) -> wire.Message:
+    headers = placeholder("acme", passport, "dynamodb", {k.lower(): v for k, v in DYNAMODB.items()}) | {"Host": "localhost"}
+    return wire.exchange(palisade.port("egress"), wire.request("POST", "/", headers, json.dumps(GET_ITEM).encode()))
+
+
+def redeemed(palisade) -> dict:
+    return {result: palisade.metric("palisade_passport_redemptions_total", result=result) for result in ("ok", "late", "expired", "unknown", "refused")}
+
+
+def test_actions_are_those_of_iam_and_nothing_else_is_signed(bound, application, authority, idp, aws):
+    enter = lambda: application.visit(bound.port("ingress"), authority.client(), idp.token("acme"), "acme")  # noqa: E731
+    before = redeemed(bound)
+    with enter() as visit:
+        assert get(bound, visit.passport).body == b"hello acme"
+        assert get(bound, visit.passport, f"/{BUCKET}?list-type=2&prefix=acme%2F").status == 200
+        sent = len(aws.exchanges())
+        denied = get(bound, visit.passport, f"/{BUCKET}/acme/new.txt", "PUT", b"x")
+        assert (denied.status, denied.reason) == (403, "action-not-allowed") and b"<Code>AccessDenied</Code>" in denied.body
+        assert item(bound, visit.passport).reason == "action-not-allowed"
+        assert get(bound, visit.passport, f"{HELLO}?ACL").reason == "action-not-allowed", "to S3 that is GetObject, by a name that is not known"
+        assert len(aws.exchanges()) == sent, "something went out all the same"
+    with enter() as visit, pytest.raises(ClientError) as caught:
+        client("s3", bound.url, "acme", visit.passport).copy_object(Bucket=BUCKET, Key="acme/copy.txt", CopySource=f"{BUCKET}/acme/hello.txt")
+    assert caught.value.response["Error"]["Code"] == "AccessDenied"
+    after = wait_until(lambda: (now := redeemed(bound))["refused"] - before["refused"] == 4 and now, 5, "all is counted")
+    assert (after["ok"] - before["ok"], after["unknown"] - before["unknown"]) == (2, 0)
+    note = next(line["note"] for line in bound.log() if line.get("reason") == "action-not-allowed" and line["operation"] == "PutObject")
+    assert note == "the passport is not for s3:PutObject"
+
+
+def test_uses_are_counted_and_those_of_vended_keys_too(bound, application, authority, idp):
+    with application.visit(bound.port("ingress"), authority.client(), idp.token("acme"), "acme") as visit:
+        assert get(bound, visit.passport, **{"x-tenant-id": "globex"}).reason == "tenant-ambiguous"
+        other = wire.request("GET", HELLO, {"Host": S3_HOST, "x-tenant-token": visit.passport, "x-tenant-id": "globex"})
+        assert wire.exchange(bound.port("egress"), other).reason == "tenant-mismatch", "not its tenant, so not a use"
+        vended = wire.request("GET", "/_palisade/credentials", {"Host": "127.0.0.1:8180", "Authorization": visit.passport})
+        document = json.loads(wire.exchange(bound.port("egress"), vended).body)
+        s3 = boto(bound, document)
+        for _ in range(4):
+            assert s3.get_object(Bucket=BUCKET, Key="acme/hello.txt")["Body"].read() == b"hello acme"
+        with pytest.raises(ClientError) as caught:
+            s3.get_object(Bucket=BUCKET, Key="acme/hello.txt")
+        assert caught.value.response["ResponseMetadata"]["HTTPHeaders"]["x-palisade-reason"] == "passport-used-up"
+        used_up = get(bound, visit.passport)
+        assert (used_up.status, used_up.reason) == (403, "passport-used-up") and b"<Code>AccessDenied</Code>" in used_up.body
+    # The next request has a passport of its own.
+    with application.visit(bound.port("ingress"), authority.client(), idp.token("acme"), "acme") as visit:
+        assert get(bound, visit.passport).status == 200
+
+
+def boto(palisade, document: dict):
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client("s3", endpoint_url=palisade.url, region_name="eu-west-1", aws_access_key_id=document["AccessKeyId"],
+                        aws_secret_access_key=document["SecretAccessKey"], aws_session_token=document["Token"],
+                        config=Config(retries={"total_max_attempts": 1, "mode": "standard"}, s3={"addressing_style": "path"}))
+
+
+@contextlib.contextmanager
+def held(application, palisade, authority, idp, name: str, target: str | None = None):
+    """A request that is inside the application, on a connection that the test has in hand."""
+    application.visits[name] = visit = Visit()
+    connection = wire.Connection(palisade.port("ingress"), authority.client())
+    try:
+        connection.send(wire.request("GET", target or f"/hold/{name}", [("Authorization", f"Bearer {idp.token('acme')}"), ("x-tenant-id", "acme")]))
+        assert visit.arrived.wait(5)
+        yield visit, connection
+    finally:
+        visit.release.set()
+        connection.close()
+        del application.visits[name]
+
+
+def test_grace_follows_a_regular_end_and_no_other(graceful, application, authority, idp):
+    with held(application, graceful, authority, idp, "regular") as (visit, connection):
+        visit.release.set()
+        assert connection.receive().status == 200
+        assert get(graceful, visit.passport).status == 200, "the grace has just begun"
+        time.sleep(1.1)
+        assert get(graceful, visit.passport).reason == "passport-unknown"
+    # The caller goes: by closing, or by ending its side before there is an answer.
+    for name, go in {"closed": lambda c: c.close(), "half-closed": lambda c: socket.socket.shutdown(c.socket, socket.SHUT_WR)}.items():
+        with held(application, graceful, authority, idp, name) as (visit, connection):
+            assert get(graceful, visit.passport).status == 200
+            go(connection)
+            wait_until(lambda: get(graceful, visit.passport).reason == "passport-unknown", 0.9, f"{name}: the passport ends at once")
+
+
+def test_an_event_stream_keeps_its_passport_and_nothing_else_does(graceful, application, authority, idp):
+    token = [("Authorization", f"Bearer {idp.token('acme')}"), ("x-tenant-id", "acme")]
+    url = f"wss://localhost:{graceful.port('ingress')}/ws"
+    with connect(url, ssl=authority.client(), additional_headers=dict(token)) as socket_, \
+         held(application, graceful, authority, idp, "slow") as (visit, _), \
+         held(application, graceful, authority, idp, "stream", "/trickle?name=stream&part=body&type=text/event-stream") as (stream, _), \
+         held(application, graceful, authority, idp, "trickle", "/trickle?name=trickle&part=body") as (trickle, _):
+        passport = json.loads(socket_.recv(timeout=5))["x-palisade-passport"]
+        assert get(graceful, passport).status == 200
+        time.sleep(2.2)
+        for merely_slow in (visit, trickle):
+            assert get(graceful, merely_slow.passport).reason == "passport-expired"
+        for lasting in (passport, stream.passport):
+            assert get(graceful, lasting).status == 200, "max_age is over, upgrade_max_age is not"
+        time.sleep(2)
+        for lasting in (passport, stream.passport):
+            assert get(graceful, lasting).reason == "passport-expired"
+        socket_.send("still there")
+        assert socket_.recv(timeout=5) == "still there"
+
+
+def test_a_websocket_whose_caller_has_gone_gives_no_authority(graceful, application, authority, idp):
+    key = [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="), ("Sec-WebSocket-Version", "13")]
+    token = [("Authorization", f"Bearer {idp.token('acme')}"), ("x-tenant-id", "acme")]
+    with wire.Connection(graceful.port("ingress"), authority.client()) as connection:
+        connection.send(wire.request("GET", "/ws-stays", [*token, *key]))
+        assert connection.receive().status == 101
+        passport = wait_until(lambda: application.stayed, 5, "the application says what it got")
+        assert get(graceful, passport).status == 200
+    wait_until(lambda: get(graceful, passport).reason == "passport-unknown", 0.9, "the passport ends though the application stays")
+    application.stay.set()
+
+
+def test_operators_see_for_which_request_and_what_comes_late(graceful, application, authority, idp):
+    before = redeemed(graceful)
+    with application.visit(graceful.port("ingress"), authority.client(), idp.token("acme"), "acme") as visit:
+        good = get(graceful, visit.passport)
+        inside = visit.headers["x-request-id"]
+    time.sleep(1.1)
+    late = get(graceful, visit.passport)
+    made_up = get(graceful, "psp1_" + "A" * 43)
+    assert (late.status, late.reason, late.body.replace(late.header("x-request-id").encode(), b"")) == (
+        made_up.status, made_up.reason, made_up.body.replace(made_up.header("x-request-id").encode(), b"")), "outside they look alike"
+    lines = lambda: {line["request_id"]: line for line in graceful.log()}  # noqa: E731
+    of = lambda answer: wait_until(lambda: lines().get(answer.header("x-request-id")), 5, "the log has it")  # noqa: E731
+    assert of(good)["for_request"] == of(late)["for_request"] == inside and lines()[inside]["listener"] == "ingress"
+    assert "for_request" not in of(made_up) and of(late)["note"].startswith("its request ended ")
+    after = redeemed(graceful)
+    assert {k: after[k] - before[k] for k in after} == {"ok": 1, "late": 1, "expired": 0, "unknown": 1, "refused": 0}
+    warning = next(line for line in graceful.stderr.read_text().splitlines() if inside in line)
+    assert late.header("x-request-id") in warning and "after its request had ended" in warning
+    assert visit.passport[5:] not in graceful.everything_written()
