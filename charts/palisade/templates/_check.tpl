@@ -34,12 +34,14 @@
 {{- fail "config.ingress.health.readiness: the application's container starts when Palisade is ready, so that each would wait for the other; the application's own readinessProbe says as much" -}}
 {{- end -}}
 {{- end -}}
-{{- $upstream := dig "ingress" "upstream" list $config -}}
-{{- $proofs := dig "egress" "proofs" (list "passport") $config -}}
-{{- if and $config.ingress $config.egress (has "passport" (kindIs "slice" $proofs | ternary $proofs (list $proofs))) -}}
+{{- if and $config.ingress $config.egress -}}
+{{- $upstream := $config.ingress.upstream | default list -}}
+{{- $proofs := $config.egress.proofs | default (list "passport") -}}
+{{- if has "passport" (kindIs "slice" $proofs | ternary $proofs (list $proofs)) -}}
 {{- range (kindIs "slice" $upstream | ternary $upstream (list $upstream)) -}}
 {{- if and (regexMatch `^https?://` (toString .)) (not (regexMatch `^https?://(localhost|127\.[0-9.]+|\[::1\])(:[0-9]+)?/?$` (toString .))) -}}
 {{- fail (printf "config.ingress.upstream: %s is not in the pod; passports work at the replica that made them alone, so Palisade has to be beside the application" .) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
