@@ -71,7 +71,11 @@ impl Passports {
         self.mint_under(&self.0.config.terms, tenant, request)
     }
 
-    fn mint_under(&self, terms: &PassportTerms, tenant: &Arc<VerifiedTenant>, request: &RequestId) -> Result<Passport, Refusal> {
+    /// As [`Passports::mint`], under other terms than the configuration has for all.
+    ///
+    /// # Errors
+    /// As [`Passports::mint`].
+    pub fn mint_under(&self, terms: &PassportTerms, tenant: &Arc<VerifiedTenant>, request: &RequestId) -> Result<Passport, Refusal> {
         let table = &self.0;
         table.reserve(tenant.tenant())?;
         let Some(handle) = Handle::random() else {

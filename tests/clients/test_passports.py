@@ -5,6 +5,8 @@ import json
 import socket
 import time
 
+import h2.connection
+import h2.errors
 import pytest
 from botocore.exceptions import ClientError
 from websockets.sync.client import connect
@@ -133,6 +135,51 @@ def test_grace_follows_a_regular_end_and_no_other(graceful, application, authori
             wait_until(lambda: get(graceful, visit.passport).reason == "passport-unknown", 0.9, f"{name}: the passport ends at once")
 
 
+def test_a_stream_that_is_reset_ends_its_passport(sidecar, application, authority, idp):
+    """In HTTP/2 a caller takes back one request and keeps the connection."""
+    application.visits["reset"] = visit = Visit()
+    context = authority.client()
+    context.set_alpn_protocols(["h2"])
+    with socket.create_connection(("127.0.0.1", sidecar.port("ingress")), timeout=10) as plain, context.wrap_socket(plain, server_hostname="localhost") as tls:
+        connection = h2.connection.H2Connection()
+        connection.initiate_connection()
+        connection.send_headers(1, [(":method", "GET"), (":scheme", "https"), (":authority", "localhost"), (":path", "/hold/reset"),
+                                    ("authorization", f"Bearer {idp.token('acme')}"), ("x-tenant-id", "acme")], end_stream=True)
+        tls.sendall(connection.data_to_send())
+        try:
+            assert visit.arrived.wait(5)
+            assert get(sidecar, visit.passport).status == 200
+            connection.reset_stream(1, h2.errors.ErrorCodes.CANCEL)
+            tls.sendall(connection.data_to_send())
+            wait_until(lambda: get(sidecar, visit.passport).reason == "passport-unknown", 5, "the passport ends with its stream")
+        finally:
+            visit.release.set()
+            del application.visits["reset"]
+
+
+WEBSOCKET = [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="), ("Sec-WebSocket-Version", "13")]
+ENDS = {
+    "without a body": ("HEAD", "/echo", [], 200),
+    "an upgrade that is not taken": ("GET", "/echo", WEBSOCKET, 200),
+    "an application that hangs up": ("GET", "/slam", [], 502),
+    "a body that is asked for": ("POST", "/upload", [("Expect", "100-continue"), ("Content-Length", "0")], 200),
+    "a request that is refused": ("GET", "/echo", [("x-tenant-id", "initech")], 400),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_no_passport_is_left_behind(sidecar, authority, idp, name):
+    method, target, more, status = ENDS[name]
+    token = [("Authorization", f"Bearer {idp.token('acme')}"), ("x-tenant-id", "acme")]
+    made, live = sidecar.metric("palisade_passports_minted_total"), sidecar.metric("palisade_passports_live")
+    with wire.Connection(sidecar.port("ingress"), authority.client()) as connection:
+        connection.send(wire.request(method, target, [*token, *more], length=False))
+        assert connection.receive(bodiless=method == "HEAD").status == status
+        # The connection stays; it is the response that counts.
+        wait_until(lambda: sidecar.metric("palisade_passports_live") == live, 5, "the passport ends")
+    assert sidecar.metric("palisade_passports_minted_total") == made + (status != 400)
+
+
 def test_an_event_stream_keeps_its_passport_and_nothing_else_does(graceful, application, authority, idp):
     token = [("Authorization", f"Bearer {idp.token('acme')}"), ("x-tenant-id", "acme")]
     url = f"wss://localhost:{graceful.port('ingress')}/ws"
@@ -155,10 +202,9 @@ def test_an_event_stream_keeps_its_passport_and_nothing_else_does(graceful, appl
 
 
 def test_a_websocket_whose_caller_has_gone_gives_no_authority(graceful, application, authority, idp):
-    key = [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="), ("Sec-WebSocket-Version", "13")]
     token = [("Authorization", f"Bearer {idp.token('acme')}"), ("x-tenant-id", "acme")]
     with wire.Connection(graceful.port("ingress"), authority.client()) as connection:
-        connection.send(wire.request("GET", "/ws-stays", [*token, *key]))
+        connection.send(wire.request("GET", "/ws-stays", [*token, *WEBSOCKET]))
         assert connection.receive().status == 101
         passport = wait_until(lambda: application.stayed, 5, "the application says what it got")
         assert get(graceful, passport).status == 200

@@ -3,6 +3,7 @@ use std::{collections::BTreeSet, fs, time::Duration};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+mod passport;
 mod routing;
 
 use super::*;
@@ -638,30 +639,5 @@ proptest! {
     fn no_value_panics(key in prop::sample::select(ROOT.iter().map(|setting| setting.key).collect::<Vec<_>>()), text in "[a-z0-9{}\\[\\]:,' ]{0,30}") {
         let _ = load(&format!("{BASE}{key}: {text}\n"));
         let _ = load(&format!("{key}: {text}\n"));
-    }
-}
-
-#[test]
-fn passports_are_what_the_file_says() {
-    let with = |passport: &str| BASE.replace("identity:\n", &format!("identity:\n  passport: {passport}\n"));
-    let passport = |text: &str| load(&with(text)).unwrap().identity.passport.unwrap();
-    let plain = passport("{max_age: 1m}");
-    let minute = Duration::from_secs(60);
-    assert_eq!((plain.terms.max_age, plain.terms.upgrade_max_age, plain.grace), (minute, minute, Duration::ZERO));
-    assert_eq!((plain.terms.actions, plain.terms.max_uses, plain.max_live), (None, None, 65_536));
-    let bound = passport("{max_age: 1m, upgrade_max_age: 1h, grace: 2s, actions: ['s3:Get*', 'dynamodb:*'], max_uses: 7, max_live: 100}");
-    assert_eq!((bound.terms.upgrade_max_age, bound.grace, bound.terms.max_uses, bound.max_live), (60 * minute, minute / 30, Some(7), 100));
-    assert_eq!(bound.terms.actions.unwrap().services().collect::<Vec<_>>(), ["s3", "dynamodb"]);
-    for (wrong, what) in [
-        ("{upgrade_max_age: 1m}", "identity.passport.upgrade_max_age: is less than max_age"),
-        ("{grace: 6s}", "identity.passport.grace: \"6s\" is out of range"),
-        ("{actions: []}", "identity.passport.actions: is an empty list"),
-        ("{actions: 's3:Get?bject'}", "identity.passport.actions: \"s3:Get?bject\" is not taken here; give an action of IAM's"),
-        ("{actions: ['*']}", "identity.passport.actions[0]: \"*\" is not taken here"),
-        ("{max_uses: 0}", "identity.passport.max_uses: \"0\" is out of range"),
-        ("{max_live: 1}", "identity.passport.max_live: \"1\" is out of range"),
-    ] {
-        let errors = load(&with(wrong)).unwrap_err().to_string();
-        assert!(errors.contains(what), "{wrong}: {errors}");
     }
 }
