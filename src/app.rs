@@ -11,6 +11,7 @@ use self::{
     keys::KeysUri,
     ready::{State, Vendor},
 };
+use bytes::Bytes;
 use tokio::task::JoinSet;
 
 use crate::{
@@ -28,7 +29,7 @@ use crate::{
         IdentityHeaders, Jwks, Passports, Vending, Verifier,
         jwks::{FetchKeys, KeysFile},
     },
-    ingress::{self, ForwardHeaders, Ingress},
+    ingress::{self, ContextSigner, ForwardHeaders, Ingress},
     limits::Limiter,
     server::{self, Bound, Drain, DrainHandle, Handler, ReloadingTls, tls::TlsError},
     telemetry::{AccessLog, Listener, Metrics, Recorder, TenantLabels},
@@ -123,6 +124,8 @@ pub struct App {
     listeners: Listeners,
     ingress: Option<(Ingress, Arc<ReloadingTls>)>,
     egress: Option<(Egress, Option<Arc<ReloadingTls>>)>,
+    /// Public keys of signed contexts.
+    key_set: Option<Bytes>,
     state: Arc<State>,
     drains: Drains,
     background: Background,
@@ -171,6 +174,9 @@ impl App {
             None => None,
         };
 
+        let signed = config.ingress.as_ref().and_then(|settings| settings.context.as_ref());
+        let context = signed.map(ContextSigner::new).transpose().map_err(|_| StartError::Randomness)?.map(Arc::new);
+        let key_set = context.as_ref().map(|context| context.key_set());
         let application = config.ingress.as_ref().map(|settings| AppClient::new(&settings.routing, &metrics, &clock)).transpose()?;
         let ingress = match (&config.ingress, &application) {
             (Some(settings), Some(application)) => {
@@ -181,6 +187,7 @@ impl App {
                     limiter: Limiter::new(&config.limits, clock.clone()),
                     passports: passports.clone(),
                     headers: ForwardHeaders { names: names.clone(), mapped: settings.headers.clone() },
+                    context,
                     upstream: application.clone(),
                     recorder: recorder.clone(),
                     clock: clock.clone(),
@@ -214,13 +221,13 @@ impl App {
         let state = State::new(config.clone(), verifier, vendor, metrics, clock, outer_handle, quit_handle).with_application(application);
         let state = Arc::new(state);
         let drains = Drains { outer, inner: Drain::new(), operators: Drain::new(), quit };
-        Ok(Self { config, listeners, ingress, egress, state, drains, background, recorder })
+        Ok(Self { config, listeners, ingress, egress, key_set, state, drains, background, recorder })
     }
 
     /// Serves until `shutdown` ends or an operator says quit, then drains: the ingress first, then the egress, then the
     /// operators' listeners.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) {
-        let Self { config, listeners, ingress, egress, state, drains, background, recorder } = self;
+        let Self { config, listeners, ingress, egress, key_set, state, drains, background, recorder } = self;
         let metrics = recorder.metrics.clone();
         let background = tokio::spawn(background.run(state.clone()));
         let serve = |bound: Bound, name, server: &ServerConfig, drain: &Drain| (bound.into_listener(), name, server.clone(), drain.clone());
@@ -243,7 +250,7 @@ impl App {
         spawn(&mut operators, place, None, admin, &metrics);
         if let (Some(bound), Some(settings)) = (listeners.probes, &config.probes) {
             let place = serve(bound, Listener::Probes, &settings.server, &drains.operators.1);
-            spawn(&mut operators, place, None, Probes::new(state.clone()), &metrics);
+            spawn(&mut operators, place, None, Probes::new(state.clone(), key_set), &metrics);
         }
 
         let ingress_done = async {

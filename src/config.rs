@@ -7,6 +7,7 @@
 //! step is reported at once, with its place and with what would be right.
 
 pub(crate) mod build;
+mod context;
 pub(crate) mod document;
 pub(crate) mod error;
 mod passport;
@@ -24,6 +25,7 @@ use http::{HeaderName, Uri, uri::Authority};
 
 use self::template::{JsonTemplate, Template};
 pub use self::{
+    context::ContextConfig,
     document::At,
     error::{ConfigError, ConfigErrors},
     passport::{PassportConfig, PassportTerms},
@@ -69,6 +71,8 @@ pub struct IngressConfig {
     pub routing: RoutingConfig,
     /// Extra headers for the application, rendered from the verified token.
     pub headers: Vec<(HeaderName, Template)>,
+    /// Signed context for the application; `None`: it gets none.
+    pub context: Option<ContextConfig>,
     /// Limits of this listener.
     pub server: ServerConfig,
 }

@@ -7,6 +7,7 @@
 pub mod caller;
 mod claims;
 pub mod client_signature;
+mod context_key;
 pub mod jwks;
 mod keyset;
 pub mod lease;
@@ -19,9 +20,11 @@ pub mod unverified;
 pub mod vended;
 pub mod verifier;
 
+pub(crate) use self::context_key::CONTEXT_TYPE;
 pub use self::{
     caller::Caller,
     client_signature::{ClientSignature, SettledSignature},
+    context_key::{ContextAlgorithm, ContextKey, KeyProblem},
     jwks::Jwks,
     lease::Lease,
     passport::{Passport, Passports},

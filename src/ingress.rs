@@ -3,6 +3,7 @@
 //! Read [`Ingress::answer`] from top to bottom. The order is: who is it (token, claim, directory), have they the room
 //! (limits), then the passport, the upstream that is theirs, and the application.
 
+mod context;
 mod forward;
 mod hold;
 mod tunnel;
@@ -13,7 +14,10 @@ use http::{HeaderName, Request, Response, StatusCode, header, request};
 use http_body_util::BodyExt;
 use hyper::upgrade::OnUpgrade;
 
-pub use self::forward::{About, ForwardHeaders, ForwardRequest, PASSPORT};
+pub use self::{
+    context::{CONTEXT, ContextSigner},
+    forward::{About, ForwardHeaders, ForwardRequest, PASSPORT},
+};
 use self::hold::Held;
 use crate::{
     body::{self, Body},
@@ -44,6 +48,8 @@ pub struct Pipeline {
     pub passports: Option<Passports>,
     /// What the application is told.
     pub headers: ForwardHeaders,
+    /// The same, signed; `None`: not wanted.
+    pub context: Option<Arc<ContextSigner>>,
     /// The application.
     pub upstream: AppClient,
     /// Log and metrics.
@@ -73,7 +79,10 @@ impl Ingress {
         let permit = this.limiter.admit(&tenant)?;
         let passport = this.passports.as_ref().map(|passports| passports.mint(tenant.verified(), record.request_id())).transpose()?;
 
-        let about = About { tenant: &tenant, passport: passport.as_ref(), request_id: record.request_id(), peer };
+        let sign = |signer: &Arc<ContextSigner>| signer.sign(&tenant, record.request_id(), this.clock.now());
+        let context = this.context.as_ref().map(sign).transpose()?;
+
+        let about = About { tenant: &tenant, passport: passport.as_ref(), context, request_id: record.request_id(), peer };
         let request = ForwardRequest::new(head, body, &this.headers, about)?;
         let begun = this.clock.instant();
         let request = this.upstream.route(request)?;
@@ -102,7 +111,7 @@ impl Handler for Ingress {
     }
 
     fn sensitive_headers(&self) -> Vec<HeaderName> {
-        vec![self.0.headers.names.token.clone(), PASSPORT]
+        vec![self.0.headers.names.token.clone(), PASSPORT, CONTEXT]
     }
 }
 

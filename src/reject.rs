@@ -200,6 +200,9 @@ reasons! {
     /// No room for another passport, or the tenant has half of them.
     PassportsExhausted = "passports-exhausted", SERVICE_UNAVAILABLE, ServiceUnavailable, "Too many requests are in progress.";
 
+    /// A statement about the caller that does not fit into a header.
+    ContextTooLarge = "context-too-large", FORBIDDEN, AccessDenied, "The caller has too many roles.";
+
     /// Over the tenant's request rate.
     RateLimited = "rate-limited", TOO_MANY_REQUESTS, Throttled, "The tenant's request rate is exhausted.";
     /// Over the tenant's requests in progress.

@@ -1,5 +1,6 @@
 //! What the admin and the probes listener say.
 
+use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 
@@ -52,6 +53,13 @@ pub(super) fn json(status: StatusCode, document: &Value) -> Response<Body> {
     respond(status, "application/json", format!("{document}\n").into_bytes())
 }
 
+/// Public keys. They change with a restart alone, and a new one is published before it signs: a verifier may keep them for a while.
+pub(super) fn keys(key_set: Bytes) -> Response<Body> {
+    let mut response = respond(StatusCode::OK, "application/jwk-set+json", key_set);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+    response
+}
+
 /// Puts the request's id on its answer.
 pub(super) fn stamped(mut response: Response<Body>, id: &RequestId) -> Response<Body> {
     if let Ok(id) = HeaderValue::from_str(id.as_str()) {
@@ -60,7 +68,7 @@ pub(super) fn stamped(mut response: Response<Body>, id: &RequestId) -> Response<
     response
 }
 
-fn respond(status: StatusCode, media_type: &'static str, bytes: Vec<u8>) -> Response<Body> {
+fn respond(status: StatusCode, media_type: &'static str, bytes: impl Into<Bytes>) -> Response<Body> {
     let mut response = Response::new(body::full(bytes));
     *response.status_mut() = status;
     let headers = response.headers_mut();

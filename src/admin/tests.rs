@@ -281,7 +281,7 @@ async fn documents_are_what_the_state_says() {
 #[tokio::test]
 async fn the_probes_listener_has_nothing_else() {
     let state = fake();
-    let (address, _stop) = start_handler(Listener::Probes, &state, Probes::new(state.clone()));
+    let (address, _stop) = start_handler(Listener::Probes, &state, Probes::new(state.clone(), None));
     assert_eq!(status(&ask(address, "GET", "/livez", &[]).await), 200);
     state.ready.store(false, Ordering::SeqCst);
     let answer = ask(address, "GET", "/readyz", &[]).await;
@@ -293,6 +293,20 @@ async fn the_probes_listener_has_nothing_else() {
     }
     let answer = ask(address, "POST", "/livez", &[]).await;
     assert!(status(&answer) == 405 && answer.contains("allow: GET, HEAD"), "{answer}");
+}
+
+#[tokio::test]
+async fn public_keys_are_on_the_probes_listener_where_there_are_any() {
+    let state = fake();
+    let (address, _stop) = start_handler(Listener::Probes, &state, Probes::new(state.clone(), None));
+    assert_eq!(status(&ask(address, "GET", "/.well-known/jwks.json", &[]).await), 404);
+    let keys = Some(Bytes::from_static(b"{\"keys\":[]}\n"));
+    let (address, _stop) = start_handler(Listener::Probes, &state, Probes::new(state.clone(), keys));
+    let answer = ask(address, "GET", "/.well-known/jwks.json", &[]).await;
+    assert!(status(&answer) == 200 && answer.ends_with("{\"keys\":[]}\n"), "{answer}");
+    assert!(answer.contains("application/jwk-set+json") && answer.contains("cache-control: public, max-age=300"), "{answer}");
+    assert_eq!(status(&ask(address, "POST", "/.well-known/jwks.json", &[]).await), 405);
+    assert_eq!(status(&ask(address, "GET", "/.well-known/jwks.json/", &[]).await), 404);
 }
 
 /// `ExitCode` cannot be compared.

@@ -12,6 +12,7 @@ use super::{
     settings::{ROOT, parse},
 };
 
+mod context;
 mod credentials;
 mod egress;
 mod identity;
@@ -73,12 +74,13 @@ fn config(root: &Section<'_>, env: Env<'_>) -> Option<Config> {
     }
     let identity = root.given("identity").and_then(|section| identity::identity(&section, has_ingress));
     let names = identity.as_ref().map(|identity| (&identity.tenant_header, &identity.token_header));
-    let ingress = root.given("ingress").map(|section| ingress::ingress(&section, &server, names));
+    let ingress = root.given("ingress").map(|section| ingress::ingress(&section, &server, names, env));
     let egress = root.given("egress").map(|section| egress::egress(&section, &server, has_ingress));
     let region = egress.as_ref().and_then(|egress| egress.as_ref()).map(|egress| egress.region.as_str());
     let credentials = credentials_of(root, region, env);
     let admin = admin(&root.section("admin"), &server, env);
     let probes = probes(&root.section("probes"), &server);
+    context::published(root, ingress.iter().flatten().next(), probes.is_some());
     let directory = root.given("tenants").and_then(|section| directory(&section));
     let limits = limits::limits_config(&root.section("limits"));
     let telemetry = telemetry(&root.section("telemetry"));

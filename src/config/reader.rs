@@ -215,6 +215,19 @@ impl<'r> Section<'r> {
         entries.into_iter().filter_map(pair).collect()
     }
 
+    /// The one name and value of each mapping in the list `key`: references to secrets.
+    pub(crate) fn references(&self, key: &str) -> Vec<(String, String)> {
+        let Some(Node { content: Content::List(items), .. }) = self.node(key) else { return Vec::new() };
+        let reference = |item: &Node| match &item.content {
+            Content::Map(entries) => entries.first().and_then(|entry| match &entry.node.content {
+                Content::Scalar(scalar) => Some((entry.key.clone(), scalar.text.clone())),
+                Content::List(_) | Content::Map(_) => None,
+            }),
+            Content::List(_) | Content::Scalar(_) => None,
+        };
+        items.iter().filter_map(reference).collect()
+    }
+
     /// A path, relative to the file's folder. What it leads to must be there and readable.
     pub(crate) fn file(&self, key: &str) -> Option<PathBuf> {
         let path = self.get(key, |scalar| Some(PathBuf::from(&scalar.text)))?;

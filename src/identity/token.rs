@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value};
 
-use super::strict_json;
+use super::{context_key::is_context_type, strict_json};
 use crate::reject::{Reason, Refusal};
 
 /// Longest token accepted, in bytes. Above what any common identity provider issues, below `server.header_bytes`.
@@ -47,6 +47,10 @@ impl<'a> UntrustedToken<'a> {
         }
         if header.contains_key("zip") || header.contains_key("enc") {
             return Err(malformed("encrypted tokens are not supported"));
+        }
+        // Somebody may have configured our own keys as an issuer's.
+        if header.get("typ").and_then(Value::as_str).is_some_and(is_context_type) {
+            return Err(Refusal::noted(Reason::ProofNotAccepted, "a context that Palisade signed for an application"));
         }
         let algorithm = match header.get("alg") {
             Some(Value::String(name)) => algorithm(name).ok_or_else(|| Refusal::from(Reason::TokenAlgorithm))?,
@@ -142,6 +146,14 @@ mod tests {
         for case in cases {
             assert_eq!(reason(&case), Some(Reason::TokenMalformed), "{case:.80}");
         }
+    }
+
+    #[test]
+    fn our_own_contexts_are_no_tokens() {
+        for typ in ["palisade-context+jwt", "application/Palisade-Context+JWT"] {
+            assert_eq!(reason(&token(&format!(r#"{{"alg":"ES256","typ":"{typ}"}}"#), "{}")), Some(Reason::ProofNotAccepted), "{typ}");
+        }
+        assert_eq!(reason(&token(r#"{"alg":"ES256","typ":"at+jwt"}"#, "{}")), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, header, request};
 
+use super::CONTEXT;
 use crate::{
     body::Body,
     config::template::Template,
@@ -33,12 +34,14 @@ pub struct ForwardRequest {
 }
 
 /// What is said to the application about a request.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct About<'a> {
     /// Whose it is.
     pub tenant: &'a ActiveTenant,
     /// The authority that it gives, where there is an egress to use it on.
     pub passport: Option<&'a Passport>,
+    /// Who is asking, signed, where that is wanted.
+    pub context: Option<HeaderValue>,
     /// Its id.
     pub request_id: &'a RequestId,
     /// Where it came from.
@@ -112,6 +115,9 @@ impl ForwardHeaders {
         set(headers, TRACEPARENT, id.get(..16).map(|span| format!("00-{id}-{span}-00")))?;
         if let Some(passport) = about.passport {
             headers.insert(PASSPORT, passport.header_value()?);
+        }
+        if let Some(context) = about.context {
+            headers.insert(CONTEXT, context);
         }
         for (name, template) in &self.mapped {
             // A claim that the token lacks, or that no header can carry, leaves the header away.
@@ -204,6 +210,7 @@ mod tests {
         let about = About {
             tenant: &tenant,
             passport: Some(&passport),
+            context: None,
             request_id: &RequestId::random(),
             peer: &Peer::at("192.0.2.1:5".parse().unwrap()),
         };
@@ -240,6 +247,8 @@ mod tests {
             ("x-palisade-subject", "root"),
             ("x-palisade-roles", "\"admin\""),
             ("x-palisade-passport", "psp1_x"),
+            ("x-palisade-context", "e30.e30.x"),
+            ("x_palisade_context", "e30.e30.x"),
             ("x_palisade_passport", "psp1_x"),
             ("x_tenant_id", "globex"),
             ("x-user-email", "evil@example.com"),

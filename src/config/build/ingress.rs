@@ -2,7 +2,7 @@
 
 use http::HeaderName;
 
-use super::{Section, listener, parse, routing};
+use super::{Env, Section, context::context, listener, parse, routing};
 use crate::config::{
     IngressConfig, TlsConfig,
     error::quote,
@@ -36,13 +36,19 @@ const RESERVED: [&str; 21] = [
 /// The names under which Palisade itself speaks, and those of the proxies in front.
 const RESERVED_PREFIXES: [&str; 2] = ["x-palisade-", "x-forwarded-"];
 
-pub(super) fn ingress(section: &Section<'_>, top: &Section<'_>, names: Option<(&HeaderName, &HeaderName)>) -> Option<IngressConfig> {
+pub(super) fn ingress(
+    section: &Section<'_>,
+    top: &Section<'_>,
+    names: Option<(&HeaderName, &HeaderName)>,
+    env: Env<'_>,
+) -> Option<IngressConfig> {
     let listen = section.get("listen", parse::address);
     let tls = section.given("tls").and_then(|tls| self::tls(&tls));
     let headers = headers(section, names);
+    let context = section.given("context").map_or(Some(None), |given| context(&given, env).map(Some));
     let server = listener(section, top);
     let routing = routing::routing(section, server.as_ref().map(|server| server.idle_timeout));
-    Some(IngressConfig { listen: listen?, tls: tls?, routing: routing?, headers, server: server? })
+    Some(IngressConfig { listen: listen?, tls: tls?, routing: routing?, headers, context: context?, server: server? })
 }
 
 /// A certificate and its key.

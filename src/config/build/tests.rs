@@ -30,9 +30,20 @@ fn folder() -> tempfile::TempDir {
     fs::write(folder.path().join("c"), "hunter2\n").unwrap();
     fs::write(folder.path().join("empty"), "\n").unwrap();
     fs::write(folder.path().join("binary"), [0xff, 0xfe]).unwrap();
+    for name in ["key1.pem", "key2.pem"] {
+        fs::write(folder.path().join(name), pem()).unwrap();
+    }
     fs::write(folder.path().join("policy.json"), r#"{"Resource": "arn:aws:s3:::b/{tenant.id}/*"}"#).unwrap();
     fs::write(folder.path().join("broken.json"), r#"{"Resource": "arn:aws:s3:::b/{tenant.id}*"}"#).unwrap();
     folder
+}
+
+/// A private key for signed contexts, as `openssl genpkey` writes it.
+fn pem() -> String {
+    use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    let der = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap().to_pkcs8v1().unwrap();
+    format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(der))
 }
 
 fn load(text: &str) -> Result<Config, ConfigErrors> {
@@ -151,6 +162,48 @@ fn secrets_show_nowhere() {
     assert_eq!(config.effective["admin"]["token"], "[redacted]");
     let shown = format!("{config:?} {}", config.effective);
     assert!(!shown.contains("hunter2") && !shown.contains("swordfish"), "{shown}");
+}
+
+#[test]
+fn a_signed_context_is_off_until_it_is_wanted() {
+    assert!(good(BASE).ingress.unwrap().context.is_none());
+    let context = |text: &str| with("upstream: http://127.0.0.1:8080", &format!("upstream: http://127.0.0.1:8080, context: {text}"));
+    let config = good(&context("{audience: app}")).ingress.unwrap().context.unwrap();
+    assert_eq!((config.audience.as_str(), config.issuer.as_str(), config.lifetime.as_secs()), ("app", "palisade", 60));
+    assert!(config.algorithm == crate::identity::ContextAlgorithm::Es256 && config.keys.is_empty());
+    let config = good(&context("{audience: app, keys: [{file: key1.pem}, {file: key2.pem}]}"));
+    assert_eq!(config.effective["ingress"]["context"]["keys"], json!(["[redacted]", "[redacted]"]));
+    let context_config = config.ingress.as_ref().unwrap().context.as_ref().unwrap();
+    assert!(context_config.keys.len() == 2 && context_config.keys[0].id() != context_config.keys[1].id());
+    assert!(!format!("{config:?}").contains("PRIVATE"));
+
+    expect(&context("{issuer: i}"), &["P:1:83: ingress.context.audience: is missing"]);
+    expect(&context("{audience: a, lifetime: 2h}"), &["P:1:116: ingress.context.lifetime: \"2h\" is out of range"]);
+    expect(
+        &context("{audience: a, algorithm: HS256}"),
+        &["P:1:117: ingress.context.algorithm: \"HS256\" is not taken here; give ES256 or EdDSA"],
+    );
+    for (keys, problem) in [
+        (
+            "[{file: c}]",
+            "[0]: the secret is no PEM file with a -----BEGIN PRIVATE KEY----- block (PKCS#8, not encrypted); make one with `openssl",
+        ),
+        ("[{file: key1.pem}, {file: key1.pem}]", "[1]: is here twice; remove one"),
+        ("[{file: key1.pem}, {file: none}]", "[1]: the file cannot be read"),
+        ("[hunter2]", "[0]: is text"),
+    ] {
+        let errors = load(&context(&format!("{{audience: a, keys: {keys}}}"))).map(drop).expect_err(keys).to_string();
+        assert!(
+            errors.lines().count() == 1 && errors.contains(&format!("ingress.context.keys{problem}")) && !errors.contains("hunter2"),
+            "{errors}"
+        );
+    }
+    let errors = load(&context("{audience: a, algorithm: EdDSA, keys: [{file: key1.pem}]}")).map(drop).expect_err("type").to_string();
+    assert!(errors.contains("is no key for EdDSA; make one with `openssl genpkey -algorithm ED25519`"), "{errors}");
+    let unpublished = |text: &str| format!("{}probes: {{listen: none}}\n", context(text));
+    let errors = load(&unpublished("{audience: a}")).map(drop).expect_err("unpublished").to_string();
+    assert!(errors.contains("nobody could know the key") && errors.starts_with("P:1:"), "{errors}");
+    good(&unpublished("{audience: a, keys: [{file: key1.pem}]}"));
 }
 
 #[test]
@@ -529,6 +582,7 @@ fn example(name: &str) -> (tempfile::TempDir, std::path::PathBuf) {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, "not a secret\n").unwrap();
     }
+    fs::write(folder.path().join("secrets/context.pem"), pem()).unwrap();
     let path = folder.path().join(name);
     (folder, path)
 }
@@ -554,7 +608,7 @@ fn every_setting_of_the_example_is_in_effect() {
     let config = Config::load(&path, &|_| Some("x".to_owned())).unwrap();
     let mut lost = Vec::new();
     compare(&given, &config.effective, "", &mut lost);
-    assert_eq!(lost, ["/admin/metrics_token: redacted", "/admin/token: redacted"]);
+    assert_eq!(lost, ["/admin/metrics_token: redacted", "/admin/token: redacted", "/ingress/context/keys/0: redacted"]);
     // And the defaults that it does not give are there.
     let effective = good(BASE).effective;
     let mut unread = BTreeSet::new();

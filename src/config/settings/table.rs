@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Form, Kind, Setting, default, derived, not_yet, optional, required};
 use crate::config::template::Lands;
 
+mod context;
 mod credentials;
 mod egress;
 mod passport;
@@ -59,6 +60,11 @@ const INGRESS: &[Setting] = &[
         "headers",
         Kind::Map(&Form::HeaderName, &Kind::Scalar(Form::Template(Lands::Header))),
         "Extra headers for the application, as templates over the verified token and the tenant's record. What a caller sends under these names is removed.",
+    ),
+    optional(
+        "context",
+        Kind::Section(context::CONTEXT),
+        "A signed statement about the caller in `x-palisade-context`, for applications that verify rather than trust a header. Off unless it is here.",
     ),
     not_yet("endpoints", "Which methods and paths a role may call."),
     optional("server", Kind::Section(SERVER), "Overrides `server` for this listener."),
