@@ -1,5 +1,6 @@
 //! Everything wired together, in one place, in the order in which it depends on each other.
 
+mod deferred;
 mod keys;
 mod probe;
 mod ready;
@@ -26,7 +27,7 @@ use crate::{
     egress::{self, Egress, Gate},
     guard::Guard,
     identity::{
-        IdentityHeaders, Jwks, Passports, Vending, Verifier,
+        IdentityHeaders, Jwks, Passports, Sealer, Vending, Verifier,
         jwks::{FetchKeys, KeysFile},
     },
     ingress::{self, ContextSigner, ForwardHeaders, Ingress},
@@ -198,9 +199,11 @@ impl App {
         };
         let egress = match (&config.egress, &vendor) {
             (Some(settings), Some(vendor)) => {
+                let (sealer, redeemer) = deferred::sides(settings, &recorder)?;
                 let gate = Gate {
                     verifier: verifier.clone(),
                     passports: passports.clone(),
+                    redeemer,
                     proofs: settings.proofs,
                     names,
                     vending: Vending::new().map_err(|_| StartError::Randomness)?,
@@ -208,7 +211,7 @@ impl App {
                     directory: directory.clone(),
                 };
                 let tls = settings.tls.as_ref().map(|tls| load_tls("egress.tls", tls, Listener::Egress, &metrics)).transpose()?;
-                Some((egress(settings, gate, vendor, &recorder)?, tls))
+                Some((egress(settings, gate, sealer, vendor, &recorder)?, tls))
             }
             _ => None,
         };
@@ -363,7 +366,7 @@ fn load_tls(key: &'static str, files: &TlsConfig, listener: Listener, metrics: &
     ReloadingTls::load(files, listener, metrics.clone()).map_err(|error| StartError::Tls { key, error })
 }
 
-fn egress(settings: &EgressConfig, gate: Gate, vendor: &Vendor, recorder: &Recorder) -> Result<Egress, StartError> {
+fn egress(settings: &EgressConfig, gate: Gate, sealer: Option<Sealer>, vendor: &Vendor, recorder: &Recorder) -> Result<Egress, StartError> {
     Ok(Egress::new(egress::Pipeline {
         gate,
         limiter: vendor.limiter.clone(),
@@ -373,6 +376,7 @@ fn egress(settings: &EgressConfig, gate: Gate, vendor: &Vendor, recorder: &Recor
         region: settings.region.clone(),
         regions: settings.regions.clone(),
         presign: settings.presign,
+        sealer,
         recorder: recorder.clone(),
         clock: recorder.clock.clone(),
     }))

@@ -8,6 +8,7 @@
 
 pub(crate) mod build;
 mod context;
+mod deferred;
 pub(crate) mod document;
 pub(crate) mod error;
 mod passport;
@@ -23,9 +24,11 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use http::{HeaderName, Uri, uri::Authority};
 
+pub(crate) use self::quantity::{duration, show_duration};
 use self::template::{JsonTemplate, Template};
 pub use self::{
     context::ContextConfig,
+    deferred::{AudienceConfig, DeferConfig, RedeemConfig},
     document::At,
     error::{ConfigError, ConfigErrors},
     passport::{PassportConfig, PassportTerms},
@@ -107,6 +110,10 @@ pub struct EgressConfig {
     pub ca: Option<PathBuf>,
     /// Longest life of a presigned URL that the application may ask for; `None`: it may not.
     pub presign: Option<Duration>,
+    /// Who may redeem contexts that are sealed here; `None`: nothing is deferred.
+    pub defer: Option<DeferConfig>,
+    /// Whose contexts are redeemed; always there when `proofs.deferred` is set.
+    pub redeem: Option<RedeemConfig>,
     /// Limits of this listener.
     pub server: ServerConfig,
 }
@@ -118,6 +125,8 @@ pub struct Proofs {
     pub passport: bool,
     /// JWTs of a configured issuer.
     pub jwt: bool,
+    /// Contexts that another process sealed for us.
+    pub deferred: bool,
 }
 
 /// `egress.services.<name>`
@@ -196,7 +205,7 @@ pub struct IdentityConfig {
     pub tenant_header: HeaderName,
     /// Header that may carry the proof, besides `Authorization` and `X-Amz-Security-Token`.
     pub token_header: HeaderName,
-    /// At least one, unless only passports are taken.
+    /// At least one, unless no listener takes tokens.
     pub issuers: Vec<IssuerConfig>,
     /// What the ingress's passports are worth; `None` without one.
     pub passport: Option<PassportConfig>,

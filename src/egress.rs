@@ -24,6 +24,7 @@ use crate::{
     clock::Clock,
     credentials::Broker,
     guard::Guard,
+    identity::Sealer,
     ingress::PASSPORT,
     limits::Limiter,
     reject::Refusal,
@@ -55,6 +56,8 @@ pub struct Pipeline {
     pub regions: Vec<String>,
     /// Longest life of a presigned URL that the application may ask for; `None`: it may not.
     pub presign: Option<Duration>,
+    /// Makes contexts for work that is done later; `None`: nobody may.
+    pub sealer: Option<Sealer>,
     /// Log and metrics.
     pub recorder: Recorder,
     /// Time.

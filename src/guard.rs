@@ -93,6 +93,9 @@ impl Guard {
         let operation = operation::check(&target, &candidates)?;
         record.operation(operation.clone());
         lease.permit(|| action::needed(&target, &head.method, &head.headers, operation.as_deref()))?;
+        if let Some(deferred) = tenant.verified().deferred() {
+            deferred.permit(&action::needed(&target, &head.method, &head.headers, operation.as_deref()))?;
+        }
         let (method, headers, timeouts) = (head.method, head.headers, service.timeouts);
         let parts = GuardedParts { tenant, permit, method, headers, target, wire, payload, timeouts, operation };
         Ok(GuardedRequest::new(parts, settled))

@@ -2,12 +2,14 @@
 //!
 //! Trust starts here and only here. A caller's words are read in one place ([`unverified`]), become a [`Presented`] claim
 //! that nothing else accepts, and turn into a [`VerifiedTenant`] in [`verifier`], either from a JWT of a configured issuer
-//! or from a [`passport`] that this process minted for a request still in progress.
+//! from a [`passport`] that this process minted for a request still in progress, or from a
+//! context that another process sealed for us ([`Redeemer`]).
 
 pub mod caller;
 mod claims;
 pub mod client_signature;
 mod context_key;
+mod deferred;
 pub mod jwks;
 mod keyset;
 pub mod lease;
@@ -25,6 +27,7 @@ pub use self::{
     caller::Caller,
     client_signature::{ClientSignature, SettledSignature},
     context_key::{ContextAlgorithm, ContextKey, KeyProblem},
+    deferred::{Deferred, Maker, Order, RedeemedContext, Redeemer, SealKey, Sealed, Sealer},
     jwks::Jwks,
     lease::Lease,
     passport::{Passport, Passports},

@@ -200,8 +200,16 @@ reasons! {
     /// No room for another passport, or the tenant has half of them.
     PassportsExhausted = "passports-exhausted", SERVICE_UNAVAILABLE, ServiceUnavailable, "Too many requests are in progress.";
 
-    /// A statement about the caller that does not fit into a header.
-    ContextTooLarge = "context-too-large", FORBIDDEN, AccessDenied, "The caller has too many roles.";
+    /// Deferring what the audience or the passport does not allow.
+    DeferNotAllowed = "defer-not-allowed", FORBIDDEN, AccessDenied, "This cannot be deferred.";
+    /// A deferred context that is not sealed with a key that is known here, or that was changed.
+    DeferredUnknown = "deferred-unknown", FORBIDDEN, AccessDenied, "The deferred context is not valid here.";
+    /// A deferred context for another audience, or of this very process.
+    DeferredNotForUs = "deferred-not-for-us", FORBIDDEN, AccessDenied, "The deferred context is not to be redeemed here.";
+    /// A deferred context past its life.
+    DeferredExpired = "deferred-expired", FORBIDDEN, ExpiredToken, "The deferred context has expired.";
+    /// A statement about the caller, or a deferred context, that does not fit into a header.
+    ContextTooLarge = "context-too-large", FORBIDDEN, AccessDenied, "The caller has too many roles, or too much is asked for.";
 
     /// Over the tenant's request rate.
     RateLimited = "rate-limited", TOO_MANY_REQUESTS, Throttled, "The tenant's request rate is exhausted.";

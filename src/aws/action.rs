@@ -57,6 +57,12 @@ impl Actions {
         missing.map_or(Ok(()), |operation| Err(format!("the passport is not for {}:{operation}", needed.service)))
     }
 
+    /// Whether everything that `other` allows is allowed. In doubt it is not: two patterns that only together allow what one of `other`
+    /// does are not looked for.
+    pub fn cover(&self, other: &Self) -> bool {
+        other.0.iter().all(|narrow| self.0.iter().any(|wide| wide.covers(narrow)))
+    }
+
     /// The services that are named, in IAM's words.
     pub fn services(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|pattern| pattern.service.as_str())
@@ -64,6 +70,11 @@ impl Actions {
 }
 
 impl Pattern {
+    /// Whether everything that fits `other` fits this. A `*` of `other`, taken as a character, fits only where this has a `*` too.
+    fn covers(&self, other: &Self) -> bool {
+        self.service == other.service && fits(&self.operation, &other.operation)
+    }
+
     /// Reads a pattern: the service by name, in lower case, then the operation, of letters, digits and `*`. The operation's case does
     /// not matter, as in IAM.
     pub fn parse(text: &str) -> Option<Self> {

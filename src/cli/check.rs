@@ -18,6 +18,7 @@ use crate::{
         action::{Actions, iam_service},
         service::Service,
     },
+    config::show_duration,
     config::{Config, CredentialsSource, DirectoryConfig, Endpoint, JwksSource, RouteConfig, RoutingConfig, ServiceConfig, Upstream},
     directory::{Directory, TenantRecord, TenantStatus},
     routes::{Routes, place},
@@ -107,6 +108,20 @@ fn warnings(config: &Config, directory: &Directory) -> Vec<String> {
             if !egress.services.iter().any(is_s3) {
                 warn("egress.presign has no effect: no service in egress.services signs as s3".to_owned());
             }
+        }
+        for (name, audience) in egress.defer.iter().flat_map(|defer| &defer.audiences) {
+            warn(format!(
+                "egress.defer.audiences.{name} is set: outside the security claim, since a context outlives its request, and its caller's token, \
+                 by up to {}",
+                show_duration(audience.max_lifetime)
+            ));
+        }
+        if let Some(redeem) = &egress.redeem {
+            warn(format!(
+                "egress.redeem is set: outside the security claim, since what was sealed for {} works until it expires, for whoever reaches this \
+                 egress with it",
+                redeem.audience
+            ));
         }
         for (name, service) in &egress.services {
             plain(&mut warn, &format!("egress.services.{name}.endpoint"), service.endpoint.as_ref());
@@ -253,6 +268,10 @@ credentials:
         fs::copy(&issued.files.certificate, folder.path().join("tls.crt")).unwrap();
         fs::copy(&issued.files.private_key, folder.path().join("tls.key")).unwrap();
         fs::copy(&other.files.private_key, folder.path().join("other.key")).unwrap();
+        for byte in [1, 2] {
+            use base64::{Engine, engine::general_purpose::STANDARD};
+            fs::write(folder.path().join(format!("seal{byte}")), STANDARD.encode([byte; 32])).unwrap();
+        }
         fs::write(folder.path().join("junk"), "x").unwrap();
         fs::write(folder.path().join("tenants.yaml"), tenants).unwrap();
         fs::write(folder.path().join("p.yaml"), config).unwrap();
@@ -309,7 +328,8 @@ credentials:
             .replace("127.0.0.1:8080", "app:8080")
             .replace(
                 "{s3: {}}",
-                "{s3: {endpoint: 'http://127.0.0.1:5000', insecure: true}}, proofs: [passport, jwt], listen: 0.0.0.0:8180, presign: {}",
+                "{s3: {endpoint: 'http://127.0.0.1:5000', insecure: true}}, proofs: [passport, jwt, deferred], listen: 0.0.0.0:8180, presign: {}, \
+                 defer: {audiences: {mails: {key: {file: seal1}, actions: 's3:*', max_lifetime: 24h}}}, redeem: {audience: reports, keys: [{file: seal2}]}",
             )
             .replace("{uri: https:", "{insecure: true, uri: http:")
             .replace(
@@ -324,6 +344,8 @@ credentials:
             "egress.proofs",
             "egress.listen",
             "egress.presign",
+            "egress.defer.audiences.mails is set: outside the security claim, since a context outlives its request, and its caller's token, by up to 24h",
+            "egress.redeem",
             "egress.services.s3.endpoint",
             "ingress.upstream",
             "one Palisade beside each copy",

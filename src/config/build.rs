@@ -14,6 +14,7 @@ use super::{
 
 mod context;
 mod credentials;
+mod deferred;
 mod egress;
 mod identity;
 mod ingress;
@@ -72,10 +73,11 @@ fn config(root: &Section<'_>, env: Env<'_>) -> Option<Config> {
     if !has_ingress && !root.has("egress") {
         root.wrong("ingress", "neither ingress nor egress is here", "give at least one of them");
     }
-    let identity = root.given("identity").and_then(|section| identity::identity(&section, has_ingress));
+    let takes_tokens = has_ingress || egress::takes_tokens(&root.section("egress"));
+    let identity = root.given("identity").and_then(|section| identity::identity(&section, has_ingress, takes_tokens));
     let names = identity.as_ref().map(|identity| (&identity.tenant_header, &identity.token_header));
     let ingress = root.given("ingress").map(|section| ingress::ingress(&section, &server, names, env));
-    let egress = root.given("egress").map(|section| egress::egress(&section, &server, has_ingress));
+    let egress = root.given("egress").map(|section| egress::egress(&section, &server, has_ingress, env));
     let region = egress.as_ref().and_then(|egress| egress.as_ref()).map(|egress| egress.region.as_str());
     let credentials = credentials_of(root, region, env);
     let admin = admin(&root.section("admin"), &server, env);

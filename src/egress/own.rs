@@ -5,30 +5,40 @@
 //!   proof that was given for them. For processes that serve one tenant: SDKs keep such credentials for the whole process.
 //! * `POST /_palisade/presign` makes a presigned S3 URL of the tenant's own, to be given to a browser, say. It is off by default,
 //!   because it breaks the claim on purpose: whoever has the URL can use it, without Palisade, until it expires.
+//! * `POST /_palisade/defer` turns a live passport into a sealed context, for work that another process does later. Off by default too: a
+//!   context outlives its request.
 //!
-//! Both take a proof like any other request and go through the same checks and limits.
+//! All take a proof like any other request and go through the same checks and limits.
 
+mod defer;
 mod presign;
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aws_smithy_types::{DateTime, date_time::Format};
 use http::{HeaderValue, Method, Response, header, request};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::{Egress, verified::OwnRequest};
 use crate::{
-    body::{self, Body},
+    body::{self, Body, Unreadable},
     reject::{Reason, Refusal},
+    server::idle,
     telemetry::Record,
 };
 
 const PREFIX: &str = "/_palisade";
+/// Bytes of a document: a key of 1,024 bytes and some headers fit many times.
+const MAX_BYTES: usize = 16 * 1024;
+/// For it to arrive.
+const READING: Duration = Duration::from_secs(10);
 
 /// What there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Route {
     Credentials,
+    Defer,
     Presign,
 }
 
@@ -36,6 +46,7 @@ impl Route {
     fn find(path: &str) -> Option<Self> {
         match path.strip_prefix(PREFIX)? {
             "/credentials" => Some(Self::Credentials),
+            "/defer" => Some(Self::Defer),
             "/presign" => Some(Self::Presign),
             _ => None,
         }
@@ -44,7 +55,7 @@ impl Route {
     const fn method(self) -> Method {
         match self {
             Self::Credentials => Method::GET,
-            Self::Presign => Method::POST,
+            Self::Defer | Self::Presign => Method::POST,
         }
     }
 }
@@ -63,9 +74,13 @@ impl Egress {
     /// Answers a request for one of our own paths.
     pub(super) async fn own(&self, head: request::Parts, body: Body, record: &mut Record) -> Result<Response<Body>, Refusal> {
         let route = Route::find(head.uri.path()).ok_or(Reason::NotFound)?;
-        let off = || Refusal::noted(Reason::NotFound, "egress.presign is not set");
-        if route == Route::Presign && self.0.presign.is_none() {
-            return Err(off());
+        let off = |setting| Refusal::noted(Reason::NotFound, setting);
+        let presign = || self.0.presign.ok_or_else(|| off("egress.presign is not set"));
+        let sealer = || self.0.sealer.as_ref().ok_or_else(|| off("egress.defer is not set"));
+        match route {
+            Route::Credentials => {}
+            Route::Defer => drop(sealer()?),
+            Route::Presign => drop(presign()?),
         }
         if head.method != route.method() {
             return Err(Reason::MethodNotAllowed.into());
@@ -76,10 +91,8 @@ impl Egress {
         record.for_proof(&lease);
         match route {
             Route::Credentials => self.credentials(&request),
-            Route::Presign => {
-                let longest = self.0.presign.ok_or_else(off)?;
-                lease.cover(self.presign(request, body, longest, record)).await
-            }
+            Route::Defer => lease.cover(self.defer(&request, body, sealer()?, record)).await,
+            Route::Presign => lease.cover(self.presign(request, body, presign()?, record)).await,
         }
     }
 
@@ -95,6 +108,17 @@ impl Egress {
             "Expiration": written(request.ends(this.clock.now()))?,
         })))
     }
+}
+
+/// A small JSON document.
+async fn document<T: DeserializeOwned>(body: Body) -> Result<T, Refusal> {
+    let reading = tokio::time::timeout(READING, body::collect(body, MAX_BYTES)).await;
+    let bytes = reading.map_err(|_| Refusal::from(Reason::RequestTimeout))?.map_err(|unreadable| match unreadable {
+        Unreadable::TooLarge | Unreadable::NoRoom => Refusal::from(Reason::BodyTooLarge),
+        Unreadable::Broken(error) => idle::refusal(&*error),
+    })?;
+    let malformed = |error| Refusal::noted(Reason::MalformedRequest, format!("the body is not what is expected: {error}"));
+    serde_json::from_slice(&bytes).map_err(malformed)
 }
 
 /// RFC 3339, in UTC, without fractions: what every SDK reads.

@@ -11,8 +11,8 @@ use crate::{
     directory::{ActiveTenant, Directory},
     hop,
     identity::{
-        Caller, ClientSignature, IdentityHeaders, Lease, Passports, Placeholder, Presented, VendedKeys, Vending, Verifier,
-        unverified::strip_identity_headers,
+        Caller, ClientSignature, IdentityHeaders, Lease, Passports, Placeholder, Presented, Redeemer, VendedKeys, Vending, VerifiedTenant,
+        Verifier, unverified::strip_identity_headers,
     },
     reject::Refusal,
     secret::Secret,
@@ -25,6 +25,8 @@ pub struct Gate {
     pub verifier: std::sync::Arc<Verifier>,
     /// This process's passports; `None` without an ingress.
     pub passports: Option<Passports>,
+    /// Contexts that were sealed elsewhere; `None` where they are not taken.
+    pub redeemer: Option<Redeemer>,
     /// Which proofs are taken.
     pub proofs: Proofs,
     /// Where claims and proofs stand.
@@ -49,6 +51,14 @@ pub struct VerifiedRequest {
 }
 
 impl Gate {
+    /// Checks whichever proof is presented.
+    async fn prove(&self, presented: Presented) -> Result<(std::sync::Arc<VerifiedTenant>, Lease), Refusal> {
+        match &self.redeemer {
+            Some(redeemer) if Redeemer::is_meant(&presented) => self.verifier.verify_deferred(&presented, redeemer),
+            _ => self.verifier.verify_proof(presented, self.proofs, self.passports.as_ref()).await,
+        }
+    }
+
     /// Asks the directory once more: time has passed since the request began, and a tenant may have been suspended in it.
     pub(super) fn recheck(&self, tenant: &ActiveTenant) -> Result<(), Refusal> {
         self.directory.resolve(tenant.verified().clone()).map(drop)
@@ -68,7 +78,7 @@ impl OwnRequest {
     pub(super) async fn verify(mut head: request::Parts, gate: &Gate) -> Result<Self, Refusal> {
         let presented = Presented::take_own(&mut head.headers, &head.uri, &gate.names)?;
         let proof = presented.proof().clone();
-        let (verified, lease) = gate.verifier.verify_proof(presented, gate.proofs, gate.passports.as_ref()).await?;
+        let (verified, lease) = gate.prove(presented).await?;
         let tenant = gate.directory.resolve(verified)?;
         Ok(Self { tenant, lease, proof })
     }
@@ -109,7 +119,7 @@ impl VerifiedRequest {
         hop::strip(&mut head.headers);
         let Caller { presented, placeholder, signature } = Caller::take(&mut head, &gate.names, &gate.vending, gate.clock.now())?;
         strip_identity_headers(&mut head.headers, &gate.names, std::iter::empty());
-        let (verified, lease) = gate.verifier.verify_proof(presented, gate.proofs, gate.passports.as_ref()).await?;
+        let (verified, lease) = gate.prove(presented).await?;
         let tenant = gate.directory.resolve(verified)?;
         Ok(Self { tenant, head, body, placeholder, signature, lease })
     }

@@ -109,6 +109,19 @@ impl Lease {
         self.0.as_ref().is_some_and(|passing| passing.until.has_changed().is_err()) || self.remaining().is_some_and(|left| left.is_zero())
     }
 
+    #[cfg(test)]
+    pub(crate) fn of_passport_for_tests(actions: Option<Actions>) -> Self {
+        let clock = Clock::system();
+        let (alive, until) = watch::channel(End { at: clock.instant() + Duration::from_secs(60), is_grace: false });
+        std::mem::forget(alive);
+        Self::of_passport(until, Warrant::new(RequestId::random(), actions, Metrics::new().unwrap()), clock)
+    }
+
+    /// What the proof is bound to, where it is bound to anything.
+    pub fn actions(&self) -> Option<&Actions> {
+        self.0.as_ref()?.warrant.actions.as_ref()
+    }
+
     /// Runs `work` under the lease: it is dropped when the lease ends.
     pub async fn cover<T>(&self, work: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
         let Some(passing) = &self.0 else { return work.await };

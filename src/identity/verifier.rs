@@ -1,7 +1,7 @@
 //! The verifier: where trust begins.
 //!
-//! A leaf module: a [`VerifiedTenant`] has private fields and no other constructor than the two functions below that earn
-//! it, [`Verifier::verify_token`] and [`Verifier::verify_proof`]. Checks run in a fixed order and the first failure decides:
+//! A leaf module: a [`VerifiedTenant`] has private fields and no other constructor than the functions below that earn it,
+//! [`Verifier::verify_token`], [`Verifier::verify_proof`] and [`Verifier::verify_deferred`]. Checks run in a fixed order and the first failure decides:
 //! form, issuer, algorithm, key, signature, claims, tenant, issuer's right to speak for the tenant.
 //!
 //! A token whose signature and claims were checked is remembered by its digest until it expires, so that the expensive part
@@ -22,6 +22,7 @@ use serde_json::{Map, Value};
 
 use super::{
     claims::{self, CheckedClaims},
+    deferred::{Deferred, Redeemer},
     jwks::{Jwks, Loaded},
     lease::Lease,
     passport::{self, Passports},
@@ -51,6 +52,8 @@ const UNKNOWN_ISSUER: &str = "_unknown";
 pub struct VerifiedTenant {
     tenant: TenantId,
     token: Arc<VerifiedToken>,
+    /// Where it is not a live request's, but one's that has been deferred.
+    deferred: Option<Deferred>,
 }
 
 impl VerifiedTenant {
@@ -82,6 +85,16 @@ impl VerifiedTenant {
     /// The token's own id, where it has one.
     pub fn token_id(&self) -> Option<&str> {
         self.token.claims.token_id.as_deref()
+    }
+
+    /// Everything that it can be revoked by: the token's own id, and that of the context that was made in its name.
+    pub fn token_ids(&self) -> impl Iterator<Item = &str> {
+        self.token_id().into_iter().chain(self.deferred.as_ref().map(Deferred::id))
+    }
+
+    /// The terms of deferred work; `None` for a proof of any other kind.
+    pub fn deferred(&self) -> Option<&Deferred> {
+        self.deferred.as_ref()
     }
 
     /// When the token was made, where it says so.
@@ -148,6 +161,9 @@ impl Verifier {
         if presented.proof.expose().starts_with(passport::PREFIX) {
             return Err(Refusal::noted(Reason::ProofNotAccepted, "a passport is no proof on the ingress"));
         }
+        if Redeemer::is_meant(&presented) {
+            return Err(Refusal::noted(Reason::ProofNotAccepted, "a deferred context is no proof on the ingress"));
+        }
         let sole = presented.may_be_sole;
         if presented.tenant.is_none() && !sole {
             return Err(Reason::TenantMissing.into());
@@ -169,6 +185,9 @@ impl Verifier {
         if presented.proof.expose().starts_with(vended::PREFIX) {
             return Err(Refusal::noted(Reason::ProofNotAccepted, "the session token of vended keys is no proof without their signature"));
         }
+        if Redeemer::is_meant(&presented) {
+            return Err(Refusal::noted(Reason::ProofNotAccepted, "a deferred context; egress.proofs does not list them"));
+        }
         if !presented.proof.expose().starts_with(passport::PREFIX) {
             if !accepted.jwt {
                 return Err(Refusal::noted(Reason::ProofNotAccepted, "a token; egress.proofs has passports only"));
@@ -177,6 +196,40 @@ impl Verifier {
         }
         let passports = passports.filter(|_| accepted.passport).ok_or(Reason::ProofNotAccepted)?;
         passports.redeem(presented.proof.expose(), presented.tenant.as_ref())
+    }
+
+    /// The egress of a worker: a context that another process sealed. It names its own tenant; a claim beside it must agree.
+    ///
+    /// Who the caller was is the sealer's word, under the seal. An issuer that is known here is held to its tenants all the same: they
+    /// may have become fewer since.
+    pub fn verify_deferred(&self, presented: &Presented, redeemer: &Redeemer) -> Result<(Arc<VerifiedTenant>, Lease), Refusal> {
+        let outcome = self.deferred(presented, redeemer);
+        redeemer.count(&outcome);
+        Ok((Arc::new(outcome?), Lease::of_token()))
+    }
+
+    fn deferred(&self, presented: &Presented, redeemer: &Redeemer) -> Result<VerifiedTenant, Refusal> {
+        let context = redeemer.redeem(presented.proof.expose())?;
+        if presented.tenant.as_ref().is_some_and(|claimed| !claimed.names(context.tenant())) {
+            return Err(Refusal::noted(Reason::TenantMismatch, "the deferred context is of another tenant than the request names"));
+        }
+        if let Some(issuer) = self.issuers.get(context.issuer())
+            && !issuer.config.tenants.iter().any(|pattern| pattern.matches(context.tenant()))
+        {
+            return Err(Refusal::noted(Reason::IssuerNotForTenant, format!("issuer {} may not speak for it", issuer.name)));
+        }
+        let parts = context.into_parts();
+        let claims = CheckedClaims {
+            subject: parts.subject,
+            tenants: vec![parts.tenant.to_string()],
+            roles: parts.roles,
+            scopes: parts.scopes,
+            token_id: parts.token_id,
+            issued_at: parts.issued_at,
+            expires: parts.expires,
+        };
+        let token = VerifiedToken { issuer: parts.issuer.into(), generation: 0, claims, all: Map::new(), cost: 0 };
+        Ok(VerifiedTenant { tenant: parts.tenant, token: Arc::new(token), deferred: Some(parts.deferred) })
     }
 
     /// Names of the issuers whose keys are not at hand.
@@ -193,7 +246,7 @@ impl Verifier {
         if !issuer.config.tenants.iter().any(|pattern| pattern.matches(tenant)) {
             return Err(Refusal::noted(Reason::IssuerNotForTenant, format!("issuer {} may not speak for it", issuer.name)));
         }
-        Ok(Arc::new(VerifiedTenant { tenant: tenant.clone(), token }))
+        Ok(Arc::new(VerifiedTenant { tenant: tenant.clone(), token, deferred: None }))
     }
 
     async fn token(&self, text: &str) -> Result<Arc<VerifiedToken>, Refusal> {
@@ -325,6 +378,33 @@ impl VerifiedTenant {
         Self::for_tests_with(tenant, "user-1", Map::new())
     }
 
+    /// The same with what a token says of its user and of itself.
+    pub(crate) fn for_tests_named(
+        tenant: &str,
+        subject: &str,
+        roles: &[&str],
+        token_id: Option<&str>,
+        issued_at: Option<u64>,
+    ) -> Arc<Self> {
+        let issued_at = issued_at.map(|seconds| SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds));
+        Self::changed(Self::for_tests_with(tenant, subject, Map::new()), |claims| {
+            claims.roles = roles.iter().map(|role| (*role).to_owned()).collect();
+            claims.token_id = token_id.map(str::to_owned);
+            claims.issued_at = issued_at;
+        })
+    }
+
+    /// The same with a moment of issue.
+    pub(crate) fn for_tests_issued(tenant: &str, at: SystemTime) -> Arc<Self> {
+        Self::changed(Self::for_tests(tenant), |claims| claims.issued_at = Some(at))
+    }
+
+    fn changed(this: Arc<Self>, change: impl FnOnce(&mut CheckedClaims)) -> Arc<Self> {
+        let mut this = Arc::into_inner(this).unwrap();
+        change(&mut Arc::get_mut(&mut this.token).unwrap().claims);
+        Arc::new(this)
+    }
+
     /// The same with a subject and claims.
     pub(crate) fn for_tests_with(tenant: &str, subject: &str, all: Map<String, Value>) -> Arc<Self> {
         Self::for_tests_until(tenant, subject, all, SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(4_000_000_000))
@@ -342,7 +422,7 @@ impl VerifiedTenant {
             expires,
         };
         let token = VerifiedToken { issuer: "https://idp.test/".into(), generation: 1, claims, all, cost: 0 };
-        Arc::new(Self { tenant: tenant.parse().unwrap(), token: Arc::new(token) })
+        Arc::new(Self { tenant: tenant.parse().unwrap(), token: Arc::new(token), deferred: None })
     }
 }
 

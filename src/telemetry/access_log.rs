@@ -46,6 +46,12 @@ pub struct Line<'a> {
     /// The verified token's issuer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub issuer: Option<&'a str>,
+    /// Id of the context of deferred work that was made or presented.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context_id: Option<&'a str>,
+    /// What the context was made for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<&'a str>,
     /// The AWS service, on the egress.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<&'a str>,
@@ -136,6 +142,8 @@ pub(crate) mod tests {
             tenant: Some("acme"),
             subject: None,
             issuer: None,
+            context_id: None,
+            purpose: None,
             service: Some("s3"),
             region: None,
             operation: None,

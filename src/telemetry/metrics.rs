@@ -67,6 +67,7 @@ pub struct Families {
     /// Passports ever made.
     pub passports_minted: IntCounter,
     passport_redemptions: IntCounterVec,
+    deferred_contexts: IntCounterVec,
     certificate_expiry: GaugeVec,
     config_reloads: IntCounterVec,
     upstreams_healthy: IntGaugeVec,
@@ -144,6 +145,11 @@ impl Metrics {
                 "palisade_passport_redemptions_total",
                 "Passports presented on the egress, by what became of them.",
                 &["result"],
+            )?,
+            deferred_contexts: new.counters(
+                "palisade_deferred_contexts_total",
+                "Contexts of deferred work that were sealed, redeemed or refused.",
+                &["event"],
             )?,
             certificate_expiry: new.gauges(
                 "palisade_tls_certificate_expiry_timestamp_seconds",
@@ -223,6 +229,11 @@ impl Families {
     /// Counts a passport that was presented; `result` is `ok`, `late`, `expired`, `unknown` or `refused`.
     pub fn passport_redemption(&self, result: &str) {
         self.passport_redemptions.with_label_values(&[result]).inc();
+    }
+
+    /// Counts what became of a context of deferred work; `event` is `sealed`, `redeemed` or `refused`.
+    pub fn deferred_context(&self, event: &str) {
+        self.deferred_contexts.with_label_values(&[event]).inc();
     }
 
     /// Counts a fetch of an issuer's keys; `result` is `ok` or `error`.

@@ -29,7 +29,7 @@ use crate::{
     body::{Body, BoxError},
     clock::Clock,
     directory::ActiveTenant,
-    identity::Lease,
+    identity::{Deferred, Lease},
     reject::Refusal,
     server::Peer,
 };
@@ -59,6 +59,8 @@ pub struct Record {
     tenant: Option<ActiveTenant>,
     label: TenantLabel,
     inflight: Option<IntGauge>,
+    /// Id and purpose of a context that was made.
+    context: Option<(String, String)>,
     target: Option<Target>,
     refusal: Option<Refusal>,
     for_request: Option<RequestId>,
@@ -119,6 +121,7 @@ impl Recorder {
             tenant: None,
             label: TenantLabel::NONE,
             inflight: None,
+            context: None,
             target: None,
             refusal: None,
             for_request: None,
@@ -147,6 +150,11 @@ impl Record {
             before.dec();
         }
         self.tenant = Some(tenant.clone());
+    }
+
+    /// The request made a context of deferred work.
+    pub fn context(&mut self, id: &str, purpose: &str) {
+        self.context = Some((id.to_owned(), purpose.to_owned()));
     }
 
     /// Where the request goes: a service of the configuration, or `app`.
@@ -230,17 +238,22 @@ impl Drop for Record {
             recorder.metrics.refusal(self.listener, &self.label, refusal.reason);
         }
         let verified = self.tenant.as_ref().map(ActiveTenant::verified);
+        let deferred = verified.and_then(|verified| verified.deferred());
+        let presented = deferred.map(|deferred| (deferred.id(), deferred.purpose()));
+        let context = presented.or(self.context.as_ref().map(|(id, purpose)| (id.as_str(), purpose.as_str())));
         recorder.log.write(&Line {
             time: timestamp(&recorder.clock),
             log: "access",
             listener: self.listener.as_str(),
             request_id: self.request_id.as_str(),
-            for_request: self.for_request.as_ref().map(RequestId::as_str),
+            for_request: self.for_request.as_ref().map(RequestId::as_str).or(deferred.map(Deferred::for_request)),
             peer: self.peer.to_string(),
             method: self.method.as_str(),
             tenant: verified.map(|v| v.tenant().as_str()),
             subject: verified.map(|v| v.subject()),
             issuer: verified.map(|v| v.issuer()),
+            context_id: context.map(|(id, _)| id),
+            purpose: context.map(|(_, purpose)| purpose),
             service: self.target.as_ref().map(|t| t.service.as_str()),
             region: self.target.as_ref().and_then(|t| t.region.as_deref()),
             operation: self.target.as_ref().and_then(|t| t.operation.as_deref()),

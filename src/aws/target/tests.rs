@@ -60,10 +60,12 @@ fn config() -> EgressConfig {
         listen: vec!["127.0.0.1:8180".parse().unwrap()],
         tls: None,
         presign: None,
+        defer: None,
+        redeem: None,
         hosts: vec!["palisade.internal".to_owned()],
         region: "eu-west-1".to_owned(),
         regions: vec!["eu-west-1".to_owned(), "us-east-1".to_owned(), "xx-none-1".to_owned()],
-        proofs: Proofs { passport: true, jwt: false },
+        proofs: Proofs { passport: true, jwt: false, deferred: false },
         services,
         ca: None,
         server: ServerConfig {

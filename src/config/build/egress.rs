@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use http::uri::Authority;
 
-use super::{Section, identity::secured, ingress::tls, listener, parse};
+use super::{Env, Section, deferred, identity::secured, ingress::tls, listener, parse};
 use crate::{
     aws::service::customers_host,
     config::{EgressConfig, Endpoint, Proofs, ServiceConfig, TimeoutsConfig, error::quote},
 };
 
-pub(super) fn egress(section: &Section<'_>, top: &Section<'_>, has_ingress: bool) -> Option<EgressConfig> {
+pub(super) fn egress(section: &Section<'_>, top: &Section<'_>, has_ingress: bool, env: Env<'_>) -> Option<EgressConfig> {
     let listen = section.all("listen", parse::address);
     repeated(section, "listen", &listen);
     // The outer `None` is a setting that is wrong, which must not pass for one that is not there.
@@ -24,6 +24,9 @@ pub(super) fn egress(section: &Section<'_>, top: &Section<'_>, has_ingress: bool
     let given = section.has("ca");
     let ca = section.file("ca");
     let presign = section.given("presign").map_or(Some(None), |given| given.get("max_expires", parse::duration).map(Some));
+    let defer = section.given("defer").map_or(Some(None), |_| deferred::defer(section, proofs, env).map(Some));
+    let redeem = section.given("redeem").map_or(Some(None), |_| deferred::redeem(section, env).map(Some));
+    deferred::together(section, proofs, defer.as_ref().and_then(Option::as_ref), redeem.as_ref().and_then(Option::as_ref));
     let server = listener(section, top);
     if given && ca.is_none() {
         return None;
@@ -38,8 +41,15 @@ pub(super) fn egress(section: &Section<'_>, top: &Section<'_>, has_ingress: bool
         services: services?,
         ca,
         presign: presign?,
+        defer: defer?,
+        redeem: redeem?,
         server: server?,
     })
+}
+
+/// Whether an egress without an ingress takes tokens, and so needs issuers.
+pub(super) fn takes_tokens(section: &Section<'_>) -> bool {
+    !section.has("proofs") || section.all("proofs", parse::text).iter().any(|proof| proof == "jwt")
 }
 
 fn regions(section: &Section<'_>, region: Option<&str>) -> Vec<String> {
@@ -60,11 +70,12 @@ fn proofs(section: &Section<'_>, has_ingress: bool) -> Option<Proofs> {
     if !section.has("proofs") {
         let name = if has_ingress { "passport" } else { "jwt" };
         section.set("proofs", serde_json::json!([name]));
-        return Some(Proofs { passport: has_ingress, jwt: !has_ingress });
+        return Some(Proofs { passport: has_ingress, jwt: !has_ingress, deferred: false });
     }
     let names = section.all("proofs", parse::text);
     repeated(section, "proofs", &names);
-    let proofs = Proofs { passport: names.iter().any(|name| name == "passport"), jwt: names.iter().any(|name| name == "jwt") };
+    let lists = |proof: &str| names.iter().any(|name| name == proof);
+    let proofs = Proofs { passport: lists("passport"), jwt: lists("jwt"), deferred: lists("deferred") };
     if proofs.passport && !has_ingress {
         section.wrong("proofs", "takes passports, and there is no ingress to make any", "write [jwt], or add ingress");
         return None;

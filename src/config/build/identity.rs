@@ -5,8 +5,11 @@ use http::HeaderName;
 use super::{Section, ingress::is_reserved, parse, passport::passport};
 use crate::config::{ClaimsConfig, IdentityConfig, IssuerConfig, JwksSource, TenantPattern, error::quote};
 
-pub(super) fn identity(section: &Section<'_>, has_ingress: bool) -> Option<IdentityConfig> {
+pub(super) fn identity(section: &Section<'_>, has_ingress: bool, takes_tokens: bool) -> Option<IdentityConfig> {
     let (tenant_header, token_header) = headers(section);
+    if takes_tokens && !section.has("issuers") {
+        section.wrong("issuers", "is missing", "say whose tokens are believed: issuer, audience and jwks");
+    }
     let sections: Vec<_> = section.sections("issuers").into_iter().map(|(_, issuer)| issuer).collect();
     let mut names: Vec<String> = Vec::new();
     let mut issuers = Vec::with_capacity(sections.len());

@@ -30,6 +30,10 @@ fn folder() -> tempfile::TempDir {
     fs::write(folder.path().join("c"), "hunter2\n").unwrap();
     fs::write(folder.path().join("empty"), "\n").unwrap();
     fs::write(folder.path().join("binary"), [0xff, 0xfe]).unwrap();
+    for byte in 1..=3 {
+        use base64::{Engine, engine::general_purpose::STANDARD};
+        fs::write(folder.path().join(format!("seal{byte}")), STANDARD.encode([byte; 32]) + "\n").unwrap();
+    }
     for name in ["key1.pem", "key2.pem"] {
         fs::write(folder.path().join(name), pem()).unwrap();
     }
@@ -81,7 +85,7 @@ fn defaults_are_those_of_the_contract() {
     let (ingress, egress) = (config.ingress.unwrap(), config.egress.unwrap());
     assert_eq!(ingress.listen.to_string(), "0.0.0.0:8443");
     assert_eq!(egress.listen, ["127.0.0.1:8180".parse().unwrap()]);
-    assert_eq!((egress.regions, egress.proofs), (vec!["eu-west-1".to_owned()], Proofs { passport: true, jwt: false }));
+    assert_eq!((egress.regions, egress.proofs), (vec!["eu-west-1".to_owned()], Proofs { passport: true, jwt: false, deferred: false }));
     assert_eq!(
         (config.admin.listen.to_string(), config.probes.unwrap().listen.to_string()),
         ("127.0.0.1:8190".to_owned(), "0.0.0.0:8191".to_owned())
@@ -99,7 +103,7 @@ fn defaults_are_those_of_the_contract() {
 fn an_egress_alone_takes_jwts_and_an_ingress_alone_needs_no_credentials() {
     let egress = good(&with("ingress: {tls: {certificate: c, private_key: c}, upstream: http://127.0.0.1:8080}", "# none"));
     assert!(egress.ingress.is_none());
-    assert_eq!(egress.egress.unwrap().proofs, Proofs { passport: false, jwt: true });
+    assert_eq!(egress.egress.unwrap().proofs, Proofs { passport: false, jwt: true, deferred: false });
     let ingress = BASE.split("egress:").next().unwrap().to_owned()
         + "identity:"
         + BASE.split("identity:").nth(1).unwrap().split("credentials:").next().unwrap();
@@ -190,7 +194,7 @@ fn a_signed_context_is_off_until_it_is_wanted() {
         ),
         ("[{file: key1.pem}, {file: key1.pem}]", "[1]: is here twice; remove one"),
         ("[{file: key1.pem}, {file: none}]", "[1]: the file cannot be read"),
-        ("[hunter2]", "[0]: is text"),
+        ("[hunter2]", "[0]: is a single value"),
     ] {
         let errors = load(&context(&format!("{{audience: a, keys: {keys}}}"))).map(drop).expect_err(keys).to_string();
         assert!(
@@ -204,6 +208,125 @@ fn a_signed_context_is_off_until_it_is_wanted() {
     let errors = load(&unpublished("{audience: a}")).map(drop).expect_err("unpublished").to_string();
     assert!(errors.contains("nobody could know the key") && errors.starts_with("P:1:"), "{errors}");
     good(&unpublished("{audience: a, keys: [{file: key1.pem}]}"));
+}
+
+/// A worker's configuration: no ingress and no issuers.
+const WORKER: &str = "\
+egress:
+  region: eu-west-1
+  services: {s3: {}}
+  proofs: [deferred]
+  redeem: {audience: reports, keys: [{file: seal1}, {file: seal2}]}
+identity: {}
+tenants: {directory: {any: {}}}
+credentials:
+  source: {default_chain: {}}
+  assume_role:
+    role_arn: arn:aws:iam::111122223333:role/{tenant.id}
+";
+
+#[test]
+fn deferred_work_has_two_sides() {
+    let (sealing, neither) = (
+        with("services: {s3: {}}", "services: {s3: {}}\n  defer: {audiences: {reports: {key: {file: seal1}, actions: s3:GetObject}}}"),
+        good(BASE),
+    );
+    let egress = neither.egress.unwrap();
+    assert!(egress.defer.is_none() && egress.redeem.is_none() && !egress.proofs.deferred, "it is off by default");
+    let config = good(&sealing);
+    assert_eq!(
+        config.effective["egress"]["defer"],
+        json!({"audiences": {"reports": {"key": "[redacted]", "max_lifetime": "1h", "actions": ["s3:GetObject"]}}})
+    );
+    let defer = config.egress.as_ref().unwrap().defer.as_ref().unwrap();
+    assert_eq!(defer.audiences["reports"].max_lifetime, Duration::from_secs(3_600));
+    assert!(!format!("{config:?}").contains("AQEB"), "a key is shown");
+
+    let config = good(WORKER);
+    assert_eq!(
+        config.effective["egress"]["redeem"],
+        json!({"audience": "reports", "presign": false, "keys": ["[redacted]", "[redacted]"]})
+    );
+    assert_eq!(config.egress.as_ref().unwrap().proofs, Proofs { passport: false, jwt: false, deferred: true });
+    let redeem = config.egress.unwrap().redeem.unwrap();
+    assert!(redeem.audience == "reports" && redeem.keys.len() == 2 && config.identity.issuers.is_empty());
+}
+
+#[test]
+fn no_process_redeems_what_it_seals() {
+    let both = |defer: &str, redeem: &str| {
+        with(
+            "services: {s3: {}}",
+            &format!("services: {{s3: {{}}}}\n  proofs: [passport, deferred]\n  defer: {{audiences: {defer}}}\n  redeem: {redeem}"),
+        )
+    };
+    let mails = "{mails: {key: {file: seal1}, actions: 's3:*'}}";
+    good(&both(mails, "{audience: reports, keys: [{file: seal2}]}"));
+    expect(
+        &both(mails, "{audience: mails, keys: [{file: seal2}]}"),
+        &["P:7:22: egress.redeem.audience: \"mails\" is in egress.defer.audiences: this process would redeem what it seals itself"],
+    );
+    expect(
+        &both(mails, "{audience: reports, keys: [{file: seal2}, {file: seal1}]}"),
+        &["P:7:53: egress.redeem.keys[1]: is the key of egress.defer.audiences.mails as well; give each audience a key of its own"],
+    );
+    let two = "{mails: {key: {file: seal1}, actions: 's3:*'}, prints: {key: {file: seal1}, actions: 's3:*'}}";
+    expect(
+        &both(two, "{audience: reports, keys: [{file: seal2}]}"),
+        &["P:6:78: egress.defer.audiences.prints.key: is that of \"mails\" as well; give each audience a key of its own"],
+    );
+}
+
+#[test]
+fn deferred_work_is_configured_whole_or_not_at_all() {
+    let worker = |old: &str, new: &str| {
+        assert_eq!(WORKER.matches(old).count(), 1, "{old}");
+        WORKER.replace(old, new)
+    };
+    for (text, line) in [
+        (worker("[deferred]", "[deferred, jwt]"), "P:6: identity.issuers: is missing; say whose tokens are believed"),
+        (
+            worker("  proofs: [deferred]\n", "")
+                .replace("identity: {}", "identity: {issuers: [{issuer: i, audience: a, jwks: {file: c}}]}"),
+            "P:4: egress.redeem: has no effect: egress.proofs does not list deferred",
+        ),
+        (
+            worker("  redeem: {audience: reports, keys: [{file: seal1}, {file: seal2}]}\n", ""),
+            "P:4: egress.proofs: takes deferred contexts, and egress.redeem does not say whose",
+        ),
+        (worker("{file: seal2}", "{file: seal1}"), "P:5: egress.redeem.keys[1]: is here twice"),
+        (
+            worker("{file: seal2}", "{file: c}"),
+            "P:5: egress.redeem.keys[1]: the secret is not 32 bytes in base64; make one with `openssl rand",
+        ),
+        (worker("{file: seal2}", "{file: none}"), "P:5: egress.redeem.keys[1]: the file cannot be read"),
+        (worker("audience: reports, ", ""), "P:5: egress.redeem.audience: is missing"),
+        (worker("keys: [", "presign: true, keys: ["), "P:5: egress.redeem.presign: has no effect without egress.presign"),
+        (
+            worker("  redeem:", "  defer: {audiences: {mails: {key: {file: seal3}, actions: 's3:*'}}}\n  redeem:"),
+            "P:5: egress.defer: has no effect: egress.proofs takes no passports",
+        ),
+    ] {
+        let errors = load(&text).map(drop).expect_err(line).to_string();
+        let (place, said) = line.split_once(' ').unwrap();
+        assert!(errors.lines().count() == 1 && errors.starts_with(place) && errors.contains(said), "{errors}");
+    }
+    let audience = |text: &str| with("services: {s3: {}}", &format!("services: {{s3: {{}}}}\n  defer: {{audiences: {{reports: {text}}}}}"));
+    for (text, key, wrong) in [
+        ("{actions: 's3:*'}", "key", "is missing"),
+        ("{key: {file: c}, actions: 's3:*'}", "key", "the secret is not 32 bytes in base64; make one with `openssl rand -base64 32`"),
+        ("{key: hunter2, actions: 's3:*'}", "key", "is a single value"),
+        ("{key: {file: seal1}}", "actions", "is missing"),
+        ("{key: {file: seal1}, actions: '*'}", "actions", "\"*\" is not taken here; give an action"),
+        ("{key: {file: seal1}, actions: 's3:*', max_lifetime: 337h}", "max_lifetime", "\"337h\" is out of range"),
+        ("{key: {file: seal1}, actions: 's3:*', max_uses: 1}", "max_uses", "is not supported yet; remove it"),
+    ] {
+        let errors = load(&audience(text)).map(drop).expect_err(text).to_string();
+        assert!(errors.lines().count() == 1 && errors.contains(&format!("egress.defer.audiences.reports.{key}: {wrong}")), "{errors}");
+    }
+    let errors =
+        load(&with("services: {s3: {}}", "services: {s3: {}}\n  defer: {audiences: {}}")).map(drop).expect_err("empty").to_string();
+    assert!(errors.contains("egress.defer.audiences: lists no audience"), "{errors}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use crate::config::template::Lands;
 
 mod context;
 mod credentials;
+mod deferred;
 mod egress;
 mod passport;
 mod routing;
@@ -112,7 +113,11 @@ const IDENTITY: &[Setting] = &[
         "x-tenant-token",
         "Header that may carry the proof, besides `Authorization` and `X-Amz-Security-Token`.",
     ),
-    required("issuers", Kind::List(&Kind::Section(ISSUER)), "Whose tokens are believed."),
+    optional(
+        "issuers",
+        Kind::List(&Kind::Section(ISSUER)),
+        "Whose tokens are believed. Required, unless `egress.proofs` has `deferred` alone.",
+    ),
     optional(
         "passport",
         Kind::Section(passport::PASSPORT),

@@ -144,6 +144,8 @@ fn the_full_example_shows_every_setting() {
     let alternatives = [
         ".egress.tls",
         ".egress.presign",
+        ".egress.defer",
+        ".egress.redeem",
         ".tenants.directory.any",
         ".credentials.source.default_chain",
         ".credentials.source.static",

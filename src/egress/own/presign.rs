@@ -6,24 +6,19 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Uri, request};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{answer, written};
+use super::{answer, document, written};
 use crate::{
-    body::{self, Body, Unreadable},
+    body::Body,
     egress::{AdmittedRequest, Egress, verified::OwnRequest},
     identity::Placeholder,
     reject::{Reason, Refusal},
-    server::idle,
     signing::{self, CredentialedRequest},
     sigv4::{WireTarget, payload_mode::CONTENT_SHA256},
     telemetry::Record,
 };
 
-/// Bytes of a request: a key of 1,024 bytes and some headers fit many times.
-const MAX_BYTES: usize = 16 * 1024;
 /// Bytes of a key, by S3's rules.
 const MAX_KEY: usize = 1024;
-/// For its body to arrive.
-const READING: Duration = Duration::from_secs(10);
 /// Headers that may be signed for.
 const MAX_HEADERS: usize = 32;
 /// Parameters of GetObject that change which bytes are got, or how they are labelled. No other: among them are those of the signature itself,
@@ -69,9 +64,16 @@ impl Egress {
         record: &mut Record,
     ) -> Result<Response<Body>, Refusal> {
         let this = &*self.0;
+        let longest = match request.tenant().verified().deferred() {
+            None => longest,
+            Some(deferred) if !deferred.may_presign() => {
+                return Err(Refusal::noted(Reason::ProofNotAccepted, "a deferred context; egress.redeem.presign is not set"));
+            }
+            // A context says itself when the work has to be done; a URL made with it says no later.
+            Some(_) => longest.min(request.ends(this.clock.now()).duration_since(this.clock.now()).unwrap_or_default()),
+        };
         let mut request = AdmittedRequest::admit(request.into_request(body), &this.limiter)?;
-        let reading = tokio::time::timeout(READING, Wanted::read(request.take_body())).await;
-        let wanted = reading.map_err(|_| Refusal::from(Reason::RequestTimeout))??;
+        let wanted: Wanted = document(request.take_body()).await?;
         let expires = wanted.expires(longest)?;
         let (method, expected) = wanted.operation()?;
         let placeholder = Placeholder::of_our_own(wanted.region.as_deref().unwrap_or(&this.region), SERVICE);
@@ -97,14 +99,6 @@ impl Egress {
 }
 
 impl Wanted {
-    async fn read(body: Body) -> Result<Self, Refusal> {
-        let bytes = body::collect(body, MAX_BYTES).await.map_err(|unreadable| match unreadable {
-            Unreadable::TooLarge | Unreadable::NoRoom => Refusal::from(Reason::BodyTooLarge),
-            Unreadable::Broken(error) => idle::refusal(&*error),
-        })?;
-        serde_json::from_slice(&bytes).map_err(|error| malformed(format!("the body is not what is expected: {error}")))
-    }
-
     fn expires(&self, longest: Duration) -> Result<Duration, Refusal> {
         match self.expires_in.map(Duration::from_secs) {
             None => Ok(longest),
@@ -174,11 +168,12 @@ fn malformed(note: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::MAX_BYTES, *};
+    use crate::body;
 
     async fn wanted(text: &str) -> Result<(Duration, &'static str, String), Reason> {
         let read = async {
-            let wanted = Wanted::read(body::full(text.to_owned())).await?;
+            let wanted: Wanted = document(body::full(text.to_owned())).await?;
             let expires = wanted.expires(Duration::from_secs(300))?;
             let (method, operation) = wanted.operation()?;
             Ok::<_, Refusal>((expires, operation, wanted.head(method)?.uri.to_string()))

@@ -280,7 +280,7 @@ async fn passports_and_tokens_are_taken_only_where_configured() {
     let verified = verifier.verify_token(presented(Some("acme"), &token)).await.unwrap();
     let passport = passports.mint(&verified, &RequestId::random()).unwrap();
     let handle = passport.header_value().unwrap().to_str().unwrap().to_owned();
-    let proofs = |passport, jwt| Proofs { passport, jwt };
+    let proofs = |passport, jwt| Proofs { passport, jwt, deferred: false };
     let run = async |tenant: Option<&str>, proof: &str, accepted| {
         verifier
             .verify_proof(presented(tenant, proof), accepted, Some(&passports))

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    ENDPOINT, Form, INSECURE, INSECURE_ABOUT, Kind, PATH, REGION, SERVER, Setting, TLS, default, derived, long, not_yet, optional,
-    required, short,
+    ENDPOINT, Form, INSECURE, INSECURE_ABOUT, Kind, PATH, REGION, SERVER, Setting, TLS, default, deferred, derived, long, not_yet,
+    optional, required, short,
 };
 
 pub(super) const EGRESS: &[Setting] = &[
@@ -29,9 +29,10 @@ pub(super) const EGRESS: &[Setting] = &[
     derived("regions", Kind::OneOrMore(&Form::Region), "`region` alone", "Regions that may be called; `region` is one of them."),
     derived(
         "proofs",
-        Kind::OneOrMore(&Form::OneOf(&["passport", "jwt"])),
+        Kind::OneOrMore(&Form::OneOf(&["passport", "jwt", "deferred"])),
         "`[passport]` with an ingress, `[jwt]` without",
-        "Which proofs are taken. A JWT that leaks works for its whole life, so `[passport, jwt]` is outside the security claim.",
+        "Which proofs are taken. A JWT that leaks works for its whole life, so `[passport, jwt]` is outside the security claim; so is \
+         `deferred`, for workers: contexts that another process sealed (`redeem`).",
     ),
     required(
         "services",
@@ -50,6 +51,13 @@ pub(super) const EGRESS: &[Setting] = &[
         "Lets the application ask for presigned S3 URLs (`POST /_palisade/presign`). Off unless it is here: such a URL works for whoever \
          has it, without Palisade, and outlives its request; it is outside the security claim.",
     ),
+    optional(
+        "defer",
+        Kind::Section(deferred::DEFER),
+        "Lets the application turn a live passport into a sealed context for work that is done later by another process (`POST \
+         /_palisade/defer`). Off unless it is here: a context outlives its request; it is outside the security claim.",
+    ),
+    optional("redeem", Kind::Section(deferred::REDEEM), "Whose contexts are taken, beside a worker. Goes with `deferred` in `proofs`."),
     optional("server", Kind::Section(SERVER), "Overrides `server` for this listener."),
 ];
 
