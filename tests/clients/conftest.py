@@ -1,6 +1,8 @@
 """What every test may ask for. The backends, the doubles and the long-lived Palisade processes are started once a run."""
 
+import base64
 import contextlib
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -166,6 +168,25 @@ def troubled(start, setting, authority, application, pool, ministack, script) ->
                  setting.egress({"s3": at(script.port, timeouts=quick), "dynamodb": at(free_port(), timeouts=quick)}, proofs=["passport", "jwt"],
                                 server={"idle_timeout": "2s"}),
                  identity, setting.pooled(pool, ministack.port))
+
+
+@pytest.fixture(scope="session")
+def deferring(start, setting, authority, application, pool, ministack, directory) -> Palisade:
+    """Ingress and egress together; it signs contexts for the application, and seals what is deferred."""
+    for name in ("reports", "mails"):
+        (directory / f"defer-{name}.key").write_text(base64.b64encode(os.urandom(32)).decode() + "\n")
+    audiences = {name: {"key": {"file": f"defer-{name}.key"}, "actions": ["s3:GetObject", "s3:PutObject"]} for name in ("reports", "mails")}
+    return start("deferring", setting.ingress(authority.certificate, authority.key, application.port, context={"audience": "app"}),
+                 setting.egress({"s3": at(ministack.port)}, defer={"audiences": audiences}), setting.identity(), setting.pooled(pool, ministack.port))
+
+
+@pytest.fixture(scope="session")
+def worker(start, setting, deferring, pool, ministack) -> Palisade:
+    """Beside a worker for `reports`. By mistake it has the key of `mails` as well."""
+    keys = [{"file": "defer-reports.key"}, {"file": "defer-mails.key"}]
+    credentials = setting.pooled(pool, ministack.port)
+    return start("worker", setting.egress({"s3": at(ministack.port)}, proofs=["deferred"], redeem={"audience": "reports", "keys": keys}),
+                 {"identity": {}, "tenants": {"directory": {"file": "tenants.yaml"}}}, credentials)
 
 
 @dataclass

@@ -37,6 +37,8 @@ class World:
     authority: Authority
     script: Script
     cells: Palisade
+    deferring: Palisade
+    worker: Palisade
 
     def enter(self, headers: list, target: str = "/echo", palisade: Palisade | None = None) -> wire.Message:
         """A request to the ingress."""
@@ -64,7 +66,7 @@ Case = Callable[[World], wire.Message]
 def cases() -> dict[tuple[str, str], Case]:
     """(listener, name) -> case, in the order of the golden file."""
     table: dict[tuple[str, str], Case] = {}
-    for section in (tokens, tenants, proofs, passports, data, targets, payloads, framing, trouble, routes):
+    for section in (tokens, tenants, proofs, passports, contexts, deferred, data, targets, payloads, framing, trouble, routes):
         for key, case in section().items():
             assert key not in table, f"{key} is there twice"
             table[key] = case
@@ -273,6 +275,87 @@ def passports() -> dict:
         "action: of another service": inside_troubled_dynamodb,
     }
     return {("passport", f"passport: {name}"): case for name, case in table.items()}
+
+
+def contexts() -> dict:
+    """What Palisade signs for the application is no proof for Palisade."""
+    def signed(w: World) -> str:
+        with w.visit(palisade=w.deferring) as visit:
+            return visit.headers["x-palisade-context"]
+
+    return both("context: as a token", lambda w: bearer(signed(w)) + [("x-tenant-id", "acme")])
+
+
+def deferred() -> dict:
+    """What is sealed for later, on both sides."""
+    order = {"purpose": "report", "audience": "reports", "actions": ["s3:GetObject"], "lifetime": "15m"}
+
+    def ask(w: World, proof: str, palisade: Palisade | None = None, tenant: list = (), **changes) -> wire.Message:
+        body = json.dumps(order | changes).encode()
+        return w.leave([("Host", "127.0.0.1:8180"), ("x-tenant-token", proof), *tenant], "/_palisade/defer", "POST", body, palisade or w.deferring)
+
+    def sealed(w: World, **changes) -> str:
+        with w.visit(palisade=w.deferring) as visit:
+            return json.loads(ask(w, visit.passport, **changes).body)["context"]
+
+    def used(make=lambda w, c: {"x-tenant-token": c}, target: str = HELLO, method: str = "GET", at=lambda w: w.worker, **changes):
+        return lambda w: w.leave(make(w, sealed(w, **changes)), target, method, palisade=at(w))
+
+    def expired(w: World) -> wire.Message:
+        context = sealed(w, lifetime="1s")
+        time.sleep(1.2)
+        return w.leave({"x-tenant-token": context}, palisade=w.worker)
+
+    def inside(**changes):
+        def case(w: World) -> wire.Message:
+            with w.visit(palisade=w.deferring) as visit:
+                return ask(w, visit.passport, **changes)
+        return case
+
+    def ended(w: World) -> wire.Message:
+        with w.visit(palisade=w.deferring) as visit:
+            passport = visit.passport
+        settled()
+        return ask(w, passport)
+
+    redeeming = {
+        "A": used(),
+        "A, as bearer": used(lambda w, c: {"Authorization": f"Bearer {c}"}),
+        "A, signed": used(lambda w, c: placeholder("acme", c)),
+        "A, naming B": used(lambda w, c: {"x-tenant-token": c, "x-tenant-id": "globex"}),
+        "A, naming B as access key": used(lambda w, c: placeholder("globex", c)),
+        "A, for B's object": used(target=f"/{BUCKET}/globex/hello.txt"),
+        "A, another action": used(method="DELETE"),
+        "A, an action that is a header away": used(lambda w, c: {"x-tenant-token": c, "x-amz-copy-source": HELLO}, method="PUT"),
+        "A, with a JWT beside it": used(lambda w, c: [("x-tenant-token", c), *bearer(w.token())]),
+        "A, where it was sealed": used(at=lambda w: w.deferring),
+        "A, where JWTs are taken": used(lambda w, c: {"x-tenant-token": c, "x-tenant-id": "acme"}, at=lambda w: w.egress),
+        "A, on an ingress": lambda w: w.enter([("x-tenant-token", sealed(w)), ("x-tenant-id", "acme")]),
+        "changed": used(lambda w, c: {"x-tenant-token": c[:-1] + ("A" if c[-1] != "A" else "B")}),
+        "cut": used(lambda w, c: {"x-tenant-token": c[:-2]}),
+        "made up": used(lambda w, c: {"x-tenant-token": c[:5] + "A" * (len(c) - 5)}),
+        "for another audience": used(audience="mails"),
+        "expired": expired,
+        "a JWT instead": lambda w: w.leave(placeholder("acme", w.token()), palisade=w.worker),
+        "none": lambda w: w.leave({"x-tenant-id": "acme"}, palisade=w.worker),
+    }
+    sealing = {
+        "A": inside(),
+        "A, naming B": inside(tenant=[("x-tenant-id", "globex")]),
+        "unknown audience": inside(audience="nobody"),
+        "more actions": inside(actions=["s3:GetObject", "s3:DeleteObject"]),
+        "all actions": inside(actions=["s3:*"]),
+        "longer": inside(lifetime="1h1s"),
+        "no lifetime": inside(lifetime=None),
+        "a number of uses": inside(max_uses=1),
+        "of an ended request": ended,
+        "of a context": lambda w: ask(w, sealed(w)),
+        "of a JWT": lambda w: ask(w, w.token(), tenant=[("x-tenant-id", "acme")]),
+        "not switched on": lambda w: ask(w, w.token(), w.egress, [("x-tenant-id", "acme")]),
+        "on the worker's side": lambda w: ask(w, sealed(w), w.worker),
+    }
+    rows = {("deferred", f"deferred: {name}"): case for name, case in redeeming.items()}
+    return rows | {("deferred", f"defer: {name}"): case for name, case in sealing.items()}
 
 
 def data() -> dict:

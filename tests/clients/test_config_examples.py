@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 from botocore.exceptions import ClientError
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from harness.backends import BUCKET, assumed
 from harness.clients import cli, client
 from harness.configs import at
@@ -25,6 +27,10 @@ def shipped(tmp_path_factory, setting, authority, application, pool, sts, aws):
     # The application of this place is one, on loopback; the other upstreams, and what goes with them, are elsewhere.
     for key in ("routes", "upstream_ca", "upstream_addresses", "balance", "health"):
         del config["ingress"][key]
+    (directory / "secrets").mkdir()
+    key = ec.generate_private_key(ec.SECP256R1())
+    (directory / "secrets" / "context.pem").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
     for service in ("s3", "dynamodb"):
         config["egress"]["services"][service] |= at(aws.port)
     del config["egress"]["services"]["monitoring"]["ca"]

@@ -22,6 +22,7 @@ ELSEWHERE = {
     "signature-mismatch": "tests/clients/test_vended.py::test_a_signature_that_is_wrong",
     "signature-expired": "tests/clients/test_vended.py::test_an_old_signature",
     "keys-unknown": "tests/clients/test_vended.py::test_keys_of_another_process",
+    "context-too-large": "tests/clients/test_context.py::test_more_roles_than_fit_are_refused",
     "overloaded": "src/body.rs::bodies_share_the_room_and_give_it_back",
     "internal": "src/upstream/tests.rs::claims_about_the_endpoint_are_checked_against_the_configuration",
 }
@@ -46,8 +47,8 @@ def outcome(case, world: World) -> tuple:
 
 
 @pytest.fixture(scope="module")
-def results(sidecar, egress, silo, troubled, idp, partner, application, authority, script, cells) -> dict:
-    world = World(sidecar, egress, silo, troubled, idp, partner, application, authority, script, cells.palisade)
+def results(sidecar, egress, silo, troubled, idp, partner, application, authority, script, cells, deferring, worker) -> dict:
+    world = World(sidecar, egress, silo, troubled, idp, partner, application, authority, script, cells.palisade, deferring, worker)
     return {key: outcome(case, world) for key, case in cases().items()}
 
 
@@ -73,9 +74,10 @@ def test_nothing_but_a_good_proof_is_let_in(results):
         r"token: (A|A, ES256|A, EdDSA|expired within the leeway|audience among others|array with A)$|tenant: the other issuer's own$"
         r"|proof: (x-tenant-token|x-amz-security-token|the same in two places|bearer in lower case)$"
         r"|passport: (A|A, without a tenant|A, as bearer|A, with its tenant|A, DynamoDB|action: its own)$"
+        r"|deferred: (A|A, as bearer|A, signed)$|defer: A$"
         r"|(get|list|item): token (?P<t>acme|globex), named (?P=t), of (?P=t)$"
     )
-    gates = re.compile(r"(token|tenant|proof|passport|get|list|item): ")
+    gates = re.compile(r"(token|tenant|proof|passport|context|deferred|defer|get|list|item): ")
     for (listener, name), (status, _) in results.items():
         if gates.match(name):
             assert (status == 200) == bool(good.match(name)), f"{listener}, {name}: {status}"

@@ -1,0 +1,8 @@
+//! Contexts of deferred work are redeemed by the verifier alone.
+use palisade::identity::Redeemer;
+
+fn redeem(redeemer: &Redeemer) {
+    let _ = redeemer.redeem("pdc1_x");
+}
+
+fn main() {}
