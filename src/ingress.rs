@@ -14,11 +14,11 @@ use http::{HeaderName, Request, Response, StatusCode, header, request};
 use http_body_util::BodyExt;
 use hyper::upgrade::OnUpgrade;
 
+use self::hold::Held;
 pub use self::{
     context::{CONTEXT, ContextSigner},
     forward::{About, ForwardHeaders, ForwardRequest, PASSPORT},
 };
-use self::hold::Held;
 use crate::{
     body::{self, Body},
     clock::Clock,

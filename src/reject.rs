@@ -195,7 +195,7 @@ reasons! {
     PassportExpired = "passport-expired", FORBIDDEN, ExpiredToken, "The passport has expired.";
     /// A passport that has been used as often as it may be.
     PassportUsedUp = "passport-used-up", FORBIDDEN, AccessDenied, "The passport has been used up.";
-    /// An action that the passport is not for.
+    /// An action that the passport, or the deferred context, is not for.
     ActionNotAllowed = "action-not-allowed", FORBIDDEN, AccessDenied, "The action is not allowed for this request.";
     /// No room for another passport, or the tenant has half of them.
     PassportsExhausted = "passports-exhausted", SERVICE_UNAVAILABLE, ServiceUnavailable, "Too many requests are in progress.";

@@ -54,7 +54,7 @@ impl Actions {
             return if whole { Ok(()) } else { Err(format!("a request of {} without a name needs {}:*", needed.service, needed.service)) };
         };
         let missing = operations.iter().find(|operation| !of_service().any(|pattern| fits(&pattern.operation, operation)));
-        missing.map_or(Ok(()), |operation| Err(format!("the passport is not for {}:{operation}", needed.service)))
+        missing.map_or(Ok(()), |operation| Err(format!("the proof is not for {}:{operation}", needed.service)))
     }
 
     /// Whether everything that `other` allows is allowed. In doubt it is not: two patterns that only together allow what one of `other`

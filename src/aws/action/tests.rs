@@ -105,7 +105,7 @@ fn a_pattern_matches_what_iam_would_match() {
 #[test]
 fn all_that_is_needed_has_to_be_allowed_and_what_has_no_name_needs_everything() {
     let both = Needed { service: "s3".to_owned(), operations: Some(vec!["GetObject".to_owned(), "PutObject".to_owned()]) };
-    assert_eq!(actions(&["s3:GetObject"]).allow(&both).unwrap_err(), "the passport is not for s3:PutObject");
+    assert_eq!(actions(&["s3:GetObject"]).allow(&both).unwrap_err(), "the proof is not for s3:PutObject");
     assert!(actions(&["s3:PutObject", "s3:GetObject"]).allow(&both).is_ok());
     let unnamed = Needed { service: "lambda".to_owned(), operations: None };
     for (patterns, fine) in [(&["lambda:*"][..], true), (&["lambda:Invoke*"], false), (&["lambda:**"], false), (&["s3:*"], false)] {
