@@ -1,17 +1,26 @@
 //! One issuer's public keys, as usable for verification: each with the algorithms that it may be used for.
 
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{
     Algorithm, DecodingKey,
     jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse},
 };
 use serde_json::Value;
 
-use super::token::algorithm;
+use super::{strict_json, token::algorithm};
 
 /// Most keys taken from one set; a provider in rotation publishes a handful.
 const MAX_KEYS: usize = 64;
 /// Shortest RSA modulus, in bytes (2048 bits; RFC 7518, section 3.3).
 const MIN_RSA_BYTES: usize = 256;
+/// Longest one (8192 bits), which is as far as the cryptography goes.
+const MAX_RSA_BYTES: usize = 1024;
+/// Most keys tried for one token: those of one key id, or, for a token without one, the first of the set. A token must not be
+/// able to ask for the work of the whole set.
+const MAX_TRIED: usize = 8;
+/// Members of private and symmetric keys (RFC 7518, sections 6.2.2, 6.3.2 and 6.4).
+const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
 /// The usable keys of a JWK Set (RFC 7517).
 #[derive(Debug)]
@@ -27,10 +36,14 @@ struct Key {
 }
 
 impl KeySet {
-    /// Parses a JWK Set. Keys that cannot verify signatures for us (encryption keys, symmetric keys, unknown types, short RSA
-    /// moduli) are passed over; a set without a usable key is an error, so that a broken answer never replaces good keys.
+    /// Parses a JWK Set. Keys that cannot verify signatures for us are passed over (RFC 7517, section 5): encryption keys,
+    /// symmetric keys, unknown types, short RSA moduli, points off their curve, and keys whose private half is published with
+    /// them, with which anybody could sign. A set without a usable key is an error, so that a broken answer never replaces
+    /// good keys; and so is a document that parsers could read in two ways.
+    ///
+    /// Two keys may have the same id, as providers do it for two types of key (RFC 7517, section 4.5): both are tried.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, KeySetError> {
-        let document: Value = serde_json::from_slice(bytes).map_err(|_| KeySetError::NotJson)?;
+        let document = strict_json::object(bytes).ok_or(KeySetError::NotJson)?;
         let entries = document.get("keys").and_then(Value::as_array).ok_or(KeySetError::NoKeysMember)?;
         if entries.len() > MAX_KEYS {
             return Err(KeySetError::TooMany);
@@ -39,10 +52,15 @@ impl KeySet {
         if keys.is_empty() { Err(KeySetError::NoUsableKey) } else { Ok(Self { keys }) }
     }
 
+    /// How many keys there are.
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
     /// The keys that a token with this header may have been signed by: of that id (or, without one, any), and meant for that
-    /// algorithm.
+    /// algorithm. A key without an id is for tokens without one.
     pub(super) fn candidates<'a>(&'a self, key_id: Option<&'a str>, algorithm: Algorithm) -> impl Iterator<Item = &'a DecodingKey> {
-        self.named(key_id).filter(move |key| key.algorithms.contains(&algorithm)).map(|key| &key.key)
+        self.named(key_id).filter(move |key| key.algorithms.contains(&algorithm)).map(|key| &key.key).take(MAX_TRIED)
     }
 
     /// Whether a key of that id is in the set at all.
@@ -57,6 +75,9 @@ impl KeySet {
 
 impl Key {
     fn usable(entry: &Value) -> Option<Self> {
+        if PRIVATE.iter().any(|member| entry.get(member).is_some()) {
+            return None;
+        }
         let jwk: Jwk = serde_json::from_value(entry.clone()).ok()?;
         if jwk.common.public_key_use.as_ref().is_some_and(|u| *u != PublicKeyUse::Signature) {
             return None;
@@ -82,28 +103,42 @@ impl Key {
 fn algorithms_of(parameters: &AlgorithmParameters) -> Option<Vec<Algorithm>> {
     use Algorithm::{ES256, ES384, EdDSA, PS256, PS384, PS512, RS256, RS384, RS512};
     Some(match parameters {
-        AlgorithmParameters::EllipticCurve(p) => match p.curve {
-            EllipticCurve::P256 => vec![ES256],
-            EllipticCurve::P384 => vec![ES384],
-            _ => return None,
-        },
-        AlgorithmParameters::OctetKeyPair(p) if p.curve == EllipticCurve::Ed25519 => vec![EdDSA],
-        AlgorithmParameters::RSA(p) if modulus_bytes(&p.n) >= MIN_RSA_BYTES => vec![RS256, RS384, RS512, PS256, PS384, PS512],
+        AlgorithmParameters::EllipticCurve(p) => {
+            let point = [&[4], &*decoded(&p.x)?, &*decoded(&p.y)?].concat();
+            match p.curve {
+                EllipticCurve::P256 if ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &point).is_ok() => vec![ES256],
+                EllipticCurve::P384 if ParsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, &point).is_ok() => vec![ES384],
+                _ => return None,
+            }
+        }
+        AlgorithmParameters::OctetKeyPair(p) if p.curve == EllipticCurve::Ed25519 => {
+            ParsedPublicKey::new(&ED25519, decoded(&p.x)?).ok()?;
+            vec![EdDSA]
+        }
+        AlgorithmParameters::RSA(p) if is_sound_rsa(&decoded(&p.n)?, &decoded(&p.e)?) => vec![RS256, RS384, RS512, PS256, PS384, PS512],
         _ => return None,
     })
 }
 
-fn modulus_bytes(n: &str) -> usize {
-    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-    let bytes = URL_SAFE_NO_PAD.decode(n.trim_end_matches('=')).unwrap_or_default();
-    bytes.iter().skip_while(|b| **b == 0).count()
+/// RFC 8725, section 3.4: with the exponent 1 every message would be its own signature, and no even one exists. The largest is
+/// what the cryptography takes, 33 bits.
+fn is_sound_rsa(modulus: &[u8], exponent: &[u8]) -> bool {
+    let digits = |number: &[u8]| number.iter().skip_while(|byte| **byte == 0).count();
+    let is_odd = exponent.last().is_some_and(|byte| byte & 1 == 1);
+    let exponent =
+        exponent.iter().skip_while(|byte| **byte == 0).try_fold(0_u64, |sum, byte| Some(sum.checked_mul(256)? + u64::from(*byte)));
+    (MIN_RSA_BYTES..=MAX_RSA_BYTES).contains(&digits(modulus)) && is_odd && exponent.is_some_and(|e| (3..1 << 33).contains(&e))
+}
+
+fn decoded(text: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(text).ok()
 }
 
 /// Why an answer is no key set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum KeySetError {
-    /// Not JSON at all.
-    #[error("the answer is not JSON")]
+    /// Not JSON at all, or JSON with a member twice.
+    #[error("the answer is not JSON, or has a member twice")]
     NotJson,
     /// JSON of another kind.
     #[error("the document has no array 'keys'")]
@@ -128,7 +163,6 @@ mod tests {
     }
 
     fn rsa(bytes: usize, extra: &str) -> String {
-        use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
         format!("{{\"kty\":\"RSA\",\"kid\":\"r\",\"e\":\"AQAB\",\"n\":\"{}\"{extra}}}", URL_SAFE_NO_PAD.encode(vec![0xc3; bytes]))
     }
 
@@ -163,10 +197,41 @@ mod tests {
             &rsa(255, ""),
             &rsa(256, r#","use":"enc""#),
             &rsa(256, r#","key_ops":["encrypt"]"#),
+            &rsa(1025, ""),
+            // The private half is there as well.
+            &rsa(256, r#","d":"AA""#),
+            &ED.replace('}', r#","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"}"#),
+            // Exponents 1, 2, 65536 and 2^64.
+            &rsa(256, "").replace("AQAB", "AQ"),
+            &rsa(256, "").replace("AQAB", "Ag"),
+            &rsa(256, "").replace("AQAB", "AQAA"),
+            &rsa(256, "").replace("AQAB", "AQAAAAAAAAAA"),
+            &rsa(256, "").replace("AQAB", ""),
+            // Off the curve, of half the length, of another curve.
+            &EC.replace("x_FEzRu9", "x_FEzRu8"),
+            &EC.replace("f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "f83OJ3D2xF1Bg8vub9tLew"),
+            &EC.replace("P-256", "P-384"),
+            &ED.replace("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "11qYAYKxCrfVS_7TyWQHOg"),
+            &ED.replace("Ed25519", "X25519"),
+            // Padded, and with bits that nobody reads.
+            &rsa(256, "").replace("AQAB", "AQAB=="),
+            &ED.replace("PcHURo", "PcHURp"),
         ] {
             assert_eq!(set(&[key]).err(), Some(KeySetError::NoUsableKey), "{key}");
             assert!(set(&[key, EC]).is_ok(), "{key} took a good key with it");
         }
+    }
+
+    #[test]
+    fn keys_of_one_id_and_of_none() {
+        let anonymous = ED.replace(r#""kid":"d","#, "");
+        let keys = set(&[EC, &ED.replace(r#""kid":"d""#, r#""kid":"e""#), &anonymous]).unwrap();
+        let fits = |id, alg| keys.candidates(id, alg).count();
+        assert_eq!((fits(Some("e"), Algorithm::ES256), fits(Some("e"), Algorithm::EdDSA)), (1, 1), "one id, two types");
+        assert_eq!(fits(None, Algorithm::EdDSA), 2, "a token without an id is tried with every key");
+        assert!(!keys.knows(Some("")) && !keys.knows(Some("E")) && keys.knows(None));
+        assert_eq!(set(&[&anonymous]).unwrap().candidates(Some("d"), Algorithm::EdDSA).count(), 0, "an id needs a key of that id");
+        assert_eq!(set(&[ED; 20]).unwrap().candidates(None, Algorithm::EdDSA).count(), MAX_TRIED);
     }
 
     #[test]
@@ -175,6 +240,10 @@ mod tests {
         assert_eq!(KeySet::parse(b"{}").err(), Some(KeySetError::NoKeysMember));
         assert_eq!(KeySet::parse(b"{\"keys\":{}}").err(), Some(KeySetError::NoKeysMember));
         assert_eq!(set(&[]).err(), Some(KeySetError::NoUsableKey));
+        let twice = format!(r#"{{"keys":[{EC}],"keys":[{ED}]}}"#);
+        assert_eq!(KeySet::parse(twice.as_bytes()).err(), Some(KeySetError::NotJson));
+        assert_eq!(set(&[EC, &ED.replace(r#""kid":"d""#, r#""kid":"d","kid":"e""#)]).err(), Some(KeySetError::NotJson));
+        assert_eq!(KeySet::parse(&format!(r#"{{"keys":[{EC}]}}"#).as_bytes()[..60]).err(), Some(KeySetError::NotJson), "cut short");
         assert_eq!(set(&[EC; 65]).err(), Some(KeySetError::TooMany));
     }
 }

@@ -1,4 +1,4 @@
-//! JSON as a token may contain it: no duplicate members, bounded depth.
+//! JSON as tokens, key sets and discovery documents may contain it: no duplicate members, bounded depth, no number that would lose digits.
 //!
 //! `serde_json` keeps the last of two members of the same name. A signer, a gateway in between and we could each see another
 //! one, so a duplicate is an error here (RFC 7519, section 4 leaves the choice to us; RFC 8725, section 2.4 says why).
@@ -10,6 +10,9 @@ use serde_json::{Map, Number, Value};
 
 /// Deepest nesting accepted; tokens in practice stay below five.
 const MAX_DEPTH: usize = 16;
+/// 2^53: from there on a double skips whole numbers, so that two ids could come out as one (RFC 7493, section 2.2). Integers that
+/// fit 64 bits do not become doubles and are kept exactly.
+const MAX_DOUBLE: f64 = 9_007_199_254_740_992.0;
 
 /// Parses one JSON object and nothing after it.
 pub(super) fn object(bytes: &[u8]) -> Option<Map<String, Value>> {
@@ -68,6 +71,9 @@ impl<'de> Visitor<'de> for Strict {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        if value.abs() >= MAX_DOUBLE {
+            return Err(E::custom("number out of range"));
+        }
         Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("number out of range"))
     }
 
@@ -120,6 +126,30 @@ mod tests {
         for text in ["", "1", "[]", "null", "{} {}", "{}x", "{", "{\"a\":1e999}", "{'a':1}", "\u{feff}{}"] {
             assert!(object(text.as_bytes()).is_none(), "{text:?} was accepted");
         }
+    }
+
+    #[test]
+    fn numbers_are_exact_or_refused() {
+        for text in
+            ["1e400", "-1e400", "1e16", "18446744073709551616", "9007199254740993.0", "-9223372036854775809", "01", "+1", ".5", "1.", "NaN"]
+        {
+            assert!(object(format!("{{\"n\":{text}}}").as_bytes()).is_none(), "{text} was accepted");
+        }
+        for text in ["0", "1.5", "1e3", "9007199254740993", "18446744073709551615", "-9223372036854775808"] {
+            assert!(object(format!("{{\"n\":{text}}}").as_bytes()).is_some(), "{text} was refused");
+        }
+        assert_eq!(object(br#"{"n":9007199254740993}"#).unwrap()["n"].to_string(), "9007199254740993");
+    }
+
+    #[test]
+    fn strings_are_unicode() {
+        for text in [r#"{"s":"\ud800"}"#, r#"{"s":"\udc00x"}"#, r#"{"\udfff":1}"#, "{\"s\":\"a\nb\"}"] {
+            assert!(object(text.as_bytes()).is_none(), "{text} was accepted");
+        }
+        for bytes in [&b"{\"s\":\"\xff\"}"[..], b"{\"s\":\"\xc0\xaf\"}", b"{\"s\":\"\xed\xa0\x80\"}"] {
+            assert!(object(bytes).is_none(), "{bytes:?} was accepted");
+        }
+        assert_eq!(object(r#"{"s":"\ud83d\ude00"}"#.as_bytes()).unwrap()["s"], "\u{1f600}");
     }
 
     #[test]

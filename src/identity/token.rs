@@ -9,6 +9,8 @@ use crate::reject::{Reason, Refusal};
 
 /// Longest token accepted, in bytes. Above what any common identity provider issues, below `server.header_bytes`.
 pub(super) const MAX_BYTES: usize = 16 * 1024;
+/// Longest `kid` or `typ`, in bytes.
+const MAX_WORD: usize = 256;
 
 /// The parts of a token. Nothing in here is true until the signature is checked.
 #[derive(Debug)]
@@ -17,6 +19,8 @@ pub(super) struct UntrustedToken<'a> {
     pub(super) algorithm: Algorithm,
     /// From the header.
     pub(super) key_id: Option<String>,
+    /// From the header.
+    pub(super) typ: Option<String>,
     /// The payload.
     pub(super) claims: Map<String, Value>,
     /// `header.payload` as sent: what the signature is over.
@@ -59,12 +63,22 @@ impl<'a> UntrustedToken<'a> {
         if signature.is_empty() {
             return Err(malformed("no signature"));
         }
-        let key_id = match header.get("kid") {
-            None => None,
-            Some(Value::String(id)) if id.len() <= 256 => Some(id.clone()),
-            Some(_) => return Err(malformed("kid is no string of up to 256 bytes")),
-        };
-        Ok(Self { algorithm, key_id, claims, signed, signature })
+        // In one spelling only: neither padding nor bits that nobody reads (RFC 7515, section 2; RFC 4648, section 3.5).
+        if URL_SAFE_NO_PAD.decode(signature).is_err() {
+            return Err(malformed("the signature is no base64url"));
+        }
+        let key_id = word(&header, "kid").ok_or_else(|| malformed("kid is no string of up to 256 bytes without control characters"))?;
+        let typ = word(&header, "typ").ok_or_else(|| malformed("typ is no string of up to 256 bytes without control characters"))?;
+        Ok(Self { algorithm, key_id, typ, claims, signed, signature })
+    }
+}
+
+/// A member of the header that may be absent (an inner `None`) but nothing other than a short string.
+fn word(header: &Map<String, Value>, name: &str) -> Option<Option<String>> {
+    match header.get(name) {
+        None => Some(None),
+        Some(Value::String(text)) if text.len() <= MAX_WORD && !text.chars().any(char::is_control) => Some(Some(text.clone())),
+        Some(_) => None,
     }
 }
 
@@ -106,6 +120,7 @@ mod tests {
         let text = token(r#"{"alg":"ES256","kid":"k1","typ":"JWT"}"#, r#"{"sub":"u"}"#);
         let token = UntrustedToken::parse(&text).unwrap();
         assert_eq!((token.algorithm, token.key_id.as_deref(), token.signature), (Algorithm::ES256, Some("k1"), "c2ln"));
+        assert_eq!(token.typ.as_deref(), Some("JWT"));
         assert_eq!(token.claims["sub"], "u");
         assert!(text.starts_with(token.signed));
     }
@@ -135,6 +150,26 @@ mod tests {
             token(r#"{"alg":"ES256","b64":false}"#, "{}"),
             token(r#"{"alg":"ES256","zip":"DEF"}"#, "{}"),
             token(r#"{"alg":"ES256","kid":7}"#, "{}"),
+            token(r#"{"alg":"ES256","kid":null}"#, "{}"),
+            token(r#"{"alg":"ES256","kid":"a\u0000b"}"#, "{}"),
+            token(&format!(r#"{{"alg":"ES256","kid":"{}"}}"#, "k".repeat(257)), "{}"),
+            token(r#"{"alg":"ES256","typ":["JWT"]}"#, "{}"),
+            token(r#"{"alg":"ES256","typ":null}"#, "{}"),
+            token(r#"{"alg":"ES256","typ":"JWT\n"}"#, "{}"),
+            token(r#"{"alg":"ES256","enc":"A256GCM"}"#, "{}"),
+            token(ok, "{}{}"),
+            token(ok, r#"{"n":1e400}"#),
+            token(ok, r#"{"s":"\ud800"}"#),
+            token(ok, &format!(r#"{{"a":{}{}}}"#, "[".repeat(500), "]".repeat(500))),
+            // Of five parts: encrypted.
+            format!("{}.{}", token(ok, "{}"), "c2ln.c2ln"),
+            // The same bytes in other spellings.
+            format!("{}=", token(ok, "{}")),
+            format!("{}\n", token(ok, "{}")),
+            token(ok, "{}").replace("c2ln", "c2l"),
+            token(ok, "{}").replace("c2ln", "c2+n"),
+            format!("{}.e31.c2ln", URL_SAFE_NO_PAD.encode(ok)),
+            token(ok, "{}").replace('.', ". "),
             token(ok, "[]"),
             token(ok, "\"text\""),
             token(ok, r#"{"a":1,"a":1}"#),
