@@ -8,10 +8,7 @@ mod ready;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 pub use self::probe::probe;
-use self::{
-    keys::KeysUri,
-    ready::{State, Vendor},
-};
+use self::ready::{State, Vendor};
 use bytes::Bytes;
 use tokio::task::JoinSet;
 
@@ -19,17 +16,14 @@ use crate::{
     admin::{Admin, AdminState, Probes},
     clock::Clock,
     config::{
-        Config, ConfigErrors, CredentialsConfig, EgressConfig, IssuerConfig, JwksSource, LimitsConfig, ServerConfig, SharedConfig,
+        Config, ConfigErrors, CredentialsConfig, EgressConfig, LimitsConfig, ServerConfig, SharedConfig,
         TlsConfig,
     },
     credentials::{BaseIdentity, Broker, SdkSts, SetupError},
     directory::Directory,
     egress::{self, Egress, Gate},
     guard::Guard,
-    identity::{
-        IdentityHeaders, Jwks, Passports, Sealer, Vending, Verifier,
-        jwks::{FetchKeys, KeysFile},
-    },
+    identity::{IdentityHeaders, Jwks, Passports, Sealer, Vending, Verifier},
     ingress::{self, ContextSigner, ForwardHeaders, Ingress},
     limits::Limiter,
     server::{self, Bound, Drain, DrainHandle, Handler, ReloadingTls, tls::TlsError},
@@ -87,6 +81,14 @@ pub enum StartError {
     /// The directory is unusable.
     #[error("{0}")]
     Directory(#[from] ConfigErrors),
+    /// Keys in the configuration itself are unusable.
+    #[error("the keys of {issuer}: {wrong}")]
+    Keys {
+        /// Whose.
+        issuer: String,
+        /// What is wrong with them.
+        wrong: String,
+    },
     /// The metrics contradict each other, which is a fault of ours.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -113,7 +115,7 @@ impl StartError {
     /// Whether the configuration, or a file that it names, has to be corrected before a start can succeed.
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Credentials(_) | Self::Directory(_) | Self::Tls { .. } | Self::Upstream(_) => true,
+            Self::Credentials(_) | Self::Directory(_) | Self::Keys { .. } | Self::Tls { .. } | Self::Upstream(_) => true,
             Self::Bind { .. } | Self::Metrics(_) | Self::Randomness | Self::Thread(_) => false,
         }
     }
@@ -162,7 +164,7 @@ impl App {
         let names = IdentityHeaders { tenant: config.identity.tenant_header.clone(), token: config.identity.token_header.clone() };
 
         let directory = Arc::new(Directory::open(&config.directory)?);
-        let keys = load_keys(&config, &clock, &metrics)?;
+        let keys = keys::load(&config, &clock, &metrics)?;
         let verifier = config.identity.issuers.iter().cloned().zip(keys.iter().cloned()).collect();
         let verifier = Arc::new(Verifier::new(verifier, clock.clone(), metrics.clone()));
         // Passports are only worth minting where somebody takes them.
@@ -341,17 +343,6 @@ impl Background {
             }
         }
     }
-}
-
-fn load_keys(config: &Config, clock: &Clock, metrics: &Metrics) -> Result<Vec<Arc<Jwks>>, StartError> {
-    let jwks = |issuer: &IssuerConfig| {
-        let source: Box<dyn FetchKeys> = match &issuer.jwks {
-            JwksSource::File(path) => Box::new(KeysFile(path.clone())),
-            JwksSource::Uri { uri, ca } => Box::new(KeysUri { fetcher: upstream::https_client(ca.as_deref())?, uri: uri.clone() }),
-        };
-        Ok(Arc::new(Jwks::new(issuer.issuer.clone(), source, clock.clone(), metrics.clone())))
-    };
-    config.identity.issuers.iter().map(jwks).collect()
 }
 
 async fn vendor(config: &CredentialsConfig, limits: &LimitsConfig, recorder: &Recorder) -> Result<Vendor, StartError> {

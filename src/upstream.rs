@@ -37,7 +37,7 @@ pub use self::{
     aws::AwsClient,
     connect::{SetupError, check_roots},
     expect::Answer,
-    fetch::{FetchError, Fetcher, https_client},
+    fetch::{Ask, Document, FetchError, Fetcher, https_client},
     resolve::is_forbidden,
 };
 use self::{expect::Gate, fleet::Full, progress::Watched, resolve::Forbidden};

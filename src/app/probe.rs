@@ -1,10 +1,11 @@
 //! What `palisade check` tries: every file that a start would use. Opens no port and calls nobody.
 
+use super::keys::bearer;
 use crate::{
     clock::Clock,
     config::{Config, ConfigError, ConfigErrors, JwksSource},
     credentials,
-    identity::jwks::KeysFile,
+    identity::jwks::{InlineKeys, KeysFile},
     server::ReloadingTls,
     telemetry::Metrics,
     upstream::{self, AppClient, AwsClient},
@@ -38,8 +39,11 @@ pub fn probe(config: &Config, file: &str) -> Result<(), ConfigErrors> {
         let key = |name| format!("identity.issuers[{number}].jwks.{name}");
         match &issuer.jwks {
             JwksSource::File(path) => report(key("file"), KeysFile(path.clone()).check()),
-            JwksSource::Uri { ca: Some(path), .. } => report(key("ca"), roots(path)),
-            JwksSource::Uri { ca: None, .. } => {}
+            JwksSource::Inline(text) => report(key("inline"), InlineKeys(text.clone()).check()),
+            JwksSource::Discovery { access, .. } | JwksSource::Uri { access, .. } => {
+                report(key("ca"), access.ca.as_deref().map_or(Ok(()), roots));
+                report(key("bearer_token_file"), access.bearer_token_file.as_deref().map_or(Ok(()), |path| bearer(path).map(drop)));
+            }
         }
     }
     if let Some(credentials) = &config.credentials {

@@ -1,50 +1,57 @@
 //! Keeping an issuer's keys at hand.
 //!
-//! Keys are fetched at start and again in the background, so that no request waits for the identity provider in the normal
-//! course. A token with an unknown key id may mean a rotation: it triggers one fetch, shared by all requests that ask and not
-//! repeated within [`FORCED_INTERVAL`], however many junk tokens come. A failed fetch keeps the old keys, up to [`MAX_STALE`].
+//! Keys are fetched at start and again in the background, ahead of the end of their freshness, so that no request waits for the
+//! identity provider in the normal course. A token with an unknown key id may mean a rotation: it causes one fetch, shared by
+//! all requests that ask and not repeated within [`KeyPolicy::unknown_key_interval`], however many junk tokens come. A failed
+//! fetch, and one that brings anything but a usable set, keeps the old keys, up to [`KeyPolicy::max_stale`].
+//!
+//! A fetch is a task of its own: a client that asks and goes away cannot end it, and use up the interval for nothing.
+
+mod schedule;
+mod source;
 
 use std::{
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwapOption;
 use aws_lc_rs::digest::{Digest, SHA256, digest};
-use bytes::Bytes;
-use futures_util::future::BoxFuture;
-use tokio::sync::Mutex;
+use tokio::sync::{Notify, Semaphore, watch};
 
+pub use self::source::{FetchKeys, Fetched, InlineKeys, KeysFile, MAX_BYTES};
 use super::keyset::KeySet;
-use crate::{clock::Clock, telemetry::Metrics};
+use crate::{clock::Clock, config::KeyPolicy, telemetry::Metrics};
 
-/// Between background fetches. Short against the hours that providers announce a new key ahead of its use.
-pub const REFRESH_INTERVAL: Duration = Duration::from_secs(300);
-/// Between a failed background fetch and the next.
+/// What a client is told to wait when there are no keys.
 pub const RETRY_INTERVAL: Duration = Duration::from_secs(10);
-/// Between fetches that unknown key ids may trigger.
-pub const FORCED_INTERVAL: Duration = Duration::from_secs(30);
-/// How long keys serve while they cannot be fetched.
-pub const MAX_STALE: Duration = Duration::from_secs(24 * 3600);
-/// Largest key set read, in bytes.
-pub const MAX_BYTES: usize = 256 * 1024;
-
-/// Where a key set comes from.
-pub trait FetchKeys: Send + Sync {
-    /// Gets the document. The error is for the log: it names the place and holds no secret.
-    fn fetch(&self) -> BoxFuture<'_, Result<Bytes, String>>;
-}
+/// Most requests that wait for one issuer's keys. Each holds its headers meanwhile; the rest are refused at once.
+const MAX_WAITING: usize = 256;
 
 /// One issuer's keys.
 pub struct Jwks {
     issuer: String,
     source: Box<dyn FetchKeys>,
+    policy: KeyPolicy,
     current: ArcSwapOption<Loaded>,
-    /// When a fetch was last begun; the lock makes fetches single-flight. Held across the fetch, never on a path that
-    /// finds its key.
-    last_attempt: Mutex<Option<Instant>>,
+    flight: Mutex<Flight>,
+    waiting: Semaphore,
+    /// A fetch has ended, and the time of the next may be another.
+    landed: Notify,
     clock: Clock,
     metrics: Metrics,
+}
+
+/// The fetch that is under way, and when there may be another.
+struct Flight {
+    /// Closed when the fetch ends, however it ends.
+    landing: Option<watch::Receiver<()>>,
+    /// When an unknown key id last caused a fetch.
+    forced: Option<Instant>,
+    /// Failures in a row.
+    failures: u32,
+    /// When the background fetch is due.
+    next: Instant,
 }
 
 pub(super) struct Loaded {
@@ -52,7 +59,8 @@ pub(super) struct Loaded {
     /// Counts changes of the document: a token verified under other keys is verified again.
     pub(super) generation: u64,
     digest: Digest,
-    at: Instant,
+    /// Until then nothing newer is needed.
+    fresh_until: Instant,
 }
 
 impl std::fmt::Debug for Jwks {
@@ -62,9 +70,27 @@ impl std::fmt::Debug for Jwks {
 }
 
 impl Jwks {
-    /// Keys of `issuer`, none loaded yet.
+    /// Keys of `issuer`, none loaded yet, under the default policy.
     pub fn new(issuer: String, source: Box<dyn FetchKeys>, clock: Clock, metrics: Metrics) -> Self {
-        Self { issuer, source, current: ArcSwapOption::empty(), last_attempt: Mutex::new(None), clock, metrics }
+        // So that "never" is a time long past, and not a series that is missing.
+        metrics.jwks_last_success(&issuer, 0);
+        let flight = Flight { landing: None, forced: None, failures: 0, next: clock.instant() };
+        Self {
+            issuer,
+            source,
+            policy: KeyPolicy::default(),
+            current: ArcSwapOption::empty(),
+            flight: Mutex::new(flight),
+            waiting: Semaphore::new(MAX_WAITING),
+            landed: Notify::new(),
+            clock,
+            metrics,
+        }
+    }
+
+    /// The same, under this policy.
+    pub fn with_policy(self, policy: KeyPolicy) -> Self {
+        Self { policy, ..self }
     }
 
     /// Whether tokens can be verified now.
@@ -73,170 +99,122 @@ impl Jwks {
     }
 
     /// Fetches in the background for ever.
-    pub async fn maintain(&self) {
+    pub async fn maintain(self: &Arc<Self>) {
         loop {
-            let pause = if self.refresh(Duration::ZERO).await { REFRESH_INTERVAL } else { RETRY_INTERVAL };
-            tokio::time::sleep(pause).await;
+            let pause = self.flight().next.saturating_duration_since(self.clock.instant());
+            if pause.is_zero() {
+                if let Some(mut landing) = self.board(false) {
+                    // An error: the fetch is over.
+                    let _ = landing.changed().await;
+                }
+                continue;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.landed.notified() => {}
+            }
         }
     }
 
     /// The keys, unless there are none or they are too old.
     pub(super) fn usable(&self) -> Option<Arc<Loaded>> {
-        self.current.load_full().filter(|loaded| self.clock.instant().saturating_duration_since(loaded.at) <= MAX_STALE)
+        let now = self.clock.instant();
+        self.current.load_full().filter(|loaded| now.saturating_duration_since(loaded.fresh_until) <= self.policy.max_stale)
     }
 
-    /// After an unknown key id: the keys after at most one fetch.
-    pub(super) async fn after_unknown_key(&self) -> Option<Arc<Loaded>> {
-        self.refresh(FORCED_INTERVAL).await;
+    /// After an unknown key id: the keys after at most one fetch. None too where more requests wait than should: whether the key
+    /// is known cannot be said then.
+    pub(super) async fn after_unknown_key(self: &Arc<Self>) -> Option<Arc<Loaded>> {
+        if let Some(mut landing) = self.board(true) {
+            let _seat = self.waiting.try_acquire().ok()?;
+            // An error: the fetch is over. It has the same deadline, which here is for one that hangs all the same.
+            let _ = tokio::time::timeout(self.policy.timeout, landing.changed()).await;
+        }
         self.usable()
     }
 
-    /// Fetches unless the last attempt is younger than `min_interval`; true when the fetch succeeded.
-    async fn refresh(&self, min_interval: Duration) -> bool {
-        let mut last_attempt = self.last_attempt.lock().await;
+    fn flight(&self) -> MutexGuard<'_, Flight> {
+        self.flight.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Joins the fetch that is under way, or begins one. None where an unknown key id caused one too short a time ago.
+    fn board(self: &Arc<Self>, forced: bool) -> Option<watch::Receiver<()>> {
+        let mut flight = self.flight();
+        if let Some(landing) = flight.landing.as_ref().filter(|landing| landing.has_changed().is_ok()) {
+            return Some(landing.clone());
+        }
         let now = self.clock.instant();
-        if last_attempt.is_some_and(|last| now.saturating_duration_since(last) < min_interval) {
-            return false;
+        if forced {
+            let interval = self.policy.unknown_key_interval;
+            if flight.forced.is_some_and(|last| now.saturating_duration_since(last) < interval) {
+                return None;
+            }
+            flight.forced = Some(now);
         }
-        *last_attempt = Some(now);
-        let outcome = match self.source.fetch().await {
-            Ok(bytes) => KeySet::parse(&bytes).map(|keys| (keys, digest(&SHA256, &bytes))).map_err(|e| e.to_string()),
-            Err(error) => Err(error),
+        let (done, landing) = watch::channel(());
+        flight.landing = Some(landing.clone());
+        // Holds should the task fail before it sets another.
+        flight.next = now + schedule::MAX_BACKOFF;
+        let jwks = self.clone();
+        tokio::spawn(async move {
+            jwks.load().await;
+            drop(done);
+            jwks.landed.notify_one();
+        });
+        Some(landing)
+    }
+
+    async fn load(&self) {
+        let fetched = match tokio::time::timeout(self.policy.timeout, self.source.fetch()).await {
+            Ok(fetched) => fetched,
+            Err(_) => Err(format!("no complete answer within {} ms", self.policy.timeout.as_millis())),
         };
-        match outcome {
-            Ok((keys, document)) => {
-                let generation = match &*self.current.load() {
-                    Some(old) if old.digest.as_ref() == document.as_ref() => old.generation,
-                    Some(old) => old.generation + 1,
-                    None => 1,
-                };
-                self.current.store(Some(Arc::new(Loaded { keys, generation, digest: document, at: self.clock.instant() })));
-                self.metrics.jwks_refresh(&self.issuer, "ok");
-                true
-            }
-            Err(error) => {
-                tracing::warn!(issuer = %self.issuer, %error, "cannot load the issuer's keys");
-                self.metrics.jwks_refresh(&self.issuer, "error");
-                false
-            }
+        let parsed = fetched.and_then(|fetched| {
+            let keys = KeySet::parse(&fetched.body).map_err(|error| error.to_string())?;
+            Ok((keys, fetched))
+        });
+        match parsed {
+            Ok((keys, fetched)) => self.take(keys, &fetched),
+            Err(error) => self.keep(&error),
         }
     }
-}
 
-/// Keys in a local file.
-#[derive(Debug, Clone)]
-pub struct KeysFile(pub std::path::PathBuf);
-
-impl KeysFile {
-    /// Whether the file holds keys that can be used. The error names the file.
-    pub fn check(&self) -> Result<(), String> {
-        KeySet::parse(&self.read()?).map(drop).map_err(|error| format!("{}: {error}", self.0.display()))
-    }
-
-    fn read(&self) -> Result<Bytes, String> {
-        let describe = |e: std::io::Error| format!("{}: {e}", self.0.display());
-        if std::fs::metadata(&self.0).map_err(describe)?.len() > MAX_BYTES as u64 {
-            return Err(format!("{}: larger than {MAX_BYTES} bytes", self.0.display()));
+    fn take(&self, keys: KeySet, fetched: &Fetched) {
+        let document = digest(&SHA256, &fetched.body);
+        let count = keys.len();
+        let generation = match &*self.current.load() {
+            Some(old) if old.digest.as_ref() == document.as_ref() => old.generation,
+            Some(old) => {
+                tracing::info!(issuer = %self.issuer, keys = count, "the issuer's key set has changed");
+                old.generation + 1
+            }
+            None => 1,
+        };
+        let now = self.clock.instant();
+        let lifetime = schedule::lifetime(fetched.fresh_for, &self.policy);
+        self.current.store(Some(Arc::new(Loaded { keys, generation, digest: document, fresh_until: now + lifetime })));
+        {
+            let mut flight = self.flight();
+            if flight.failures > 0 {
+                tracing::info!(issuer = %self.issuer, failures = flight.failures, "the issuer's keys can be loaded again");
+            }
+            flight.failures = 0;
+            flight.next = now + schedule::ahead(lifetime, schedule::random());
         }
-        std::fs::read(&self.0).map(Bytes::from).map_err(describe)
+        let seconds = self.clock.unix_seconds();
+        self.metrics.jwks_refresh(&self.issuer, "ok");
+        self.metrics.jwks_last_success(&self.issuer, seconds);
+        self.metrics.jwks_keys(&self.issuer, count, seconds + (lifetime + self.policy.max_stale).as_secs());
     }
-}
 
-impl FetchKeys for KeysFile {
-    fn fetch(&self) -> BoxFuture<'_, Result<Bytes, String>> {
-        let file = self.clone();
-        Box::pin(async move { tokio::task::spawn_blocking(move || file.read()).await.unwrap_or_else(|error| Err(error.to_string())) })
+    fn keep(&self, error: &str) {
+        tracing::warn!(issuer = %self.issuer, %error, "cannot load the issuer's keys");
+        self.metrics.jwks_refresh(&self.issuer, "error");
+        let mut flight = self.flight();
+        flight.failures = flight.failures.saturating_add(1);
+        flight.next = self.clock.instant() + schedule::backoff(flight.failures, schedule::random());
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{
-        sync::atomic::{AtomicUsize, Ordering},
-        time::SystemTime,
-    };
-
-    use super::*;
-
-    const KEYS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"d","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
-
-    #[derive(Default)]
-    struct Scripted {
-        rotating: bool,
-        calls: Arc<AtomicUsize>,
-        broken: Arc<std::sync::atomic::AtomicBool>,
-    }
-
-    impl FetchKeys for Scripted {
-        fn fetch(&self) -> BoxFuture<'_, Result<Bytes, String>> {
-            let call = self.calls.fetch_add(1, Ordering::SeqCst);
-            let rotated = if self.rotating { " ".repeat(call) } else { String::new() };
-            let broken = self.broken.load(Ordering::SeqCst);
-            Box::pin(async move {
-                tokio::task::yield_now().await;
-                if broken { Ok(Bytes::from_static(b"<html>down</html>")) } else { Ok(Bytes::from(format!("{KEYS}{rotated}"))) }
-            })
-        }
-    }
-
-    fn jwks() -> (Arc<Jwks>, Arc<AtomicUsize>, Arc<std::sync::atomic::AtomicBool>, Clock) {
-        let source = Scripted::default();
-        let (calls, broken) = (source.calls.clone(), source.broken.clone());
-        let clock = Clock::manual(SystemTime::UNIX_EPOCH);
-        let jwks = Jwks::new("i".into(), Box::new(source), clock.clone(), Metrics::new().unwrap());
-        (Arc::new(jwks), calls, broken, clock)
-    }
-
-    #[tokio::test]
-    async fn a_thousand_unknown_keys_cost_one_fetch() {
-        let (jwks, calls, _, clock) = jwks();
-        assert!(jwks.refresh(Duration::ZERO).await);
-        clock.advance(FORCED_INTERVAL);
-        let tasks: Vec<_> = (0..1_000)
-            .map(|_| {
-                let jwks = jwks.clone();
-                tokio::spawn(async move { jwks.after_unknown_key().await.is_some() })
-            })
-            .collect();
-        for task in tasks {
-            assert!(task.await.unwrap());
-        }
-        assert_eq!(calls.load(Ordering::SeqCst), 2);
-        clock.advance(FORCED_INTERVAL);
-        jwks.after_unknown_key().await;
-        assert_eq!(calls.load(Ordering::SeqCst), 3);
-    }
-
-    #[tokio::test]
-    async fn a_broken_answer_keeps_the_old_keys_until_they_are_stale() {
-        let (jwks, _, broken, clock) = jwks();
-        assert!(!jwks.is_ready());
-        assert!(jwks.refresh(Duration::ZERO).await && jwks.is_ready());
-        broken.store(true, Ordering::SeqCst);
-        assert!(!jwks.refresh(Duration::ZERO).await);
-        assert!(jwks.is_ready());
-        clock.advance(MAX_STALE + Duration::from_secs(1));
-        assert!(!jwks.is_ready());
-    }
-
-    #[tokio::test]
-    async fn a_changed_document_is_a_new_generation_and_the_same_one_is_not() {
-        for rotating in [false, true] {
-            let source = Scripted { rotating, ..Scripted::default() };
-            let jwks = Jwks::new("i".into(), Box::new(source), Clock::manual(SystemTime::UNIX_EPOCH), Metrics::new().unwrap());
-            jwks.refresh(Duration::ZERO).await;
-            let first = jwks.usable().unwrap().generation;
-            jwks.refresh(Duration::ZERO).await;
-            assert_eq!(jwks.usable().unwrap().generation, first + u64::from(rotating));
-        }
-    }
-
-    #[tokio::test]
-    async fn an_oversized_or_missing_file_is_an_error_that_names_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("keys.json");
-        assert!(KeysFile(path.clone()).fetch().await.unwrap_err().contains("keys.json"));
-        std::fs::write(&path, vec![b' '; MAX_BYTES + 1]).unwrap();
-        assert!(KeysFile(path).fetch().await.unwrap_err().contains("larger"));
-    }
-}
+mod tests;

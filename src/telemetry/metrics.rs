@@ -56,6 +56,9 @@ pub struct Families {
     rate_limited: IntCounterVec,
     token_verifications: IntCounterVec,
     jwks_refreshes: IntCounterVec,
+    jwks_last_success: IntGaugeVec,
+    jwks_keys: IntGaugeVec,
+    jwks_expiry: IntGaugeVec,
     sts_requests: IntCounterVec,
     sts_duration: Histogram,
     /// Tenant sessions held.
@@ -131,6 +134,17 @@ impl Metrics {
                 "palisade_jwks_refreshes_total",
                 "Key set fetches, by issuer and result.",
                 &["issuer", "result"],
+            )?,
+            jwks_last_success: new.int_gauges(
+                "palisade_jwks_last_success_timestamp_seconds",
+                "When an issuer's keys were last loaded; 0 for never.",
+                &["issuer"],
+            )?,
+            jwks_keys: new.int_gauges("palisade_jwks_keys", "Usable keys in an issuer's set.", &["issuer"])?,
+            jwks_expiry: new.int_gauges(
+                "palisade_jwks_expiry_timestamp_seconds",
+                "When an issuer's keys stop serving if no others can be loaded.",
+                &["issuer"],
             )?,
             sts_requests: new.counters("palisade_sts_requests_total", "Calls to STS, by result.", &["result"])?,
             sts_duration: new.histogram("palisade_sts_duration_seconds", "Duration of calls to STS.", DURATION_BUCKETS)?,
@@ -239,6 +253,17 @@ impl Families {
     /// Counts a fetch of an issuer's keys; `result` is `ok` or `error`.
     pub fn jwks_refresh(&self, issuer: &str, result: &str) {
         self.jwks_refreshes.with_label_values(&[issuer, result]).inc();
+    }
+
+    /// Notes when an issuer's keys were last loaded.
+    pub fn jwks_last_success(&self, issuer: &str, unix_seconds: u64) {
+        self.jwks_last_success.with_label_values(&[issuer]).set(unix_seconds.try_into().unwrap_or(i64::MAX));
+    }
+
+    /// Notes how many keys an issuer has, and when they stop serving.
+    pub fn jwks_keys(&self, issuer: &str, count: usize, until_unix_seconds: u64) {
+        self.jwks_keys.with_label_values(&[issuer]).set(count.try_into().unwrap_or(i64::MAX));
+        self.jwks_expiry.with_label_values(&[issuer]).set(until_unix_seconds.try_into().unwrap_or(i64::MAX));
     }
 
     /// Counts a changed file of the configuration that was read again.

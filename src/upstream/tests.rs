@@ -426,9 +426,10 @@ mod secured {
         let issued = Issued::new();
         let uri: http::Uri = format!("https://localhost:{}/jwks", mirror_tls(&issued).await.port()).parse().unwrap();
         let fetcher = https_client(Some(&issued.files.certificate)).unwrap();
-        let document = fetcher.fetch(&uri, 1_000, Duration::from_secs(5)).await.unwrap();
-        assert!(document.starts_with(b"HTTP/2.0 "), "{document:?}");
-        let error = https_client(None).unwrap().fetch(&uri, 1_000, Duration::from_secs(5)).await.unwrap_err();
+        let ask = || Ask { uri: &uri, max_bytes: 1_000, limit: Duration::from_secs(5), authorization: None };
+        let document = fetcher.fetch(ask()).await.unwrap();
+        assert!(document.body.starts_with(b"HTTP/2.0 "), "{document:?}");
+        let error = https_client(None).unwrap().fetch(ask()).await.unwrap_err();
         assert!(matches!(error, FetchError::Exchange(_) | FetchError::NoRoots), "{error}");
     }
 }
@@ -442,6 +443,12 @@ async fn a_fetch_is_bounded_in_size_and_time_and_follows_nothing() {
                 head if head.starts_with("GET /moved ") => "HTTP/1.1 302 Found\r\nlocation: /small\r\ncontent-length: 0\r\n\r\n",
                 head if head.starts_with("GET /large ") => &large,
                 head if head.starts_with("GET /slow ") => "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc",
+                head if head.starts_with("GET /kept ") => {
+                    "HTTP/1.1 200 OK\r\ncache-control: max-age=90\r\nage: 30\r\ncontent-length: 1\r\n\r\nk"
+                }
+                head if head.starts_with("GET /told ") && head.to_lowercase().contains("authorization: bearer t\r\n") => {
+                    "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ntold"
+                }
                 _ => "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nsmall",
             };
             stream.write_all(answer.as_bytes()).await.unwrap();
@@ -451,9 +458,15 @@ async fn a_fetch_is_bounded_in_size_and_time_and_follows_nothing() {
     let fetcher = https_client(None).unwrap();
     let fetch = |path: &str| {
         let (fetcher, uri) = (fetcher.clone(), format!("http://{address}/{path}").parse().unwrap());
-        async move { fetcher.fetch(&uri, 1_000, Duration::from_millis(300)).await }
+        async move {
+            let authorization = Some(http::HeaderValue::from_static("Bearer t"));
+            fetcher.fetch(Ask { uri: &uri, max_bytes: 1_000, limit: Duration::from_millis(300), authorization }).await
+        }
     };
-    assert_eq!(fetch("small").await.unwrap(), "small");
+    let small = fetch("small").await.unwrap();
+    assert_eq!((small.body, small.fresh_for), ("small".into(), None));
+    assert_eq!(fetch("kept").await.unwrap().fresh_for, Some(Duration::from_secs(60)));
+    assert_eq!(fetch("told").await.unwrap().body, "told");
     assert!(matches!(fetch("moved").await, Err(FetchError::Status(StatusCode::FOUND))));
     assert!(matches!(fetch("large").await, Err(FetchError::TooLarge(1_000))));
     assert!(matches!(fetch("slow").await, Err(FetchError::Overdue(_))));

@@ -1,0 +1,78 @@
+//! Where key sets come from.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+
+use crate::identity::keyset::KeySet;
+
+/// Largest key set read, in bytes.
+pub const MAX_BYTES: usize = 256 * 1024;
+
+/// Where a key set comes from.
+pub trait FetchKeys: Send + Sync {
+    /// Gets the document. The error is for the log: it names the place and holds no secret.
+    fn fetch(&self) -> BoxFuture<'_, Result<Fetched, String>>;
+}
+
+/// A document that should be a key set.
+#[derive(Debug, Clone)]
+pub struct Fetched {
+    /// The document.
+    pub body: Bytes,
+    /// How long it is fresh, where its source says so.
+    pub fresh_for: Option<Duration>,
+}
+
+impl From<Bytes> for Fetched {
+    fn from(body: Bytes) -> Self {
+        Self { body, fresh_for: None }
+    }
+}
+
+/// Keys in a local file.
+#[derive(Debug, Clone)]
+pub struct KeysFile(pub std::path::PathBuf);
+
+impl KeysFile {
+    /// Whether the file holds keys that can be used. The error names the file.
+    pub fn check(&self) -> Result<(), String> {
+        KeySet::parse(&self.read()?).map(drop).map_err(|error| format!("{}: {error}", self.0.display()))
+    }
+
+    fn read(&self) -> Result<Bytes, String> {
+        let describe = |e: std::io::Error| format!("{}: {e}", self.0.display());
+        if std::fs::metadata(&self.0).map_err(describe)?.len() > MAX_BYTES as u64 {
+            return Err(format!("{}: larger than {MAX_BYTES} bytes", self.0.display()));
+        }
+        std::fs::read(&self.0).map(Bytes::from).map_err(describe)
+    }
+}
+
+impl FetchKeys for KeysFile {
+    fn fetch(&self) -> BoxFuture<'_, Result<Fetched, String>> {
+        let file = self.clone();
+        Box::pin(async move {
+            let read = tokio::task::spawn_blocking(move || file.read()).await;
+            read.unwrap_or_else(|error| Err(error.to_string())).map(Fetched::from)
+        })
+    }
+}
+
+/// Keys that the configuration holds itself.
+#[derive(Debug, Clone)]
+pub struct InlineKeys(pub String);
+
+impl InlineKeys {
+    /// Whether these are keys that can be used.
+    pub fn check(&self) -> Result<(), String> {
+        KeySet::parse(self.0.as_bytes()).map(drop).map_err(|error| error.to_string())
+    }
+}
+
+impl FetchKeys for InlineKeys {
+    fn fetch(&self) -> BoxFuture<'_, Result<Fetched, String>> {
+        Box::pin(async { Ok(Bytes::from(self.0.clone()).into()) })
+    }
+}
