@@ -15,10 +15,7 @@ use tokio::task::JoinSet;
 use crate::{
     admin::{Admin, AdminState, Probes},
     clock::Clock,
-    config::{
-        Config, ConfigErrors, CredentialsConfig, EgressConfig, LimitsConfig, ServerConfig, SharedConfig,
-        TlsConfig,
-    },
+    config::{Config, ConfigErrors, CredentialsConfig, EgressConfig, LimitsConfig, ServerConfig, SharedConfig, TlsConfig},
     credentials::{BaseIdentity, Broker, SdkSts, SetupError},
     directory::Directory,
     egress::{self, Egress, Gate},

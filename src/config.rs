@@ -11,6 +11,7 @@ mod context;
 mod deferred;
 pub(crate) mod document;
 pub(crate) mod error;
+mod issuers;
 mod passport;
 pub(crate) mod quantity;
 pub(crate) mod reader;
@@ -22,7 +23,7 @@ mod upstream;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use http::{HeaderName, Uri, uri::Authority};
+use http::{HeaderName, uri::Authority};
 
 pub(crate) use self::quantity::{duration, show_duration};
 use self::template::{JsonTemplate, Template};
@@ -31,6 +32,7 @@ pub use self::{
     deferred::{AudienceConfig, DeferConfig, RedeemConfig},
     document::At,
     error::{ConfigError, ConfigErrors},
+    issuers::{Demand, JwksSource, KeyAccess, KeyPolicy, RequiredClaim, TokenRules, TokenTypes},
     passport::{PassportConfig, PassportTerms},
     routing::{Balance, HealthConfig, Protocol, RouteConfig, RoutingConfig},
     settings::schema,
@@ -216,37 +218,29 @@ pub struct IdentityConfig {
 pub struct IssuerConfig {
     /// Exact value of `iss`.
     pub issuer: String,
-    /// Accepted values of `aud`, at least one.
+    /// Accepted values of `aud` (or of the claim that `claims.audience` names), at least one.
     pub audience: Vec<String>,
     /// Where its keys are.
     pub jwks: JwksSource,
+    /// When they are fetched, and how long they serve.
+    pub key_policy: KeyPolicy,
     /// Accepted algorithms, at least one, asymmetric only.
     pub algorithms: Vec<jsonwebtoken::Algorithm>,
     /// Which claims mean what.
     pub claims: ClaimsConfig,
+    /// What else a token must say.
+    pub rules: TokenRules,
     /// Clock difference that is forgiven.
     pub leeway: Duration,
     /// Tenants that this issuer may speak for.
     pub tenants: Vec<TenantPattern>,
 }
 
-/// `identity.issuers[].jwks`
-#[derive(Debug, Clone)]
-pub enum JwksSource {
-    /// A local file, read again in the background.
-    File(PathBuf),
-    /// A URI, fetched again in the background.
-    Uri {
-        /// `https`, or `http` where the configuration says `insecure: true`.
-        uri: Uri,
-        /// PEM file of extra roots.
-        ca: Option<PathBuf>,
-    },
-}
-
 /// `identity.issuers[].claims`
 #[derive(Debug, Clone)]
 pub struct ClaimsConfig {
+    /// String or array of strings; `aud` unless the issuer puts the audience of access tokens elsewhere.
+    pub audience: ClaimPath,
     /// String or array of strings.
     pub tenant: ClaimPath,
     /// String; mandatory in the token.

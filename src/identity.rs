@@ -10,6 +10,7 @@ mod claims;
 pub mod client_signature;
 mod context_key;
 mod deferred;
+pub mod discovery;
 pub mod jwks;
 mod keyset;
 pub mod lease;
@@ -18,6 +19,8 @@ pub mod placeholder;
 mod presigned;
 mod strict_json;
 mod token;
+#[cfg(test)]
+mod trials;
 pub mod unverified;
 pub mod vended;
 pub mod verifier;

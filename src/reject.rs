@@ -171,6 +171,8 @@ reasons! {
     TokenMalformed = "token-malformed", UNAUTHORIZED, MissingToken, "The token is malformed.";
     /// An algorithm that the issuer or the key does not allow.
     TokenAlgorithm = "token-algorithm", UNAUTHORIZED, MissingToken, "The token's algorithm is not accepted.";
+    /// Another kind of token than the issuer's `token_types` have.
+    TokenType = "token-type", UNAUTHORIZED, MissingToken, "The token is of a kind that is not accepted.";
     /// A key id that the issuer does not publish.
     TokenKeyUnknown = "token-key-unknown", UNAUTHORIZED, MissingToken, "The token's key is not known.";
     /// The signature is wrong.

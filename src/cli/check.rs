@@ -19,7 +19,10 @@ use crate::{
         service::Service,
     },
     config::show_duration,
-    config::{Config, CredentialsSource, DirectoryConfig, Endpoint, JwksSource, RouteConfig, RoutingConfig, ServiceConfig, Upstream},
+    config::{
+        Config, CredentialsSource, DirectoryConfig, Endpoint, IssuerConfig, JwksSource, KeyPolicy, RouteConfig, RoutingConfig,
+        ServiceConfig, Upstream,
+    },
     directory::{Directory, TenantRecord, TenantStatus},
     routes::{Routes, place},
 };
@@ -146,13 +149,7 @@ fn warnings(config: &Config, directory: &Directory) -> Vec<String> {
         }
     }
     chained(&mut warn, config);
-    for issuer in &config.identity.issuers {
-        if let JwksSource::Uri { uri, .. } = &issuer.jwks
-            && uri.scheme_str() == Some("http")
-        {
-            warn(format!("the keys of {} come over plain HTTP: whoever answers there can make tokens", issuer.issuer));
-        }
-    }
+    config.identity.issuers.iter().for_each(|issuer| issuers(&mut warn, issuer));
     if matches!(config.directory, DirectoryConfig::Any) {
         warn("tenants.directory is any: no tenant can be suspended".to_owned());
     }
@@ -190,6 +187,24 @@ fn passports(warn: &mut dyn FnMut(String), config: &Config) {
     let named: BTreeSet<&str> = passport.terms.actions.iter().flat_map(Actions::services).collect();
     for service in named.into_iter().filter(|service| !served.contains(*service)) {
         warn(format!("identity.passport.actions names {service}, which is what IAM calls none of egress.services: it allows nothing"));
+    }
+}
+
+fn issuers(warn: &mut dyn FnMut(String), issuer: &IssuerConfig) {
+    if let JwksSource::Uri { uri, .. } | JwksSource::Discovery { document: uri, .. } = &issuer.jwks
+        && uri.scheme_str() == Some("http")
+    {
+        warn(format!("the keys of {} come over plain HTTP: whoever answers there can make tokens", issuer.issuer));
+    }
+    if issuer.key_policy.max_stale > KeyPolicy::default().max_stale {
+        warn(format!("jwks.max_stale of {} is over 24h: a key that is withdrawn during an outage is believed as long", issuer.issuer));
+    }
+    // RFC 8725, section 3.12: rules that two kinds of token cannot both meet. An ID token has the client as its audience.
+    if issuer.claims.audience.0 != "aud" && issuer.rules.required.is_empty() {
+        warn(format!(
+            "claims.audience of {} is {}, and required_claims is unset: other tokens of the issuer, such as ID tokens, may pass for access tokens",
+            issuer.issuer, issuer.claims.audience.0
+        ));
     }
 }
 
@@ -308,6 +323,18 @@ credentials:
             ("private_key: tls.key", "private_key: other.key", "ingress.tls", "F/other.key is not the key of the first certificate"),
             ("{uri: https://idp.example.com/keys}", "{file: junk}", "identity.issuers[0].jwks.file", "F/junk: the answer is not JSON"),
             ("/keys}", "/keys, ca: junk}", "identity.issuers[0].jwks.ca", "F/junk: it holds no PEM certificate"),
+            (
+                "/keys}",
+                "/keys, bearer_token_file: tls.key}",
+                "identity.issuers[0].jwks.bearer_token_file",
+                "F/tls.key: it holds no token on one line",
+            ),
+            (
+                "{uri: https://idp.example.com/keys}",
+                "{inline: {keys: []}}",
+                "identity.issuers[0].jwks.inline",
+                "the document has no usable public key",
+            ),
             ("{s3: {}}", "{s3: {}}, ca: junk", "egress.ca", "F/junk: it holds no PEM certificate"),
             ("{s3: {}}", "{s3: {ca: junk}}", "egress.services.s3.ca", "F/junk: it holds no PEM certificate"),
             ("  source:", "  sts: {ca: junk}\n  source:", "credentials.sts.ca", "F/junk: not a PEM file of certificates"),
@@ -373,6 +400,19 @@ credentials:
             err.contains("ingress.upstream: every request would be refused") && err.contains("ingress.routes[0] is for nobody"),
             "{err}"
         );
+        let (_, _, err) = check_text(
+            &CONFIG.replace("keys}", "keys, max_stale: 25h}").replace("audience: a", "audience: a, claims: {audience: azp}"),
+            "tenants: {}",
+        );
+        assert!(err.contains("jwks.max_stale of i is over 24h") && err.contains("claims.audience of i is azp"), "{err}");
+        let (_, _, err) = check_text(
+            &CONFIG.replace(
+                "issuer: i, audience: a, jwks: {uri: https:",
+                "issuer: 'http://i', audience: a, jwks: {discovery: true, insecure: true, discovery_uri: http:",
+            ),
+            "tenants: {}",
+        );
+        assert!(err.contains("the keys of http://i come over plain HTTP"), "{err}");
         let chained =
             CONFIG.replace("{default_chain: {}}", "{web_identity: {token_file: junk, role_arn: 'arn:aws:iam::111122223333:role/base'}}");
         let (_, _, err) = check_text(

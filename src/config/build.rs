@@ -18,8 +18,11 @@ mod deferred;
 mod egress;
 mod identity;
 mod ingress;
+mod issuers;
+mod keys;
 mod limits;
 mod passport;
+mod presets;
 mod routing;
 mod secret;
 

@@ -121,7 +121,8 @@ impl Scalar {
         }
     }
 
-    fn to_json(&self) -> Value {
+    /// The value by YAML's core schema.
+    pub(crate) fn to_json(&self) -> Value {
         if self.is_null() {
             return Value::Null;
         }

@@ -55,7 +55,15 @@ impl<'f> Reader<'f> {
 
     /// The whole document.
     pub(crate) fn root(&self) -> Section<'_> {
-        Section { reader: self, node: Some(&self.root), at: self.root.at, path: Vec::new(), settings: self.settings, under: None }
+        Section {
+            reader: self,
+            node: Some(&self.root),
+            at: self.root.at,
+            path: Vec::new(),
+            settings: self.settings,
+            under: None,
+            defaults: &[],
+        }
     }
 
     /// Gives `built` if nothing was wrong, and the effective values with it.
@@ -132,12 +140,22 @@ pub(crate) struct Section<'r> {
     settings: &'static [Setting],
     /// The section that gives what this one leaves out.
     under: Option<&'r Section<'r>>,
+    /// Defaults, as YAML, that hold instead of the table's.
+    defaults: Defaults,
 }
+
+/// Keys and what holds for them when they are absent, as YAML.
+pub(crate) type Defaults = &'static [(&'static str, &'static str)];
 
 impl<'r> Section<'r> {
     /// The same section, taking what it leaves out from `under`.
     pub(crate) fn over(self, under: &'r Section<'r>) -> Self {
         Self { under: Some(under), ..self }
+    }
+
+    /// The same section with other defaults than the table's, for the keys that `defaults` has.
+    pub(crate) fn defaulting(self, defaults: Defaults) -> Self {
+        Self { defaults, ..self }
     }
 
     /// Where the value of `key` stands, its key where the value is more than a word, or else the section.
@@ -228,6 +246,22 @@ impl<'r> Section<'r> {
         items.iter().filter_map(reference).collect()
     }
 
+    /// The names and values of the mapping `key`, in order, where a name may have one value or several.
+    pub(crate) fn groups<T>(&self, key: &str, parse: fn(&Scalar) -> Option<T>) -> Vec<(String, Vec<T>)> {
+        let Some(node) = self.node(key) else { return Vec::new() };
+        self.set(key, node.to_json());
+        let Content::Map(entries) = node.content else { return Vec::new() };
+        let group = |entry: Entry| {
+            let items = match entry.node.content {
+                Content::List(items) => items,
+                Content::Scalar(_) | Content::Map(_) => vec![entry.node],
+            };
+            let scalars = items.iter().filter_map(|item| if let Content::Scalar(scalar) = &item.content { Some(scalar) } else { None });
+            (entry.key, scalars.filter_map(parse).collect())
+        };
+        entries.into_iter().map(group).collect()
+    }
+
     /// A path, relative to the file's folder. What it leads to must be there and readable.
     pub(crate) fn file(&self, key: &str) -> Option<PathBuf> {
         let path = self.get(key, |scalar| Some(PathBuf::from(&scalar.text)))?;
@@ -264,7 +298,7 @@ impl<'r> Section<'r> {
             _ => &[][..],
         };
         let (node, at) = entry.map_or((None, self.at), |entry| (Some(&entry.node), entry.at));
-        Section { reader: self.reader, node, at, path: self.path_of(key), settings, under: None }
+        Section { reader: self.reader, node, at, path: self.path_of(key), settings, under: None, defaults: &[] }
     }
 
     /// The section `key`, where the file has it.
@@ -284,7 +318,7 @@ impl<'r> Section<'r> {
             path.push(step);
             // Even a section without settings of its own is there.
             self.reader.record(&path, Value::Object(Map::new()));
-            Section { reader: self.reader, node: Some(node), at, path, settings, under: None }
+            Section { reader: self.reader, node: Some(node), at, path, settings, under: None, defaults: &[] }
         };
         match self.entry(key).map(|entry| &entry.node.content) {
             Some(Content::List(items)) if list => {
@@ -325,6 +359,9 @@ impl<'r> Section<'r> {
     fn node(&self, key: &str) -> Option<Node> {
         if let Some(entry) = self.entry(key).or_else(|| self.under?.entry(key)) {
             return (!self.reader.misshapen.contains(&entry.node.at)).then(|| entry.node.clone());
+        }
+        if let Some((_, text)) = self.defaults.iter().find(|(known, _)| *known == key) {
+            return parse(text, Bounds::CONFIG).ok();
         }
         match self.setting(key)?.absent {
             Absent::Default(text) => parse(text, Bounds::CONFIG).ok(),

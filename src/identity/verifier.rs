@@ -2,7 +2,7 @@
 //!
 //! A leaf module: a [`VerifiedTenant`] has private fields and no other constructor than the functions below that earn it,
 //! [`Verifier::verify_token`], [`Verifier::verify_proof`] and [`Verifier::verify_deferred`]. Checks run in a fixed order and the first failure decides:
-//! form, issuer, algorithm, key, signature, claims, tenant, issuer's right to speak for the tenant.
+//! form, issuer, algorithm, type, key, signature, claims, tenant, issuer's right to speak for the tenant.
 //!
 //! A token whose signature and claims were checked is remembered by its digest until it expires, so that the expensive part
 //! is done once a token; which tenant a request claims is compared every time.
@@ -276,6 +276,9 @@ impl Verifier {
         *issuer_label = &issuer.name;
         if !issuer.config.algorithms.contains(&token.algorithm) {
             return Err(Reason::TokenAlgorithm.into());
+        }
+        if !issuer.config.rules.types.accept(token.typ.as_deref()) {
+            return Err(Reason::TokenType.into());
         }
         let keys = issuer.keys_for(&token).await?;
         verify_signature(&token, &keys)?;

@@ -71,8 +71,9 @@ impl ForwardRequest {
         *request.uri_mut() = head.uri;
         request.headers_mut().extend(head.headers);
         let expects_continue = hop::take_expectation(request.headers_mut());
+        let tenant = Some(about.tenant.clone());
         headers.write(request.headers_mut(), about)?;
-        Ok(Self { request, tenant: Some(about.tenant.clone()), expects_continue })
+        Ok(Self { request, tenant, expects_continue })
     }
 
     /// The tenant that it is from, and that its headers name; `None` for a request of nobody.

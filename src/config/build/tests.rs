@@ -495,9 +495,82 @@ fn broken_files_are_told_what_is_wrong_and_where() {
         ),
         ("{file: c}", "{file: c, uri: 'https://a/b'}", &["P:7:45: identity.issuers[0].jwks.file: is here beside uri"]),
         ("{file: c}", "{file: c, insecure: true}", &["P:7:58: identity.issuers[0].jwks.insecure: has no effect beside file"]),
-        ("{file: c}", "{}", &["P:7:32: identity.issuers[0].jwks.uri: is missing; give uri or file"]),
+        ("{file: c}", "{}", &["P:7:32: identity.issuers[0].jwks.uri: is missing; give one of uri, discovery: true, file and inline"]),
+        ("{file: c}", "{discovery: false}", &["P:7:32: identity.issuers[0].jwks.uri: is missing; give one of uri, discovery: true"]),
+        (
+            "{file: c}",
+            "{discovery: maybe}",
+            &["P:7:50: identity.issuers[0].jwks.discovery: \"maybe\" is not taken here; give true or false"],
+        ),
+        (", jwks: {file: c}", "", &["P:7:7: identity.issuers[0].jwks: is missing; give one of uri, discovery: true, file and inline"]),
+        (
+            "{file: c}",
+            "{inline: {keys: []}, uri: 'https://a/b', discovery: true}",
+            &[
+                "P:7:39: identity.issuers[0].jwks.inline: is here beside uri; give one of uri, discovery, file and inline",
+                "P:7:90: identity.issuers[0].jwks.discovery: is here beside uri",
+            ],
+        ),
+        (
+            "{file: c}",
+            "{file: c, refresh: {most: 5m}, timeout: 1s, bearer_token_file: c}",
+            &[
+                "P:7:48: identity.issuers[0].jwks.refresh: has no effect beside file; remove it",
+                "P:7:78: identity.issuers[0].jwks.timeout: has no effect beside file",
+                "P:7:101: identity.issuers[0].jwks.bearer_token_file: has no effect beside file",
+            ],
+        ),
+        (
+            "{file: c}",
+            "{inline: {keys: []}, max_stale: 1h, ca: c}",
+            &[
+                "P:7:70: identity.issuers[0].jwks.max_stale: has no effect beside inline; remove it",
+                "P:7:78: identity.issuers[0].jwks.ca: has no effect beside inline",
+            ],
+        ),
+        (
+            "{file: c}",
+            "{uri: 'https://a/b', discovery_uri: 'https://a/c', refresh: {least: 10m, most: 5m}}",
+            &[
+                "P:7:74: identity.issuers[0].jwks.discovery_uri: has no effect beside uri; remove it",
+                "P:7:106: identity.issuers[0].jwks.refresh.least: is longer than most; lower it, or raise most",
+            ],
+        ),
+        (
+            "{file: c}",
+            "{uri: 'http://a/b', insecure: true, bearer_token_file: c}",
+            &["P:7:93: identity.issuers[0].jwks.bearer_token_file: would be sent in clear: uri is plain http; use https://"],
+        ),
+        ("{file: c}", "{uri: 'https://a/b', bearer_token_file: absent}", &["P:7:78: identity.issuers[0].jwks.bearer_token_file: "]),
+        (
+            "{file: c}",
+            "{discovery: true, discovery_uri: 'http://a/b'}",
+            &["P:7:71: identity.issuers[0].jwks.discovery_uri: is plain http; use https://, or write insecure: true beside it"],
+        ),
+        (
+            "audience: a",
+            "audience: a, token_types: ['at jwt'], max_lifetime: 5s",
+            &[
+                "P:7:46: identity.issuers[0].token_types[0]: \"at jwt\" is not taken here; give a type such as JWT or at+jwt, or absent",
+                "P:7:71: identity.issuers[0].max_lifetime: \"5s\" is out of range",
+            ],
+        ),
+        (
+            "audience: a",
+            "audience: a, required_claims: {a: 2.0, b: [], c: {d: e}, f: null}",
+            &[
+                "P:7:53: identity.issuers[0].required_claims.a: \"2.0\" is not taken here; give text, true, false or a whole number",
+                "P:7:61: identity.issuers[0].required_claims.b: is an empty list",
+                "P:7:68: identity.issuers[0].required_claims.c: is a mapping",
+                "P:7:79: identity.issuers[0].required_claims.f: is null",
+            ],
+        ),
         ("{file: c}", "{uri: 'http://a/b'}", &["P:7:44: identity.issuers[0].jwks.uri: is plain http"]),
-        ("{file: c}", "{discovery: true}", &["P:7:39: identity.issuers[0].jwks.discovery: is not supported yet; remove it"]),
+        (
+            "{file: c}",
+            "{discovery: true}",
+            &["P:7:50: identity.issuers[0].jwks.discovery: needs an issuer that is an https:// URI without query, fragment and user"],
+        ),
         (
             "{file: c}}",
             "{file: c}}\n    - {issuer: i, audience: b, jwks: {file: c}, tenants: [x*]}",
@@ -666,6 +739,18 @@ fn what_the_contract_shows_loads() {
             "{uri: https://idp.example.com/.well-known/jwks.json}, algorithms: [RS256, ES256], claims: {tenant: tenant_id, subject: sub, roles: roles}, leeway: 30s, tenants: ['*']",
         ),
         ("{file: c}", "{file: c}, claims: {tenant: /app_metadata/tenant}"),
+        ("issuer: i, audience: a, jwks: {file: c}", "issuer: 'https://i/realms/a/', audience: a, jwks: {discovery: true}"),
+        ("{file: c}", "{discovery: true, discovery_uri: 'https://i/.well-known/oauth-authorization-server/a'}"),
+        ("{file: c}", "{inline: {keys: [{kty: OKP, crv: Ed25519, kid: d, x: 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo}]}}"),
+        ("{file: c}", "{inline: '{\"keys\": []}'}"),
+        (
+            "{file: c}",
+            "{uri: 'https://i/k', ca: c, bearer_token_file: c, refresh: {least: 1m, most: 1h}, max_stale: 0s, unknown_key_interval: 10s, timeout: 2s}",
+        ),
+        (
+            "audience: a",
+            "audience: a, token_types: at+jwt, required_claims: {token_use: access, azp: [a, b], jti: '*', /a/b: true}, max_lifetime: 1h",
+        ),
         (
             "identity:",
             "identity:\n  passport: {lifetime: request, max_age: 5m}\n  token_header: x-tenant-token\n  tenant_header: x-tenant-id",

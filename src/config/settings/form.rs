@@ -28,6 +28,8 @@ pub(crate) enum Form {
     Algorithm,
     Boolean,
     Claim,
+    /// What a claim must be.
+    ClaimValue,
     Count {
         least: u64,
         most: u64,
@@ -67,6 +69,8 @@ pub(crate) enum Form {
     Text,
     /// Where the application is, with or without placeholders.
     Upstream,
+    /// A value of the header parameter `typ`, or the word for none.
+    TokenType,
     /// An `https://` or `http://` URI.
     Uri,
 }
@@ -87,6 +91,7 @@ impl Form {
             Self::Algorithm => return algorithm(text),
             Self::Boolean => scalar.as_bool().is_some(),
             Self::Claim => parse::claim(scalar).is_some(),
+            Self::ClaimValue => parse::claim_value(scalar).is_some(),
             Self::Count { least, most } => parse::count(scalar).is_some_and(|count| (least..=most).contains(&&count)),
             Self::Duration { least, most } => quantity::duration(text).is_some_and(|duration| (least..=most).contains(&&duration)),
             Self::Endpoint => parse::endpoint(scalar).is_some(),
@@ -116,6 +121,7 @@ impl Form {
                 let parsed = Upstream::parse(text);
                 return parsed.map(drop).map_err(|why| Fault::new(format!("{} {why}", quote(text)), self.expected()));
             }
+            Self::TokenType => parse::token_type(scalar).is_some(),
             Self::Uri => parse::uri(scalar).is_some(),
         };
         if fits { Ok(()) } else { Err(Fault::new(self.wrong(scalar), self.expected())) }
@@ -150,6 +156,10 @@ impl Form {
             Self::Algorithm => format!("give one of {}", parse::ALGORITHMS.join(", ")),
             Self::Boolean => "give true or false, without quotes".to_owned(),
             Self::Claim => "give a claim's name, or a JSON pointer that begins with /".to_owned(),
+            Self::ClaimValue => {
+                "give text, true, false or a whole number; in quotes where text looks like something else, as in \"2.0\"; \"*\" for any value"
+                    .to_owned()
+            }
             Self::Count { least, most } => format!("give a whole number{}", range(least.to_string(), most.to_string())),
             Self::Duration { least, most } => {
                 let range = range(quantity::show_duration(*least), quantity::show_duration(*most));
@@ -179,6 +189,7 @@ impl Form {
             Self::TenantPattern => "give a tenant id in which up to two * stand for any characters".to_owned(),
             Self::Text => "give text on one line, at most 1024 characters".to_owned(),
             Self::Upstream => "give http://HOST:PORT, https://HOST:PORT or unix:/PATH".to_owned(),
+            Self::TokenType => "give a type such as JWT or at+jwt, or absent for tokens that have none".to_owned(),
             Self::Uri => "give an https:// URI without user and fragment".to_owned(),
         }
     }
@@ -187,6 +198,7 @@ impl Form {
     pub(crate) fn schema(&self) -> Value {
         match self {
             Self::Boolean => json!({"type": "boolean"}),
+            Self::ClaimValue => json!({"type": ["boolean", "integer", "string"]}),
             Self::Count { least, most } => json!({"type": "integer", "minimum": least, "maximum": most}),
             Self::Rate => json!({"type": "number", "exclusiveMinimum": 0, "maximum": parse::MAX_RATE}),
             Self::Duration { .. } => json!({"type": "string", "pattern": "^(\\d+h)?(\\d+m)?(\\d+s)?(\\d+ms)?$"}),
@@ -206,6 +218,7 @@ impl Form {
             Self::RouteName | Self::ServiceName => json!({"type": "string", "pattern": "^[a-z0-9-]{1,63}$"}),
             Self::AccessKeyId => json!({"type": "string", "pattern": "^[A-Za-z0-9_]{1,128}$"}),
             Self::TenantId => json!({"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{1,63}$"}),
+            Self::TokenType => json!({"type": "string", "pattern": "^[A-Za-z0-9!#$&^_.+/-]{1,127}$"}),
             Self::TenantPattern => json!({"type": "string", "pattern": "^[A-Za-z0-9._*-]{1,64}$"}),
             Self::Address
             | Self::AddressOrNone

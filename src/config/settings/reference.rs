@@ -111,6 +111,7 @@ fn form_name(form: &Form) -> String {
         Form::Algorithm => "algorithm".to_owned(),
         Form::Boolean => "boolean".to_owned(),
         Form::Claim => "claim".to_owned(),
+        Form::ClaimValue => "value".to_owned(),
         Form::Count { least, most } => format!("{least} – {most}"),
         Form::Duration { least, most } => format!("duration, {} – {}", quantity::show_duration(*least), quantity::show_duration(*most)),
         Form::Endpoint => "endpoint".to_owned(),
@@ -133,6 +134,7 @@ fn form_name(form: &Form) -> String {
         Form::TenantPattern => "tenant pattern".to_owned(),
         Form::Text => "text".to_owned(),
         Form::Upstream => "upstream".to_owned(),
+        Form::TokenType => "type".to_owned(),
         Form::Uri => "URI".to_owned(),
     }
 }

@@ -9,6 +9,7 @@ mod context;
 mod credentials;
 mod deferred;
 mod egress;
+mod issuers;
 mod passport;
 mod routing;
 
@@ -115,7 +116,7 @@ const IDENTITY: &[Setting] = &[
     ),
     optional(
         "issuers",
-        Kind::List(&Kind::Section(ISSUER)),
+        Kind::List(&Kind::Section(issuers::ISSUER)),
         "Whose tokens are believed. Required, unless `egress.proofs` has `deferred` alone.",
     ),
     optional(
@@ -123,54 +124,6 @@ const IDENTITY: &[Setting] = &[
         Kind::Section(passport::PASSPORT),
         "The handle that the application gets for each request. Refused without `ingress`, which alone makes them.",
     ),
-];
-
-const ISSUER: &[Setting] = &[
-    required("issuer", TEXT, "The exact value of the claim `iss`."),
-    required(
-        "audience",
-        Kind::OneOrMore(&Form::Text),
-        "Accepted values of `aud`. Without one, a token made for any other service of the issuer would pass.",
-    ),
-    required("jwks", Kind::Section(JWKS), "The issuer's public keys: `uri` or `file`."),
-    default(
-        "algorithms",
-        Kind::OneOrMore(&Form::Algorithm),
-        "[RS256, ES256]",
-        "Accepted signature algorithms; the two that nearly every provider uses. Symmetric ones are refused.",
-    ),
-    default("claims", Kind::Section(CLAIMS), "{}", "Which claims mean what: names, or JSON pointers such as `/app_metadata/tenant`."),
-    default(
-        "leeway",
-        Kind::Scalar(Form::Duration { least: Duration::ZERO, most: Duration::from_secs(300) }),
-        "30s",
-        "Clock difference that is forgiven. A token lives that much longer, so it is small.",
-    ),
-    derived(
-        "tenants",
-        Kind::OneOrMore(&Form::TenantPattern),
-        "`[\"*\"]` for a single issuer; required with more than one",
-        "Tenants that this issuer may speak for, with up to two `*`. Issuers are not equal: a customer's own provider must not name another customer.",
-    ),
-];
-
-const JWKS: &[Setting] = &[
-    optional(
-        "uri",
-        Kind::Scalar(Form::Uri),
-        "Where the key set is, `https://`. Fetched in the background; what was fetched stays until something newer comes.",
-    ),
-    default("insecure", INSECURE, "false", INSECURE_ABOUT),
-    optional("ca", PATH, "PEM file of extra roots for `uri`."),
-    optional("file", PATH, "A key set in a file, read again when it changes."),
-    not_yet("discovery", "Finding the key set by OpenID Connect discovery."),
-];
-
-const CLAIMS: &[Setting] = &[
-    default("tenant", CLAIM, "tenant_id", "A string, or an array of strings that must contain the tenant."),
-    default("subject", CLAIM, "sub", "A string; the token must have it."),
-    default("roles", CLAIM, "roles", "A string with spaces between roles, or an array of strings. May be absent."),
-    default("scopes", CLAIM, "scope", "A string with spaces between scopes, or an array of strings. May be absent."),
 ];
 
 const TENANTS: &[Setting] = &[required(

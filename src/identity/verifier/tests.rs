@@ -20,8 +20,11 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    config::{ClaimPath, ClaimsConfig, JwksSource, TenantPattern},
-    identity::{IdentityHeaders, jwks::FetchKeys},
+    config::{ClaimPath, ClaimsConfig, JwksSource, KeyPolicy, TenantPattern, TokenRules},
+    identity::{
+        IdentityHeaders,
+        jwks::{FetchKeys, Fetched},
+    },
     telemetry::RequestId,
 };
 
@@ -76,8 +79,8 @@ impl Keys {
 struct Fixed(Value);
 
 impl FetchKeys for Fixed {
-    fn fetch(&self) -> BoxFuture<'_, Result<Bytes, String>> {
-        Box::pin(async { Ok(Bytes::from(self.0.to_string())) })
+    fn fetch(&self) -> BoxFuture<'_, Result<Fetched, String>> {
+        Box::pin(async { Ok(Bytes::from(self.0.to_string()).into()) })
     }
 }
 
@@ -91,8 +94,11 @@ fn issuer(tenants: &[&str]) -> IssuerConfig {
         issuer: ISSUER.into(),
         audience: vec!["api".into()],
         jwks: JwksSource::File("unused".into()),
+        key_policy: KeyPolicy::default(),
+        rules: TokenRules::default(),
         algorithms: vec![RS256, RS384, RS512, PS256, PS384, PS512, ES256, EdDSA],
         claims: ClaimsConfig {
+            audience: ClaimPath("aud".into()),
             tenant: ClaimPath("tenant_id".into()),
             subject: ClaimPath("sub".into()),
             roles: ClaimPath("roles".into()),

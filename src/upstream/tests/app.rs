@@ -332,7 +332,8 @@ fn of(tenant: &ActiveTenant) -> ForwardRequest {
     let (head, ()) = Request::get("/").header("host", "h").body(()).unwrap().into_parts();
     let names = IdentityHeaders { tenant: HeaderName::from_static("x-tenant-id"), token: HeaderName::from_static("x-tenant-token") };
     let headers = ForwardHeaders { names, mapped: Vec::new() };
-    let about = About { tenant, passport: None, request_id: &RequestId::random(), peer: &Peer::at("192.0.2.1:5".parse().unwrap()) };
+    let about =
+        About { tenant, passport: None, context: None, request_id: &RequestId::random(), peer: &Peer::at("192.0.2.1:5".parse().unwrap()) };
     ForwardRequest::new(head, body::empty(), &headers, about).unwrap()
 }
 

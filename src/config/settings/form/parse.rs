@@ -7,6 +7,7 @@ use http::{
     uri::{Authority, PathAndQuery},
 };
 use jsonwebtoken::Algorithm;
+use serde_json::Value;
 
 use super::super::super::{ClaimPath, Endpoint, TenantPattern, Upstream, document::Scalar, quantity};
 use crate::aws::{action::Pattern, target::name};
@@ -101,6 +102,24 @@ pub(crate) fn algorithm(scalar: &Scalar) -> Option<Algorithm> {
 
 pub(crate) fn claim(scalar: &Scalar) -> Option<ClaimPath> {
     text(scalar).map(ClaimPath)
+}
+
+/// What a claim must be: text, a boolean or a whole number, by the way it is written. A number with a fraction has more than one
+/// spelling, and is most likely meant as text (`"2.0"`).
+pub(crate) fn claim_value(scalar: &Scalar) -> Option<Value> {
+    text(scalar)?;
+    Some(scalar.to_json()).filter(|value| match value {
+        Value::Number(number) => !number.is_f64(),
+        Value::Null => false,
+        _ => true,
+    })
+}
+
+/// A media type with or without `application/`, or the word for a token that has none.
+pub(crate) fn token_type(scalar: &Scalar) -> Option<String> {
+    let text = &scalar.text;
+    let taken = |b: u8| b.is_ascii_alphanumeric() || b"!#$&-^_.+/".contains(&b);
+    ((1..=127).contains(&text.len()) && text.bytes().all(taken)).then(|| text.clone())
 }
 
 /// At most two `*`: matching takes time that grows with a power of their number.

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::*;
 use crate::{
-    config::{ClaimPath, ClaimsConfig, IssuerConfig, JwksSource, Proofs, TenantPattern},
-    identity::{IdentityHeaders, Jwks, Presented, Verifier, jwks::FetchKeys},
+    config::{ClaimPath, ClaimsConfig, IssuerConfig, JwksSource, KeyPolicy, Proofs, TenantPattern, TokenRules},
+    identity::{
+        IdentityHeaders, Jwks, Presented, Verifier,
+        jwks::{FetchKeys, Fetched},
+    },
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -60,7 +62,15 @@ fn verifier(tenants: &[&str]) -> Verifier {
             audience: vec!["api".into()],
             jwks: JwksSource::File("unused".into()),
             algorithms: Vec::new(),
-            claims: ClaimsConfig { tenant: claim("tenant_id"), subject: claim("sub"), roles: claim("roles"), scopes: claim("scope") },
+            claims: ClaimsConfig {
+                tenant: claim("tenant_id"),
+                subject: claim("sub"),
+                roles: claim("roles"),
+                scopes: claim("scope"),
+                audience: claim("aud"),
+            },
+            key_policy: KeyPolicy::default(),
+            rules: TokenRules::default(),
             leeway: Duration::ZERO,
             tenants: vec![TenantPattern((*tenants).to_owned())],
         };
@@ -72,7 +82,7 @@ fn verifier(tenants: &[&str]) -> Verifier {
 struct Nothing;
 
 impl FetchKeys for Nothing {
-    fn fetch(&self) -> BoxFuture<'_, Result<Bytes, String>> {
+    fn fetch(&self) -> BoxFuture<'_, Result<Fetched, String>> {
         Box::pin(async { Err("nothing".to_owned()) })
     }
 }
