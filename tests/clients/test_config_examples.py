@@ -37,6 +37,7 @@ def shipped(tmp_path_factory, setting, authority, application, pool, sts, aws):
     first = config["identity"]["issuers"][0]
     first |= {name: setting.issuers[0][name] for name in ("issuer", "audience", "jwks")}
     first["claims"]["tenant"] = setting.issuers[0]["claims"]["tenant"]
+    first["required_claims"] = {"email": "*"}
     key = directory / "base-secret"
     key.write_text(pool.secret_access_key)
     config["credentials"]["source"] = {"static": {"access_key_id": pool.access_key_id, "secret_access_key": {"file": key.name}}}
