@@ -136,12 +136,49 @@ def tokens() -> dict:
         "look-alike: cyrillic": lambda w: w.token("\u0430cme"),
         "wildcard": lambda w: w.token("*"),
         "issuer may not speak for A": lambda w: w.partner.token("x", app={"tenant": "acme"}),
+        "typ at+jwt": lambda w: w.token(headers={"typ": "at+jwt"}),
+        "typ application/AT+JWT": lambda w: w.token(headers={"typ": "application/AT+JWT"}),
+        "typ logout+jwt": lambda w: w.token(headers={"typ": "logout+jwt"}),
+        "typ dpop+jwt": lambda w: w.token(headers={"typ": "dpop+jwt"}),
+        "typ is a number": lambda w: handmade(w, header={"typ": 7}),
+        "kid is a path": lambda w: w.token(headers={"kid": "../../../../dev/null"}),
+        "kid with a NUL": lambda w: w.token(headers={"kid": "rsa-1\0"}),
+        "kid twice": lambda w: w.idp.handmade('{"alg": "RS256", "kid": "x", "kid": "rsa-1"}', w.idp.claims()),
+        "bound to a key": lambda w: w.token(cnf={"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}),
+        "subject with a line break": lambda w: w.token(sub="user-1\r\nx-palisade-roles: admin"),
+        "subject with a control character": lambda w: w.token(sub="user-1\x1b[2J"),
+        "subject too long": lambda w: w.token(sub="u" * 257),
+        "role with a control character": lambda w: w.token(roles=["reader\x00"]),
+        "scope is an object": lambda w: w.token(scope={"admin": True}),
+        "exp is 1e400": lambda w: handmade(w, exp="1e400"),
+        "exp loses digits": lambda w: handmade(w, exp="9007199254740993"),
+        "exp is a double that lost digits": lambda w: handmade(w, exp="9007199254740993.0"),
+        "nbf is minus zero": lambda w: handmade(w, nbf="-0.0"),
+        "a lone surrogate": lambda w: handmade(w, name=r'"\ud800"'),
+        "nested 17 deep": lambda w: handmade(w, junk="[" * 16 + "]" * 16),
+        "claims and more": lambda w: w.idp.handmade({"alg": "RS256", "kid": "rsa-1"}, json.dumps(w.idp.claims()) + "{}"),
+        "signature padded": lambda w: w.token() + "==",
+        "signature with a spare bit set": lambda w: spare_bit(w.token()),
+        "five parts, as if encrypted": lambda w: w.token() + ".e30.e30",
     }
     return {k: v for name, make in wrong.items() for k, v in both(f"token: {name}", lambda w, make=make: bearer(make(w)) + [("x-tenant-id", "acme")]).items()}
 
 
 def bearer(token: str | None) -> list:
     return [] if token is None else [("Authorization", f"Bearer {token}")]
+
+
+def handmade(w: World, header: dict | None = None, **members: str) -> str:
+    """A good token of RS256 with members of its claims as JSON text, which no library would write."""
+    claims = {name: value for name, value in w.idp.claims().items() if name not in members}
+    text = json.dumps(claims)[:-1] + "".join(f', "{name}": {text}' for name, text in members.items()) + "}"
+    return w.idp.handmade({"alg": "RS256", "kid": "rsa-1"} | (header or {}), text)
+
+
+def spare_bit(token: str) -> str:
+    """The same signature in another spelling: 256 bytes leave four bits of the last character that say nothing."""
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    return token[:-1] + alphabet[alphabet.index(token[-1]) | 1]
 
 
 def twice(claims: dict, name: str, value: str) -> str:

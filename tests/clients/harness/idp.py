@@ -83,29 +83,78 @@ class IdentityProvider:
 
 
 class KeyServer:
-    """Serves an issuer's key set at `/jwks.json` and counts the fetches."""
+    """Serves an issuer's key set at `/jwks.json`, and where that is at `/.well-known/openid-configuration`; counts the fetches.
 
-    def __init__(self, provider: IdentityProvider):
+    `mood` is what it does: `good`, or one of the ways to fail. With `tls` it serves https, as `localhost`."""
+
+    def __init__(self, provider: IdentityProvider, tls=None):
         server = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
-                server.fetches += 1
-                body = json.dumps(provider.jwks()).encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
+                server.asked.append((self.path, self.headers.get("Authorization")))
+                if self.path == "/jwks.json":
+                    server.fetches += 1
+                if server.bearer and self.headers.get("Authorization") != f"Bearer {server.bearer}":
+                    return self.answer(401, b"")
+                if self.path == "/.well-known/openid-configuration" and server.mood == "good":
+                    return self.answer(200, json.dumps({"issuer": server.issuer, "jwks_uri": server.jwks_uri}).encode())
+                getattr(self, server.mood)()
+
+            def answer(self, status: int, body: bytes, length: int | None = None, **headers):
+                self.send_response(status)
+                for name, value in {"Content-Type": "application/json", **server.headers, **headers}.items():
+                    self.send_header(name.replace("_", "-"), value)
+                self.send_header("Content-Length", str(len(body) if length is None else length))
                 self.end_headers()
                 self.wfile.write(body)
+
+            def good(self):
+                self.answer(200, json.dumps(server.document()).encode())
+
+            def page(self):
+                self.answer(200, b"<!doctype html><title>Sign in</title>", Content_Type="text/html")
+
+            def empty(self):
+                self.answer(200, b'{"keys": []}')
+
+            def nothing(self):
+                self.answer(200, b"")
+
+            def truncated(self):
+                body = json.dumps(server.document()).encode()
+                self.answer(200, body[: len(body) // 2], len(body))
+                self.close_connection = True
+
+            def huge(self):
+                self.answer(200, json.dumps(server.document() | {"junk": "x" * 300_000}).encode())
+
+            def error(self):
+                self.answer(500, json.dumps(server.document()).encode())
+
+            def moved(self):
+                self.answer(302, b"", Location=server.uri)
+
+            def slow(self):
+                server.patience.wait(10)
+                self.good()
 
             def log_message(self, *_):
                 pass
 
-        self.fetches = 0
+        self.fetches, self.asked, self.mood, self.headers, self.bearer = 0, [], "good", {}, None
+        self.document = provider.jwks
+        # What `slow` waits for.
+        self.patience = threading.Event()
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.uri = f"http://127.0.0.1:{self.http.server_port}/jwks.json"
+        if tls:
+            self.http.socket = tls.wrap_socket(self.http.socket, server_side=True)
+        self.origin = f"https://localhost:{self.http.server_port}" if tls else f"http://127.0.0.1:{self.http.server_port}"
+        self.uri = self.jwks_uri = f"{self.origin}/jwks.json"
+        self.issuer = provider.issuer
         threading.Thread(target=self.http.serve_forever, daemon=True).start()
 
     def close(self):
+        self.patience.set()
         self.http.shutdown()
         self.http.server_close()
