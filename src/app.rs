@@ -163,7 +163,7 @@ impl App {
         let directory = Arc::new(Directory::open(&config.directory)?);
         let keys = keys::load(&config, &clock, &metrics)?;
         let verifier = config.identity.issuers.iter().cloned().zip(keys.iter().cloned()).collect();
-        let verifier = Arc::new(Verifier::new(verifier, clock.clone(), metrics.clone()));
+        let verifier = Arc::new(Verifier::new(verifier, &config.identity.verification, clock.clone(), metrics.clone()));
         // Passports are only worth minting where somebody takes them.
         let takes_passports = config.egress.as_ref().is_some_and(|egress| egress.proofs.passport);
         let passports = config.identity.passport.as_ref().filter(|_| takes_passports);

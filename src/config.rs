@@ -20,6 +20,7 @@ pub(crate) mod settings;
 mod suggest;
 pub mod template;
 mod upstream;
+mod verification;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -37,6 +38,7 @@ pub use self::{
     routing::{Balance, HealthConfig, Protocol, RouteConfig, RoutingConfig},
     settings::schema,
     upstream::{Place, PlaceTemplate, Upstream},
+    verification::{FailureBudget, TokenCacheConfig, VerificationConfig},
 };
 use crate::{secret::Secret, tenant::TenantId};
 
@@ -211,6 +213,8 @@ pub struct IdentityConfig {
     pub issuers: Vec<IssuerConfig>,
     /// What the ingress's passports are worth; `None` without one.
     pub passport: Option<PassportConfig>,
+    /// How much checking of tokens there may be.
+    pub verification: VerificationConfig,
 }
 
 /// `identity.issuers[]`

@@ -23,6 +23,7 @@ mod token;
 mod trials;
 pub mod unverified;
 pub mod vended;
+mod verification;
 pub mod verifier;
 
 pub(crate) use self::context_key::CONTEXT_TYPE;

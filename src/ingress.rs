@@ -73,7 +73,7 @@ impl Ingress {
         let body = body::without_trailers(record.count_received(body));
 
         let presented = Presented::take_ingress(&mut head.headers, &this.headers.names)?;
-        let verified = this.verifier.verify_token(presented).await?;
+        let verified = this.verifier.verify_token(presented, peer.ip()).await?;
         let tenant = this.directory.resolve(verified)?;
         record.tenant(&tenant);
         let permit = this.limiter.admit(&tenant)?;

@@ -187,6 +187,10 @@ reasons! {
     TokenExpired = "token-expired", UNAUTHORIZED, ExpiredToken, "The token has expired.";
     /// Before `nbf`, or issued in the future.
     TokenNotYetValid = "token-not-yet-valid", UNAUTHORIZED, MissingToken, "The token is not valid yet.";
+    /// The sender's address has sent too much that is no token of an issuer's, and this is none that is known to be good.
+    TooManyBadTokens = "too-many-bad-tokens", TOO_MANY_REQUESTS, Throttled, "Too many tokens from this address were not valid.";
+    /// Too many tokens are being checked.
+    VerifierOverloaded = "verifier-overloaded", SERVICE_UNAVAILABLE, ServiceUnavailable, "Too many tokens are being verified at the moment.";
     /// The issuer's keys are not at hand.
     KeysUnavailable = "keys-unavailable", SERVICE_UNAVAILABLE, ServiceUnavailable, "Tokens cannot be verified at the moment.";
     /// A kind of proof that this listener does not take.

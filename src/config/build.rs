@@ -25,6 +25,7 @@ mod passport;
 mod presets;
 mod routing;
 mod secret;
+mod verification;
 
 pub(crate) use self::limits::limits;
 

@@ -2,22 +2,15 @@
 //!
 //! A leaf module: a [`VerifiedTenant`] has private fields and no other constructor than the functions below that earn it,
 //! [`Verifier::verify_token`], [`Verifier::verify_proof`] and [`Verifier::verify_deferred`]. Checks run in a fixed order and the first failure decides:
-//! form, issuer, algorithm, type, key, signature, claims, tenant, issuer's right to speak for the tenant.
+//! length, form, issuer, algorithm, type, key, signature, claims, tenant, issuer's right to speak for the tenant.
 //!
 //! A token whose signature and claims were checked is remembered by its digest until it expires, so that the expensive part
-//! is done once a token; which tenant a request claims is compared every time.
+//! is done once a token; which tenant a request claims is compared every time. One that is not remembered has to be afforded
+//! first ([`verification`](super::verification)): before its form is looked at, its source must have a budget left, and its turn must come.
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
-    time::SystemTime,
-};
+use std::{collections::HashMap, net::IpAddr, sync::Arc, time::SystemTime};
 
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
-use dashmap::DashMap;
 use serde_json::{Map, Value};
 
 use super::{
@@ -29,21 +22,20 @@ use super::{
     token::{self, UntrustedToken},
     unverified::Presented,
     vended,
+    verification::{
+        Effort, Source,
+        memory::{Account, Gone, Key, Memory},
+        weight,
+    },
 };
 use crate::{
     clock::Clock,
-    config::{IssuerConfig, Proofs},
+    config::{IssuerConfig, Proofs, VerificationConfig},
     reject::{Reason, Refusal},
     telemetry::Metrics,
     tenant::TenantId,
 };
 
-/// Most tokens remembered.
-const MAX_REMEMBERED: usize = 10_000;
-/// Most memory for them, estimated, in bytes. Issuers share it evenly, so that none can take all of it.
-const MAX_REMEMBERED_BYTES: usize = 64 << 20;
-/// Parsed claims take several times the room of their text.
-const BYTES_PER_CHARACTER: usize = 12;
 /// What an unknown issuer is called in metrics, whatever the token says.
 const UNKNOWN_ISSUER: &str = "_unknown";
 
@@ -120,17 +112,29 @@ struct VerifiedToken {
     generation: u64,
     claims: CheckedClaims,
     all: Map<String, Value>,
-    /// Estimated memory, in bytes.
-    cost: usize,
+}
+
+/// What a remembered token says, for whoever decides which are to be forgotten.
+#[derive(Debug, Clone, Copy)]
+pub struct TokenFacts<'a> {
+    /// Who vouched.
+    pub issuer: &'a str,
+    /// The user, unique within the issuer.
+    pub subject: &'a str,
+    /// The tenants that it names.
+    pub tenants: &'a [String],
+    /// Its own id, where it has one.
+    pub token_id: Option<&'a str>,
+    /// When it was made, where it says so.
+    pub issued_at: Option<SystemTime>,
 }
 
 /// Checks proofs.
 #[derive(Debug)]
 pub struct Verifier {
     issuers: HashMap<String, Issuer>,
-    remembered: DashMap<[u8; SHA256_OUTPUT_LEN], Arc<VerifiedToken>>,
-    /// The second in which expired tokens were last looked for.
-    swept: AtomicU64,
+    remembered: Memory<VerifiedToken>,
+    effort: Effort,
     clock: Clock,
     metrics: Metrics,
 }
@@ -140,24 +144,27 @@ struct Issuer {
     name: Arc<str>,
     config: IssuerConfig,
     keys: Arc<Jwks>,
-    /// Estimated memory of its remembered tokens.
-    remembered: AtomicUsize,
 }
 
 impl Verifier {
     /// A verifier for these issuers and their keys.
-    pub fn new(issuers: Vec<(IssuerConfig, Arc<Jwks>)>, clock: Clock, metrics: Metrics) -> Self {
+    pub fn new(issuers: Vec<(IssuerConfig, Arc<Jwks>)>, config: &VerificationConfig, clock: Clock, metrics: Metrics) -> Self {
         let issuers = issuers
             .into_iter()
-            .map(|(config, keys)| {
-                (config.issuer.clone(), Issuer { name: config.issuer.as_str().into(), config, keys, remembered: AtomicUsize::new(0) })
-            })
+            .map(|(config, keys)| (config.issuer.clone(), Issuer { name: config.issuer.as_str().into(), config, keys }))
             .collect();
-        Self { issuers, remembered: DashMap::new(), swept: AtomicU64::new(0), clock, metrics }
+        let remembered = Memory::new(&config.cache, metrics.clone());
+        let effort = Effort::new(config, &clock, metrics.clone());
+        Self { issuers, remembered, effort, clock, metrics }
     }
 
-    /// The ingress: a JWT, and a tenant header that agrees with it.
-    pub async fn verify_token(&self, presented: Presented) -> Result<Arc<VerifiedTenant>, Refusal> {
+    /// The ingress: a JWT, and a tenant header that agrees with it. `source` is the address of who sent it; what it sends that is no
+    /// token of an issuer's is counted against it.
+    pub async fn verify_token(&self, presented: Presented, source: IpAddr) -> Result<Arc<VerifiedTenant>, Refusal> {
+        self.verify(presented, &Source::client(source)).await
+    }
+
+    async fn verify(&self, presented: Presented, source: &Source) -> Result<Arc<VerifiedTenant>, Refusal> {
         if presented.proof.expose().starts_with(passport::PREFIX) {
             return Err(Refusal::noted(Reason::ProofNotAccepted, "a passport is no proof on the ingress"));
         }
@@ -168,7 +175,8 @@ impl Verifier {
         if presented.tenant.is_none() && !sole {
             return Err(Reason::TenantMissing.into());
         }
-        let token = self.token(presented.proof.expose()).await?;
+        let claimed = presented.tenant.as_ref().map(|claimed| claimed.id());
+        let token = self.token(presented.proof.expose(), claimed, source).await?;
         match presented.tenant {
             Some(claimed) => self.entitled(claimed.id(), token),
             None => self.entitled(&sole_tenant(&token)?, token),
@@ -192,7 +200,8 @@ impl Verifier {
             if !accepted.jwt {
                 return Err(Refusal::noted(Reason::ProofNotAccepted, "a token; egress.proofs has passports only"));
             }
-            return Ok((self.verify_token(presented).await?, Lease::of_token()));
+            let source = Source::Application(presented.tenant.as_ref().map(|claimed| claimed.id().clone()));
+            return Ok((self.verify(presented, &source).await?, Lease::of_token()));
         }
         let passports = passports.filter(|_| accepted.passport).ok_or(Reason::ProofNotAccepted)?;
         passports.redeem(presented.proof.expose(), presented.tenant.as_ref())
@@ -228,8 +237,14 @@ impl Verifier {
             issued_at: parts.issued_at,
             expires: parts.expires,
         };
-        let token = VerifiedToken { issuer: parts.issuer.into(), generation: 0, claims, all: Map::new(), cost: 0 };
+        let token = VerifiedToken { issuer: parts.issuer.into(), generation: 0, claims, all: Map::new() };
         Ok(VerifiedTenant { tenant: parts.tenant, token: Arc::new(token), deferred: Some(parts.deferred) })
+    }
+
+    /// Forgets the remembered tokens that `doomed` chooses, so that each is checked again when it comes; how many there were. For changes
+    /// of the directory, not for requests: it looks at all of them.
+    pub fn forget_where(&self, doomed: impl Fn(&TokenFacts<'_>) -> bool) -> usize {
+        self.remembered.forget_where(|token| doomed(&token.facts()))
     }
 
     /// Names of the issuers whose keys are not at hand.
@@ -249,7 +264,7 @@ impl Verifier {
         Ok(Arc::new(VerifiedTenant { tenant: tenant.clone(), token, deferred: None }))
     }
 
-    async fn token(&self, text: &str) -> Result<Arc<VerifiedToken>, Refusal> {
+    async fn token(&self, text: &str, claimed: Option<&TenantId>, source: &Source) -> Result<Arc<VerifiedToken>, Refusal> {
         if text.len() > token::MAX_BYTES {
             return Err(Refusal::noted(Reason::TokenMalformed, "longer than 16 KiB"));
         }
@@ -260,14 +275,28 @@ impl Verifier {
             return Ok(token);
         }
         let mut issuer_label = UNKNOWN_ISSUER;
-        let result = self.check(text, &mut issuer_label).await;
+        let result = self.check(text, source, &mut issuer_label).await;
         self.metrics.token_verification(issuer_label, result.as_ref().map_or_else(|refusal| refusal.reason.as_str(), |_| "ok"));
         let token = Arc::new(result?);
-        self.remember(key, &token);
+        self.remembered.insert(key, token.clone(), token.account(claimed), self.clock.now());
         Ok(token)
     }
 
-    async fn check<'a>(&'a self, text: &str, issuer_label: &mut &'a str) -> Result<VerifiedToken, Refusal> {
+    async fn check<'a>(&'a self, text: &str, source: &Source, issuer_label: &mut &'a str) -> Result<VerifiedToken, Refusal> {
+        let signed = self.signed(text, source, issuer_label).await;
+        let (token, issuer, keys) = signed.inspect_err(|refusal| self.effort.failed(source, refusal.reason))?;
+        let claims = claims::check(&token.claims, &issuer.config, self.clock.now())?;
+        Ok(VerifiedToken { issuer: issuer.name.clone(), generation: keys.generation, claims, all: token.claims })
+    }
+
+    /// The token, if one of its issuer's keys signed it.
+    async fn signed<'a, 't>(
+        &'a self,
+        text: &'t str,
+        source: &Source,
+        issuer_label: &mut &'a str,
+    ) -> Result<(UntrustedToken<'t>, &'a Issuer, Arc<Loaded>), Refusal> {
+        let turn = self.effort.turn(source).await?;
         let token = UntrustedToken::parse(text)?;
         let issuer = match token.claims.get("iss") {
             Some(Value::String(name)) => self.issuers.get(name).ok_or(Reason::TokenIssuer)?,
@@ -280,59 +309,42 @@ impl Verifier {
         if !issuer.config.rules.types.accept(token.typ.as_deref()) {
             return Err(Reason::TokenType.into());
         }
-        let keys = issuer.keys_for(&token).await?;
+        let (keys, turn) = match issuer.keys_at_hand(&token) {
+            Some(keys) => (keys, turn),
+            None => {
+                // Others check theirs meanwhile.
+                drop(turn);
+                let keys = self.awaited_keys(issuer, &token, source).await?;
+                (keys, self.effort.turn(source).await?)
+            }
+        };
         verify_signature(&token, &keys)?;
-        let claims = claims::check(&token.claims, &issuer.config, self.clock.now())?;
-        Ok(VerifiedToken {
-            issuer: issuer.name.clone(),
-            generation: keys.generation,
-            claims,
-            all: token.claims,
-            cost: text.len() * BYTES_PER_CHARACTER,
-        })
+        drop(turn);
+        Ok((token, issuer, keys))
+    }
+
+    /// The issuer's keys, fetched once more since they do not have the token's key id.
+    async fn awaited_keys(&self, issuer: &Issuer, token: &UntrustedToken<'_>, source: &Source) -> Result<Arc<Loaded>, Refusal> {
+        let place = self.effort.place(source)?;
+        let loaded = issuer.keys.after_unknown_key().await;
+        drop(place);
+        let loaded = loaded.ok_or_else(|| Refusal::from(Reason::KeysUnavailable).retry_after(super::jwks::RETRY_INTERVAL))?;
+        if loaded.keys.knows(token.key_id.as_deref()) { Ok(loaded) } else { Err(Reason::TokenKeyUnknown.into()) }
     }
 
     /// A remembered token that is still good: not expired, and its issuer's keys have not been loaded again since.
-    fn remembered(&self, key: &[u8; SHA256_OUTPUT_LEN]) -> Option<Arc<VerifiedToken>> {
-        let token = self.remembered.get(key)?.clone();
+    fn remembered(&self, key: &Key) -> Option<Arc<VerifiedToken>> {
+        let token = self.remembered.get(key)?;
+        if self.clock.now() >= token.claims.expires {
+            self.remembered.remove(key, Gone::Expired);
+            return None;
+        }
         let current = self.issuers.get(&*token.issuer).and_then(|issuer| issuer.keys.usable());
-        let good = self.clock.now() < token.claims.expires && current.is_some_and(|keys| keys.generation == token.generation);
-        if good {
-            return Some(token);
+        if current.is_none_or(|keys| keys.generation != token.generation) {
+            self.remembered.remove(key, Gone::Stale);
+            return None;
         }
-        if let Some((_, token)) = self.remembered.remove(key) {
-            self.forgotten(&token);
-        }
-        None
-    }
-
-    fn remember(&self, key: [u8; SHA256_OUTPUT_LEN], token: &Arc<VerifiedToken>) {
-        let Some(issuer) = self.issuers.get(&*token.issuer) else { return };
-        let is_full = || {
-            let share = MAX_REMEMBERED_BYTES / self.issuers.len();
-            self.remembered.len() >= MAX_REMEMBERED || issuer.remembered.load(Ordering::Relaxed) + token.cost > share
-        };
-        // At most once a second: a full table of tokens that are all still good would be searched for each newcomer.
-        let second = self.clock.unix_seconds();
-        if is_full() && self.swept.swap(second, Ordering::Relaxed) != second {
-            let now = self.clock.now();
-            self.remembered.retain(|_, token| now < token.claims.expires || !self.forgotten(token));
-        }
-        // Still full: the newcomer is verified again each time, which is slower but never wrong.
-        if !is_full() {
-            issuer.remembered.fetch_add(token.cost, Ordering::Relaxed);
-            if let Some(twin) = self.remembered.insert(key, token.clone()) {
-                self.forgotten(&twin);
-            }
-        }
-    }
-
-    /// Accounts for a token that is no longer remembered; always true.
-    fn forgotten(&self, token: &VerifiedToken) -> bool {
-        if let Some(issuer) = self.issuers.get(&*token.issuer) {
-            issuer.remembered.fetch_sub(token.cost, Ordering::Relaxed);
-        }
-        true
+        Some(token)
     }
 
     #[cfg(test)]
@@ -341,16 +353,33 @@ impl Verifier {
     }
 }
 
+impl VerifiedToken {
+    fn facts(&self) -> TokenFacts<'_> {
+        let claims = &self.claims;
+        TokenFacts {
+            issuer: &self.issuer,
+            subject: &claims.subject,
+            tenants: &claims.tenants,
+            token_id: claims.token_id.as_deref(),
+            issued_at: claims.issued_at,
+        }
+    }
+
+    /// Whose room it takes: that of the tenant it is used for, of the first that it names, or, where it names none, of its user.
+    fn account(&self, claimed: Option<&TenantId>) -> Account {
+        let claims = &self.claims;
+        let named = claims.tenants.iter().find(|tenant| claimed.is_some_and(|claimed| claimed.as_str() == *tenant));
+        let owner = named.or(claims.tenants.first()).unwrap_or(&claims.subject);
+        let texts = claims.tenants.iter().chain(&claims.roles).chain(&claims.scopes).chain([&claims.subject]).chain(&claims.token_id);
+        let weight = size_of::<Self>() + weight::of_claims(&self.all) + texts.map(|text| 2 * weight::of_text(text.len())).sum::<usize>();
+        Account { issuer: self.issuer.clone(), owner: owner.as_str().into(), weight, expires: claims.expires }
+    }
+}
+
 impl Issuer {
-    /// The issuer's keys, fetched once more if they do not have the token's key id.
-    async fn keys_for(&self, token: &UntrustedToken<'_>) -> Result<Arc<Loaded>, Refusal> {
-        let key_id = token.key_id.as_deref();
-        let loaded = match self.keys.usable() {
-            Some(loaded) if loaded.keys.knows(key_id) => return Ok(loaded),
-            _ => self.keys.after_unknown_key().await,
-        };
-        let loaded = loaded.ok_or_else(|| Refusal::from(Reason::KeysUnavailable).retry_after(super::jwks::RETRY_INTERVAL))?;
-        if loaded.keys.knows(key_id) { Ok(loaded) } else { Err(Reason::TokenKeyUnknown.into()) }
+    /// The keys, where the one that the token names is among them.
+    fn keys_at_hand(&self, token: &UntrustedToken<'_>) -> Option<Arc<Loaded>> {
+        self.keys.usable().filter(|loaded| loaded.keys.knows(token.key_id.as_deref()))
     }
 }
 
@@ -424,7 +453,7 @@ impl VerifiedTenant {
             issued_at: None,
             expires,
         };
-        let token = VerifiedToken { issuer: "https://idp.test/".into(), generation: 1, claims, all, cost: 0 };
+        let token = VerifiedToken { issuer: "https://idp.test/".into(), generation: 1, claims, all };
         Arc::new(Self { tenant: tenant.parse().unwrap(), token: Arc::new(token), deferred: None })
     }
 }

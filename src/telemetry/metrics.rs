@@ -55,6 +55,15 @@ pub struct Families {
     refusals: IntCounterVec,
     rate_limited: IntCounterVec,
     token_verifications: IntCounterVec,
+    /// Requests that wait for a turn to have their token checked.
+    pub token_checks_waiting: IntGauge,
+    /// Tokens that counted against their source's budget.
+    pub bad_tokens: IntCounter,
+    /// Tokens remembered as good.
+    pub token_cache_entries: IntGauge,
+    /// Estimated memory of them.
+    pub token_cache_bytes: IntGauge,
+    token_cache_removals: IntCounterVec,
     jwks_refreshes: IntCounterVec,
     jwks_last_success: IntGaugeVec,
     jwks_keys: IntGaugeVec,
@@ -129,6 +138,16 @@ impl Metrics {
                 "palisade_token_verifications_total",
                 "Tokens checked, by issuer and result.",
                 &["issuer", "result"],
+            )?,
+            token_checks_waiting: new.int_gauge("palisade_token_checks_waiting", "Requests that wait for their token to be checked.")?,
+            bad_tokens: new.counter("palisade_bad_tokens_total", "Tokens that counted against their source's budget of failures.")?,
+            token_cache_entries: new.int_gauge("palisade_token_cache_entries", "Tokens that are remembered as good.")?,
+            token_cache_bytes: new
+                .int_gauge("palisade_token_cache_bytes", "Estimated memory of the tokens that are remembered as good.")?,
+            token_cache_removals: new.counters(
+                "palisade_token_cache_removals_total",
+                "Tokens that are remembered no longer, by reason.",
+                &["reason"],
             )?,
             jwks_refreshes: new.counters(
                 "palisade_jwks_refreshes_total",
@@ -248,6 +267,11 @@ impl Families {
     /// Counts what became of a context of deferred work; `event` is `sealed`, `redeemed` or `refused`.
     pub fn deferred_context(&self, event: &str) {
         self.deferred_contexts.with_label_values(&[event]).inc();
+    }
+
+    /// Counts a token that is remembered no longer; `reason` is `crowded`, `expired`, `forgotten` or `stale`.
+    pub fn token_cache_removal(&self, reason: &str) {
+        self.token_cache_removals.with_label_values(&[reason]).inc();
     }
 
     /// Counts a fetch of an issuer's keys; `result` is `ok` or `error`.

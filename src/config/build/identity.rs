@@ -2,7 +2,7 @@
 
 use http::HeaderName;
 
-use super::{Section, ingress::is_reserved, issuers, parse, passport::passport};
+use super::{Section, ingress::is_reserved, issuers, parse, passport::passport, verification::verification};
 use crate::config::{IdentityConfig, error::quote};
 
 pub(super) fn identity(section: &Section<'_>, has_ingress: bool, takes_tokens: bool) -> Option<IdentityConfig> {
@@ -24,11 +24,13 @@ pub(super) fn identity(section: &Section<'_>, has_ingress: bool, takes_tokens: b
         issuers.push(built);
     }
     let passport = passport(section, has_ingress);
+    let verification = verification(&section.section("verification"));
     Some(IdentityConfig {
         tenant_header: tenant_header?,
         token_header: token_header?,
         issuers: issuers.into_iter().collect::<Option<_>>()?,
         passport: passport?,
+        verification: verification?,
     })
 }
 

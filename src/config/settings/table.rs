@@ -12,6 +12,7 @@ mod egress;
 mod issuers;
 mod passport;
 mod routing;
+mod verification;
 
 /// The configuration file.
 pub(crate) const ROOT: &[Setting] = &[
@@ -123,6 +124,12 @@ const IDENTITY: &[Setting] = &[
         "passport",
         Kind::Section(passport::PASSPORT),
         "The handle that the application gets for each request. Refused without `ingress`, which alone makes them.",
+    ),
+    default(
+        "verification",
+        Kind::Section(verification::VERIFICATION),
+        "{}",
+        "How much checking of tokens there may be, and for whom, so that a flood of junk keeps nobody out. See the [guide](guide/verification.md).",
     ),
 ];
 
