@@ -29,6 +29,8 @@ use crate::{
 
 /// Tenants that are named in warnings of one kind.
 const SHOWN: usize = 10;
+/// Failures a second from which on a budget bounds nothing: one core checks about as many tokens.
+const UNBOUNDED: f64 = 10_000.0;
 
 /// The command line of `palisade check`.
 #[derive(Debug, clap::Args)]
@@ -150,6 +152,9 @@ fn warnings(config: &Config, directory: &Directory) -> Vec<String> {
     }
     chained(&mut warn, config);
     config.identity.issuers.iter().for_each(|issuer| issuers(&mut warn, issuer));
+    if config.identity.verification.failures.per_second >= UNBOUNDED {
+        warn("identity.verification.failures is as good as none: junk from one address takes checks from everybody".to_owned());
+    }
     if matches!(config.directory, DirectoryConfig::Any) {
         warn("tenants.directory is any: no tenant can be suspended".to_owned());
     }
@@ -364,6 +369,7 @@ credentials:
                 "{static: {access_key_id: test, secret_access_key: {env: X}}}\n  sts: {endpoint: 'http://127.0.0.1:5000', insecure: true}",
             )
             .replace("{file: tenants.yaml}", "{any: {}}")
+            .replace("{issuers:", "{verification: {failures: {per_second: 10000}}, issuers:")
             + "admin: {listen: 0.0.0.0:8190}\n";
         let (code, _, err) = check_text(&weak, "");
         assert_eq!(code, 0, "{err}");
@@ -379,6 +385,7 @@ credentials:
             "sts.endpoint",
             "credentials.source",
             "the keys of i",
+            "identity.verification.failures",
             "tenants.directory",
             "admin.metrics_token",
         ];

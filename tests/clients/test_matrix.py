@@ -16,6 +16,8 @@ GOLDEN, ROOT = HERE / "golden" / "matrix.txt", HERE.parents[1]
 ELSEWHERE = {
     "rate-limited": "tests/clients/test_limits.py::test_s3_says_slow_down",
     "concurrency-limited": "tests/clients/test_limits.py::test_a_concurrency_cap",
+    "too-many-bad-tokens": "tests/clients/test_flood.py::test_junk_from_one_address_keeps_nobody_else_out",
+    "verifier-overloaded": "src/identity/verifier/tests/flood.rs::requests_that_wait_for_a_slow_provider_are_bounded_and_hold_up_nobody",
     "keys-unavailable": "tests/clients/test_run.py::test_without_keys_tokens_are_503_and_the_process_is_not_ready",
     "credentials-unavailable": "tests/clients/test_run.py::test_without_sts_cached_sessions_go_on_and_the_rest_is_503",
     "passports-exhausted": "src/identity/passport/tests.rs::the_table_is_bounded_and_recovers",

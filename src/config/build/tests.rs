@@ -92,6 +92,12 @@ fn defaults_are_those_of_the_contract() {
     );
     assert_eq!((config.identity.tenant_header.as_str(), config.identity.token_header.as_str()), ("x-tenant-id", "x-tenant-token"));
     assert_eq!(config.identity.passport.unwrap().terms.max_age, Duration::from_secs(300));
+    let verification = config.identity.verification;
+    assert_eq!((verification.cache.entries, verification.cache.bytes), (10_000, 64 << 20));
+    assert_eq!((verification.queue, verification.wait), (1_024, Duration::from_secs(1)));
+    assert_eq!((verification.failures.per_second, verification.failures.burst), (20.0, 200));
+    assert_eq!(verification.concurrency, (std::thread::available_parallelism().unwrap().get() / 2).max(1));
+    assert_eq!(config.effective["identity"]["verification"]["concurrency"], verification.concurrency);
     assert_eq!((ingress.server.header_bytes, ingress.server.connections, ingress.server.drain), (65_536, 10_000, Duration::from_secs(25)));
     let credentials = config.credentials.unwrap();
     assert_eq!((credentials.sts.region.as_str(), credentials.assume_role.duration), ("eu-west-1", Duration::from_secs(3_600)));
@@ -901,5 +907,25 @@ proptest! {
     fn no_value_panics(key in prop::sample::select(ROOT.iter().map(|setting| setting.key).collect::<Vec<_>>()), text in "[a-z0-9{}\\[\\]:,' ]{0,30}") {
         let _ = load(&format!("{BASE}{key}: {text}\n"));
         let _ = load(&format!("{key}: {text}\n"));
+    }
+}
+
+#[test]
+fn verification_is_set_and_bounded() {
+    let some = "identity:\n  verification: {cache: {entries: 500, bytes: 2MiB}, concurrency: 3, queue: 16, wait: 250ms, failures: {per_second: 0.5, burst: 7}}";
+    let verification = good(&with("identity:", some)).identity.verification;
+    assert_eq!((verification.cache.entries, verification.cache.bytes), (500, 2 << 20));
+    assert_eq!((verification.concurrency, verification.queue, verification.wait), (3, 16, Duration::from_millis(250)));
+    assert_eq!((verification.failures.per_second, verification.failures.burst), (0.5, 7));
+    for (setting, right) in [
+        ("concurrency: 0", "P:6:31: identity.verification.concurrency: "),
+        ("queue: 7", "P:6:25: identity.verification.queue: "),
+        ("wait: 0s", "P:6:24: identity.verification.wait: "),
+        ("cache: {entries: 99}", "P:6:35: identity.verification.cache.entries: "),
+        ("cache: {bytes: 1KiB}", "P:6:33: identity.verification.cache.bytes: "),
+        ("failures: {per_second: 0}", "P:6:41: identity.verification.failures.per_second: "),
+        ("failures: {burst: 0}", "P:6:36: identity.verification.failures.burst: "),
+    ] {
+        expect(&with("identity:", &format!("identity:\n  verification: {{{setting}}}")), &[right]);
     }
 }

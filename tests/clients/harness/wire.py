@@ -91,8 +91,9 @@ class Closed(Exception):
 class Connection:
     """A raw connection to one of Palisade's listeners."""
 
-    def __init__(self, port: int, tls: ssl.SSLContext | None = None, timeout: float = 10):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+    def __init__(self, port: int, tls: ssl.SSLContext | None = None, timeout: float = 10, source: str = "127.0.0.1"):
+        """`source` is the address, of the whole of 127.0.0.0/8, that the connection comes from."""
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout, source_address=(source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls:
             self.socket = tls.wrap_socket(self.socket, server_hostname="localhost")
@@ -143,9 +144,9 @@ def request(method: str, target: str, headers: list | dict | None = None, body: 
     return "\r\n".join(lines).encode("utf-8", "surrogateescape") + b"\r\n\r\n" + body
 
 
-def exchange(port: int, data: bytes, tls: ssl.SSLContext | None = None, timeout: float = 10, whole: bool = True) -> Message:
+def exchange(port: int, data: bytes, tls: ssl.SSLContext | None = None, timeout: float = 10, whole: bool = True, source: str = "127.0.0.1") -> Message:
     """Sends bytes on a connection of their own and reads the answer. Without `whole` there is an end to what is sent."""
-    with Connection(port, tls, timeout) as connection:
+    with Connection(port, tls, timeout, source) as connection:
         connection.send(data)
         if not whole:
             connection.socket.shutdown(socket.SHUT_WR)

@@ -52,7 +52,7 @@ const FAILURES: &[Setting] = &[
         "per_second",
         Kind::Scalar(Form::Rate),
         "20",
-        "Sustained rate. Twenty checks a second are a five-hundredth of a core; an honest client has one bad token at a time.",
+        "Sustained rate. Twenty checks a second take a thousandth of a core, three hundredths at worst; an honest client has one bad token at a time.",
     ),
     default(
         "burst",
