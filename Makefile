@@ -9,10 +9,11 @@ PYTHON ?= python3
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 DENY_VERSION := 0.20.2
 HELM_VERSION := v4.1.4
+MUTANTS_VERSION := 27.1.0
 PYTEST = MINISTACK_PYTHON="$$($(PYTHON) tests/tools/venvs.py path ministack)" COMPAT_PYTHON="$$($(PYTHON) tests/tools/venvs.py path compat)" \
 	PALISADE_AWS_SDK_JS="$${PALISADE_AWS_SDK_JS:-$$($(PYTHON) tests/tools/clients.py javascript)}" "$$($(PYTHON) tests/tools/venvs.py path clients)" -m pytest
 
-.PHONY: test test-rust test-clients test-aws bless venvs compat-clients backends fmt clippy doc audit promtool helm go clean
+.PHONY: test test-rust test-clients test-aws bless venvs compat-clients backends fmt clippy doc audit mutants promtool helm go clean
 
 ## All tests: unit, integration, documentation, compile-fail, and real clients against emulated AWS.
 test: test-rust test-clients
@@ -66,6 +67,20 @@ $(TARGET)/tools/bin/cargo-deny:
 		ln -sf "$$(command -v cargo-deny)" "$@"; \
 	else \
 		CARGO_TARGET_DIR="$(TARGET)/tools/build" $(CARGO) install --quiet cargo-deny --version $(DENY_VERSION) --locked --root "$(TARGET)/tools"; \
+		rm -rf "$(TARGET)/tools/build"; \
+	fi
+
+## Mutation testing of `src/identity`: every change that no test notices is printed. ARGS goes to tests/tools/mutants.py (ARGS='--shard 0/4').
+mutants: $(TARGET)/tools/bin/cargo-mutants
+	$(PYTHON) tests/tools/venvs.py mutants
+	CARGO="$(CARGO)" CARGO_MUTANTS="$<" CARGO_PROFILE_DEV_DEBUG=0 "$$($(PYTHON) tests/tools/venvs.py path mutants)" tests/tools/mutants.py $(ARGS)
+
+$(TARGET)/tools/bin/cargo-mutants:
+	mkdir -p "$(@D)"
+	if $(CARGO) mutants --version 2>/dev/null | grep -qx "cargo-mutants $(MUTANTS_VERSION)"; then \
+		ln -sf "$$(command -v cargo-mutants)" "$@"; \
+	else \
+		CARGO_TARGET_DIR="$(TARGET)/tools/build" $(CARGO) install --quiet cargo-mutants --version $(MUTANTS_VERSION) --locked --root "$(TARGET)/tools"; \
 		rm -rf "$(TARGET)/tools/build"; \
 	fi
 

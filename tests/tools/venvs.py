@@ -2,7 +2,8 @@
 """Makes the virtual environments of the tests under the build directory; quick when they are there already.
 
 usage: venvs.py            makes all, prints nothing when nothing was to be done
-       venvs.py path NAME  prints the interpreter of one (`clients`, `ministack`, `compat`)
+       venvs.py NAME       makes one
+       venvs.py path NAME  prints the interpreter of one (`clients`, `ministack`, `compat`, `mutants`)
 """
 
 import hashlib
@@ -16,6 +17,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target")
 NAMES = ("clients", "ministack", "compat")
+# Made only when asked for.
+ON_DEMAND = ("mutants",)
 
 
 def interpreter(name: str) -> Path:
@@ -45,7 +48,10 @@ def make(name: str):
 
 
 def main() -> int:
-    if sys.argv[1:2] == ["path"] and sys.argv[2:] in ([n] for n in NAMES):
+    if sys.argv[1:] in ([n] for n in NAMES + ON_DEMAND):
+        make(sys.argv[1])
+        return 0
+    if sys.argv[1:2] == ["path"] and sys.argv[2:] in ([n] for n in NAMES + ON_DEMAND):
         print(interpreter(sys.argv[2]))
         return 0
     if sys.argv[1:]:

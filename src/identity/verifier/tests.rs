@@ -7,6 +7,7 @@ mod tokens;
 
 use std::{
     net::{IpAddr, Ipv4Addr},
+    sync::LazyLock,
     time::{Duration, UNIX_EPOCH},
 };
 
@@ -49,6 +50,18 @@ struct Keys {
 }
 
 impl Keys {
+    /// The issuer's. Made once: an RSA key takes its time.
+    fn ours() -> &'static Self {
+        static KEYS: LazyLock<Keys> = LazyLock::new(Keys::generate);
+        &KEYS
+    }
+
+    /// Those of somebody else.
+    fn theirs() -> &'static Self {
+        static KEYS: LazyLock<Keys> = LazyLock::new(Keys::generate);
+        &KEYS
+    }
+
     fn generate() -> Self {
         let rsa = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
         let rsa_der = AsDer::<aws_lc_rs::encoding::Pkcs8V1Der<'_>>::as_der(&rsa).unwrap();
@@ -158,8 +171,8 @@ async fn reason(verifier: &Verifier, tenant: &str, token: &str) -> Option<Reason
 
 #[tokio::test]
 async fn every_configured_algorithm_verifies() {
-    let keys = Keys::generate();
-    let (verifier, _) = verifier(&keys, issuer(&["*"]));
+    let keys = Keys::ours();
+    let (verifier, _) = verifier(keys, issuer(&["*"]));
     use Algorithm::*;
     for (algorithm, key) in [(RS256, "r"), (RS384, "r"), (RS512, "r"), (PS256, "r"), (PS384, "r"), (PS512, "r"), (ES256, "e"), (EdDSA, "d")]
     {
@@ -170,8 +183,8 @@ async fn every_configured_algorithm_verifies() {
 
 #[tokio::test]
 async fn a_token_of_another_key_under_the_same_id_is_refused() {
-    let (ours, theirs) = (Keys::generate(), Keys::generate());
-    let (verifier, _) = verifier(&ours, issuer(&["*"]));
+    let (ours, theirs) = (Keys::ours(), Keys::theirs());
+    let (verifier, _) = verifier(ours, issuer(&["*"]));
     for (algorithm, key) in [(Algorithm::RS256, "r"), (Algorithm::PS256, "r"), (Algorithm::ES256, "e"), (Algorithm::EdDSA, "d")] {
         assert_eq!(reason(&verifier, "acme", &theirs.sign(algorithm, key, &claims())).await, Some(Reason::TokenSignature));
     }
@@ -179,8 +192,8 @@ async fn a_token_of_another_key_under_the_same_id_is_refused() {
 
 #[tokio::test]
 async fn a_changed_byte_anywhere_is_refused() {
-    let keys = Keys::generate();
-    let (verifier, _) = verifier(&keys, issuer(&["*"]));
+    let keys = Keys::ours();
+    let (verifier, _) = verifier(keys, issuer(&["*"]));
     let good = keys.sign(Algorithm::ES256, "e", &claims());
     for at in 0..good.len() {
         let mut bytes = good.clone().into_bytes();
@@ -193,8 +206,8 @@ async fn a_changed_byte_anywhere_is_refused() {
 
 #[tokio::test]
 async fn algorithm_confusion_is_refused() {
-    let keys = Keys::generate();
-    let (verifier, _) = verifier(&keys, issuer(&["*"]));
+    let keys = Keys::ours();
+    let (verifier, _) = verifier(keys, issuer(&["*"]));
     let part = |v: &Value| B64.encode(v.to_string());
     for alg in ["none", "None", "HS256"] {
         let signed = format!("{}.{}", part(&json!({"alg": alg, "kid": "r"})), part(&claims()));
@@ -209,16 +222,16 @@ async fn algorithm_confusion_is_refused() {
 
 #[tokio::test]
 async fn an_algorithm_outside_the_issuers_list_is_refused() {
-    let keys = Keys::generate();
-    let (verifier, _) = verifier(&keys, IssuerConfig { algorithms: vec![Algorithm::ES256], ..issuer(&["*"]) });
+    let keys = Keys::ours();
+    let (verifier, _) = verifier(keys, IssuerConfig { algorithms: vec![Algorithm::ES256], ..issuer(&["*"]) });
     assert_eq!(reason(&verifier, "acme", &keys.sign(Algorithm::ES256, "e", &claims())).await, None);
     assert_eq!(reason(&verifier, "acme", &keys.sign(Algorithm::RS256, "r", &claims())).await, Some(Reason::TokenAlgorithm));
 }
 
 #[tokio::test]
 async fn unknown_issuers_and_keys_are_refused() {
-    let keys = Keys::generate();
-    let (verifier, _) = verifier(&keys, issuer(&["*"]));
+    let keys = Keys::ours();
+    let (verifier, _) = verifier(keys, issuer(&["*"]));
     for iss in [json!("https://evil.test/"), json!("https://idp.test"), json!(7), json!([ISSUER]), Value::Null] {
         let mut claims = claims();
         claims["iss"] = iss.clone();
@@ -229,8 +242,8 @@ async fn unknown_issuers_and_keys_are_refused() {
 
 #[tokio::test]
 async fn the_claimed_tenant_must_be_the_tokens_byte_for_byte() {
-    let keys = Keys::generate();
-    let (verifier, _) = verifier(&keys, issuer(&["*"]));
+    let keys = Keys::ours();
+    let (verifier, _) = verifier(keys, issuer(&["*"]));
     let token = keys.sign(Algorithm::ES256, "e", &claims());
     assert_eq!(reason(&verifier, "globex", &token).await, None, "membership in an array");
     for other in ["initech", "Acme", "acme.", "acme-", "acm", "acme2", "acme.globex"] {
@@ -242,8 +255,8 @@ async fn the_claimed_tenant_must_be_the_tokens_byte_for_byte() {
 
 #[tokio::test]
 async fn an_issuer_speaks_for_its_tenants_only() {
-    let keys = Keys::generate();
-    let (verifier, _) = verifier(&keys, issuer(&["glo*"]));
+    let keys = Keys::ours();
+    let (verifier, _) = verifier(keys, issuer(&["glo*"]));
     let token = keys.sign(Algorithm::ES256, "e", &claims());
     assert_eq!(reason(&verifier, "globex", &token).await, None);
     assert_eq!(reason(&verifier, "acme", &token).await, Some(Reason::IssuerNotForTenant));
@@ -251,8 +264,8 @@ async fn an_issuer_speaks_for_its_tenants_only() {
 
 #[tokio::test]
 async fn a_remembered_token_expires_and_still_checks_the_tenant() {
-    let keys = Keys::generate();
-    let (verifier, clock) = verifier(&keys, issuer(&["*"]));
+    let keys = Keys::ours();
+    let (verifier, clock) = verifier(keys, issuer(&["*"]));
     let token = keys.sign(Algorithm::ES256, "e", &claims());
     assert_eq!(reason(&verifier, "acme", &token).await, None);
     assert_eq!(verifier.remembered_count(), 1);
@@ -265,8 +278,8 @@ async fn a_remembered_token_expires_and_still_checks_the_tenant() {
 
 #[tokio::test]
 async fn refused_tokens_are_not_remembered() {
-    let keys = Keys::generate();
-    let (verifier, _) = verifier(&keys, issuer(&["*"]));
+    let keys = Keys::ours();
+    let (verifier, _) = verifier(keys, issuer(&["*"]));
     let mut expired = claims();
     expired["exp"] = json!(NOW);
     assert_eq!(reason(&verifier, "acme", &keys.sign(Algorithm::ES256, "e", &expired)).await, Some(Reason::TokenExpired));
@@ -275,8 +288,8 @@ async fn refused_tokens_are_not_remembered() {
 
 #[tokio::test]
 async fn passports_and_tokens_are_taken_only_where_configured() {
-    let keys = Keys::generate();
-    let (verifier, clock) = verifier(&keys, issuer(&["*"]));
+    let keys = Keys::ours();
+    let (verifier, clock) = verifier(keys, issuer(&["*"]));
     let passports = Passports::for_tests(Duration::from_secs(60), clock);
     let token = keys.sign(Algorithm::ES256, "e", &claims());
     let verified = verifier.verify_token(presented(Some("acme"), &token), CALLER).await.unwrap();

@@ -40,34 +40,34 @@ fn junk(keys: &Keys, strangers: &Keys) -> Vec<(String, Reason)> {
 
 #[tokio::test]
 async fn each_kind_of_junk_uses_up_the_budget_of_its_source_alone() {
-    let (keys, strangers) = (Keys::generate(), Keys::generate());
-    for (kind, (token, reason)) in junk(&keys, &strangers).into_iter().enumerate() {
-        let (verifier, clock) = guarded(&keys, issuer(&["*"]), &budget(3));
-        let known = fresh(&keys, 0);
+    let (keys, strangers) = (Keys::ours(), Keys::theirs());
+    for (kind, (token, reason)) in junk(keys, &strangers).into_iter().enumerate() {
+        let (verifier, clock) = guarded(keys, issuer(&["*"]), &budget(3));
+        let known = fresh(keys, 0);
         assert_eq!(from(&verifier, address(1), "acme", &known).await, None);
         for _ in 0..3 {
             assert_eq!(from(&verifier, address(1), "acme", &token).await, Some(reason), "kind {kind}");
         }
         assert_eq!(from(&verifier, address(1), "acme", &token).await, Some(Reason::TooManyBadTokens), "kind {kind}");
         assert_eq!(
-            from(&verifier, address(1), "acme", &fresh(&keys, 1)).await,
+            from(&verifier, address(1), "acme", &fresh(keys, 1)).await,
             Some(Reason::TooManyBadTokens),
             "unknown, so refused unseen"
         );
         assert_eq!(from(&verifier, address(1), "acme", &known).await, None, "a token that is known to be good");
-        assert_eq!(from(&verifier, address(2), "acme", &fresh(&keys, 2)).await, None, "another source");
+        assert_eq!(from(&verifier, address(2), "acme", &fresh(keys, 2)).await, None, "another source");
         let refusal = verifier.verify_token(presented(Some("acme"), &token), address(1)).await.unwrap_err();
         assert_eq!(refusal.retry_after, Some(Duration::from_secs(1)));
         clock.advance(Duration::from_secs(1));
-        assert_eq!(from(&verifier, address(1), "acme", &fresh(&keys, 3)).await, None, "a second later there is room again");
+        assert_eq!(from(&verifier, address(1), "acme", &fresh(keys, 3)).await, None, "a second later there is room again");
         assert_eq!(verifier.metrics.bad_tokens.get(), 3);
     }
 }
 
 #[tokio::test]
 async fn what_an_issuer_signed_is_not_junk() {
-    let keys = Keys::generate();
-    let (verifier, _) = guarded(&keys, issuer(&["acme"]), &budget(1));
+    let keys = Keys::ours();
+    let (verifier, _) = guarded(keys, issuer(&["acme"]), &budget(1));
     let mut expired = claims();
     expired["exp"] = json!(NOW);
     let mut nobodys = claims();
@@ -84,43 +84,43 @@ async fn what_an_issuer_signed_is_not_junk() {
             "costs nothing"
         );
     }
-    assert_eq!(from(&verifier, address(1), "acme", &fresh(&keys, 1)).await, None);
+    assert_eq!(from(&verifier, address(1), "acme", &fresh(keys, 1)).await, None);
     assert_eq!(verifier.metrics.bad_tokens.get(), 0);
 }
 
 #[tokio::test]
 async fn an_applications_junk_keeps_nobody_out() {
-    let (keys, strangers) = (Keys::generate(), Keys::generate());
-    let (verifier, _) = guarded(&keys, issuer(&["*"]), &budget(1));
+    let (keys, strangers) = (Keys::ours(), Keys::theirs());
+    let (verifier, _) = guarded(keys, issuer(&["*"]), &budget(1));
     let jwt = Proofs { passport: false, jwt: true };
-    for (token, reason) in junk(&keys, &strangers) {
+    for (token, reason) in junk(keys, &strangers) {
         for _ in 0..20 {
             let refused = verifier.verify_proof(presented(Some("acme"), &token), jwt, None).await.unwrap_err();
             assert_eq!(refused.reason, reason);
         }
     }
     for (number, tenant) in ["globex", "acme"].into_iter().enumerate() {
-        assert!(verifier.verify_proof(presented(Some(tenant), &fresh(&keys, number as u64)), jwt, None).await.is_ok(), "{tenant}");
+        assert!(verifier.verify_proof(presented(Some(tenant), &fresh(keys, number as u64)), jwt, None).await.is_ok(), "{tenant}");
     }
 }
 
 #[tokio::test]
 async fn a_tenants_tokens_take_from_its_own_share() {
-    let keys = Keys::generate();
+    let keys = Keys::ours();
     let small = VerificationConfig { cache: TokenCacheConfig { entries: 20, bytes: 64 << 20 }, ..ample() };
-    let (verifier, _) = guarded(&keys, issuer(&["*"]), &small);
+    let (verifier, _) = guarded(keys, issuer(&["*"]), &small);
     let cached = |text: &str| {
         let mut key = [0; SHA256_OUTPUT_LEN];
         key.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
         verifier.remembered.get(&key).is_some()
     };
-    let globex: Vec<_> = (0..5).map(|number| fresh(&keys, number)).collect();
+    let globex: Vec<_> = (0..5).map(|number| fresh(keys, number)).collect();
     for token in &globex {
         assert_eq!(from(&verifier, CALLER, "globex", token).await, None);
     }
     // The same user's tokens name both tenants: what counts is the one that each is used for.
     for number in 100..200 {
-        assert_eq!(from(&verifier, CALLER, "acme", &fresh(&keys, number)).await, None);
+        assert_eq!(from(&verifier, CALLER, "acme", &fresh(keys, number)).await, None);
     }
     assert_eq!(verifier.remembered_count(), 20);
     assert!(globex.iter().all(|token| cached(token)), "acme's tokens pushed out globex's");
@@ -128,8 +128,8 @@ async fn a_tenants_tokens_take_from_its_own_share() {
 
 #[tokio::test]
 async fn tokens_are_forgotten_by_what_they_say() {
-    let keys = Keys::generate();
-    let (verifier, _) = verifier(&keys, issuer(&["*"]));
+    let keys = Keys::ours();
+    let (verifier, _) = verifier(keys, issuer(&["*"]));
     for (number, subject) in ["anna", "bert", "anna"].into_iter().enumerate() {
         let mut claims = claims();
         claims["sub"] = json!(subject);
@@ -147,9 +147,9 @@ async fn tokens_are_forgotten_by_what_they_say() {
 
 #[tokio::test]
 async fn large_tokens_count_with_what_they_take() {
-    let keys = Keys::generate();
+    let keys = Keys::ours();
     let small = VerificationConfig { cache: TokenCacheConfig { entries: 10_000, bytes: 1 << 20 }, ..ample() };
-    let (verifier, _) = guarded(&keys, issuer(&["*"]), &small);
+    let (verifier, _) = guarded(keys, issuer(&["*"]), &small);
     // Small in text, and not in memory.
     for number in 0..20 {
         let mut claims = claims();
@@ -185,7 +185,7 @@ impl FetchKeys for Slow {
 
 #[tokio::test]
 async fn requests_that_wait_for_a_slow_provider_are_bounded_and_hold_up_nobody() {
-    let keys = Keys::generate();
+    let keys = Keys::ours();
     let clock = Clock::manual(UNIX_EPOCH + Duration::from_secs(NOW));
     let metrics = Metrics::new().unwrap();
     let (calls, gate, open) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)), Arc::new(AtomicBool::new(true)));
@@ -193,7 +193,7 @@ async fn requests_that_wait_for_a_slow_provider_are_bounded_and_hold_up_nobody()
     let jwks = Arc::new(Jwks::new(ISSUER.into(), Box::new(slow), clock.clone(), metrics.clone()));
     let config = VerificationConfig { concurrency: 1, queue: 64, ..ample() };
     let verifier = Arc::new(Verifier::new(vec![(issuer(&["*"]), jwks)], &config, clock.clone(), metrics));
-    assert_eq!(from(&verifier, CALLER, "acme", &fresh(&keys, 0)).await, None);
+    assert_eq!(from(&verifier, CALLER, "acme", &fresh(keys, 0)).await, None);
     open.store(false, Ordering::SeqCst);
     clock.advance(Duration::from_secs(3_000));
     let mut later = claims();
@@ -229,9 +229,9 @@ async fn requests_that_wait_for_a_slow_provider_are_bounded_and_hold_up_nobody()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_flood_from_one_source_leaves_the_others_their_turns() {
-    let (keys, strangers) = (Arc::new(Keys::generate()), Keys::generate());
+    let (keys, strangers) = (Keys::ours(), Keys::theirs());
     let config = VerificationConfig { concurrency: 1, queue: 64, wait: Duration::from_secs(30), ..budget(50) };
-    let (verifier, _) = guarded(&keys, issuer(&["*"]), &config);
+    let (verifier, _) = guarded(keys, issuer(&["*"]), &config);
     let verifier = Arc::new(verifier);
     let forged = strangers.sign(Algorithm::RS256, "r", &claims());
     let flood: Vec<_> = (0..2_000)
@@ -242,7 +242,7 @@ async fn a_flood_from_one_source_leaves_the_others_their_turns() {
         .collect();
     let others: Vec<_> = (0..60_u64)
         .map(|number| {
-            let (verifier, token) = (verifier.clone(), fresh(&keys, number));
+            let (verifier, token) = (verifier.clone(), fresh(keys, number));
             tokio::spawn(async move { from(&verifier, address(2 + (number % 3) as u8), "acme", &token).await })
         })
         .collect();
