@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 use super::{
     claims::{self, CheckedClaims},
     deferred::{Deferred, Redeemer},
+    facts::TokenFacts,
     jwks::{Jwks, Loaded},
     lease::Lease,
     passport::{self, Passports},
@@ -112,21 +113,6 @@ struct VerifiedToken {
     generation: u64,
     claims: CheckedClaims,
     all: Map<String, Value>,
-}
-
-/// What a remembered token says, for whoever decides which are to be forgotten.
-#[derive(Debug, Clone, Copy)]
-pub struct TokenFacts<'a> {
-    /// Who vouched.
-    pub issuer: &'a str,
-    /// The user, unique within the issuer.
-    pub subject: &'a str,
-    /// The tenants that it names.
-    pub tenants: &'a [String],
-    /// Its own id, where it has one.
-    pub token_id: Option<&'a str>,
-    /// When it was made, where it says so.
-    pub issued_at: Option<SystemTime>,
 }
 
 /// Checks proofs.

@@ -49,7 +49,7 @@ pub mod mutant {
 }
 '''
 # Tests that take seconds each. They run where the others have noticed nothing.
-SLOW = ("of_two_faults", "differs_in_one_bit", "longer_or_shorter", "thousand_addresses", "under_load", "a_flood_from_one_source")
+SLOW = ("of_two_faults", "differs_in_one_bit", "longer_or_shorter", "many_addresses", "books_are_right", "under_load", "a_flood_from_one_source")
 
 
 class Source:

@@ -1,7 +1,8 @@
 //! Turns: few checks run at once, and sources take turns.
 //!
 //! A check is work on the thread that it is on: for a signature 25 to 80 microseconds (measured with aws-lc: RSA of 2,048 bits
-//! below 30, Ed25519 60, P-256 76), which is about what handing it to another thread and back takes. What has to be kept small is how many threads do nothing else: with as many turns as half of the machine's cores, the
+//! below 30, Ed25519 60, P-256 76), which is about what handing it to another thread and back takes. What has to be kept small is
+//! how many threads do nothing else: with as many turns as half of the machine's cores, the
 //! other half is left to requests that are past their check, however many tokens are waiting for theirs. Those wait off the
 //! run queue, in a queue for each source; the sources are served in rotation, so that who has one request waits for one of
 //! everybody's at most. When all places are taken, the source that has the most gives one up for a source that has fewer.
