@@ -11,7 +11,7 @@ pub mod client_signature;
 mod context_key;
 mod deferred;
 pub mod discovery;
-mod facts;
+pub mod facts;
 pub mod jwks;
 mod keyset;
 pub mod lease;
@@ -33,7 +33,6 @@ pub use self::{
     client_signature::{ClientSignature, SettledSignature},
     context_key::{ContextAlgorithm, ContextKey, KeyProblem},
     deferred::{Deferred, Maker, Order, RedeemedContext, Redeemer, SealKey, Sealed, Sealer},
-    facts::TokenFacts,
     jwks::Jwks,
     lease::Lease,
     passport::{Passport, Passports},
