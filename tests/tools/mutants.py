@@ -4,7 +4,8 @@
 `cargo mutants` would build the crate anew for each of its mutants, which takes a day for a few hundred of them. This takes its list
 (what to change where, and what is left out, by `.cargo/mutants.toml`) and builds a copy of the crate in which each change is there and
 switched off: `a == b` becomes `(if on(7) { a != b } else { a == b })`. The test binary is then run once for each mutant, with that one switched on. A
-mutant that no test notices is a survivor. Those that cannot be switched, because one of both forms does not compile, are built and run one by one.
+mutant that no test notices is a survivor. A changed form that does not compile is no mutant at all. Those that cannot be switched for another reason are
+built and run one by one.
 
 usage: mutants.py [--files GLOB]... [--shard K/N] [--filter TEST]... [--singly] [--list]
 
@@ -111,7 +112,7 @@ class Source:
                 self.wraps[condition.start_byte, condition.end_byte].append((mutant, "false"))
 
     def switched(self, without: set[int]) -> tuple[str, list]:
-        """The text with everything in it, and (first byte, last byte, mutant) of what was added."""
+        """The text with everything in it, and (first byte, last byte, mutant, whether it is the changed form) of what was added."""
         inserts = {at: [(m, t) for m, t in them if m["number"] not in without] for at, them in self.inserts.items()}
         wraps = {span: [(m, t) for m, t in them if m["number"] not in without] for span, them in self.wraps.items()}
         wraps = {span: them for span, them in wraps.items() if them}
@@ -127,7 +128,7 @@ class Source:
             at = start
             while at < end:
                 for mutant, text in inserts.get(at, ()):
-                    places.append((size, size + len(text.encode()), mutant["number"]))
+                    places.append((size, size + len(text.encode()), mutant["number"], True))
                     put(text)
                 here = [span for span in wraps if span[0] == at and span[1] <= end and span != skip]
                 if here:
@@ -135,14 +136,14 @@ class Source:
                     put("(")
                     for mutant, text in wraps[span]:
                         form = f"if crate::mutant::on({mutant['number']}) {{ {text} }} else "
-                        places.append((size, size + len(form.encode()), mutant["number"]))
+                        places.append((size, size + len(form.encode()), mutant["number"], True))
                         put(form)
                     begun = size
                     put("{ ")
                     emit(span[0], span[1], span)
                     put(" })")
                     # A fault of the wrapping itself shows up at the old form.
-                    places.extend((begun, size, mutant["number"]) for mutant, _ in wraps[span])
+                    places.extend((begun, size, mutant["number"], False) for mutant, _ in wraps[span])
                     at = span[1]
                     continue
                 stops = [s for s in [*(span[0] for span in wraps), *inserts] if at < s < end]
@@ -202,32 +203,39 @@ def build() -> tuple[Path | None, list[dict]]:
     return None, errors
 
 
-def blamed(errors: list[dict], places: dict[str, list]) -> set[int]:
-    """The mutants in whose text the errors are: for each error the narrowest."""
-    found = set()
+def blamed(errors: list[dict], places: dict[str, list]) -> tuple[set[int], set[int]]:
+    """The mutants in whose text the errors are, for each error the narrowest: in the changed form, and in what is around it."""
+    changed, around = set(), set()
     for error in errors:
+        # What may not stand in a constant function is the switch.
+        constant = (error.get("code") or {}).get("code") == "E0015"
         for span in [*filter(lambda s: s["is_primary"], error["spans"]), *error["spans"]]:
-            inside = [(end - start, number) for start, end, number in places.get(span["file_name"], ()) if start <= span["byte_start"] and span["byte_end"] <= end]
+            inside = [(end - start, number, form) for start, end, number, form in places.get(span["file_name"], ())
+                      if start <= span["byte_start"] and span["byte_end"] <= end]
             if inside:
                 narrowest = min(inside)[0]
-                found |= {number for size, number in inside if size == narrowest}
+                for size, number, form in inside:
+                    if size == narrowest:
+                        (changed if form and not constant else around).add(number)
                 break
-    return found
+    return changed - around, around
 
 
-def switched_build(sources: list[Source]) -> tuple[Path, set[int]]:
-    """Builds with as much switched as compiles together."""
-    without: set[int] = set()
+def switched_build(sources: list[Source]) -> tuple[Path, set[int], set[int]]:
+    """Builds with as much switched as compiles together; what does not compile at all, and what does not in this way."""
+    unviable: set[int] = set()
+    alone: set[int] = set()
     for _ in range(30):
-        places = write(sources, without)
+        places = write(sources, unviable | alone)
         binary, errors = build()
         if binary:
-            return binary, without
-        bad = blamed(errors, places)
-        print(f"  {len(bad)} cannot be switched", flush=True)
-        if not bad - without:
+            return binary, unviable - alone, alone
+        changed, around = blamed(errors, places)
+        print(f"  {len(changed)} do not compile, {len(around)} cannot be switched", flush=True)
+        if not (changed | around) - unviable - alone:
             sys.exit("the copy does not compile:\n" + "\n".join(e.get("rendered") or e["message"] for e in errors[:5]))
-        without |= bad
+        unviable |= changed
+        alone |= around
     sys.exit("the copy does not come to compile")
 
 
@@ -298,10 +306,12 @@ def main() -> int:
     WORK.mkdir(parents=True, exist_ok=True)
     outcomes = Outcomes(mutants)
     copy_tree()
-    binary, without = switched_build(sources)
+    binary, unviable, unswitched = switched_build(sources)
+    placed -= unviable | unswitched
     if arguments.list:
         for mutant in mutants:
-            print("switched " if mutant["number"] in placed - without else "singly   ", mutant["name"])
+            kind = "switched" if mutant["number"] in placed else "unviable" if mutant["number"] in unviable else "alone"
+            print(f"{kind:8} {mutant['name']}")
         return 0
     begun = time.monotonic()
     if noticed(binary, None, filters, 600) != "survived":
@@ -313,9 +323,11 @@ def main() -> int:
     chosen = [m for m in mutants[shard::shards] if m["name"] not in outcomes.known]
     limit = max(60, 5 * usual)
     for mutant in chosen:
-        if mutant["number"] in placed - without:
+        if mutant["number"] in unviable:
+            outcomes.add(mutant, "unviable")
+        elif mutant["number"] in placed:
             outcomes.add(mutant, noticed(binary, mutant["number"], filters, limit))
-    alone = [m for m in chosen if m["number"] not in placed - without]
+    alone = [m for m in chosen if m["number"] not in placed | unviable]
     if arguments.singly and alone:
         write([], set())
         for source in sources:

@@ -34,6 +34,7 @@ fn is_elsewhere(reason: Reason) -> bool {
         "target-conflict",
         "host-not-allowed",
         "plan-incomplete",
+        "no-route",
         "not-found",
         "overloaded",
         "internal",
