@@ -41,7 +41,7 @@ fn junk(keys: &Keys, strangers: &Keys) -> Vec<(String, Reason)> {
 #[tokio::test]
 async fn each_kind_of_junk_uses_up_the_budget_of_its_source_alone() {
     let (keys, strangers) = (Keys::ours(), Keys::theirs());
-    for (kind, (token, reason)) in junk(keys, &strangers).into_iter().enumerate() {
+    for (kind, (token, reason)) in junk(keys, strangers).into_iter().enumerate() {
         let (verifier, clock) = guarded(keys, issuer(&["*"]), &budget(3));
         let known = fresh(keys, 0);
         assert_eq!(from(&verifier, address(1), "acme", &known).await, None);
@@ -93,7 +93,7 @@ async fn an_applications_junk_keeps_nobody_out() {
     let (keys, strangers) = (Keys::ours(), Keys::theirs());
     let (verifier, _) = guarded(keys, issuer(&["*"]), &budget(1));
     let jwt = Proofs { passport: false, jwt: true };
-    for (token, reason) in junk(keys, &strangers) {
+    for (token, reason) in junk(keys, strangers) {
         for _ in 0..20 {
             let refused = verifier.verify_proof(presented(Some("acme"), &token), jwt, None).await.unwrap_err();
             assert_eq!(refused.reason, reason);
