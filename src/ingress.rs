@@ -82,7 +82,8 @@ impl Ingress {
         let sign = |signer: &Arc<ContextSigner>| signer.sign(&tenant, record.request_id(), this.clock.now());
         let context = this.context.as_ref().map(sign).transpose()?;
 
-        let about = About { tenant: &tenant, passport: passport.as_ref(), context, request_id: record.request_id(), peer };
+        let about =
+            About { tenant: &tenant, passport: passport.as_ref(), context: context.as_ref(), request_id: record.request_id(), peer };
         let request = ForwardRequest::new(head, body, &this.headers, about)?;
         let begun = this.clock.instant();
         let request = this.upstream.route(request)?;

@@ -34,14 +34,14 @@ pub struct ForwardRequest {
 }
 
 /// What is said to the application about a request.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct About<'a> {
     /// Whose it is.
     pub tenant: &'a ActiveTenant,
     /// The authority that it gives, where there is an egress to use it on.
     pub passport: Option<&'a Passport>,
     /// Who is asking, signed, where that is wanted.
-    pub context: Option<HeaderValue>,
+    pub context: Option<&'a HeaderValue>,
     /// Its id.
     pub request_id: &'a RequestId,
     /// Where it came from.
@@ -118,7 +118,7 @@ impl ForwardHeaders {
             headers.insert(PASSPORT, passport.header_value()?);
         }
         if let Some(context) = about.context {
-            headers.insert(CONTEXT, context);
+            headers.insert(CONTEXT, context.clone());
         }
         for (name, template) in &self.mapped {
             // A claim that the token lacks, or that no header can carry, leaves the header away.
