@@ -2,7 +2,7 @@
 
 use http::{
     HeaderMap, HeaderName,
-    header::{CONNECTION, EXPECT, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE},
+    header::{CONNECTION, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE},
 };
 
 /// Headers of one hop by their standards, and those that must go whatever `Connection` says.
@@ -17,7 +17,7 @@ const HOP_BY_HOP: [HeaderName; 8] = [
     UPGRADE,
 ];
 
-/// Removes the headers of one hop, and every header that `Connection` names.
+/// Removes the headers of one hop, and every header that `Connection` names but `Host`: without one the next hop would put in a name of its own.
 ///
 /// For messages that came in, *before* anything of ours is added: otherwise a caller could have our headers removed by
 /// naming them. Whoever lets an upgrade pass adds `connection` and `upgrade` again afterwards.
@@ -27,6 +27,7 @@ pub fn strip(headers: &mut HeaderMap) {
         .iter()
         .flat_map(|value| value.as_bytes().split(|b| *b == b','))
         .filter_map(|option| HeaderName::from_bytes(option.trim_ascii()).ok())
+        .filter(|name| *name != HOST)
         .collect();
     for name in named.iter().chain(&HOP_BY_HOP) {
         headers.remove(name);
@@ -50,7 +51,8 @@ mod tests {
         let mut headers = HeaderMap::new();
         for (name, value) in [
             ("connection", "close, X-Internal ,"),
-            ("connection", "x-more, bad name"),
+            ("connection", "x-more, bad name, Host"),
+            ("host", "app.example.com"),
             ("x-internal", "1"),
             ("x-more", "1"),
             ("x-more", "2"),
@@ -67,7 +69,7 @@ mod tests {
         }
         strip(&mut headers);
         let left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
-        assert_eq!(left, ["x-kept", "trailer"]);
+        assert_eq!(left, ["x-kept", "host", "trailer"]);
     }
 
     #[test]
