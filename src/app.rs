@@ -20,8 +20,8 @@ use crate::{
     directory::Directory,
     egress::{self, Egress, Gate},
     guard::Guard,
-    identity::{IdentityHeaders, Jwks, Passports, Sealer, Vending, Verifier},
-    ingress::{self, ContextSigner, ForwardHeaders, Ingress},
+    identity::{IdentityHeaders, Jwks, Passports, Sealer, Vending, Verifier, Workloads},
+    ingress::{self, ContextSigner, ForwardHeaders, Ingress, Origins},
     limits::Limiter,
     server::{self, Bound, Drain, DrainHandle, Handler, ReloadingTls, tls::TlsError},
     telemetry::{AccessLog, Listener, Metrics, Recorder, TenantLabels},
@@ -164,6 +164,7 @@ impl App {
         let keys = keys::load(&config, &clock, &metrics)?;
         let verifier = config.identity.issuers.iter().cloned().zip(keys.iter().cloned()).collect();
         let verifier = Arc::new(Verifier::new(verifier, &config.identity.verification, clock.clone(), metrics.clone()));
+        let workloads = Workloads::new(config.identity.workloads.clone(), clock.clone());
         // Passports are only worth minting where somebody takes them.
         let takes_passports = config.egress.as_ref().is_some_and(|egress| egress.proofs.passport);
         let passports = config.identity.passport.as_ref().filter(|_| takes_passports);
@@ -186,7 +187,12 @@ impl App {
                     directory: directory.clone(),
                     limiter: Limiter::new(&config.limits, clock.clone()),
                     passports: passports.clone(),
-                    headers: ForwardHeaders { names: names.clone(), mapped: settings.headers.clone() },
+                    workloads: workloads.clone(),
+                    headers: ForwardHeaders {
+                        names: names.clone(),
+                        mapped: settings.headers.clone(),
+                        origins: Origins::new(settings.origin.clone()),
+                    },
                     context,
                     upstream: application.clone(),
                     recorder: recorder.clone(),
@@ -208,6 +214,7 @@ impl App {
                     vending: Vending::new().map_err(|_| StartError::Randomness)?,
                     clock: clock.clone(),
                     directory: directory.clone(),
+                    workloads,
                 };
                 let tls = settings.tls.as_ref().map(|tls| load_tls("egress.tls", tls, Listener::Egress, &metrics)).transpose()?;
                 Some((egress(settings, gate, sealer, vendor, &recorder)?, tls))

@@ -7,6 +7,7 @@
 //! step is reported at once, with its place and with what would be right.
 
 pub(crate) mod build;
+mod clients;
 mod context;
 mod deferred;
 pub(crate) mod document;
@@ -29,6 +30,7 @@ use http::{HeaderName, uri::Authority};
 pub(crate) use self::quantity::{duration, show_duration};
 use self::template::{JsonTemplate, Template};
 pub use self::{
+    clients::{ClientAuthConfig, ForwardingHeader, OriginConfig, WorkloadConfig, WorkloadsConfig},
     context::ContextConfig,
     deferred::{AudienceConfig, DeferConfig, RedeemConfig},
     document::At,
@@ -76,6 +78,8 @@ pub struct IngressConfig {
     pub tls: TlsConfig,
     /// Where the application is, for whom.
     pub routing: RoutingConfig,
+    /// What is believed of proxies in front.
+    pub origin: OriginConfig,
     /// Extra headers for the application, rendered from the verified token.
     pub headers: Vec<(HeaderName, Template)>,
     /// Signed context for the application; `None`: it gets none.
@@ -84,13 +88,15 @@ pub struct IngressConfig {
     pub server: ServerConfig,
 }
 
-/// `ingress.tls`
+/// `ingress.tls` and `egress.tls`
 #[derive(Debug, Clone)]
 pub struct TlsConfig {
     /// PEM file with the certificate chain, leaf first.
     pub certificate: PathBuf,
     /// PEM file with the private key.
     pub private_key: PathBuf,
+    /// Whose certificates clients have to show; `None`: they are not asked for any.
+    pub clients: Option<ClientAuthConfig>,
 }
 
 /// `egress`
@@ -131,6 +137,8 @@ pub struct Proofs {
     pub jwt: bool,
     /// Contexts that another process sealed for us.
     pub deferred: bool,
+    /// Certificates of clients that `identity.workloads` gives a tenant.
+    pub certificate: bool,
 }
 
 /// `egress.services.<name>`
@@ -215,6 +223,8 @@ pub struct IdentityConfig {
     pub passport: Option<PassportConfig>,
     /// How much checking of tokens there may be.
     pub verification: VerificationConfig,
+    /// Clients whose certificates stand for one tenant.
+    pub workloads: WorkloadsConfig,
 }
 
 /// `identity.issuers[]`

@@ -70,13 +70,13 @@ impl Egress {
         Self(Arc::new(pipeline))
     }
 
-    async fn answer(&self, head: request::Parts, body: Body, record: &mut Record) -> Result<Response<Body>, Refusal> {
+    async fn answer(&self, head: request::Parts, body: Body, peer: &Peer, record: &mut Record) -> Result<Response<Body>, Refusal> {
         let this = &*self.0;
         // In virtual-hosted style such a path is a key.
         if own::is_own(head.uri.path()) && this.guard.is_called_by(&head)? {
-            return self.own(head, body, record).await;
+            return self.own(head, body, peer, record).await;
         }
-        let request = VerifiedRequest::verify(head, body, &this.gate).await?;
+        let request = VerifiedRequest::verify(head, body, peer, &this.gate).await?;
         record.tenant(request.tenant());
         let lease = request.lease();
         record.for_proof(&lease);
@@ -102,7 +102,7 @@ impl Handler for Egress {
         let mut record = self.0.recorder.begin(Listener::Egress, &head.method, &peer);
         let voice = Voice::of(&head);
         let body = body::without_trailers(record.count_received(body));
-        match self.answer(head, body, &mut record).await {
+        match self.answer(head, body, &peer, &mut record).await {
             Ok(mut response) => {
                 stamp(&mut response, &record);
                 record.finish_with(response)

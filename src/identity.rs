@@ -1,9 +1,9 @@
 //! Who is calling, proved.
 //!
 //! Trust starts here and only here. A caller's words are read in one place ([`unverified`]), become a [`Presented`] claim
-//! that nothing else accepts, and turn into a [`VerifiedTenant`] in [`verifier`], either from a JWT of a configured issuer
-//! from a [`passport`] that this process minted for a request still in progress, or from a
-//! context that another process sealed for us ([`Redeemer`]).
+//! that nothing else accepts, and turn into a [`VerifiedTenant`] in [`verifier`], either from a JWT of a configured issuer,
+//! from a [`passport`] that this process minted for a request still in progress, from a context that another process
+//! sealed for us ([`Redeemer`]), or from the certificate of a [`workload`].
 
 pub mod caller;
 mod claims;
@@ -18,6 +18,7 @@ pub mod lease;
 pub mod passport;
 pub mod placeholder;
 mod presigned;
+pub mod spoofed;
 mod strict_json;
 mod token;
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub mod unverified;
 pub mod vended;
 mod verification;
 pub mod verifier;
+pub mod workload;
 
 pub(crate) use self::context_key::CONTEXT_TYPE;
 pub use self::{
@@ -40,4 +42,5 @@ pub use self::{
     unverified::{IdentityHeaders, Presented},
     vended::{VendedKeys, Vending},
     verifier::{VerifiedTenant, Verifier},
+    workload::{Workload, Workloads},
 };

@@ -6,11 +6,13 @@
 mod context;
 mod forward;
 mod hold;
+mod origin;
+mod trace;
 mod tunnel;
 
 use std::sync::Arc;
 
-use http::{HeaderName, Request, Response, StatusCode, header, request};
+use http::{HeaderMap, HeaderName, Request, Response, StatusCode, header, request};
 use http_body_util::BodyExt;
 use hyper::upgrade::OnUpgrade;
 
@@ -18,17 +20,19 @@ use self::hold::Held;
 pub use self::{
     context::{CONTEXT, ContextSigner},
     forward::{About, ForwardHeaders, ForwardRequest, PASSPORT},
+    origin::{Origin, Origins},
+    trace::Trace,
 };
 use crate::{
     body::{self, Body},
     clock::Clock,
     directory::Directory,
     hop,
-    identity::{Passports, Presented, Verifier},
+    identity::{Passports, Presented, Verifier, Workloads},
     limits::Limiter,
     reject::{REQUEST_ID_HEADER, Reason, Refusal, problem},
     server::{Handler, Peer},
-    telemetry::{Listener, Record, Recorder},
+    telemetry::{Listener, Record, Recorder, RequestId},
     upstream::{Answer, AppClient},
 };
 
@@ -46,6 +50,8 @@ pub struct Pipeline {
     pub limiter: Limiter,
     /// Authority for the egress; `None` without one.
     pub passports: Option<Passports>,
+    /// Clients whose certificates are one tenant's.
+    pub workloads: Workloads,
     /// What the application is told.
     pub headers: ForwardHeaders,
     /// The same, signed; `None`: not wanted.
@@ -72,8 +78,17 @@ impl Ingress {
         // Trailers that callers send could pose as headers where an application server merges the two.
         let body = body::without_trailers(record.count_received(body));
 
-        let presented = Presented::take_ingress(&mut head.headers, &this.headers.names)?;
-        let verified = this.verifier.verify_token(presented, peer.ip()).await?;
+        let origin = this.headers.origins.of(peer, &head.headers, &head.uri);
+        record.client_address(origin.client());
+        if let Some(id) = proxys_request_id(&head.headers).filter(|_| this.headers.origins.takes_request_id(&origin)) {
+            record.adopt_request_id(id);
+        }
+        let continues = this.headers.origins.continues_trace(&origin);
+        let trace = continues.then(|| Trace::continued(&head.headers)).flatten().unwrap_or_else(|| Trace::begun(record.request_id()));
+
+        let workload = this.workloads.find(peer, Listener::Ingress)?;
+        let presented = Presented::take_ingress(&mut head.headers, &this.headers.names)?.pinned(workload.as_ref())?;
+        let verified = this.verifier.verify_token(presented, origin.client()).await?;
         let tenant = this.directory.resolve(verified)?;
         record.tenant(&tenant);
         let permit = this.limiter.admit(&tenant)?;
@@ -82,8 +97,9 @@ impl Ingress {
         let sign = |signer: &Arc<ContextSigner>| signer.sign(&tenant, record.request_id(), this.clock.now());
         let context = this.context.as_ref().map(sign).transpose()?;
 
+        let (request_id, client) = (record.request_id(), peer.client());
         let about =
-            About { tenant: &tenant, passport: passport.as_ref(), context: context.as_ref(), request_id: record.request_id(), peer };
+            About { tenant: &tenant, passport: passport.as_ref(), context: context.as_ref(), request_id, origin: &origin, client, trace };
         let request = ForwardRequest::new(head, body, &this.headers, about)?;
         let begun = this.clock.instant();
         let request = this.upstream.route(request)?;
@@ -113,6 +129,15 @@ impl Handler for Ingress {
 
     fn sensitive_headers(&self) -> Vec<HeaderName> {
         vec![self.0.headers.names.token.clone(), PASSPORT, CONTEXT]
+    }
+}
+
+/// The only `x-request-id`, in a form that can be one.
+fn proxys_request_id(headers: &HeaderMap) -> Option<RequestId> {
+    let mut ids = headers.get_all(REQUEST_ID_HEADER).iter();
+    match (ids.next(), ids.next()) {
+        (Some(id), None) => RequestId::given(id.to_str().ok()?),
+        _ => None,
     }
 }
 

@@ -195,6 +195,8 @@ reasons! {
     KeysUnavailable = "keys-unavailable", SERVICE_UNAVAILABLE, ServiceUnavailable, "Tokens cannot be verified at the moment.";
     /// A kind of proof that this listener does not take.
     ProofNotAccepted = "proof-not-accepted", FORBIDDEN, AccessDenied, "This kind of proof is not accepted here.";
+    /// The client's certificate has expired since its handshake.
+    CertificateExpired = "certificate-expired", UNAUTHORIZED, ExpiredToken, "The client's certificate has expired.";
     /// A passport that never was, or whose request has ended.
     PassportUnknown = "passport-unknown", FORBIDDEN, ExpiredToken, "The passport is not valid, or its request has ended.";
     /// A passport past its longest life.

@@ -14,9 +14,12 @@
 //! | `idle_timeout` | silence: between requests, inside a body ([`idle`]), and from a peer that does not read |
 //! | `header_bytes`, `headers`, `uri_bytes` | heads that cost memory; hyper's own caps lie above, so that ours answer |
 //! | `drain` | a shutdown that never ends |
+//!
+//! Who a client is by its certificate is a [`ClientCertificate`], which a [`Peer`] has only from a verified handshake.
 
 mod accept;
 mod activity;
+mod client;
 mod connection;
 pub mod drain;
 pub mod edge;
@@ -26,6 +29,7 @@ mod peer;
 mod protocols;
 mod socket;
 pub mod tls;
+mod trust;
 pub mod tunnel;
 mod wire;
 
@@ -40,14 +44,15 @@ use tokio::{
     sync::{Semaphore, watch},
 };
 
-use self::{
-    connection::{Admission, Connections},
-    drain::Ended,
-};
 pub use self::{
+    client::ClientCertificate,
     drain::{Drain, DrainHandle},
     peer::Peer,
     tls::ReloadingTls,
+};
+use self::{
+    connection::{Admission, Connections},
+    drain::Ended,
 };
 use crate::{
     body::Body,

@@ -101,6 +101,12 @@ fn warnings(config: &Config, directory: &Directory) -> Vec<String> {
                 "egress.proofs takes JWTs {beside}: outside the security claim, since a token that leaks works for its whole life"
             ));
         }
+        if egress.proofs.certificate {
+            warn(
+                "egress.proofs takes certificates: whoever has the key of a workload's certificate acts for its tenant, with no request in progress"
+                    .to_owned(),
+            );
+        }
         for listen in egress.listen.iter().filter(|listen| egress.tls.is_none() && !listen.ip().is_loopback()) {
             warn(format!("egress.listen {listen} is not loopback: proofs of live requests cross a network in plain HTTP"));
         }
@@ -144,6 +150,15 @@ fn warnings(config: &Config, directory: &Directory) -> Vec<String> {
         }
     }
     passports(&mut warn, config);
+    if let Some(ingress) = &config.ingress
+        && ingress.origin.hops > 0
+        && ingress.origin.proxies.is_empty()
+    {
+        warn(
+            "ingress.trusted_hops without trusted_proxies: whoever reaches the listener without a proxy says itself where it comes from"
+                .to_owned(),
+        );
+    }
     if let Some(credentials) = &config.credentials {
         plain(&mut warn, "credentials.sts.endpoint", credentials.sts.endpoint.as_ref());
         if matches!(credentials.source, CredentialsSource::Static { .. }) {

@@ -6,12 +6,15 @@
 use std::{io::Read, net::SocketAddr, path::Path};
 
 use super::{
-    AdminConfig, Config, ConfigErrors, DirectoryConfig, ProbesConfig, ServerConfig, TelemetryConfig,
+    AdminConfig, Config, ConfigErrors, DirectoryConfig, EgressConfig, IngressConfig, ProbesConfig, ServerConfig, TelemetryConfig,
+    TlsConfig,
     document::Bounds,
     reader::{Reader, Section},
     settings::{ROOT, parse},
 };
+use crate::telemetry::Listener;
 
+mod clients;
 mod context;
 mod credentials;
 mod deferred;
@@ -81,8 +84,14 @@ fn config(root: &Section<'_>, env: Env<'_>) -> Option<Config> {
     let identity = root.given("identity").and_then(|section| identity::identity(&section, has_ingress, takes_tokens));
     let names = identity.as_ref().map(|identity| (&identity.tenant_header, &identity.token_header));
     let ingress = root.given("ingress").map(|section| ingress::ingress(&section, &server, names, env));
-    let egress = root.given("egress").map(|section| egress::egress(&section, &server, has_ingress, env));
+    let has_workloads =
+        identity.as_ref().is_none_or(|identity| identity.workloads.mappings.iter().any(|own| own.holds_on(Listener::Egress)));
+    let egress = root.given("egress").map(|section| egress::egress(&section, &server, has_ingress, has_workloads, env));
     let region = egress.as_ref().and_then(|egress| egress.as_ref()).map(|egress| egress.region.as_str());
+    if let (Some(workloads), Some(section)) = (identity.as_ref().map(|identity| &identity.workloads), root.given("identity")) {
+        let (asked, proves) = certificates_asked(ingress.as_ref(), egress.as_ref());
+        clients::workloads_can_apply(&section, workloads, &asked, proves);
+    }
     let credentials = credentials_of(root, region, env);
     let admin = admin(&root.section("admin"), &server, env);
     let probes = probes(&root.section("probes"), &server);
@@ -110,6 +119,20 @@ fn config(root: &Section<'_>, env: Env<'_>) -> Option<Config> {
         telemetry: telemetry?,
         effective: serde_json::Value::Null,
     })
+}
+
+/// Which listeners ask clients for certificates, and whether one is a proof on the egress. A listener that could not be read counts as asking:
+/// its own errors are reported.
+fn certificates_asked(ingress: Option<&Option<IngressConfig>>, egress: Option<&Option<EgressConfig>>) -> (Vec<Listener>, bool) {
+    let asks = |tls: Option<&TlsConfig>| tls.is_some_and(|tls| tls.clients.is_some());
+    let mut asked = Vec::new();
+    if ingress.is_some_and(|ingress| ingress.as_ref().is_none_or(|ingress| asks(Some(&ingress.tls)))) {
+        asked.push(Listener::Ingress);
+    }
+    if egress.is_some_and(|egress| egress.as_ref().is_none_or(|egress| asks(egress.tls.as_ref()))) {
+        asked.push(Listener::Egress);
+    }
+    (asked, egress.is_some_and(|egress| egress.as_ref().is_none_or(|egress| egress.proofs.certificate)))
 }
 
 /// Absent, there and wrong, and built are three answers: an outer `None` is "absent", an inner one "wrong". "Absent" is as good as "built"; only "there and wrong" is a failure.

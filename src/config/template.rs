@@ -19,6 +19,10 @@ use super::ClaimPath;
 pub enum Name {
     /// `{claims.NAME}`, or `{claims./JSON/POINTER}`: a claim of the verified token.
     Claim(ClaimPath),
+    /// `{client.spiffe_id}`: the SPIFFE id of the client's certificate.
+    ClientSpiffeId,
+    /// `{client.subject}`: the subject of the client's certificate.
+    ClientSubject,
     /// `{issuer}`: the token's `iss`.
     Issuer,
     /// `{subject}`: the token's subject.
@@ -47,6 +51,11 @@ impl Name {
         matches!(self, Self::Claim(_) | Self::Issuer | Self::Subject)
     }
 
+    /// Whether the value comes out of the certificate that the client showed on its connection.
+    fn is_from_connection(&self) -> bool {
+        matches!(self, Self::ClientSpiffeId | Self::ClientSubject)
+    }
+
     /// Whether two tenants never share the value, as far as the name alone tells.
     pub fn tells_tenants_apart(&self) -> bool {
         matches!(self, Self::TenantId | Self::TenantAccount | Self::TenantAttribute(_))
@@ -57,6 +66,8 @@ impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Claim(path) => write!(f, "claims.{}", path.0),
+            Self::ClientSpiffeId => f.write_str("client.spiffe_id"),
+            Self::ClientSubject => f.write_str("client.subject"),
             Self::Issuer => f.write_str("issuer"),
             Self::Subject => f.write_str("subject"),
             Self::TenantAccount => f.write_str("tenant.account"),
@@ -181,6 +192,12 @@ impl Template {
     /// whose end cannot be told.
     pub fn parse(text: &str, lands: Lands) -> Result<Self, TemplateError> {
         let segments = parse::segments(text)?;
+        // Elsewhere there is no connection to speak of: a passport's request came over one, and is used over another.
+        if lands != Lands::Header
+            && let Some(name) = names(&segments).find(|name| name.is_from_connection())
+        {
+            return Err(TemplateError(format!("{{{name}}} is known in ingress.headers alone")));
+        }
         if lands.is_matched() {
             parse::check_ends(&segments)?;
         }

@@ -17,6 +17,20 @@ pub struct VerificationConfig {
     pub failures: FailureBudget,
 }
 
+#[cfg(test)]
+impl VerificationConfig {
+    /// So much that nothing of it is ever used up.
+    pub(crate) fn ample() -> Self {
+        Self {
+            cache: TokenCacheConfig { entries: 10_000, bytes: 64 << 20 },
+            concurrency: 4,
+            queue: 1_024,
+            wait: Duration::from_secs(1),
+            failures: FailureBudget { per_second: 1e6, burst: 1_000_000 },
+        }
+    }
+}
+
 /// `identity.verification.cache`
 #[derive(Debug, Clone, Copy)]
 pub struct TokenCacheConfig {

@@ -38,7 +38,8 @@ impl Values for TenantRecord {
             Name::TenantRegion => self.region.as_deref(),
             Name::TenantTier => self.tier.as_deref(),
             Name::TenantAttribute(key) => self.attributes.get(key).map(String::as_str),
-            Name::Subject | Name::Issuer | Name::Claim(_) => None,
+            // Of the token, and of the connection.
+            Name::Subject | Name::Issuer | Name::Claim(_) | Name::ClientSpiffeId | Name::ClientSubject => None,
         };
         text.filter(|text| !text.is_empty()).map(Cow::Borrowed)
     }

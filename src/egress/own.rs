@@ -24,7 +24,7 @@ use super::{Egress, verified::OwnRequest};
 use crate::{
     body::{self, Body, Unreadable},
     reject::{Reason, Refusal},
-    server::idle,
+    server::{Peer, idle},
     telemetry::Record,
 };
 
@@ -72,7 +72,7 @@ pub(super) fn allow(path: &str) -> Option<HeaderValue> {
 
 impl Egress {
     /// Answers a request for one of our own paths.
-    pub(super) async fn own(&self, head: request::Parts, body: Body, record: &mut Record) -> Result<Response<Body>, Refusal> {
+    pub(super) async fn own(&self, head: request::Parts, body: Body, peer: &Peer, record: &mut Record) -> Result<Response<Body>, Refusal> {
         let route = Route::find(head.uri.path()).ok_or(Reason::NotFound)?;
         let off = |setting| Refusal::noted(Reason::NotFound, setting);
         let presign = || self.0.presign.ok_or_else(|| off("egress.presign is not set"));
@@ -85,7 +85,7 @@ impl Egress {
         if head.method != route.method() {
             return Err(Reason::MethodNotAllowed.into());
         }
-        let request = OwnRequest::verify(head, &self.0.gate).await?;
+        let request = OwnRequest::verify(head, peer, &self.0.gate).await?;
         record.tenant(request.tenant());
         let lease = request.lease();
         record.for_proof(&lease);

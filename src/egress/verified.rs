@@ -1,6 +1,6 @@
 //! A request whose tenant is proved, known and active. A leaf: nothing else can build one.
 
-use std::time::SystemTime;
+use std::{sync::Arc, time::SystemTime};
 
 use http::request;
 
@@ -12,17 +12,19 @@ use crate::{
     hop,
     identity::{
         Caller, ClientSignature, IdentityHeaders, Lease, Passports, Placeholder, Presented, Redeemer, VendedKeys, Vending, VerifiedTenant,
-        Verifier, unverified::strip_identity_headers,
+        Verifier, Workload, Workloads, unverified::strip_identity_headers,
     },
     reject::Refusal,
     secret::Secret,
+    server::Peer,
+    telemetry::Listener,
 };
 
 /// What decides who a request is for.
 #[derive(Debug)]
 pub struct Gate {
     /// Checks tokens.
-    pub verifier: std::sync::Arc<Verifier>,
+    pub verifier: Arc<Verifier>,
     /// This process's passports; `None` without an ingress.
     pub passports: Option<Passports>,
     /// Contexts that were sealed elsewhere; `None` where they are not taken.
@@ -36,7 +38,9 @@ pub struct Gate {
     /// Time.
     pub clock: Clock,
     /// What is known of tenants.
-    pub directory: std::sync::Arc<Directory>,
+    pub directory: Arc<Directory>,
+    /// Clients whose certificates are one tenant's.
+    pub workloads: Workloads,
 }
 
 /// A request of the application, with the proof taken out and the tenant put in.
@@ -51,10 +55,12 @@ pub struct VerifiedRequest {
 }
 
 impl Gate {
-    /// Checks whichever proof is presented.
-    async fn prove(&self, presented: Presented) -> Result<(std::sync::Arc<VerifiedTenant>, Lease), Refusal> {
-        match &self.redeemer {
-            Some(redeemer) if Redeemer::is_meant(&presented) => self.verifier.verify_deferred(&presented, redeemer),
+    /// Whose request it is, by what it presents and by the certificate of whoever sends it.
+    async fn prove(&self, presented: Presented, workload: Option<&Workload>) -> Result<(Arc<VerifiedTenant>, Lease), Refusal> {
+        let presented = presented.pinned(workload)?;
+        match (workload, &self.redeemer) {
+            (Some(workload), _) if self.proofs.certificate && presented.proof().is_err() => Ok(self.verifier.verify_workload(workload)),
+            (_, Some(redeemer)) if Redeemer::is_meant(&presented) => self.verifier.verify_deferred(&presented, redeemer),
             _ => self.verifier.verify_proof(presented, self.proofs, self.passports.as_ref()).await,
         }
     }
@@ -75,10 +81,12 @@ pub(super) struct OwnRequest {
 
 impl OwnRequest {
     /// Checks the proof, the claim and the directory.
-    pub(super) async fn verify(mut head: request::Parts, gate: &Gate) -> Result<Self, Refusal> {
+    pub(super) async fn verify(mut head: request::Parts, peer: &Peer, gate: &Gate) -> Result<Self, Refusal> {
+        let workload = gate.workloads.find(peer, Listener::Egress)?;
         let presented = Presented::take_own(&mut head.headers, &head.uri, &gate.names)?;
-        let proof = presented.proof().clone();
-        let (verified, lease) = gate.prove(presented).await?;
+        // Keys that are handed out have to be worth something without the connection.
+        let proof = presented.proof()?.clone();
+        let (verified, lease) = gate.prove(presented, workload.as_ref()).await?;
         let tenant = gate.directory.resolve(verified)?;
         Ok(Self { tenant, lease, proof })
     }
@@ -114,12 +122,15 @@ impl OwnRequest {
 
 impl VerifiedRequest {
     /// Checks the proof, the claim and the directory.
-    pub async fn verify(mut head: request::Parts, body: Body, gate: &Gate) -> Result<Self, Refusal> {
+    pub async fn verify(mut head: request::Parts, body: Body, peer: &Peer, gate: &Gate) -> Result<Self, Refusal> {
         // First of all: what is signed, checked and sent must be one request, and a sender may name any header for removal here.
         hop::strip(&mut head.headers);
-        let Caller { presented, placeholder, signature } = Caller::take(&mut head, &gate.names, &gate.vending, gate.clock.now())?;
+        let workload = gate.workloads.find(peer, Listener::Egress)?;
+        let certified = workload.is_some() && gate.proofs.certificate;
+        let Caller { presented, placeholder, signature } =
+            Caller::take(&mut head, &gate.names, &gate.vending, gate.clock.now(), certified)?;
         strip_identity_headers(&mut head.headers, &gate.names, std::iter::empty());
-        let (verified, lease) = gate.prove(presented).await?;
+        let (verified, lease) = gate.prove(presented, workload.as_ref()).await?;
         let tenant = gate.directory.resolve(verified)?;
         Ok(Self { tenant, head, body, placeholder, signature, lease })
     }

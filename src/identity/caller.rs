@@ -35,12 +35,23 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Takes claim, proof and placeholder signature out of a request of the application.
-    pub fn take(head: &mut request::Parts, names: &IdentityHeaders, vending: &Vending, now: SystemTime) -> Result<Self, Refusal> {
-        match QuerySignature::read(&head.uri)? {
-            Some(signature) => Self::presigned(head, names, signature, vending, now),
-            None => Self::in_headers(head, names, vending, now),
+    /// Takes claim, proof and placeholder signature out of a request of the application. Without a proof it is refused, unless
+    /// the client's certificate may be one (`certified`).
+    pub fn take(
+        head: &mut request::Parts,
+        names: &IdentityHeaders,
+        vending: &Vending,
+        now: SystemTime,
+        certified: bool,
+    ) -> Result<Self, Refusal> {
+        let caller = match QuerySignature::read(&head.uri)? {
+            Some(signature) => Self::presigned(head, names, signature, vending, now)?,
+            None => Self::in_headers(head, names, vending, now)?,
+        };
+        if !certified {
+            caller.presented.proof()?;
         }
+        Ok(caller)
     }
 
     fn in_headers(head: &mut request::Parts, names: &IdentityHeaders, vending: &Vending, now: SystemTime) -> Result<Self, Refusal> {
@@ -65,7 +76,7 @@ impl Caller {
         let (Some(placeholder), Some(original)) = (&placeholder, original) else {
             return Ok(Self { presented: Presented::new(tenant, proof), placeholder, signature: ClientSignature::uncheckable() });
         };
-        let opened = open(vending, &proof)?;
+        let opened = open(vending, proof.as_ref().ok_or(Reason::TokenMissing)?)?;
         let as_signed = AsSigned { method: &head.method, target: &target(&head.uri), headers: &original };
         let date = date.as_ref().and_then(|value| value.to_str().ok()).unwrap_or_default();
         let claim = Claim { placeholder, date, expires: None };
@@ -120,7 +131,7 @@ fn open(vending: &Vending, token: &Secret) -> Result<Opened, Refusal> {
 
 /// The proof that was sealed, for the tenant that it was sealed for.
 fn redeemed(claimed: Option<ClaimedTenant>, opened: Opened) -> Result<Presented, Refusal> {
-    Ok(Presented::new(agree(claimed, Some(opened.tenant))?, opened.proof))
+    Ok(Presented::new(agree(claimed, Some(opened.tenant))?, Some(opened.proof)))
 }
 
 /// The headers with `Host`, which HTTP/2 has in the target.

@@ -6,6 +6,7 @@ mod rotation;
 
 use std::{
     fs,
+    net::{IpAddr, Ipv4Addr},
     path::Path,
     sync::{Arc, LazyLock},
     time::{Duration, UNIX_EPOCH},
@@ -28,12 +29,14 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    config::{Config, IssuerConfig},
+    config::{Config, IssuerConfig, VerificationConfig},
     reject::Reason,
     telemetry::Metrics,
 };
 
 const NOW: u64 = 1_800_000_000;
+/// Where callers come from.
+const CALLER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 /// One RSA key for all tests: making one takes most of a second.
 static RSA: LazyLock<RsaKeyPair> = LazyLock::new(|| RsaKeyPair::generate(KeySize::Rsa2048).unwrap());
@@ -108,7 +111,7 @@ fn example(name: &str) -> String {
 fn verifier(issuer: IssuerConfig, source: Box<dyn FetchKeys>) -> (Arc<Verifier>, Arc<Jwks>, Clock) {
     let (clock, metrics) = (Clock::manual(UNIX_EPOCH + Duration::from_secs(NOW)), Metrics::new().unwrap());
     let jwks = Arc::new(Jwks::new(issuer.issuer.clone(), source, clock.clone(), metrics.clone()).with_policy(issuer.key_policy));
-    (Arc::new(Verifier::new(vec![(issuer, jwks.clone())], clock.clone(), metrics)), jwks, clock)
+    (Arc::new(Verifier::new(vec![(issuer, jwks.clone())], &VerificationConfig::ample(), clock.clone(), metrics)), jwks, clock)
 }
 
 fn presented(tenant: &str, proof: &str) -> Presented {
@@ -120,5 +123,5 @@ fn presented(tenant: &str, proof: &str) -> Presented {
 }
 
 async fn reason(verifier: &Verifier, tenant: &str, token: &str) -> Option<Reason> {
-    verifier.verify_token(presented(tenant, token)).await.err().map(|refusal| refusal.reason)
+    verifier.verify_token(presented(tenant, token), CALLER).await.err().map(|refusal| refusal.reason)
 }

@@ -6,6 +6,10 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 
+use super::{
+    spoofed::{self, folds_to},
+    workload::Workload,
+};
 use crate::{
     reject::{Reason, Refusal},
     secret::Secret,
@@ -43,7 +47,8 @@ impl ClaimedTenant {
 #[derive(Debug)]
 pub struct Presented {
     pub(super) tenant: Option<ClaimedTenant>,
-    pub(super) proof: Secret,
+    /// `None` where a certificate takes its place.
+    pub(super) proof: Option<Secret>,
     /// Whether a proof that names one tenant alone may stand for its claim.
     pub(super) may_be_sole: bool,
 }
@@ -62,8 +67,8 @@ impl Presented {
     pub fn take_ingress(headers: &mut HeaderMap, names: &IdentityHeaders) -> Result<Self, Refusal> {
         let tenant = take_tenant(headers, names)?;
         let bearer = Bearer::take(headers)?;
-        let proof = take_proof(headers, names, bearer)?;
-        Ok(Self::new(tenant, proof))
+        let proof = take_proof(headers, names, bearer)?.ok_or(Reason::TokenMissing)?;
+        Ok(Self::new(tenant, Some(proof)))
     }
 
     /// Takes claim and proof out of a request for one of Palisade's own paths on the egress.
@@ -85,18 +90,27 @@ impl Presented {
             Some(_) => Bearer::take(headers)?,
             None => None,
         };
-        let proof = take_proof(headers, names, proof)?;
-        Ok(Self { tenant: agree(in_header, in_query)?, proof, may_be_sole: true })
+        let proof = take_proof(headers, names, proof)?.ok_or(Reason::TokenMissing)?;
+        Ok(Self { tenant: agree(in_header, in_query)?, proof: Some(proof), may_be_sole: true })
     }
 
     /// What a caller said, once it is out of its request.
-    pub(super) const fn new(tenant: Option<ClaimedTenant>, proof: Secret) -> Self {
+    pub(super) const fn new(tenant: Option<ClaimedTenant>, proof: Option<Secret>) -> Self {
         Self { tenant, proof, may_be_sole: false }
     }
 
     /// The proof, to be sealed or verified.
-    pub(crate) const fn proof(&self) -> &Secret {
-        &self.proof
+    pub(crate) fn proof(&self) -> Result<&Secret, Refusal> {
+        self.proof.as_ref().ok_or_else(|| Reason::TokenMissing.into())
+    }
+
+    /// What is left to say for a client whose certificate is one tenant's: nothing, or the same.
+    pub(crate) fn pinned(self, workload: Option<&Workload>) -> Result<Self, Refusal> {
+        let Some(own) = workload.map(Workload::tenant) else { return Ok(self) };
+        if self.tenant.as_ref().is_some_and(|claimed| !claimed.names(own)) {
+            return Err(Refusal::noted(Reason::TenantMismatch, "the client's certificate is of another tenant than the request names"));
+        }
+        Ok(Self { tenant: Some(ClaimedTenant(own.clone())), ..self })
     }
 }
 
@@ -106,7 +120,7 @@ pub fn strip_identity_headers<'a>(headers: &mut HeaderMap, names: &IdentityHeade
     let mapped: Vec<&HeaderName> = mapped.collect();
     let ours = |name: &HeaderName| {
         name.as_str().get(..PREFIX.len()).is_some_and(|start| folds_to(start, PREFIX))
-            || FIXED.iter().any(|fixed| folds_to(name.as_str(), fixed))
+            || spoofed::is_rebuilt(name)
             || [&names.tenant, &names.token].iter().chain(&mapped).any(|known| folds_to(name.as_str(), known.as_str()))
     };
     let doomed: Vec<HeaderName> = headers.keys().filter(|name| ours(name)).cloned().collect();
@@ -115,27 +129,19 @@ pub fn strip_identity_headers<'a>(headers: &mut HeaderMap, names: &IdentityHeade
     }
 }
 
-/// Header names that say where a request came from, or where it goes, under names that no configuration changes.
-const FIXED: &[&str] = &[
-    "forwarded",
-    "traceparent",
-    "tracestate",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-port",
-    "x-forwarded-prefix",
-    "x-forwarded-proto",
-    "x-original-url",
-    "x-real-ip",
-    "x-request-id",
-    "x-rewrite-url",
-];
-
-/// Whether an application server could take one header name for the other. CGI and its kin make `_` of everything that is
-/// neither letter nor digit.
-fn folds_to(one: &str, other: &str) -> bool {
-    let fold = |byte: u8| if byte.is_ascii_alphanumeric() { byte } else { b'-' };
-    one.len() == other.len() && one.bytes().zip(other.bytes()).all(|(a, b)| fold(a) == fold(b))
+/// The same for a request that goes on to the application, which might take a caller's word for that of a proxy. Of what proxies say,
+/// `kept` stays as it is, in that spelling alone.
+pub fn strip_spoofed_headers<'a>(
+    headers: &mut HeaderMap,
+    names: &IdentityHeaders,
+    mapped: impl Iterator<Item = &'a HeaderName>,
+    kept: &[HeaderName],
+) {
+    let doomed: Vec<HeaderName> = headers.keys().filter(|name| spoofed::is_spoofed(name) && !kept.contains(name)).cloned().collect();
+    for name in doomed {
+        headers.remove(name);
+    }
+    strip_identity_headers(headers, names, mapped);
 }
 
 pub(super) fn take_tenant(headers: &mut HeaderMap, names: &IdentityHeaders) -> Result<Option<ClaimedTenant>, Refusal> {
@@ -164,7 +170,7 @@ fn tenant_parameter(uri: &Uri) -> Result<Option<TenantId>, Refusal> {
 
 /// Collects the proof from its three places. The same proof in two places is one proof; two different ones are refused, since
 /// whoever comes after us might look at the other.
-pub(super) fn take_proof(headers: &mut HeaderMap, names: &IdentityHeaders, bearer: Option<Secret>) -> Result<Secret, Refusal> {
+pub(super) fn take_proof(headers: &mut HeaderMap, names: &IdentityHeaders, bearer: Option<Secret>) -> Result<Option<Secret>, Refusal> {
     let mut found: Option<Secret> = bearer;
     for name in [&names.token, &SECURITY_TOKEN] {
         let Some(value) = single(headers, name, Reason::TokenAmbiguous)? else { continue };
@@ -177,8 +183,9 @@ pub(super) fn take_proof(headers: &mut HeaderMap, names: &IdentityHeaders, beare
         }
     }
     match found {
-        Some(proof) if !proof.expose().is_empty() => Ok(proof),
-        _ => Err(Reason::TokenMissing.into()),
+        // Absent and empty are two things: whoever sends an empty one meant to send a proof.
+        Some(proof) if proof.expose().is_empty() => Err(Reason::TokenMissing.into()),
+        found => Ok(found),
     }
 }
 
@@ -238,7 +245,7 @@ mod tests {
     fn ingress(lines: &[(&str, &str)]) -> Result<(Option<String>, String, HeaderMap), Reason> {
         let mut map = headers(lines);
         let presented = Presented::take_ingress(&mut map, &names()).map_err(|r| r.reason)?;
-        Ok((presented.tenant.map(|t| t.id().to_string()), presented.proof.expose().to_owned(), map))
+        Ok((presented.tenant.map(|t| t.id().to_string()), presented.proof.unwrap().expose().to_owned(), map))
     }
 
     #[test]
@@ -291,7 +298,6 @@ mod tests {
             ("x.tenant.id", "a1"),
             ("x!palisade~roles", "admin"),
             ("x_forwarded_for", "10.0.0.1"),
-            ("x-original-url", "/admin"),
             ("x-palisade-passport", "p"),
             ("x_palisade_roles", "admin"),
             ("x-palisade-anything-new", "x"),
@@ -305,5 +311,27 @@ mod tests {
         let mapped = [HeaderName::from_static("x-user-email")];
         strip_identity_headers(&mut map, &names(), mapped.iter());
         assert_eq!(map.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["accept"]);
+    }
+
+    #[test]
+    fn what_poses_as_a_proxy_s_word_goes_too_unless_it_is_kept() {
+        let lines = [
+            ("x-tenant-id", "a1"),
+            ("x-original-url", "/admin"),
+            ("x_original_url", "/admin"),
+            ("cf-connecting-ip", "192.0.2.1"),
+            ("cf_connecting_ip", "192.0.2.1"),
+            ("x-forwarded-for", "192.0.2.1"),
+            ("accept", "*/*"),
+        ];
+        let left = |kept: &[&'static str]| {
+            let mut map = headers(&lines);
+            let kept: Vec<_> = kept.iter().map(|name| HeaderName::from_static(name)).collect();
+            strip_spoofed_headers(&mut map, &names(), std::iter::empty(), &kept);
+            map.keys().map(|name| name.as_str().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(left(&[]), ["accept"]);
+        assert_eq!(left(&["cf-connecting-ip"]), ["cf-connecting-ip", "accept"]);
+        assert_eq!(left(&["x-forwarded-for", "x-tenant-id"]), ["accept"], "what we say ourselves is never kept");
     }
 }

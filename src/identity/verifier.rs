@@ -1,7 +1,8 @@
 //! The verifier: where trust begins.
 //!
 //! A leaf module: a [`VerifiedTenant`] has private fields and no other constructor than the functions below that earn it,
-//! [`Verifier::verify_token`], [`Verifier::verify_proof`] and [`Verifier::verify_deferred`]. Checks run in a fixed order and the first failure decides:
+//! [`Verifier::verify_token`], [`Verifier::verify_proof`], [`Verifier::verify_deferred`] and [`Verifier::verify_workload`]. Checks run in a
+//! fixed order and the first failure decides:
 //! length, form, issuer, algorithm, type, key, signature, claims, tenant, issuer's right to speak for the tenant.
 //!
 //! A token whose signature and claims were checked is remembered by its digest until it expires, so that the expensive part
@@ -28,6 +29,7 @@ use super::{
         memory::{Account, Gone, Key, Memory},
         weight,
     },
+    workload::{WORKLOAD_ISSUER, Workload},
 };
 use crate::{
     clock::Clock,
@@ -151,7 +153,8 @@ impl Verifier {
     }
 
     async fn verify(&self, presented: Presented, source: &Source) -> Result<Arc<VerifiedTenant>, Refusal> {
-        if presented.proof.expose().starts_with(passport::PREFIX) {
+        let proof = presented.proof()?.expose();
+        if proof.starts_with(passport::PREFIX) {
             return Err(Refusal::noted(Reason::ProofNotAccepted, "a passport is no proof on the ingress"));
         }
         if Redeemer::is_meant(&presented) {
@@ -162,7 +165,7 @@ impl Verifier {
             return Err(Reason::TenantMissing.into());
         }
         let claimed = presented.tenant.as_ref().map(|claimed| claimed.id());
-        let token = self.token(presented.proof.expose(), claimed, source).await?;
+        let token = self.token(proof, claimed, source).await?;
         match presented.tenant {
             Some(claimed) => self.entitled(claimed.id(), token),
             None => self.entitled(&sole_tenant(&token)?, token),
@@ -176,21 +179,22 @@ impl Verifier {
         accepted: Proofs,
         passports: Option<&Passports>,
     ) -> Result<(Arc<VerifiedTenant>, Lease), Refusal> {
-        if presented.proof.expose().starts_with(vended::PREFIX) {
+        let proof = presented.proof()?.expose();
+        if proof.starts_with(vended::PREFIX) {
             return Err(Refusal::noted(Reason::ProofNotAccepted, "the session token of vended keys is no proof without their signature"));
         }
         if Redeemer::is_meant(&presented) {
             return Err(Refusal::noted(Reason::ProofNotAccepted, "a deferred context; egress.proofs does not list them"));
         }
-        if !presented.proof.expose().starts_with(passport::PREFIX) {
+        if !proof.starts_with(passport::PREFIX) {
             if !accepted.jwt {
-                return Err(Refusal::noted(Reason::ProofNotAccepted, "a token; egress.proofs has passports only"));
+                return Err(Refusal::noted(Reason::ProofNotAccepted, "a token, which egress.proofs does not have"));
             }
             let source = Source::Application(presented.tenant.as_ref().map(|claimed| claimed.id().clone()));
             return Ok((self.verify(presented, &source).await?, Lease::of_token()));
         }
         let passports = passports.filter(|_| accepted.passport).ok_or(Reason::ProofNotAccepted)?;
-        passports.redeem(presented.proof.expose(), presented.tenant.as_ref())
+        passports.redeem(proof, presented.tenant.as_ref())
     }
 
     /// The egress of a worker: a context that another process sealed. It names its own tenant; a claim beside it must agree.
@@ -204,7 +208,7 @@ impl Verifier {
     }
 
     fn deferred(&self, presented: &Presented, redeemer: &Redeemer) -> Result<VerifiedTenant, Refusal> {
-        let context = redeemer.redeem(presented.proof.expose())?;
+        let context = redeemer.redeem(presented.proof()?.expose())?;
         if presented.tenant.as_ref().is_some_and(|claimed| !claimed.names(context.tenant())) {
             return Err(Refusal::noted(Reason::TenantMismatch, "the deferred context is of another tenant than the request names"));
         }
@@ -231,6 +235,23 @@ impl Verifier {
     /// of the directory, not for requests: it looks at all of them.
     pub fn forget_where(&self, doomed: impl Fn(&TokenFacts<'_>) -> bool) -> usize {
         self.remembered.forget_where(|token| doomed(&token.facts()))
+    }
+
+    /// The egress, where the certificate of a client may be its proof: for the one tenant that the client works for.
+    pub fn verify_workload(&self, workload: &Workload) -> (Arc<VerifiedTenant>, Lease) {
+        self.metrics.token_verification(WORKLOAD_ISSUER, "ok");
+        let claims = CheckedClaims {
+            subject: workload.subject().to_owned(),
+            tenants: vec![workload.tenant().to_string()],
+            roles: workload.roles().to_vec(),
+            scopes: Vec::new(),
+            token_id: None,
+            issued_at: Some(workload.since()),
+            expires: workload.expires(),
+        };
+        let token = VerifiedToken { issuer: WORKLOAD_ISSUER.into(), generation: 0, claims, all: Map::new() };
+        let tenant = workload.tenant().clone();
+        (Arc::new(VerifiedTenant { tenant, token: Arc::new(token), deferred: None }), Lease::of_token())
     }
 
     /// Names of the issuers whose keys are not at hand.

@@ -2,17 +2,24 @@
 //!
 //! Every header that asserts identity is set or removed, never left as found. The caller's token stays here.
 
+use std::borrow::Cow;
+
 use http::{HeaderMap, HeaderName, HeaderValue, Request, header, request};
 
-use super::CONTEXT;
+use super::{
+    CONTEXT,
+    origin::{Origin, Origins},
+    trace::Trace,
+};
+
 use crate::{
     body::Body,
-    config::template::Template,
+    config::template::{Name, Template, Values},
     directory::ActiveTenant,
     hop,
-    identity::{IdentityHeaders, Passport, unverified::strip_identity_headers},
+    identity::{IdentityHeaders, Passport, unverified::strip_spoofed_headers},
     reject::{REQUEST_ID_HEADER, Reason, Refusal},
-    server::Peer,
+    server::ClientCertificate,
     telemetry::RequestId,
 };
 
@@ -22,7 +29,8 @@ pub const PASSPORT: HeaderName = HeaderName::from_static("x-palisade-passport");
 const SUBJECT: HeaderName = HeaderName::from_static("x-palisade-subject");
 /// Carries the verified roles, a structured-field list of strings (RFC 9651).
 const ROLES: HeaderName = HeaderName::from_static("x-palisade-roles");
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// Carries what the client's verified certificate says, a structured-field dictionary (RFC 9651).
+const CLIENT: HeaderName = HeaderName::from_static("x-palisade-client");
 
 /// A request as the application gets it. A leaf: nothing else can build one.
 #[derive(Debug)]
@@ -34,7 +42,7 @@ pub struct ForwardRequest {
 }
 
 /// What is said to the application about a request.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct About<'a> {
     /// Whose it is.
     pub tenant: &'a ActiveTenant,
@@ -44,8 +52,22 @@ pub struct About<'a> {
     pub context: Option<&'a HeaderValue>,
     /// Its id.
     pub request_id: &'a RequestId,
-    /// Where it came from.
-    pub peer: &'a Peer,
+    /// Where it comes from.
+    pub origin: &'a Origin,
+    /// The certificate that its client showed.
+    pub client: Option<&'a ClientCertificate>,
+    /// The trace that it is part of.
+    pub trace: Trace,
+}
+
+impl Values for About<'_> {
+    fn value(&self, name: &Name) -> Option<Cow<'_, str>> {
+        match name {
+            Name::ClientSpiffeId => Some(self.client?.spiffe_id()?.as_str().into()),
+            Name::ClientSubject => Some(self.client?.subject()).filter(|subject| !subject.is_empty()).map(Into::into),
+            name => self.tenant.value(name),
+        }
+    }
 }
 
 /// The configured names and extra headers.
@@ -55,6 +77,8 @@ pub struct ForwardHeaders {
     pub names: IdentityHeaders,
     /// `ingress.headers`
     pub mapped: Vec<(HeaderName, Template)>,
+    /// What is believed of proxies in front.
+    pub origins: Origins,
 }
 
 impl ForwardRequest {
@@ -71,9 +95,8 @@ impl ForwardRequest {
         *request.uri_mut() = head.uri;
         request.headers_mut().extend(head.headers);
         let expects_continue = hop::take_expectation(request.headers_mut());
-        let tenant = Some(about.tenant.clone());
-        headers.write(request.headers_mut(), about)?;
-        Ok(Self { request, tenant, expects_continue })
+        headers.write(request.headers_mut(), &about)?;
+        Ok(Self { request, tenant: Some(about.tenant.clone()), expects_continue })
     }
 
     /// The tenant that it is from, and that its headers name; `None` for a request of nobody.
@@ -94,7 +117,7 @@ impl ForwardRequest {
 
 impl ForwardHeaders {
     /// Removes what the caller said about identity and the way here, then says it ourselves.
-    fn write(&self, headers: &mut HeaderMap, about: About<'_>) -> Result<(), Refusal> {
+    fn write(&self, headers: &mut HeaderMap, about: &About<'_>) -> Result<(), Refusal> {
         let (upgrade, te) = (headers.get(header::UPGRADE).cloned(), headers.get(header::TE).cloned());
         hop::strip(headers);
         if let Some(upgrade) = upgrade {
@@ -105,15 +128,18 @@ impl ForwardHeaders {
         if te.is_some_and(|te| te == "trailers") {
             headers.insert(header::TE, HeaderValue::from_static("trailers"));
         }
-        strip_identity_headers(headers, &self.names, self.mapped.iter().map(|(name, _)| name));
+        let kept = self.origins.kept(about.origin);
+        strip_spoofed_headers(headers, &self.names, self.mapped.iter().map(|(name, _)| name), kept);
         headers.remove(header::TRAILER);
         set(headers, self.names.tenant.clone(), Some(about.tenant.id().to_string()))?;
         let verified = about.tenant.verified();
         set(headers, SUBJECT, Some(visible(verified.subject())))?;
         set(headers, ROLES, roles(verified.roles()))?;
         set(headers, REQUEST_ID_HEADER, Some(about.request_id.as_str().to_owned()))?;
-        let id = about.request_id.as_str();
-        set(headers, TRACEPARENT, id.get(..16).map(|span| format!("00-{id}-{span}-00")))?;
+        about.trace.write(headers);
+        if let Some(client) = about.client {
+            headers.insert(CLIENT, client.header_value().ok_or(Reason::Internal)?);
+        }
         if let Some(passport) = about.passport {
             headers.insert(PASSPORT, passport.header_value()?);
         }
@@ -122,14 +148,9 @@ impl ForwardHeaders {
         }
         for (name, template) in &self.mapped {
             // A claim that the token lacks, or that no header can carry, leaves the header away.
-            set(headers, name.clone(), template.render(about.tenant).ok())?;
+            set(headers, name.clone(), template.render(about).ok())?;
         }
-        set(headers, HeaderName::from_static("x-forwarded-for"), Some(about.peer.ip().to_string()))?;
-        set(headers, HeaderName::from_static("x-forwarded-proto"), Some("https".to_owned()))?;
-        let host = headers.get(header::HOST).cloned();
-        if let Some(host) = host {
-            headers.insert("x-forwarded-host", host);
-        }
+        about.origin.write(headers);
         Ok(())
     }
 }
@@ -181,9 +202,11 @@ mod tests {
     use crate::{
         body,
         clock::Clock,
+        config::OriginConfig,
         config::template::Lands,
         directory::TenantRecord,
         identity::{Passports, VerifiedTenant},
+        server::Peer,
     };
 
     fn forward(sent: &[(&str, &str)]) -> HeaderMap {
@@ -191,6 +214,10 @@ mod tests {
     }
 
     fn forward_to(target: &str, sent: &[(&str, &str)]) -> HeaderMap {
+        forward_from(&Peer::at("192.0.2.1:5".parse().unwrap()), OriginConfig::default(), target, sent)
+    }
+
+    fn forward_from(peer: &Peer, origin: OriginConfig, target: &str, sent: &[(&str, &str)]) -> HeaderMap {
         let claims = json!({"email": "a@example.com"}).as_object().unwrap().clone();
         let verified = VerifiedTenant::for_tests_with("acme", "us er\u{e9}%", claims);
         let tenant = ActiveTenant::join(verified.clone(), Arc::new(TenantRecord::bare("acme".parse().unwrap()))).unwrap();
@@ -201,19 +228,26 @@ mod tests {
             mapped: vec![
                 (HeaderName::from_static("x-user-email"), Template::parse("{claims.email}", Lands::Header).unwrap()),
                 (HeaderName::from_static("x-user-phone"), Template::parse("{claims.phone}", Lands::Header).unwrap()),
+                (HeaderName::from_static("x-workload"), Template::parse("{client.spiffe_id}", Lands::Header).unwrap()),
+                (HeaderName::from_static("x-holder"), Template::parse("{client.subject}", Lands::Header).unwrap()),
             ],
+            origins: Origins::new(origin),
         };
         let mut request = Request::builder().uri(target);
         for (name, value) in sent {
             request = request.header(*name, *value);
         }
         let (head, ()) = request.body(()).unwrap().into_parts();
+        let (request_id, origin) = (RequestId::random(), headers.origins.of(peer, &head.headers, &head.uri));
+        let trace = Trace::begun(&request_id);
         let about = About {
             tenant: &tenant,
             passport: Some(&passport),
             context: None,
-            request_id: &RequestId::random(),
-            peer: &Peer::at("192.0.2.1:5".parse().unwrap()),
+            request_id: &request_id,
+            origin: &origin,
+            client: peer.client(),
+            trace,
         };
         ForwardRequest::new(head, body::empty(), &headers, about).unwrap().into_request().headers().clone()
     }
@@ -266,6 +300,69 @@ mod tests {
             assert!(headers.get_all(name).iter().count() <= 1);
         }
         assert!(!headers.contains_key("x-user-phone"), "a header of a claim that is not there stays away");
+    }
+
+    #[test]
+    fn the_application_learns_of_the_client_s_certificate_from_us_alone() {
+        let forged = [
+            ("x-palisade-client", "spiffe-id=\"spiffe://evil/a\""),
+            ("x-forwarded-client-cert", "By=x"),
+            ("x-workload", "evil"),
+            ("client-cert", ":AA==:"),
+        ];
+        let without = forward(&forged);
+        for (name, _) in forged {
+            assert!(!without.contains_key(name), "{name}");
+        }
+        let peer = Peer::for_tests(ClientCertificate::for_tests(Some("spiffe://prod/a"), "CN=a", &[]));
+        let headers = forward_from(&peer, OriginConfig::default(), "/", &forged);
+        let told: Vec<_> = headers.get_all(CLIENT).iter().collect();
+        assert!(
+            told.len() == 1 && told[0].to_str().unwrap().starts_with("spiffe-id=\"spiffe://prod/a\", subject=\"CN=a\", sha256=:"),
+            "{told:?}"
+        );
+        assert_eq!((&headers["x-workload"], &headers["x-holder"]), (&"spiffe://prod/a".parse().unwrap(), &"CN=a".parse().unwrap()));
+        assert!(!headers.contains_key("x-forwarded-client-cert") && !headers.contains_key("client-cert"));
+    }
+
+    #[test]
+    fn a_caller_cannot_have_our_headers_removed() {
+        let ours = "x-tenant-id, X-Palisade-Subject, x-palisade-passport, x-forwarded-for, forwarded, x-request-id, host, x-user-email";
+        let headers = forward(&[("host", "app.example.com"), ("connection", ours), ("connection", "x-palisade-roles, traceparent")]);
+        for name in ours
+            .split(", ")
+            .map(str::to_ascii_lowercase)
+            .filter(|name| name != "host")
+            .chain(["x-palisade-roles".into(), "traceparent".into()])
+        {
+            assert_eq!(headers.get_all(&name).iter().count(), 1, "{name}");
+        }
+        assert_eq!(headers["forwarded"], "for=192.0.2.1;proto=https;host=\"app.example.com\"");
+        assert!(!headers.contains_key("connection"));
+    }
+
+    #[test]
+    fn what_a_trusted_proxy_sets_may_stay() {
+        let config =
+            || OriginConfig { hops: 1, proto: true, keep: vec![HeaderName::from_static("x-forwarded-prefix")], ..OriginConfig::default() };
+        let sent = [
+            ("x-forwarded-for", "198.51.100.7"),
+            ("x-forwarded-prefix", "/shop"),
+            ("x_forwarded_prefix", "/evil"),
+            ("x-forwarded-proto", "http"),
+            ("host", "h"),
+        ];
+        let peer = Peer::at("192.0.2.1:5".parse().unwrap());
+        let headers = forward_from(&peer, config(), "/", &sent);
+        assert_eq!(
+            (&headers["x-forwarded-prefix"], &headers["x-forwarded-for"]),
+            (&"/shop".parse().unwrap(), &"198.51.100.7".parse().unwrap())
+        );
+        assert_eq!((&headers["x-forwarded-proto"], &headers["x-forwarded-port"]), (&"http".parse().unwrap(), &"80".parse().unwrap()));
+        assert!(!headers.contains_key("x_forwarded_prefix"));
+        // Not through the proxy, as far as can be seen.
+        assert!(!forward_from(&peer, config(), "/", &sent[1..]).contains_key("x-forwarded-prefix"));
+        assert!(!forward(&sent).contains_key("x-forwarded-prefix"));
     }
 
     #[test]

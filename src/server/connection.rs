@@ -31,14 +31,17 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use super::{
-    Drain, Handler, Peer, ReloadingTls,
+    ClientCertificate, Drain, Handler, Peer, ReloadingTls,
     activity::{Activity, Tracked},
     edge, protocols,
     socket::Socket,
+    tls::failure,
+    trust::Trust,
     wire::{HeadOverdue, Protocol, Wire, WireLimits},
 };
 use crate::{
     causes::{chain, find},
+    clock::Clock,
     config::ServerConfig,
     reject::Reason,
     telemetry::{Metrics, TenantLabel, metrics::Listener},
@@ -67,6 +70,7 @@ struct Shared<H> {
 /// What is known of one connection, whoever has it in hand.
 struct Line {
     peer: Peer,
+    trust: Trust,
     socket: Socket,
     activity: Arc<Activity>,
 }
@@ -130,19 +134,38 @@ impl<H: Handler> Connections<H> {
     async fn handshake_and_serve(&self, stream: TcpStream, peer: Peer, admission: Admission) {
         let socket = Socket::new(stream);
         let Some(tls) = &self.0.tls else {
-            return self.serve(socket.clone(), socket, peer, admission).await;
+            return self.serve(socket.clone(), socket, peer, Trust::NONE, admission).await;
         };
         // In boxes, because a task is as large as the largest of its states, and stays so.
-        let handshake = Box::pin(TlsAcceptor::from(tls.server_config()).accept(socket.clone()));
-        match tokio::time::timeout(self.0.config.handshake_timeout, handshake).await {
-            Ok(Ok(stream)) => Box::pin(self.serve(stream, socket, peer, admission)).await,
-            Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
-            Err(_) => tracing::debug!(%peer, "TLS handshake did not end in time"),
+        let (terms, in_force) = tls.terms();
+        let handshake = Box::pin(TlsAcceptor::from(terms).accept(socket.clone()));
+        let stream = match tokio::time::timeout(self.0.config.handshake_timeout, handshake).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => {
+                tls.failed(failure::class(&error));
+                return tracing::debug!(%peer, %error, "TLS handshake failed");
+            }
+            Err(_) => {
+                tls.failed(failure::TIMEOUT);
+                return tracing::debug!(%peer, "TLS handshake did not end in time");
+            }
+        };
+        let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        match shown.map(|leaf| ClientCertificate::of_verified(leaf)).transpose() {
+            Ok(None) => Box::pin(self.serve(stream, socket, peer, Trust::NONE, admission)).await,
+            Ok(Some(client)) => {
+                let trust = Trust::new(in_force, client.not_after(), &Clock::system());
+                Box::pin(self.serve(stream, socket, peer.with_client(Arc::new(client)), trust, admission)).await;
+            }
+            Err(error) => {
+                tls.failed(failure::IDENTITY);
+                tracing::debug!(%peer, %error, "the client's certificate is not taken");
+            }
         }
     }
 
     /// Waits for something to do, has hyper do it, and waits again.
-    async fn serve<T>(&self, stream: T, socket: Socket, peer: Peer, admission: Admission)
+    async fn serve<T>(&self, stream: T, socket: Socket, peer: Peer, trust: Trust, admission: Admission)
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -150,7 +173,7 @@ impl<H: Handler> Connections<H> {
         let activity = Activity::new(config.header_bytes + config.uri_bytes);
         let limits = WireLimits { head: config.header_timeout, write: config.idle_timeout };
         let mut wire = Wire::new(stream, activity.clone(), limits, admission);
-        let line = Line { peer, socket, activity };
+        let line = Line { peer, trust, socket, activity };
         let mut patience = config.idle_timeout;
         loop {
             let spoken = tokio::select! {
@@ -158,6 +181,7 @@ impl<H: Handler> Connections<H> {
                 biased;
                 spoken = wire.wake() => spoken,
                 () = self.0.drain.started() => Ok(None),
+                () = line.trust.ended() => Ok(None),
                 () = tokio::time::sleep(patience) => Ok(None),
             };
             match spoken {
@@ -188,6 +212,7 @@ impl<H: Handler> Connections<H> {
             biased;
             result = &mut connection => Some(result),
             () = self.0.drain.started() => None,
+            () = line.trust.ended() => None,
             () = line.activity.quiet_for(PARK_AFTER.min(self.0.config.idle_timeout)) => {
                 line.activity.keep_open(true);
                 Pin::new(&mut connection).graceful_shutdown();
@@ -229,6 +254,7 @@ impl<H: Handler> Connections<H> {
             biased;
             result = &mut connection => Some(result),
             () = self.0.drain.started() => None,
+            () = line.trust.ended() => None,
             () = line.activity.idle_for(self.0.config.idle_timeout) => None,
             () = line.socket.peer_left(&line.activity) => {
                 return tracing::debug!(peer = %line.peer, "the client went while its requests were in progress");

@@ -9,6 +9,8 @@ mod host;
 mod panic;
 pub mod rules;
 
+pub(crate) use self::host::parse as parse_host;
+
 use std::{
     convert::Infallible,
     pin::Pin,

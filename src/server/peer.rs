@@ -3,18 +3,27 @@
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
+    sync::Arc,
 };
+
+use super::ClientCertificate;
 
 /// The other end of a connection, as the connection itself shows it: nothing that a request says is in here. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Peer {
     address: SocketAddr,
+    client: Option<Arc<ClientCertificate>>,
 }
 
 impl Peer {
     /// A peer that is known by its address alone.
     pub const fn at(address: SocketAddr) -> Self {
-        Self { address }
+        Self { address, client: None }
+    }
+
+    /// The same peer, which has shown that a certificate is its own.
+    pub(super) fn with_client(self, client: Arc<ClientCertificate>) -> Self {
+        Self { client: Some(client), ..self }
     }
 
     /// Where the connection comes from: the nearest proxy, where there is one in front.
@@ -22,9 +31,20 @@ impl Peer {
         self.address
     }
 
-    /// The address without its port.
-    pub const fn ip(&self) -> IpAddr {
-        self.address.ip()
+    /// The address without its port. An IPv4 address is one, also where the socket speaks IPv6.
+    pub fn ip(&self) -> IpAddr {
+        self.address.ip().to_canonical()
+    }
+
+    /// The verified certificate; `None` where none was asked for, or none given and none required.
+    pub fn client(&self) -> Option<&ClientCertificate> {
+        self.client.as_deref()
+    }
+
+    /// A peer with a certificate, for unit tests of other rooms.
+    #[cfg(test)]
+    pub(crate) fn for_tests(client: ClientCertificate) -> Self {
+        Self::at(SocketAddr::from(([192, 0, 2, 1], 5))).with_client(Arc::new(client))
     }
 }
 

@@ -3,6 +3,8 @@
 mod lifecycle;
 mod limits;
 mod malformed;
+#[cfg(feature = "sandbox")]
+mod mutual;
 mod parked;
 mod protocols;
 #[cfg(feature = "sandbox")]
@@ -83,7 +85,7 @@ impl Lab {
 }
 
 impl Handler for Lab {
-    async fn handle(&self, mut request: Request<Body>, _: Peer) -> Response<Body> {
+    async fn handle(&self, mut request: Request<Body>, peer: Peer) -> Response<Body> {
         self.0.entered.fetch_add(1, Ordering::SeqCst);
         match request.uri().path() {
             "/gate" => {
@@ -127,6 +129,7 @@ impl Handler for Lab {
                 response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
                 response
             }
+            "/client" => Response::new(body::full(peer.client().map_or_else(|| "nobody".to_owned(), ClientCertificate::name) + ".\n")),
             "/large" => Response::new(body::full(vec![0_u8; LARGE])),
             _ => Response::new(body::full("hello")),
         }

@@ -1,10 +1,12 @@
-//! TLS for listeners: what is offered, and certificates that are replaced while they are in use.
+//! TLS for listeners: what is offered, whose certificates clients show, and files that are replaced while they are in use.
 
-mod expiry;
+mod clients;
+pub(crate) mod failure;
 pub(crate) mod files;
 
 use std::{
     fmt,
+    path::PathBuf,
     sync::{Arc, LazyLock},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -16,15 +18,17 @@ use rustls::{
     sign::CertifiedKey,
     version::{TLS12, TLS13},
 };
+use tokio::sync::watch;
 
 use self::files::Fingerprint;
 pub use self::files::TlsError;
+use super::client;
 use crate::{
-    config::TlsConfig,
+    config::{ClientAuthConfig, TlsConfig},
     telemetry::{Metrics, metrics::Listener},
 };
 
-/// How often certificate files are looked at: well within the time between a renewal and the old one's end.
+/// How often files are looked at: well within the time between a renewal and the old certificate's end.
 pub const POLL: Duration = Duration::from_secs(10);
 
 /// The one cryptography provider of the process. Nothing else names one.
@@ -33,46 +37,69 @@ pub fn provider() -> Arc<CryptoProvider> {
     PROVIDER.clone()
 }
 
-/// A listener's TLS settings, with a certificate that follows its files.
+/// A listener's TLS settings, with a certificate and roots for clients that follow their files.
 #[derive(Debug)]
 pub struct ReloadingTls {
-    server_config: Arc<rustls::ServerConfig>,
+    terms: ArcSwap<Terms>,
     current: Arc<Current>,
+    /// The state of the files behind `terms`, as far as they were read, with or without success.
+    clients: ArcSwap<Fingerprint>,
     files: TlsConfig,
     listener: Listener,
     metrics: Metrics,
+}
+
+/// On which terms connections are taken, until whom clients are trusted for changes.
+#[derive(Debug)]
+struct Terms {
+    server_config: Arc<rustls::ServerConfig>,
+    /// Its end says that these terms are no longer in force.
+    in_force: watch::Sender<()>,
 }
 
 impl ReloadingTls {
     /// Reads the files now. The errors say which file, what is wrong with it and what would be right.
     pub fn load(files: &TlsConfig, listener: Listener, metrics: Metrics) -> Result<Arc<Self>, TlsError> {
         // Taken first: a change in between is then seen as one.
-        let fingerprint = Fingerprint::of(files);
+        let fingerprint = Fingerprint::of(&own(files));
+        let clients = ArcSwap::from_pointee(Fingerprint::of(&of_clients(files)));
         let certified = files::certified_key(files)?;
         let current = Arc::new(Current { certified: ArcSwap::new(Arc::new(certified)), fingerprint: ArcSwap::from_pointee(fingerprint) });
-        let server_config = server_config(current.clone())?;
-        let tls = Self { server_config: Arc::new(server_config), current, files: files.clone(), listener, metrics };
+        let terms = ArcSwap::from_pointee(Terms::read(files, current.clone())?);
+        let tls = Self { terms, current, clients, files: files.clone(), listener, metrics };
         tls.announce();
         Ok(Arc::new(tls))
     }
 
     /// Whether [`ReloadingTls::load`] would take the files.
     pub fn check(files: &TlsConfig) -> Result<(), TlsError> {
-        files::certified_key(files).map(drop)
+        files::certified_key(files)?;
+        files.clients.as_ref().map_or(Ok(()), |clients| clients::verifier(clients).map(drop))
     }
 
     /// For accepting connections. Each handshake takes the certificate that is current then.
     pub fn server_config(&self) -> Arc<rustls::ServerConfig> {
-        self.server_config.clone()
+        self.terms.load().server_config.clone()
+    }
+
+    /// The same, with what tells when clients that were trusted on it no longer are.
+    pub(super) fn terms(&self) -> (Arc<rustls::ServerConfig>, watch::Receiver<()>) {
+        let terms = self.terms.load();
+        (terms.server_config.clone(), terms.in_force.subscribe())
+    }
+
+    /// Which listener's it is, and where handshakes are counted.
+    pub(super) fn failed(&self, class: &'static str) {
+        self.metrics.handshake_failure(self.listener, class);
     }
 
     /// End of validity of the current certificate; `None` if it cannot be read from it.
     pub fn not_after(&self) -> Option<SystemTime> {
-        expiry::not_after(self.current.certified.load().end_entity_cert().ok()?)
+        client::not_after(self.current.certified.load().end_entity_cert().ok()?)
     }
 
-    /// Follows the files, looking every `interval` ([`POLL`]). Never returns. A pair that cannot be used (a renewal caught
-    /// half way, say) leaves the old one in use, with a warning.
+    /// Follows the files, looking every `interval` ([`POLL`]). Never returns. What cannot be used (a renewal caught half way, say) leaves
+    /// the old in use, with a warning.
     pub async fn watch(&self, interval: Duration) {
         loop {
             tokio::time::sleep(interval).await;
@@ -80,10 +107,21 @@ impl ReloadingTls {
         }
     }
 
+    /// One look, for tests of other rooms.
+    #[cfg(test)]
+    pub(crate) async fn refresh_now(&self) {
+        self.refresh().await;
+    }
+
     async fn refresh(&self) {
+        self.refresh_certificate().await;
+        self.refresh_clients().await;
+    }
+
+    async fn refresh_certificate(&self) {
         let (files, known) = (self.files.clone(), self.current.fingerprint.load_full());
         let read = tokio::task::spawn_blocking(move || {
-            let fingerprint = Fingerprint::of(&files);
+            let fingerprint = Fingerprint::of(&own(&files));
             (fingerprint != *known).then(|| (fingerprint, files::certified_key(&files)))
         });
         let Ok(Some((fingerprint, result))) = read.await else { return };
@@ -101,6 +139,27 @@ impl ReloadingTls {
         }
     }
 
+    /// New roots or revocation lists are new terms: who is connected on the old ones is asked to come again.
+    async fn refresh_clients(&self) {
+        let (files, known, resolver) = (self.files.clone(), self.clients.load_full(), self.current.clone());
+        let read = tokio::task::spawn_blocking(move || {
+            let fingerprint = Fingerprint::of(&of_clients(&files));
+            (fingerprint != *known).then(|| (fingerprint, Terms::read(&files, resolver)))
+        });
+        let Ok(Some((fingerprint, result))) = read.await else { return };
+        self.clients.store(Arc::new(fingerprint));
+        self.metrics.config_reload(result.is_ok());
+        match result {
+            Ok(terms) => {
+                self.terms.store(Arc::new(terms));
+                tracing::info!(listener = self.listener.as_str(), "changed roots for client certificates in use");
+            }
+            Err(error) => {
+                tracing::warn!(listener = self.listener.as_str(), %error, "the changed roots for client certificates cannot be used; the old ones stay in use");
+            }
+        }
+    }
+
     fn announce(&self) {
         let Some(seconds) = self.not_after().and_then(|end| end.duration_since(UNIX_EPOCH).ok()).map(|d| d.as_secs()) else {
             tracing::warn!(listener = self.listener.as_str(), "the certificate's end of validity cannot be read");
@@ -111,14 +170,34 @@ impl ReloadingTls {
     }
 }
 
-/// TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1.
-fn server_config(resolver: Arc<Current>) -> Result<rustls::ServerConfig, TlsError> {
-    let builder = rustls::ServerConfig::builder_with_provider(provider()).with_protocol_versions(&[&TLS13, &TLS12]);
-    let mut config = builder.map_err(TlsError::Unusable)?.with_no_client_auth().with_cert_resolver(resolver);
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    // The server's order of suites, strongest first, is what auditors' scanners ask for.
-    config.ignore_client_order = true;
-    Ok(config)
+impl Terms {
+    /// TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1.
+    fn read(files: &TlsConfig, resolver: Arc<Current>) -> Result<Self, TlsError> {
+        let builder = rustls::ServerConfig::builder_with_provider(provider()).with_protocol_versions(&[&TLS13, &TLS12]);
+        let builder = builder.map_err(TlsError::Unusable)?;
+        let mut config = match &files.clients {
+            None => builder.with_no_client_auth(),
+            Some(clients) => builder.with_client_cert_verifier(clients::verifier(clients)?),
+        }
+        .with_cert_resolver(resolver);
+        if files.clients.is_some() {
+            clients::without_resumption(&mut config);
+        }
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        // The server's order of suites, strongest first, is what auditors' scanners ask for.
+        config.ignore_client_order = true;
+        Ok(Self { server_config: Arc::new(config), in_force: watch::Sender::new(()) })
+    }
+}
+
+/// The files of the server's own certificate.
+fn own(files: &TlsConfig) -> Vec<PathBuf> {
+    vec![files.certificate.clone(), files.private_key.clone()]
+}
+
+/// The files that say which clients are trusted; none where none is asked for.
+fn of_clients(files: &TlsConfig) -> Vec<PathBuf> {
+    files.clients.iter().flat_map(|ClientAuthConfig { ca, crl, .. }| std::iter::once(ca).chain(crl)).cloned().collect()
 }
 
 /// The certificate in use.

@@ -35,6 +35,12 @@ pub struct Line<'a> {
     pub for_request: Option<&'a str>,
     /// Address of the peer.
     pub peer: String,
+    /// Address of the client, on the ingress: the peer's, or what a trusted proxy says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_address: Option<String>,
+    /// Who the client is by its certificate: SPIFFE id, subject or fingerprint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
     /// HTTP method.
     pub method: &'a str,
     /// The verified tenant; absent when there was none.
@@ -138,6 +144,8 @@ pub(crate) mod tests {
             request_id: id,
             for_request: None,
             peer: "127.0.0.1:1".into(),
+            client_address: None,
+            client: None,
             method: "GET",
             tenant: Some("acme"),
             subject: None,

@@ -84,6 +84,7 @@ pub struct Families {
     config_reloads: IntCounterVec,
     upstreams_healthy: IntGaugeVec,
     upstreams_unhealthy: IntGaugeVec,
+    handshake_failures: IntCounterVec,
     /// Connections open, by listener.
     connections: IntGaugeVec,
     /// Access-log lines that could not be written.
@@ -204,6 +205,11 @@ impl Metrics {
                 "Places of a route to the application that are out of use.",
                 &["upstream"],
             )?,
+            handshake_failures: new.counters(
+                "palisade_tls_handshake_failures_total",
+                "TLS handshakes that failed, by what they failed on.",
+                &["listener", "reason"],
+            )?,
             connections: new.int_gauges("palisade_connections", "Connections open.", &["listener"])?,
             log_lines_lost: new.counter("palisade_access_log_lines_lost_total", "Access-log lines that could not be written.")?,
             registry,
@@ -309,6 +315,11 @@ impl Families {
     /// Notes when a listener's certificate ends.
     pub fn certificate_expiry(&self, listener: Listener, unix_seconds: f64) {
         self.certificate_expiry.with_label_values(&[listener.as_str()]).set(unix_seconds);
+    }
+
+    /// Counts a failed TLS handshake; `reason` is one of a few classes.
+    pub fn handshake_failure(&self, listener: Listener, reason: &'static str) {
+        self.handshake_failures.with_label_values(&[listener.as_str(), reason]).inc();
     }
 
     /// Everything in the Prometheus text format.

@@ -4,6 +4,7 @@
 //! going away, which drops the body.
 
 use std::{
+    net::IpAddr,
     pin::Pin,
     sync::{
         Arc,
@@ -31,7 +32,7 @@ use crate::{
     directory::ActiveTenant,
     identity::{Deferred, Lease},
     reject::Refusal,
-    server::Peer,
+    server::{ClientCertificate, Peer},
 };
 
 /// Everything that recording needs. One a process, cheap to clone.
@@ -54,6 +55,7 @@ pub struct Record {
     listener: Listener,
     request_id: RequestId,
     peer: Peer,
+    client_address: Option<IpAddr>,
     method: Method,
     started: Instant,
     tenant: Option<ActiveTenant>,
@@ -80,7 +82,7 @@ struct Target {
     operation: Option<String>,
 }
 
-/// 128 random bits in hex. Also the trace id that the application sees.
+/// 128 random bits in hex. Also the id of a trace that begins with the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestId(String);
 
@@ -92,7 +94,13 @@ impl RequestId {
         Self(format!("{:032x}", u128::from_be_bytes(bytes)))
     }
 
-    /// 32 hex digits.
+    /// One that somebody else made, who is believed: up to 128 letters, digits, and `.`, `_`, `-`.
+    pub fn given(text: &str) -> Option<Self> {
+        let fits = (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+        fits.then(|| Self(text.to_owned()))
+    }
+
+    /// 32 hex digits, where it is our own.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -116,6 +124,7 @@ impl Recorder {
             listener,
             request_id: RequestId::random(),
             peer: peer.clone(),
+            client_address: None,
             method: method.clone(),
             started: self.clock.instant(),
             tenant: None,
@@ -139,6 +148,16 @@ impl Record {
     /// The request's id.
     pub fn request_id(&self) -> &RequestId {
         &self.request_id
+    }
+
+    /// The request's id is that of a proxy in front.
+    pub fn adopt_request_id(&mut self, id: RequestId) {
+        self.request_id = id;
+    }
+
+    /// Where the request comes from, as far as it is known behind proxies.
+    pub fn client_address(&mut self, address: IpAddr) {
+        self.client_address = Some(address);
     }
 
     /// The request is a tenant's.
@@ -248,6 +267,8 @@ impl Drop for Record {
             request_id: self.request_id.as_str(),
             for_request: self.for_request.as_ref().map(RequestId::as_str).or(deferred.map(Deferred::for_request)),
             peer: self.peer.to_string(),
+            client_address: self.client_address.map(|address| address.to_string()),
+            client: self.peer.client().map(ClientCertificate::name),
             method: self.method.as_str(),
             tenant: verified.map(|v| v.tenant().as_str()),
             subject: verified.map(|v| v.subject()),

@@ -319,7 +319,7 @@ fn egress(service: ServiceConfig) -> EgressConfig {
         hosts: Vec::new(),
         region: "eu-west-1".to_owned(),
         regions: vec!["eu-west-1".to_owned()],
-        proofs: Proofs { passport: false, jwt: true, deferred: false },
+        proofs: Proofs { passport: false, jwt: true, deferred: false, certificate: false },
         services: [("s3".to_owned(), service)].into(),
         ca: None,
         server: server_config(),

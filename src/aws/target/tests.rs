@@ -65,7 +65,7 @@ fn config() -> EgressConfig {
         hosts: vec!["palisade.internal".to_owned()],
         region: "eu-west-1".to_owned(),
         regions: vec!["eu-west-1".to_owned(), "us-east-1".to_owned(), "xx-none-1".to_owned()],
-        proofs: Proofs { passport: true, jwt: false, deferred: false },
+        proofs: Proofs { passport: true, jwt: false, deferred: false, certificate: false },
         services,
         ca: None,
         server: ServerConfig {

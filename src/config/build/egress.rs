@@ -4,13 +4,19 @@ use std::collections::BTreeMap;
 
 use http::uri::Authority;
 
-use super::{Env, Section, deferred, identity::secured, ingress::tls, listener, parse};
+use super::{Env, Section, clients::tls, deferred, identity::secured, listener, parse};
 use crate::{
     aws::service::customers_host,
-    config::{EgressConfig, Endpoint, Proofs, ServiceConfig, TimeoutsConfig, error::quote},
+    config::{EgressConfig, Endpoint, Proofs, ServiceConfig, TimeoutsConfig, TlsConfig, error::quote},
 };
 
-pub(super) fn egress(section: &Section<'_>, top: &Section<'_>, has_ingress: bool, env: Env<'_>) -> Option<EgressConfig> {
+pub(super) fn egress(
+    section: &Section<'_>,
+    top: &Section<'_>,
+    has_ingress: bool,
+    has_workloads: bool,
+    env: Env<'_>,
+) -> Option<EgressConfig> {
     let listen = section.all("listen", parse::address);
     repeated(section, "listen", &listen);
     // The outer `None` is a setting that is wrong, which must not pass for one that is not there.
@@ -20,6 +26,9 @@ pub(super) fn egress(section: &Section<'_>, top: &Section<'_>, has_ingress: bool
     let region = section.get("region", parse::region);
     let regions = regions(section, region.as_deref());
     let proofs = proofs(section, has_ingress);
+    if proofs.is_some_and(|proofs| proofs.certificate) {
+        certificates_can_prove(section, tls.as_ref().and_then(Option::as_ref), tls.is_some(), has_workloads);
+    }
     let services = services(section);
     let given = section.has("ca");
     let ca = section.file("ca");
@@ -70,17 +79,31 @@ fn proofs(section: &Section<'_>, has_ingress: bool) -> Option<Proofs> {
     if !section.has("proofs") {
         let name = if has_ingress { "passport" } else { "jwt" };
         section.set("proofs", serde_json::json!([name]));
-        return Some(Proofs { passport: has_ingress, jwt: !has_ingress, deferred: false });
+        return Some(Proofs { passport: has_ingress, jwt: !has_ingress, deferred: false, certificate: false });
     }
     let names = section.all("proofs", parse::text);
     repeated(section, "proofs", &names);
     let lists = |proof: &str| names.iter().any(|name| name == proof);
-    let proofs = Proofs { passport: lists("passport"), jwt: lists("jwt"), deferred: lists("deferred") };
+    let proofs = Proofs { passport: lists("passport"), jwt: lists("jwt"), deferred: lists("deferred"), certificate: lists("certificate") };
     if proofs.passport && !has_ingress {
         section.wrong("proofs", "takes passports, and there is no ingress to make any", "write [jwt], or add ingress");
         return None;
     }
     Some(proofs)
+}
+
+/// A certificate proves something where clients are asked for one, and where one stands for a tenant.
+fn certificates_can_prove(section: &Section<'_>, tls: Option<&TlsConfig>, is_sound: bool, has_workloads: bool) {
+    if is_sound && tls.is_none_or(|tls| tls.clients.is_none()) {
+        section.wrong(
+            "proofs",
+            "takes certificates, and egress.tls.client_ca is not set: nobody is asked for one",
+            "give egress.tls.client_ca",
+        );
+    }
+    if !has_workloads {
+        section.wrong("proofs", "takes certificates, and none stands for a tenant", "give identity.workloads");
+    }
 }
 
 fn services(section: &Section<'_>) -> Option<BTreeMap<String, ServiceConfig>> {

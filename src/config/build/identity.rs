@@ -2,8 +2,11 @@
 
 use http::HeaderName;
 
-use super::{Section, ingress::is_reserved, issuers, parse, passport::passport, verification::verification};
-use crate::config::{IdentityConfig, error::quote};
+use super::{Section, clients::workloads, ingress::is_reserved, issuers, parse, passport::passport, verification::verification};
+use crate::{
+    config::{IdentityConfig, error::quote},
+    identity::workload::WORKLOAD_ISSUER,
+};
 
 pub(super) fn identity(section: &Section<'_>, has_ingress: bool, takes_tokens: bool) -> Option<IdentityConfig> {
     let (tenant_header, token_header) = headers(section);
@@ -19,18 +22,23 @@ pub(super) fn identity(section: &Section<'_>, has_ingress: bool, takes_tokens: b
             if names.contains(&name) {
                 issuer.wrong("issuer", format!("{} is here twice", quote(&name)), "describe each issuer once");
             }
+            if name == WORKLOAD_ISSUER {
+                issuer.wrong("issuer", "is what Palisade calls certificates of workloads", "give the issuer's own name");
+            }
             names.push(name);
         }
         issuers.push(built);
     }
     let passport = passport(section, has_ingress);
     let verification = verification(&section.section("verification"));
+    let workloads = workloads(section);
     Some(IdentityConfig {
         tenant_header: tenant_header?,
         token_header: token_header?,
         issuers: issuers.into_iter().collect::<Option<_>>()?,
         passport: passport?,
         verification: verification?,
+        workloads: workloads?,
     })
 }
 

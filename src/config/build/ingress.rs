@@ -2,15 +2,20 @@
 
 use http::HeaderName;
 
-use super::{Env, Section, context::context, listener, parse, routing};
+use super::{
+    Env, Section,
+    clients::{origin, tls},
+    context::context,
+    listener, parse, routing,
+};
 use crate::config::{
-    IngressConfig, TlsConfig,
+    IngressConfig,
     error::quote,
     template::{Lands, Template},
 };
 
 /// Headers with a meaning of their own. A template that set one could change what a request is, or who it claims to be from.
-const RESERVED: [&str; 21] = [
+const RESERVED: [&str; 22] = [
     "authorization",
     "connection",
     "content-length",
@@ -30,6 +35,7 @@ const RESERVED: [&str; 21] = [
     "transfer-encoding",
     "upgrade",
     "x-amz-security-token",
+    "x-real-ip",
     "x-request-id",
     "x-tenant-id",
 ];
@@ -43,18 +49,13 @@ pub(super) fn ingress(
     env: Env<'_>,
 ) -> Option<IngressConfig> {
     let listen = section.get("listen", parse::address);
-    let tls = section.given("tls").and_then(|tls| self::tls(&tls));
+    let tls = section.given("tls").and_then(|given| tls(&given));
+    let origin = origin(section);
     let headers = headers(section, names);
     let context = section.given("context").map_or(Some(None), |given| context(&given, env).map(Some));
     let server = listener(section, top);
     let routing = routing::routing(section, server.as_ref().map(|server| server.idle_timeout));
-    Some(IngressConfig { listen: listen?, tls: tls?, routing: routing?, headers, context: context?, server: server? })
-}
-
-/// A certificate and its key.
-pub(super) fn tls(section: &Section<'_>) -> Option<TlsConfig> {
-    let (certificate, private_key) = (section.file("certificate"), section.file("private_key"));
-    Some(TlsConfig { certificate: certificate?, private_key: private_key? })
+    Some(IngressConfig { listen: listen?, tls: tls?, routing: routing?, origin: origin?, headers, context: context?, server: server? })
 }
 
 fn headers(section: &Section<'_>, names: Option<(&HeaderName, &HeaderName)>) -> Vec<(HeaderName, Template)> {

@@ -85,7 +85,10 @@ fn defaults_are_those_of_the_contract() {
     let (ingress, egress) = (config.ingress.unwrap(), config.egress.unwrap());
     assert_eq!(ingress.listen.to_string(), "0.0.0.0:8443");
     assert_eq!(egress.listen, ["127.0.0.1:8180".parse().unwrap()]);
-    assert_eq!((egress.regions, egress.proofs), (vec!["eu-west-1".to_owned()], Proofs { passport: true, jwt: false, deferred: false }));
+    assert_eq!(
+        (egress.regions, egress.proofs),
+        (vec!["eu-west-1".to_owned()], Proofs { passport: true, jwt: false, deferred: false, certificate: false })
+    );
     assert_eq!(
         (config.admin.listen.to_string(), config.probes.unwrap().listen.to_string()),
         ("127.0.0.1:8190".to_owned(), "0.0.0.0:8191".to_owned())
@@ -109,7 +112,7 @@ fn defaults_are_those_of_the_contract() {
 fn an_egress_alone_takes_jwts_and_an_ingress_alone_needs_no_credentials() {
     let egress = good(&with("ingress: {tls: {certificate: c, private_key: c}, upstream: http://127.0.0.1:8080}", "# none"));
     assert!(egress.ingress.is_none());
-    assert_eq!(egress.egress.unwrap().proofs, Proofs { passport: false, jwt: true, deferred: false });
+    assert_eq!(egress.egress.unwrap().proofs, Proofs { passport: false, jwt: true, deferred: false, certificate: false });
     let ingress = BASE.split("egress:").next().unwrap().to_owned()
         + "identity:"
         + BASE.split("identity:").nth(1).unwrap().split("credentials:").next().unwrap();
@@ -253,7 +256,7 @@ fn deferred_work_has_two_sides() {
         config.effective["egress"]["redeem"],
         json!({"audience": "reports", "presign": false, "keys": ["[redacted]", "[redacted]"]})
     );
-    assert_eq!(config.egress.as_ref().unwrap().proofs, Proofs { passport: false, jwt: false, deferred: true });
+    assert_eq!(config.egress.as_ref().unwrap().proofs, Proofs { passport: false, jwt: false, deferred: true, certificate: false });
     let redeem = config.egress.unwrap().redeem.unwrap();
     assert!(redeem.audience == "reports" && redeem.keys.len() == 2 && config.identity.issuers.is_empty());
 }
@@ -706,7 +709,6 @@ fn what_is_planned_is_refused_and_null_is_not() {
         assert!(errors.starts_with(&format!("{line}: is not supported yet; remove it")), "{errors}");
     }
     for (old, new) in [
-        ("private_key: c", "private_key: c, client_ca: c"),
         ("upstream", "endpoints: [{methods: [GET]}], upstream"),
         ("{any: {}}", "{dynamodb: {table: t}}"),
         ("{s3: {}}", "{s3: {unguarded: true}}"),
@@ -716,7 +718,7 @@ fn what_is_planned_is_refused_and_null_is_not() {
         assert!(errors.contains("is not supported yet; remove it"), "{errors}");
     }
     good(&format!("{BASE}guard: null\nlimits: {{store: {{memory: {{}}, redis: ~}}}}\ntelemetry: {{audit: null, traces: }}\n"));
-    good(&with("private_key: c", "private_key: c, client_ca: null"));
+    assert!(good(&with("private_key: c", "private_key: c, client_ca: null")).ingress.unwrap().tls.clients.is_none());
     good(&with("{file: c}", "{file: c, discovery: null}"));
 }
 
@@ -791,7 +793,7 @@ fn example(name: &str) -> (tempfile::TempDir, std::path::PathBuf) {
     for file in fs::read_dir(&source).unwrap().map(Result::unwrap).filter(|file| file.path().is_file()) {
         fs::copy(file.path(), folder.path().join(file.file_name())).unwrap();
     }
-    for made in ["tls/tls.crt", "tls/tls.key", "tls/ca.crt", "secrets/admin-token", "secrets/token"] {
+    for made in ["tls/tls.crt", "tls/tls.key", "tls/ca.crt", "tls/clients.crt", "tls/clients.crl", "secrets/admin-token", "secrets/token"] {
         let path = folder.path().join(made);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, "not a secret\n").unwrap();

@@ -27,6 +27,8 @@ pub(crate) enum Form {
     AddressOrNone,
     Algorithm,
     Boolean,
+    /// A range of addresses, or one.
+    Cidr,
     Claim,
     /// What a claim must be.
     ClaimValue,
@@ -57,6 +59,10 @@ pub(crate) enum Form {
     /// A short name in lower case.
     RouteName,
     ServiceName,
+    /// A SPIFFE id, or a path of them.
+    SpiffePattern,
+    /// The holder of a certificate.
+    Subject,
     Size {
         least: u64,
         most: u64,
@@ -90,6 +96,7 @@ impl Form {
             Self::AddressOrNone => text == "none" || parse::address(scalar).is_some(),
             Self::Algorithm => return algorithm(text),
             Self::Boolean => scalar.as_bool().is_some(),
+            Self::Cidr => return parse::cidr(text).map(drop).map_err(|wrong| Fault::new(wrong, self.expected())),
             Self::Claim => parse::claim(scalar).is_some(),
             Self::ClaimValue => parse::claim_value(scalar).is_some(),
             Self::Count { least, most } => parse::count(scalar).is_some_and(|count| (least..=most).contains(&&count)),
@@ -110,6 +117,12 @@ impl Form {
             Self::RoleArn => parse::role_arn(scalar).is_some(),
             // The same letters.
             Self::RouteName | Self::ServiceName => parse::service(text),
+            Self::SpiffePattern => {
+                return parse::spiffe_pattern(text)
+                    .map(drop)
+                    .map_err(|wrong| Fault::new(format!("{} {wrong}", quote(text)), self.expected()));
+            }
+            Self::Subject => parse::subject(scalar).is_some(),
             Self::Size { least, most } => quantity::size(text).is_some_and(|size| (least..=most).contains(&&size)),
             Self::TagKey => parse::tag_key(text),
             Self::Template(lands) => {
@@ -155,6 +168,7 @@ impl Form {
             Self::AddressOrNone => "give an IP address and port such as 0.0.0.0:8191, or none".to_owned(),
             Self::Algorithm => format!("give one of {}", parse::ALGORITHMS.join(", ")),
             Self::Boolean => "give true or false, without quotes".to_owned(),
+            Self::Cidr => "give an address or a range such as 10.0.0.0/8".to_owned(),
             Self::Claim => "give a claim's name, or a JSON pointer that begins with /".to_owned(),
             Self::ClaimValue => {
                 "give text, true, false or a whole number; in quotes where text looks like something else, as in \"2.0\"; \"*\" for any value"
@@ -179,6 +193,10 @@ impl Form {
             Self::Region => "give a region such as eu-west-1".to_owned(),
             Self::RoleArn => "give a role's ARN such as arn:aws:iam::111122223333:role/NAME".to_owned(),
             Self::RouteName => "give a name such as gold: a-z, 0-9 and -, at most 63 characters".to_owned(),
+            Self::SpiffePattern => "give an id such as spiffe://prod/ns/a/sa/b, or spiffe://prod/ns/a/* for all below".to_owned(),
+            Self::Subject => {
+                "give the subject as `openssl x509 -noout -subject -nameopt RFC2253` prints it, such as CN=worker,O=Example".to_owned()
+            }
             Self::ServiceName => "give an endpoint prefix such as s3 or dynamodb: a-z, 0-9 and -, at most 63 characters".to_owned(),
             Self::Size { least, most } => {
                 format!("give a size such as 4096, 64KiB or 1MiB,{}", range(quantity::show_size(*least), quantity::show_size(*most)))
@@ -216,15 +234,18 @@ impl Form {
             Self::Region => json!({"type": "string", "pattern": "^[a-z]{2,}(-[a-z0-9]+)+$"}),
             Self::RoleArn => json!({"type": "string", "pattern": "^arn:[a-z-]+:iam::\\d{12}:role/"}),
             Self::RouteName | Self::ServiceName => json!({"type": "string", "pattern": "^[a-z0-9-]{1,63}$"}),
+            Self::SpiffePattern => json!({"type": "string", "pattern": "^spiffe://"}),
             Self::AccessKeyId => json!({"type": "string", "pattern": "^[A-Za-z0-9_]{1,128}$"}),
             Self::TenantId => json!({"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{1,63}$"}),
             Self::TokenType => json!({"type": "string", "pattern": "^[A-Za-z0-9!#$&^_.+/-]{1,127}$"}),
             Self::TenantPattern => json!({"type": "string", "pattern": "^[A-Za-z0-9._*-]{1,64}$"}),
             Self::Address
             | Self::AddressOrNone
+            | Self::Cidr
             | Self::Claim
             | Self::ExternalId
             | Self::Path
+            | Self::Subject
             | Self::TagKey
             | Self::Template(_)
             | Self::Text => {

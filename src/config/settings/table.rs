@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Form, Kind, Setting, default, derived, not_yet, optional, required};
 use crate::config::template::Lands;
 
+mod clients;
 mod context;
 mod credentials;
 mod deferred;
@@ -13,6 +14,8 @@ mod issuers;
 mod passport;
 mod routing;
 mod verification;
+
+use self::clients::TLS;
 
 /// The configuration file.
 pub(crate) const ROOT: &[Setting] = &[
@@ -69,14 +72,15 @@ const INGRESS: &[Setting] = &[
         Kind::Section(context::CONTEXT),
         "A signed statement about the caller in `x-palisade-context`, for applications that verify rather than trust a header. Off unless it is here.",
     ),
+    clients::TRUSTED_HOPS,
+    clients::TRUSTED_PROXIES,
+    clients::FORWARDED_HEADER,
+    clients::FORWARDED_FIELDS,
+    clients::KEEP_HEADERS,
+    clients::TRUST_REQUEST_ID,
+    clients::TRACE_CONTEXT,
     not_yet("endpoints", "Which methods and paths a role may call."),
     optional("server", Kind::Section(SERVER), "Overrides `server` for this listener."),
-];
-
-const TLS: &[Setting] = &[
-    required("certificate", PATH, "PEM file with the certificate chain, leaf first. Read again when it changes."),
-    required("private_key", PATH, "PEM file with its private key."),
-    not_yet("client_ca", "Roots for client certificates."),
 ];
 
 const ADMIN: &[Setting] = &[
@@ -131,6 +135,12 @@ const IDENTITY: &[Setting] = &[
         "{}",
         "How much checking of tokens there may be, and for whom, so that a flood of junk keeps nobody out. See the [guide](guide/verification.md).",
     ),
+    optional(
+        "workloads",
+        Kind::List(&Kind::Section(clients::WORKLOAD)),
+        "Clients whose certificates stand for one tenant. What comes over their connections is that tenant's alone, whatever tokens say.",
+    ),
+    clients::WORKLOAD_MAX_AGE,
 ];
 
 const TENANTS: &[Setting] = &[required(

@@ -151,6 +151,7 @@ fn the_full_example_shows_every_setting() {
         ".identity.issuers.jwks.discovery_uri",
         ".identity.issuers.jwks.inline",
         ".identity.issuers.jwks.bearer_token_file",
+        ".identity.workloads.roles",
         ".tenants.directory.any",
         ".credentials.source.default_chain",
         ".credentials.source.static",

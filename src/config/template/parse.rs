@@ -127,6 +127,8 @@ fn name(text: &str) -> Result<Name, TemplateError> {
     }
     Ok(match text {
         "cell" | "tenant.cell" => Name::TenantCell,
+        "client.spiffe_id" => Name::ClientSpiffeId,
+        "client.subject" => Name::ClientSubject,
         "issuer" => Name::Issuer,
         "subject" => Name::Subject,
         "tenant.account" => Name::TenantAccount,
@@ -146,7 +148,8 @@ fn name(text: &str) -> Result<Name, TemplateError> {
 fn unknown(text: &str) -> TemplateError {
     TemplateError(format!(
         "{{{}}} is not known; known are {{tenant.id}}, {{tenant.account}}, {{tenant.cell}}, {{tenant.external_id}}, {{tenant.kms_key}}, \
-         {{tenant.region}}, {{tenant.tier}}, {{tenant.attributes.NAME}}, {{subject}}, {{issuer}}, {{claims.NAME}} and {{claims./JSON/POINTER}}",
+         {{tenant.region}}, {{tenant.tier}}, {{tenant.attributes.NAME}}, {{subject}}, {{issuer}}, {{claims.NAME}}, {{claims./JSON/POINTER}}, {{client.spiffe_id}} \
+         and {{client.subject}}",
         text.escape_debug()
     ))
 }

@@ -37,7 +37,7 @@ fn head(method: &str, uri: &str, lines: &[(&str, &str)]) -> request::Parts {
 }
 
 fn take(mut head: request::Parts, vending: &Vending) -> Result<(Caller, request::Parts), Reason> {
-    Caller::take(&mut head, &names(), vending, now()).map(|caller| (caller, head)).map_err(|r| r.reason)
+    Caller::take(&mut head, &names(), vending, now(), false).map(|caller| (caller, head)).map_err(|r| r.reason)
 }
 
 // --- Keys of the SDK's own invention.
@@ -159,7 +159,7 @@ fn admit(head: request::Parts, vending: &Vending, hash: &str) -> Result<(String,
     let (caller, head) = take(head, vending)?;
     caller.signature.settle(hash).map_err(|r| r.reason)?;
     assert_eq!(caller.presented.tenant.unwrap().id().as_str(), "acme");
-    Ok((caller.presented.proof.expose().to_owned(), head))
+    Ok((caller.presented.proof.unwrap().expose().to_owned(), head))
 }
 
 #[test]
@@ -240,7 +240,7 @@ fn a_token_without_its_secret_is_worth_nothing() {
         [("authorization", format!("Bearer {token}")), ("x-tenant-token", token.to_owned()), ("x-amz-security-token", token.to_owned())]
     {
         let (caller, _) = take(head("GET", "/b/k", &[(lines.0, &lines.1)]), &vending).unwrap();
-        assert_eq!(caller.presented.proof.expose(), token);
+        assert_eq!(caller.presented.proof().unwrap().expose(), token);
     }
 }
 

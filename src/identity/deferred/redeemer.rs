@@ -77,7 +77,7 @@ impl Redeemer {
 
     /// Whether what is presented is meant to be a context.
     pub fn is_meant(presented: &Presented) -> bool {
-        presented.proof().expose().starts_with(PREFIX)
+        presented.proof().is_ok_and(|proof| proof.expose().starts_with(PREFIX))
     }
 
     /// Counts what became of a context.

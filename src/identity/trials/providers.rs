@@ -19,7 +19,7 @@ async fn run(case: Case) {
     let issuer = issuer_of(&example(case.example));
     let (verifier, ..) = verifier(issuer, Box::new(Fixed(json!({"keys": [Signer::Rsa.jwk("k+1=")]}))));
     let sign = |header: &str, claims: &Value| Signer::Rsa.sign(header, claims.to_string().as_bytes());
-    let verified = verifier.verify_token(presented(case.tenant, &sign(case.header, &case.claims))).await;
+    let verified = verifier.verify_token(presented(case.tenant, &sign(case.header, &case.claims)), CALLER).await;
     let verified = verified.unwrap_or_else(|refusal| panic!("{}: {refusal:?}", case.example));
     assert_eq!((verified.tenant().as_str(), verified.subject()), (case.tenant, case.subject), "{}", case.example);
     assert_eq!((verified.roles(), verified.scopes()), (&*owned(case.roles), &*owned(case.scopes)), "{}", case.example);

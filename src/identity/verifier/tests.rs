@@ -29,7 +29,7 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    config::{ClaimPath, ClaimsConfig, FailureBudget, JwksSource, KeyPolicy, TenantPattern, TokenCacheConfig, TokenRules},
+    config::{ClaimPath, ClaimsConfig, JwksSource, KeyPolicy, TenantPattern, TokenRules},
     identity::{
         IdentityHeaders,
         jwks::{FetchKeys, Fetched},
@@ -130,19 +130,8 @@ fn issuer(tenants: &[&str]) -> IssuerConfig {
     }
 }
 
-/// So much that nothing of it is ever used up.
-fn ample() -> VerificationConfig {
-    VerificationConfig {
-        cache: TokenCacheConfig { entries: 10_000, bytes: 64 << 20 },
-        concurrency: 4,
-        queue: 1_024,
-        wait: Duration::from_secs(1),
-        failures: FailureBudget { per_second: 1e6, burst: 1_000_000 },
-    }
-}
-
 fn verifier(keys: &Keys, config: IssuerConfig) -> (Verifier, Clock) {
-    guarded(keys, config, &ample())
+    guarded(keys, config, &VerificationConfig::ample())
 }
 
 fn guarded(keys: &Keys, config: IssuerConfig, verification: &VerificationConfig) -> (Verifier, Clock) {
@@ -295,7 +284,7 @@ async fn passports_and_tokens_are_taken_only_where_configured() {
     let verified = verifier.verify_token(presented(Some("acme"), &token), CALLER).await.unwrap();
     let passport = passports.mint(&verified, &RequestId::random()).unwrap();
     let handle = passport.header_value().unwrap().to_str().unwrap().to_owned();
-    let proofs = |passport, jwt| Proofs { passport, jwt, deferred: false };
+    let proofs = |passport, jwt| Proofs { passport, jwt, deferred: false, certificate: false };
     let run = async |tenant: Option<&str>, proof: &str, accepted| {
         verifier
             .verify_proof(presented(tenant, proof), accepted, Some(&passports))
@@ -314,4 +303,44 @@ async fn passports_and_tokens_are_taken_only_where_configured() {
     assert_eq!(reason(&verifier, "acme", &handle).await, Some(Reason::ProofNotAccepted), "a passport came in from the outside");
     drop(passport);
     assert_eq!(run(None, &handle, proofs(true, true)).await, Err(Reason::PassportUnknown));
+}
+
+#[tokio::test]
+async fn a_workload_s_certificate_is_the_proof_of_its_one_tenant() {
+    use crate::{
+        config::{WorkloadConfig, WorkloadsConfig},
+        identity::Workloads,
+        server::{ClientCertificate, Peer},
+        telemetry::Listener,
+    };
+    let keys = Keys::generate();
+    let (verifier, clock) = verifier(&keys, issuer(&["*"]));
+    let own = WorkloadConfig {
+        client: "spiffe://prod/ns/acme/*".parse().unwrap(),
+        tenant: "acme".parse().unwrap(),
+        listener: None,
+        roles: vec!["writer".to_owned()],
+    };
+    let config = WorkloadsConfig { mappings: vec![own], max_age: Duration::from_secs(600) };
+    let peer = Peer::for_tests(ClientCertificate::for_tests(Some("spiffe://prod/ns/acme/sa/w"), "", &[]));
+    let workload = Workloads::new(config, clock.clone()).find(&peer, Listener::Egress).unwrap().unwrap();
+    let (verified, lease) = verifier.verify_workload(&workload);
+    assert_eq!((verified.tenant().as_str(), verified.subject()), ("acme", "spiffe://prod/ns/acme/sa/w"));
+    assert_eq!((verified.issuer(), verified.roles()), ("urn:palisade:workload", &["writer".to_owned()][..]));
+    assert_eq!(verified.expires(), clock.now() + Duration::from_secs(600));
+    assert!(verified.claims().is_empty() && verified.scopes().is_empty() && lease.remaining().is_none());
+    assert_eq!(verifier.remembered_count(), 0);
+
+    // Beside a token, which speaks for globex too: its tenant is the certificate's, or it is refused.
+    let token = keys.sign(Algorithm::ES256, "e", &claims());
+    let pinned = |tenant| presented(tenant, &token).pinned(Some(&workload)).map_err(|r| r.reason);
+    assert_eq!(pinned(Some("globex")).map(drop), Err(Reason::TenantMismatch));
+    for tenant in [None, Some("acme")] {
+        assert_eq!(verifier.verify_token(pinned(tenant).unwrap(), CALLER).await.unwrap().tenant().as_str(), "acme");
+    }
+    let mut elsewhere = claims();
+    elsewhere["tenant_id"] = json!("globex");
+    let other = keys.sign(Algorithm::ES256, "e", &elsewhere);
+    let refused = verifier.verify_token(presented(None, &other).pinned(Some(&workload)).unwrap(), CALLER).await;
+    assert_eq!(refused.unwrap_err().reason, Reason::TenantMismatch);
 }

@@ -37,10 +37,12 @@ fn host_header(head: &Parts) -> Result<Option<Authority>, Refusal> {
     if hosts.next().is_some() {
         return Err(malformed("several Host headers"));
     }
-    match Authority::try_from(host.as_bytes()) {
-        Ok(authority) if is_plain(&authority) => Ok(Some(authority)),
-        _ => Err(malformed("Host is not a host")),
-    }
+    parse(host.as_bytes()).map(Some).ok_or_else(|| malformed("Host is not a host"))
+}
+
+/// A host, with or without a port; `None` for anything else.
+pub(crate) fn parse(text: &[u8]) -> Option<Authority> {
+    Authority::try_from(text).ok().filter(is_plain)
 }
 
 /// Nothing but a host and, if anything follows, a port that is a number. A host is what DNS and IP know: RFC 3986 allows more

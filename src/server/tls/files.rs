@@ -100,7 +100,7 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     })
 }
 
-fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {
+pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {
     let failed = |source: io::Error| {
         let cure = match source.kind() {
             io::ErrorKind::NotFound => "correct the path, or mount the file before the start",
@@ -115,20 +115,21 @@ fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {
     fs::read(path).map(Zeroizing::new).map_err(failed)
 }
 
-fn content(path: &Path, problem: String, cure: &'static str) -> TlsError {
+pub(super) fn content(path: &Path, problem: String, cure: &'static str) -> TlsError {
     TlsError::Content { path: path.to_owned(), problem, cure }
 }
 
 /// Tells a changed file without reading it. Follows links, which is how mounted secrets are swapped.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Fingerprint([Option<(SystemTime, u64)>; 2]);
+pub(super) struct Fingerprint(Vec<Option<(SystemTime, u64)>>);
 
 impl Fingerprint {
-    /// The state of both files; a missing one is a state too.
-    pub(super) fn of(files: &TlsConfig) -> Self {
-        Self([&files.certificate, &files.private_key].map(|path| {
+    /// The state of these files; a missing one is a state too.
+    pub(super) fn of(paths: &[PathBuf]) -> Self {
+        let state = |path: &PathBuf| {
             let metadata = fs::metadata(path).ok()?;
             Some((metadata.modified().ok()?, metadata.len()))
-        }))
+        };
+        Self(paths.iter().map(state).collect())
     }
 }

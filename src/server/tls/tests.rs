@@ -16,9 +16,14 @@ pub(crate) struct Issued {
 impl Issued {
     pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let files = TlsConfig { certificate: directory.path().join("tls.crt"), private_key: directory.path().join("tls.key") };
+        let files =
+            TlsConfig { certificate: directory.path().join("tls.crt"), private_key: directory.path().join("tls.key"), clients: None };
         let certificate = issue(&files, 2040);
         Self { files, certificate, directory }
+    }
+
+    pub(crate) fn certificate(&self) -> CertificateDer<'static> {
+        self.certificate.clone()
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     config::{HealthConfig, TenantPattern},
     directory::{ActiveTenant, TenantRecord},
     identity::{IdentityHeaders, VerifiedTenant},
-    ingress::{About, ForwardHeaders, ForwardRequest},
+    ingress::{About, ForwardHeaders, ForwardRequest, Origins, Trace},
     server::Peer,
     telemetry::RequestId,
 };
@@ -331,9 +331,11 @@ fn tenant(id: &str, cell: &str) -> ActiveTenant {
 fn of(tenant: &ActiveTenant) -> ForwardRequest {
     let (head, ()) = Request::get("/").header("host", "h").body(()).unwrap().into_parts();
     let names = IdentityHeaders { tenant: HeaderName::from_static("x-tenant-id"), token: HeaderName::from_static("x-tenant-token") };
-    let headers = ForwardHeaders { names, mapped: Vec::new() };
-    let about =
-        About { tenant, passport: None, context: None, request_id: &RequestId::random(), peer: &Peer::at("192.0.2.1:5".parse().unwrap()) };
+    let headers = ForwardHeaders { names, mapped: Vec::new(), origins: Origins::default() };
+    let (request_id, origin) =
+        (RequestId::random(), headers.origins.of(&Peer::at("192.0.2.1:5".parse().unwrap()), &head.headers, &head.uri));
+    let trace = Trace::begun(&request_id);
+    let about = About { tenant, passport: None, context: None, request_id: &request_id, origin: &origin, client: None, trace };
     ForwardRequest::new(head, body::empty(), &headers, about).unwrap()
 }
 

@@ -10,7 +10,13 @@ use jsonwebtoken::Algorithm;
 use serde_json::Value;
 
 use super::super::super::{ClaimPath, Endpoint, TenantPattern, Upstream, document::Scalar, quantity};
-use crate::aws::{action::Pattern, target::name};
+use crate::{
+    aws::{action::Pattern, target::name},
+    cidr::Cidr,
+    distinguished_name,
+    spiffe::{SpiffeError, SpiffePattern},
+    tenant::TenantId,
+};
 
 /// What tokens may be signed with: asymmetric algorithms alone.
 pub(super) const ALGORITHMS: [&str; 9] = ["ES256", "ES384", "EdDSA", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"];
@@ -120,6 +126,23 @@ pub(crate) fn token_type(scalar: &Scalar) -> Option<String> {
     let text = &scalar.text;
     let taken = |b: u8| b.is_ascii_alphanumeric() || b"!#$&-^_.+/".contains(&b);
     ((1..=127).contains(&text.len()) && text.bytes().all(taken)).then(|| text.clone())
+}
+
+pub(crate) fn cidr(text: &str) -> Result<Cidr, String> {
+    text.parse()
+}
+
+pub(crate) fn spiffe_pattern(text: &str) -> Result<SpiffePattern, SpiffeError> {
+    text.parse()
+}
+
+/// In the one spelling.
+pub(crate) fn subject(scalar: &Scalar) -> Option<String> {
+    distinguished_name::parse(&text(scalar)?)
+}
+
+pub(crate) fn tenant(scalar: &Scalar) -> Option<TenantId> {
+    scalar.text.parse().ok()
 }
 
 /// At most two `*`: matching takes time that grows with a power of their number.

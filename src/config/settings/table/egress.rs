@@ -29,10 +29,11 @@ pub(super) const EGRESS: &[Setting] = &[
     derived("regions", Kind::OneOrMore(&Form::Region), "`region` alone", "Regions that may be called; `region` is one of them."),
     derived(
         "proofs",
-        Kind::OneOrMore(&Form::OneOf(&["passport", "jwt", "deferred"])),
+        Kind::OneOrMore(&Form::OneOf(&["passport", "jwt", "deferred", "certificate"])),
         "`[passport]` with an ingress, `[jwt]` without",
         "Which proofs are taken. A JWT that leaks works for its whole life, so `[passport, jwt]` is outside the security claim; so is \
-         `deferred`, for workers: contexts that another process sealed (`redeem`).",
+         `deferred`, for workers: contexts that another process sealed (`redeem`). \
+         `certificate` takes the certificates of `identity.workloads` for a proof.",
     ),
     required(
         "services",

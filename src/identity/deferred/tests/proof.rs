@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::*;
 use crate::{
-    config::{ClaimPath, ClaimsConfig, IssuerConfig, JwksSource, KeyPolicy, Proofs, TenantPattern, TokenRules},
+    config::{ClaimPath, ClaimsConfig, IssuerConfig, JwksSource, KeyPolicy, Proofs, TenantPattern, TokenRules, VerificationConfig},
     identity::{
         IdentityHeaders, Jwks, Presented, Verifier,
         jwks::{FetchKeys, Fetched},
@@ -76,7 +76,7 @@ fn verifier(tenants: &[&str]) -> Verifier {
         };
         (config, Arc::new(Jwks::new(name.into(), Box::new(Nothing), Clock::system(), Metrics::new().unwrap())))
     };
-    Verifier::new(tenants.iter().map(issuer).collect(), Clock::system(), Metrics::new().unwrap())
+    Verifier::new(tenants.iter().map(issuer).collect(), &VerificationConfig::ample(), Clock::system(), Metrics::new().unwrap())
 }
 
 struct Nothing;
@@ -147,10 +147,12 @@ async fn it_is_no_proof_where_none_is_taken() {
     let world = World::new();
     let (context, _) = world.context(&VerifiedTenant::for_tests("acme"));
     let verifier = verifier(&["*"]);
-    let ingress = verifier.verify_token(presented(&context, Some("acme"))).await;
+    let ingress = verifier.verify_token(presented(&context, Some("acme")), [192, 0, 2, 1].into()).await;
     assert_eq!(ingress.unwrap_err().reason, Reason::ProofNotAccepted);
     for (passport, jwt) in [(true, false), (false, true), (true, true)] {
-        let egress = verifier.verify_proof(presented(&context, Some("acme")), Proofs { passport, jwt, deferred: false }, None).await;
+        let egress = verifier
+            .verify_proof(presented(&context, Some("acme")), Proofs { passport, jwt, deferred: false, certificate: false }, None)
+            .await;
         assert_eq!(egress.unwrap_err().reason, Reason::ProofNotAccepted);
     }
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::sync::Semaphore;
 
 use super::*;
+use crate::config::{FailureBudget, TokenCacheConfig};
 
 fn address(number: u8) -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(198, 51, 100, number))
@@ -22,7 +23,7 @@ fn fresh(keys: &Keys, number: u64) -> String {
 }
 
 fn budget(burst: u32) -> VerificationConfig {
-    VerificationConfig { failures: FailureBudget { per_second: 1.0, burst }, ..ample() }
+    VerificationConfig { failures: FailureBudget { per_second: 1.0, burst }, ..VerificationConfig::ample() }
 }
 
 /// One token for each way to be no token of the issuer's, with the reason.
@@ -92,7 +93,7 @@ async fn what_an_issuer_signed_is_not_junk() {
 async fn an_applications_junk_keeps_nobody_out() {
     let (keys, strangers) = (Keys::ours(), Keys::theirs());
     let (verifier, _) = guarded(keys, issuer(&["*"]), &budget(1));
-    let jwt = Proofs { passport: false, jwt: true };
+    let jwt = Proofs { passport: false, jwt: true, deferred: false, certificate: false };
     for (token, reason) in junk(keys, strangers) {
         for _ in 0..20 {
             let refused = verifier.verify_proof(presented(Some("acme"), &token), jwt, None).await.unwrap_err();
@@ -107,7 +108,7 @@ async fn an_applications_junk_keeps_nobody_out() {
 #[tokio::test]
 async fn a_tenants_tokens_take_from_its_own_share() {
     let keys = Keys::ours();
-    let small = VerificationConfig { cache: TokenCacheConfig { entries: 20, bytes: 64 << 20 }, ..ample() };
+    let small = VerificationConfig { cache: TokenCacheConfig { entries: 20, bytes: 64 << 20 }, ..VerificationConfig::ample() };
     let (verifier, _) = guarded(keys, issuer(&["*"]), &small);
     let cached = |text: &str| {
         let mut key = [0; SHA256_OUTPUT_LEN];
@@ -148,7 +149,7 @@ async fn tokens_are_forgotten_by_what_they_say() {
 #[tokio::test]
 async fn large_tokens_count_with_what_they_take() {
     let keys = Keys::ours();
-    let small = VerificationConfig { cache: TokenCacheConfig { entries: 10_000, bytes: 1 << 20 }, ..ample() };
+    let small = VerificationConfig { cache: TokenCacheConfig { entries: 10_000, bytes: 1 << 20 }, ..VerificationConfig::ample() };
     let (verifier, _) = guarded(keys, issuer(&["*"]), &small);
     // Small in text, and not in memory.
     for number in 0..20 {
@@ -172,13 +173,13 @@ struct Slow {
 }
 
 impl FetchKeys for Slow {
-    fn fetch(&self) -> BoxFuture<'_, Result<Bytes, String>> {
+    fn fetch(&self) -> BoxFuture<'_, Result<Fetched, String>> {
         self.calls.fetch_add(1, Ordering::SeqCst);
         Box::pin(async move {
             if !self.open.load(Ordering::SeqCst) {
                 self.gate.acquire().await.map_err(|error| error.to_string())?.forget();
             }
-            Ok(Bytes::from(self.document.to_string()))
+            Ok(Bytes::from(self.document.to_string()).into())
         })
     }
 }
@@ -191,7 +192,7 @@ async fn requests_that_wait_for_a_slow_provider_are_bounded_and_hold_up_nobody()
     let (calls, gate, open) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)), Arc::new(AtomicBool::new(true)));
     let slow = Slow { document: keys.document.clone(), calls: calls.clone(), gate: gate.clone(), open: open.clone() };
     let jwks = Arc::new(Jwks::new(ISSUER.into(), Box::new(slow), clock.clone(), metrics.clone()));
-    let config = VerificationConfig { concurrency: 1, queue: 64, ..ample() };
+    let config = VerificationConfig { concurrency: 1, queue: 64, ..VerificationConfig::ample() };
     let verifier = Arc::new(Verifier::new(vec![(issuer(&["*"]), jwks)], &config, clock.clone(), metrics));
     assert_eq!(from(&verifier, CALLER, "acme", &fresh(keys, 0)).await, None);
     open.store(false, Ordering::SeqCst);

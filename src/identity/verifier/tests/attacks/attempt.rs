@@ -1,16 +1,20 @@
 //! One request, put together from parts that a fault can change, and the two listeners that judge it.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 use http::Request;
 
 use super::{super::*, table::On};
 use crate::{
     body,
-    config::DirectoryConfig,
+    config::{DirectoryConfig, FailureBudget, WorkloadsConfig},
     directory::Directory,
     egress::{Gate, VerifiedRequest},
-    identity::{Passport, Vending},
+    identity::{Passport, Vending, workload::Workloads},
+    server::Peer,
 };
 
 /// An issuer whose keys cannot be had.
@@ -202,7 +206,7 @@ impl House {
             IssuerConfig { algorithms: vec![Algorithm::ES256, Algorithm::RS256], ..issuer(&["acme", "globex", "initech", "ghost"]) };
         let down = IssuerConfig { issuer: DOWN.into(), ..trusted.clone() };
         let issuers = vec![(trusted, jwks(ISSUER, keys.document.clone())), (down, jwks(DOWN, json!("no keys")))];
-        let config = VerificationConfig { failures: FailureBudget { per_second: 1e-3, burst: 500 }, ..ample() };
+        let config = VerificationConfig { failures: FailureBudget { per_second: 1e-3, burst: 500 }, ..VerificationConfig::ample() };
         let verifier = Arc::new(Verifier::new(issuers, &config, clock.clone(), metrics.clone()));
         for _ in 0..500 {
             let _ = verifier.verify_token(presented(Some("acme"), "junk"), JUNK).await;
@@ -210,8 +214,8 @@ impl House {
         let directory = tempfile::tempdir().unwrap();
         let records = directory.path().join("tenants.yaml");
         std::fs::write(&records, RECORDS).unwrap();
-        let passports = Passports::new(Duration::from_secs(10), clock.clone(), metrics);
-        let mint = |tenant: &str| passports.mint(&VerifiedTenant::for_tests(tenant)).unwrap();
+        let passports = Passports::for_tests(Duration::from_secs(10), clock.clone());
+        let mint = |tenant: &str| passports.mint(&VerifiedTenant::for_tests(tenant), &RequestId::random()).unwrap();
         let expired = mint("acme");
         clock.advance(Duration::from_secs(10));
         let ended = text(&mint("acme"));
@@ -219,9 +223,11 @@ impl House {
         let gate = Gate {
             verifier,
             passports: Some(passports),
-            proofs: Proofs { passport: true, jwt: true },
+            redeemer: None,
+            proofs: Proofs { passport: true, jwt: true, deferred: false, certificate: false },
             names: IdentityHeaders { tenant: HeaderName::from_static("x-tenant-id"), token: HeaderName::from_static("x-tenant-token") },
             vending: Vending::new().unwrap(),
+            workloads: Workloads::new(WorkloadsConfig { mappings: Vec::new(), max_age: Duration::from_secs(60) }, clock.clone()),
             clock,
             directory: Arc::new(Directory::open(&DirectoryConfig::File(records)).unwrap()),
         };
@@ -234,7 +240,10 @@ impl House {
         head.headers = self.headers(&attempt);
         let verified = match on {
             On::Egress => {
-                return VerifiedRequest::verify(head, body::empty(), &self.gate).await.map(drop).map_err(|refusal| refusal.reason);
+                return VerifiedRequest::verify(head, body::empty(), &Peer::at(SocketAddr::from(([127, 0, 0, 1], 1))), &self.gate)
+                    .await
+                    .map(drop)
+                    .map_err(|refusal| refusal.reason);
             }
             // As the ingress has it.
             On::Ingress | On::Both => match Presented::take_ingress(&mut head.headers, &self.gate.names) {
