@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from harness import backends, clients
 from harness.application import Application, Script
@@ -227,6 +228,48 @@ def cells(start, setting, authority, directory) -> Cells:
         del config["ingress"]["upstream"]
         palisade = start("cells", config, setting.identity(), {"tenants": {"directory": {"file": "cells-records.yaml"}}})
         yield Cells(palisade, running)
+
+
+@dataclass
+class Workloads:
+    """An authority for clients, and certificates of all kinds."""
+
+    authority: Authority
+
+    def __post_init__(self):
+        own, spiffe = self.authority.identity, "spiffe://prod/ns/{}/sa/worker".format
+        self.acme, self.globex = own("acme", [spiffe("acme")]), own("globex", [spiffe("globex")])
+        self.initech, self.ingress_only = own("initech", [spiffe("initech")]), own("ingress-only", ["spiffe://prod/edge"])
+        self.nobody, self.expired, self.server = own("nobody"), own("expired", [spiffe("acme")], days=-1), own("server", [spiffe("acme")], usage=ExtendedKeyUsageOID.SERVER_AUTH)
+        self.revoked, self.two = own("revoked", [spiffe("acme")]), own("two", [spiffe("acme"), spiffe("globex")])
+        self.crl = self.authority.revoke(self.revoked)
+
+    @property
+    def mappings(self) -> dict:
+        tenants = ("acme", "globex", "initech")
+        return {"workloads": [*({"spiffe_id": f"spiffe://prod/ns/{tenant}/*", "tenant": tenant} for tenant in tenants),
+                              {"spiffe_id": "spiffe://prod/edge", "tenant": "acme", "listener": "ingress"}]}
+
+
+@pytest.fixture(scope="session")
+def workloads(tmp_path_factory) -> Workloads:
+    return Workloads(Authority(tmp_path_factory.mktemp("clients")))
+
+
+@pytest.fixture(scope="session")
+def mutual(start, setting, authority, application, pool, sts, pooled_services, workloads) -> Palisade:
+    """TLS on both sides: certificates are required on the ingress, and may be the proof on the egress."""
+    clients = {"client_ca": str(workloads.authority.ca), "client_crl": str(workloads.crl)}
+    ingress = setting.ingress(authority.certificate, authority.key, application.port)
+    ingress["ingress"]["tls"] |= clients
+    ingress["ingress"]["headers"] |= {"x-workload": "{client.spiffe_id}", "x-holder": "{client.subject}"}
+    tls = {"certificate": str(authority.certificate), "private_key": str(authority.key), "client_auth": "optional", **clients}
+    identity = setting.identity()
+    identity["identity"] |= workloads.mappings
+    credentials = setting.pooled(pool, sts.port)
+    # STS takes no SPIFFE id for one.
+    del credentials["credentials"]["assume_role"]["source_identity"]
+    return start("mutual", ingress, setting.egress(pooled_services, tls=tls, proofs=["jwt", "certificate"]), identity, credentials)
 
 
 @dataclass

@@ -31,6 +31,8 @@ class World:
     egress: Palisade
     silo: Palisade
     troubled: Palisade
+    mutual: Palisade
+    workloads: object
     idp: IdentityProvider
     partner: IdentityProvider
     application: Application
@@ -55,6 +57,11 @@ class World:
     def token(self, tenant: str = "acme", **changes) -> str:
         return self.idp.token(tenant, **changes)
 
+    def shown(self, identity: str | None):
+        """TLS with one of the clients' certificates; `stranger` is one of the servers' authority."""
+        own = self.authority.identity("stranger", ["spiffe://prod/ns/acme/sa/worker"]) if identity == "stranger" else getattr(self.workloads, identity or "", None)
+        return self.authority.client(identity=own)
+
     def visit(self, tenant: str = "acme", palisade: Palisade | None = None):
         """A request inside the application, whose passport is good until the block ends."""
         return self.application.visit((palisade or self.sidecar).port("ingress"), self.authority.client(), self.token(tenant), tenant)
@@ -66,11 +73,64 @@ Case = Callable[[World], wire.Message]
 def cases() -> dict[tuple[str, str], Case]:
     """(listener, name) -> case, in the order of the golden file."""
     table: dict[tuple[str, str], Case] = {}
-    for section in (tokens, tenants, proofs, passports, contexts, deferred, data, targets, payloads, framing, trouble, routes):
+    for section in (tokens, tenants, proofs, passports, contexts, deferred, certificates, data, targets, payloads, framing, trouble, routes):
         for key, case in section().items():
             assert key not in table, f"{key} is there twice"
             table[key] = case
     return table
+
+
+def certificates() -> dict:
+    """Clients' certificates on both listeners: whose they are, what they are mapped to, and what comes beside them."""
+    acme, globex = [("x-tenant-id", "acme")], [("x-tenant-id", "globex")]
+
+    def enter(identity: str | None, headers: Callable[[World], list]) -> Case:
+        return lambda w: wire.exchange(w.mutual.port("ingress"), wire.request("GET", "/echo", headers(w)), w.shown(identity))
+
+    def leave(identity: str | None, headers: Callable[[World], list], target: str = HELLO, host: str = S3_HOST) -> Case:
+        return lambda w: wire.exchange(w.mutual.port("egress"), wire.request("GET", target, [("Host", host), *headers(w)]), w.shown(identity))
+
+    def token(tenant: str) -> Callable[[World], list]:
+        return lambda w: bearer(w.token(tenant))
+
+    ingress = {
+        "workload's, token of its tenant": enter("acme", lambda w: token("acme")(w) + acme),
+        "workload's, token of its tenant, none named": enter("acme", token("acme")),
+        "workload's, token of its tenant, other named": enter("acme", lambda w: token("acme")(w) + globex),
+        "workload's, token of another": enter("acme", token("globex")),
+        "workload's, token of another, which is named": enter("acme", lambda w: token("globex")(w) + globex),
+        "workload's, token of both, other named": enter("acme", lambda w: bearer(w.token(tenant_id=["acme", "globex"])) + globex),
+        "workload's, no token": enter("acme", lambda w: acme),
+        "ingress workload's, token alone": enter("ingress_only", token("acme")),
+        "nobody's, token": enter("nobody", lambda w: token("acme")(w) + acme),
+        "nobody's, token, none named": enter("nobody", token("acme")),
+        "nobody's, no token": enter("nobody", lambda w: acme),
+        "workload's of a suspended tenant": enter("initech", token("initech")),
+        **{f"{name}": enter(identity, lambda w: token("acme")(w) + acme) for name, identity in
+           {"none": None, "expired": "expired", "revoked": "revoked", "a server's": "server", "two SPIFFE ids": "two", "a stranger's": "stranger"}.items()},
+    }
+    egress = {
+        "workload's alone": leave("acme", lambda w: []),
+        "workload's alone, its tenant named": leave("acme", lambda w: acme),
+        "workload's alone, other named": leave("acme", lambda w: globex),
+        "workload's alone, other's data": leave("acme", lambda w: [], HELLO.replace("acme", "globex")),
+        "workload's, empty token": leave("acme", lambda w: [("x-tenant-token", "")]),
+        "workload's, garbage for a token": leave("acme", lambda w: [("x-tenant-token", "garbage")]),
+        "workload's, token of its tenant": leave("acme", lambda w: token("acme")(w) + acme),
+        "workload's, token of its tenant, none named": leave("acme", token("acme")),
+        "workload's, token of another": leave("acme", token("globex")),
+        "workload's, a passport": leave("acme", lambda w: [("x-tenant-token", "psp1_" + "A" * 43)]),
+        "workload's, credentials": leave("acme", lambda w: [], "/_palisade/credentials", "localhost"),
+        "workload's of the other listener alone": leave("ingress_only", lambda w: acme),
+        "workload's of a suspended tenant": leave("initech", lambda w: []),
+        "nobody's alone": leave("nobody", lambda w: acme),
+        "nobody's, token": leave("nobody", lambda w: token("acme")(w) + acme),
+        "none, no token": leave(None, lambda w: acme),
+        **{f"{name}": leave(identity, lambda w: acme) for name, identity in
+           {"expired": "expired", "revoked": "revoked", "a server's": "server", "two SPIFFE ids": "two", "a stranger's": "stranger"}.items()},
+    }
+    rows = {("ingress", f"certificate: {name}"): case for name, case in ingress.items()}
+    return rows | {("egress", f"certificate: {name}"): case for name, case in egress.items()}
 
 
 def both(name: str, headers: Callable[[World], list]) -> dict:

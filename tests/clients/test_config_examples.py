@@ -23,7 +23,8 @@ def shipped(tmp_path_factory, setting, authority, application, pool, sts, aws):
         shutil.copy(CONFIG / name, directory)
     config = yaml.safe_load((CONFIG / "full.yaml").read_text())
     config["ingress"] |= {"upstream": f"http://127.0.0.1:{application.port}",
-                          "tls": {"certificate": str(authority.certificate), "private_key": str(authority.key)}}
+                          "tls": {"certificate": str(authority.certificate), "private_key": str(authority.key),
+                                  "client_ca": str(authority.ca), "client_auth": "optional"}}
     # The application of this place is one, on loopback; the other upstreams, and what goes with them, are elsewhere.
     for key in ("routes", "upstream_ca", "upstream_addresses", "balance", "health"):
         del config["ingress"][key]

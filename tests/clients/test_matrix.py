@@ -25,6 +25,7 @@ ELSEWHERE = {
     "signature-expired": "tests/clients/test_vended.py::test_an_old_signature",
     "keys-unknown": "tests/clients/test_vended.py::test_keys_of_another_process",
     "context-too-large": "tests/clients/test_context.py::test_more_roles_than_fit_are_refused",
+    "certificate-expired": "src/identity/workload.rs::others_are_nobody_and_an_expired_one_is_refused",
     "overloaded": "src/body.rs::bodies_share_the_room_and_give_it_back",
     "internal": "src/upstream/tests.rs::claims_about_the_endpoint_are_checked_against_the_configuration",
 }
@@ -49,8 +50,8 @@ def outcome(case, world: World) -> tuple:
 
 
 @pytest.fixture(scope="module")
-def results(sidecar, egress, silo, troubled, idp, partner, application, authority, script, cells, deferring, worker) -> dict:
-    world = World(sidecar, egress, silo, troubled, idp, partner, application, authority, script, cells.palisade, deferring, worker)
+def results(sidecar, egress, silo, troubled, mutual, workloads, idp, partner, application, authority, script, cells, deferring, worker) -> dict:
+    world = World(sidecar, egress, silo, troubled, mutual, workloads, idp, partner, application, authority, script, cells.palisade, deferring, worker)
     return {key: outcome(case, world) for key, case in cases().items()}
 
 
@@ -77,9 +78,10 @@ def test_nothing_but_a_good_proof_is_let_in(results):
         r"|proof: (x-tenant-token|x-amz-security-token|the same in two places|bearer in lower case)$"
         r"|passport: (A|A, without a tenant|A, as bearer|A, with its tenant|A, DynamoDB|action: its own)$"
         r"|deferred: (A|A, as bearer|A, signed)$|defer: A$"
+        r"|certificate: (workload's, token of its tenant(, none named)?|nobody's, token|ingress workload's, token alone|workload's alone(, its tenant named)?)$"
         r"|(get|list|item): token (?P<t>acme|globex), named (?P=t), of (?P=t)$"
     )
-    gates = re.compile(r"(token|tenant|proof|passport|context|deferred|defer|get|list|item): ")
+    gates = re.compile(r"(token|tenant|proof|passport|context|deferred|defer|get|list|item|certificate): ")
     for (listener, name), (status, _) in results.items():
         if gates.match(name):
             assert (status == 200) == bool(good.match(name)), f"{listener}, {name}: {status}"

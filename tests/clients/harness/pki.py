@@ -1,14 +1,24 @@
-"""A certificate authority, a server certificate for `localhost` and others for any name, made for one test run."""
+"""A certificate authority, a server certificate for `localhost`, others for any name, and clients' certificates, made for one test run."""
 
 import datetime
 import ipaddress
 import ssl
+from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+
+@dataclass
+class Identity:
+    """A client's certificate, in files and as it is."""
+
+    certificate: Path
+    key: Path
+    leaf: x509.Certificate
 
 
 class Authority:
@@ -60,9 +70,44 @@ class Authority:
             .not_valid_before(now - datetime.timedelta(minutes=5)).not_valid_after(now + datetime.timedelta(days=2))
         )
 
-    def client(self, alpn: list[str] | None = None) -> ssl.SSLContext:
-        """What a client that trusts the authority uses."""
+    def identity(self, name: str, uris: list[str] = (), days: int = 2, usage=ExtendedKeyUsageOID.CLIENT_AUTH, subject: x509.Name | None = None) -> "Identity":
+        """A client's certificate. `days` from now it ends, or ended."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = subject or x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Example, Inc."), x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        now = datetime.datetime.now(datetime.timezone.utc)
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject).issuer_name(self.root_name).public_key(key.public_key()).serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(days=9)).not_valid_after(now + datetime.timedelta(days=days))
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        )
+        if uris:
+            builder = builder.add_extension(x509.SubjectAlternativeName([x509.UniformResourceIdentifier(uri) for uri in uris]), critical=False)
+        leaf = builder.sign(self.root_key, hashes.SHA256())
+        made = Identity(self.directory / f"{name}.crt", self.directory / f"{name}.key", leaf)
+        made.certificate.write_bytes(leaf.public_bytes(serialization.Encoding.PEM))
+        made.key.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+        return made
+
+    def revoke(self, *identities: "Identity") -> Path:
+        """A revocation list with these on it, in `ca.crl`."""
+        now = datetime.datetime.now(datetime.timezone.utc)
+        builder = x509.CertificateRevocationListBuilder().issuer_name(self.root_name).last_update(now).next_update(now + datetime.timedelta(days=1))
+        builder = builder.add_extension(x509.CRLNumber(1), critical=False)
+        builder = builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.root_key.public_key()), critical=False)
+        for identity in identities:
+            serial = identity.leaf.serial_number
+            builder = builder.add_revoked_certificate(x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now).build())
+        path = self.directory / "ca.crl"
+        path.write_bytes(builder.sign(self.root_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+        return path
+
+    def client(self, alpn: list[str] | None = None, identity: "Identity | None" = None) -> ssl.SSLContext:
+        """What a client that trusts the authority uses, and what it shows."""
         context = ssl.create_default_context(cafile=str(self.ca))
+        if identity:
+            context.load_cert_chain(identity.certificate, identity.key)
         if alpn:
             context.set_alpn_protocols(alpn)
         return context
