@@ -12,7 +12,7 @@ mod tunnel;
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, Request, Response, StatusCode, header, request};
+use http::{HeaderName, Request, Response, StatusCode, header, request};
 use http_body_util::BodyExt;
 use hyper::upgrade::OnUpgrade;
 
@@ -32,7 +32,7 @@ use crate::{
     limits::Limiter,
     reject::{REQUEST_ID_HEADER, Reason, Refusal, problem},
     server::{Handler, Peer},
-    telemetry::{Listener, Record, Recorder, RequestId},
+    telemetry::{Listener, Record, Recorder},
     upstream::{Answer, AppClient},
 };
 
@@ -78,14 +78,7 @@ impl Ingress {
         // Trailers that callers send could pose as headers where an application server merges the two.
         let body = body::without_trailers(record.count_received(body));
 
-        let origin = this.headers.origins.of(peer, &head.headers, &head.uri);
-        record.client_address(origin.client());
-        if let Some(id) = proxys_request_id(&head.headers).filter(|_| this.headers.origins.takes_request_id(&origin)) {
-            record.adopt_request_id(id);
-        }
-        let continues = this.headers.origins.continues_trace(&origin);
-        let trace = continues.then(|| Trace::continued(&head.headers)).flatten().unwrap_or_else(|| Trace::begun(record.request_id()));
-
+        let (origin, trace) = this.headers.origins.relayed(peer, &head, record);
         let workload = this.workloads.find(peer, Listener::Ingress)?;
         let presented = Presented::take_ingress(&mut head.headers, &this.headers.names)?.pinned(workload.as_ref())?;
         let verified = this.verifier.verify_token(presented, origin.client()).await?;
@@ -129,15 +122,6 @@ impl Handler for Ingress {
 
     fn sensitive_headers(&self) -> Vec<HeaderName> {
         vec![self.0.headers.names.token.clone(), PASSPORT, CONTEXT]
-    }
-}
-
-/// The only `x-request-id`, in a form that can be one.
-fn proxys_request_id(headers: &HeaderMap) -> Option<RequestId> {
-    let mut ids = headers.get_all(REQUEST_ID_HEADER).iter();
-    match (ids.next(), ids.next()) {
-        (Some(id), None) => RequestId::given(id.to_str().ok()?),
-        _ => None,
     }
 }
 

@@ -34,7 +34,7 @@
 //! | [`signing`] | the tenant's signature on a guarded request; bodies that are not what was signed for never arrive whole |
 //! | [`routes`] | which upstream a tenant's requests go to: the record decides, and there is no second best |
 //! | [`ingress`], [`egress`] | the pipelines, to be read from top to bottom |
-//! | [`server`], [`upstream`] | HTTP and TLS under limits and deadlines; no tenants |
+//! | [`server`], [`upstream`] | HTTP and TLS under limits and deadlines, and who a client is by its certificate; no tenants |
 //! | [`reject`] | the closed list of reasons, and the only place where "no" becomes a response |
 //! | [`telemetry`], [`admin`] | what operators see; no payload, token or secret passes through |
 //! | [`config`] | validated, immutable, complete; every error at once |

@@ -454,6 +454,17 @@ credentials:
         assert_eq!(check_text(&named, "tenants: {}").2, "");
         let (_, _, err) = check_text(&named.replace("{s3: {}, monitoring: {}}", "{s3: {}}, proofs: [jwt]"), "tenants: {}");
         assert!(err.contains("identity.passport binds nothing"), "{err}");
+        let hops =
+            |more: &str| check_text(&CONFIG.replace("upstream: http", &format!("trusted_hops: 1{more}, upstream: http")), "tenants: {}").2;
+        assert!(hops("").contains("ingress.trusted_hops without trusted_proxies"), "{}", hops(""));
+        assert_eq!(hops(", trusted_proxies: [10.0.0.0/8]"), "");
+        let certificates =
+            "{s3: {}}, tls: {certificate: tls.crt, private_key: tls.key, client_ca: tls.crt}, proofs: [passport, certificate]";
+        let workload = "identity: {workloads: [{spiffe_id: 'spiffe://prod/a', tenant: acme}], ";
+        let (code, _, err) = check_text(&CONFIG.replace("{s3: {}}", certificates).replace("identity: {", workload), "tenants: {}");
+        assert!(code == 0 && err.contains("egress.proofs takes certificates"), "{err}");
+        let junk = check_text(&CONFIG.replace("private_key: tls.key", "private_key: tls.key, client_ca: junk"), "tenants: {}");
+        assert!(junk.0 == 2 && junk.2.contains("ingress.tls: F/junk: it holds no PEM certificate"), "{}", junk.2);
         let (_, _, err) = check_text(CONFIG, "tenants: {acme: {tier: gold}}");
         assert!(err.contains("the tier \"gold\""), "{err}");
     }

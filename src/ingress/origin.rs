@@ -10,12 +10,15 @@ mod forwarded;
 
 use std::net::IpAddr;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Uri, header, uri::Authority};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, header, request, uri::Authority};
 
 use self::addresses::Said;
+use super::trace::Trace;
 use crate::{
     config::{ForwardingHeader, OriginConfig},
+    reject::REQUEST_ID_HEADER,
     server::{Peer, edge},
+    telemetry::{Record, RequestId},
 };
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -43,6 +46,20 @@ impl Origins {
         Self(config)
     }
 
+    /// The origin of a request and the trace that it is part of; `record` learns the address, and the id that a proxy gave the request.
+    pub(super) fn relayed(&self, peer: &Peer, head: &request::Parts, record: &mut Record) -> (Origin, Trace) {
+        let origin = self.of(peer, &head.headers, &head.uri);
+        record.client_address(origin.client);
+        if origin.is_relayed
+            && self.0.request_id
+            && let Some(id) = request_id(&head.headers)
+        {
+            record.adopt_request_id(id);
+        }
+        let continued = (origin.is_relayed && self.0.trace).then(|| Trace::continued(&head.headers)).flatten();
+        (origin, continued.unwrap_or_else(|| Trace::begun(record.request_id())))
+    }
+
     /// The origin of a request that came from `peer`.
     pub fn of(&self, peer: &Peer, headers: &HeaderMap, uri: &Uri) -> Origin {
         let host = || match headers.get(header::HOST) {
@@ -63,16 +80,6 @@ impl Origins {
     /// Headers of proxies that stay in a request from `origin`.
     pub fn kept(&self, origin: &Origin) -> &[HeaderName] {
         if origin.is_relayed { &self.0.keep } else { &[] }
-    }
-
-    /// Whether the proxy's id of the request is taken.
-    pub fn takes_request_id(&self, origin: &Origin) -> bool {
-        origin.is_relayed && self.0.request_id
-    }
-
-    /// Whether the trace that the request is part of goes on.
-    pub fn continues_trace(&self, origin: &Origin) -> bool {
-        origin.is_relayed && self.0.trace
     }
 
     fn believes(&self, peer: &Peer) -> bool {
@@ -104,6 +111,15 @@ impl Origins {
             }
         }
         outermost
+    }
+}
+
+/// The only `x-request-id`, in a form that can be one.
+fn request_id(headers: &HeaderMap) -> Option<RequestId> {
+    let mut ids = headers.get_all(REQUEST_ID_HEADER).iter();
+    match (ids.next(), ids.next()) {
+        (Some(id), None) => RequestId::given(id.to_str().ok()?),
+        _ => None,
     }
 }
 

@@ -107,7 +107,8 @@ pub(super) fn workloads_can_apply(section: &Section<'_>, workloads: &WorkloadsCo
             };
             section.wrong_item("workloads", number, wrong, "give tls.client_ca to the listener, or remove the mapping");
         }
-        if !mapping.roles.is_empty() && !(proves && mapping.holds_on(Listener::Egress)) {
+        let is_proof = proves && mapping.holds_on(Listener::Egress);
+        if !mapping.roles.is_empty() && !is_proof {
             section.wrong_item(
                 "workloads",
                 number,

@@ -156,3 +156,37 @@ fn a_client_s_name_is_known_to_headers_alone() {
     let role = fill(&BASE.replace("role/{tenant.id}", "role/{tenant.id}/{client.spiffe_id}"), &[]);
     refused(&role, "{client.spiffe_id} is known in ingress.headers alone");
 }
+
+/// Its pieces are those of one configuration.
+#[test]
+fn what_the_guide_shows_loads() {
+    use serde_json::Value;
+
+    use crate::config::document::{Bounds, parse};
+
+    fn merge(whole: &mut Value, piece: Value) {
+        match (whole, piece) {
+            (Value::Object(whole), Value::Object(piece)) => {
+                piece.into_iter().for_each(|(key, value)| merge(whole.entry(key).or_insert(Value::Null), value))
+            }
+            (whole, piece) => *whole = piece,
+        }
+    }
+    let json = |text: &str| parse(text, Bounds::CONFIG).unwrap().to_json();
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("tls")).unwrap();
+    for name in ["c", "tls/tls.crt", "tls/tls.key", "tls/egress.crt", "tls/egress.key", "tls/clients.crt", "tls/clients.crl"] {
+        fs::write(folder.path().join(name), "x").unwrap();
+    }
+    let guide = fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config/guide/mtls-and-proxies.md")).unwrap();
+    let pieces: Vec<_> = guide.split("```yaml\n").skip(1).map(|rest| json(rest.split("```").next().unwrap())).collect();
+    assert_eq!(pieces.len(), 4);
+    let mut whole = json(&fill(BASE, &[]));
+
+    for piece in pieces {
+        merge(&mut whole, piece);
+    }
+    let config = Config::parse(&whole.to_string(), "P", folder.path(), &|_| None).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!((config.identity.workloads.mappings.len(), config.ingress.unwrap().origin.hops), (2, 1));
+    assert!(config.egress.unwrap().proofs.certificate);
+}
