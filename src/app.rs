@@ -21,7 +21,7 @@ use crate::{
     egress::{self, Egress, Gate},
     guard::Guard,
     identity::{IdentityHeaders, Jwks, Passports, Sealer, Vending, Verifier, Workloads},
-    ingress::{self, ContextSigner, ForwardHeaders, Ingress, Origins},
+    ingress::{self, ContextSigner, Cors, ForwardHeaders, Ingress, Matcher, Origins, PublicRoom},
     limits::Limiter,
     server::{self, Bound, Drain, DrainHandle, Handler, ReloadingTls, tls::TlsError},
     telemetry::{AccessLog, Listener, Metrics, Recorder, TenantLabels},
@@ -72,6 +72,9 @@ pub enum StartError {
         /// What the system said.
         error: io::Error,
     },
+    /// `ingress.cors` makes no headers, which its forms exclude.
+    #[error("ingress.cors: a list makes no header")]
+    Cors,
     /// The base identity or the STS client cannot be set up.
     #[error("credentials: {0}")]
     Credentials(#[from] SetupError),
@@ -112,7 +115,7 @@ impl StartError {
     /// Whether the configuration, or a file that it names, has to be corrected before a start can succeed.
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Credentials(_) | Self::Directory(_) | Self::Keys { .. } | Self::Tls { .. } | Self::Upstream(_) => true,
+            Self::Cors | Self::Credentials(_) | Self::Directory(_) | Self::Keys { .. } | Self::Tls { .. } | Self::Upstream(_) => true,
             Self::Bind { .. } | Self::Metrics(_) | Self::Randomness | Self::Thread(_) => false,
         }
     }
@@ -182,12 +185,20 @@ impl App {
         let ingress = match (&config.ingress, &application) {
             (Some(settings), Some(application)) => {
                 let tls = load_tls("ingress.tls", &settings.tls, Listener::Ingress, &metrics)?;
+                let access = &settings.access;
                 let pipeline = ingress::Pipeline {
-                    verifier: verifier.clone(),
-                    directory: directory.clone(),
+                    matcher: Matcher { endpoints: access.endpoints.clone(), tenant_path: access.tenant_path.clone() },
+                    gate: ingress::Gate {
+                        verifier: verifier.clone(),
+                        directory: directory.clone(),
+                        names: names.clone(),
+                        places: access.places.clone(),
+                        workloads: workloads.clone(),
+                    },
                     limiter: Limiter::new(&config.limits, clock.clone()),
+                    public: PublicRoom::new(access.public_concurrent),
+                    cors: Cors::new(access.cors.as_ref()).map_err(|_| StartError::Cors)?,
                     passports: passports.clone(),
-                    workloads: workloads.clone(),
                     headers: ForwardHeaders {
                         names: names.clone(),
                         mapped: settings.headers.clone(),

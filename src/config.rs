@@ -11,6 +11,7 @@ mod clients;
 mod context;
 mod deferred;
 pub(crate) mod document;
+mod endpoints;
 pub(crate) mod error;
 mod issuers;
 mod passport;
@@ -34,6 +35,7 @@ pub use self::{
     context::ContextConfig,
     deferred::{AudienceConfig, DeferConfig, RedeemConfig},
     document::At,
+    endpoints::{AccessConfig, CorsConfig, CorsRules, Origins},
     error::{ConfigError, ConfigErrors},
     issuers::{Demand, JwksSource, KeyAccess, KeyPolicy, RequiredClaim, TokenRules, TokenTypes},
     passport::{PassportConfig, PassportTerms},
@@ -84,6 +86,8 @@ pub struct IngressConfig {
     pub headers: Vec<(HeaderName, Template)>,
     /// Signed context for the application; `None`: it gets none.
     pub context: Option<ContextConfig>,
+    /// Who may call what.
+    pub access: AccessConfig,
     /// Limits of this listener.
     pub server: ServerConfig,
 }

@@ -9,6 +9,7 @@ pub mod caller;
 mod claims;
 pub mod client_signature;
 mod context_key;
+mod cookie;
 mod deferred;
 pub mod discovery;
 pub mod facts;
@@ -20,6 +21,7 @@ pub mod placeholder;
 mod presigned;
 pub mod spoofed;
 mod strict_json;
+mod tenant_host;
 mod token;
 #[cfg(test)]
 mod trials;
@@ -34,12 +36,14 @@ pub use self::{
     caller::Caller,
     client_signature::{ClientSignature, SettledSignature},
     context_key::{ContextAlgorithm, ContextKey, KeyProblem},
+    cookie::CookieName,
     deferred::{Deferred, Maker, Order, RedeemedContext, Redeemer, SealKey, Sealed, Sealer},
     jwks::Jwks,
     lease::Lease,
     passport::{Passport, Passports},
     placeholder::Placeholder,
-    unverified::{IdentityHeaders, Presented},
+    tenant_host::TenantHost,
+    unverified::{IdentityHeaders, Places, Presented},
     vended::{VendedKeys, Vending},
     verifier::{VerifiedTenant, Verifier},
     workload::{Workload, Workloads},

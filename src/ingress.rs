@@ -1,14 +1,23 @@
 //! The way in: callers' requests to the application.
 //!
-//! Read [`Ingress::answer`] from top to bottom. The order is: who is it (token, claim, directory), have they the room
-//! (limits), then the passport, the upstream that is theirs, and the application.
+//! Read [`Ingress::answer`] and [`Ingress::carry_out`] from top to bottom: each line takes the value of the line before it, so that none can be
+//! left out or moved. The order is: what is it (method and path), who is it (token, claim, directory), may they (endpoint rules), have
+//! they the room (limits), then the passport, the upstream that is theirs, and the application. A public request skips who and may,
+//! and has no tenant.
 
+mod admitted;
+mod authorised;
 mod context;
+mod cors;
 mod forward;
 mod hold;
+mod matched;
 mod origin;
+mod same_site;
 mod trace;
 mod tunnel;
+mod verified;
+mod voice;
 
 use std::sync::Arc;
 
@@ -16,24 +25,28 @@ use http::{HeaderName, Request, Response, StatusCode, header, request};
 use http_body_util::BodyExt;
 use hyper::upgrade::OnUpgrade;
 
-use self::hold::Held;
 pub use self::{
+    admitted::{AdmittedPublic, AdmittedRequest, PublicPermit, PublicRoom},
+    authorised::AuthorisedRequest,
     context::{CONTEXT, ContextSigner},
+    cors::Cors,
     forward::{About, ForwardHeaders, ForwardRequest, PASSPORT},
+    matched::{Arrival, MatchedRequest, Matcher, PublicRequest},
     origin::{Origin, Origins},
     trace::Trace,
+    verified::{Gate, VerifiedRequest},
 };
+use self::{cors::Preflight, hold::Held, voice::Voice};
 use crate::{
     body::{self, Body},
     clock::Clock,
-    directory::Directory,
     hop,
-    identity::{Passports, Presented, Verifier, Workloads},
+    identity::Passports,
     limits::Limiter,
-    reject::{REQUEST_ID_HEADER, Reason, Refusal, problem},
+    reject::{REQUEST_ID_HEADER, Reason, Refusal},
     server::{Handler, Peer},
-    telemetry::{Listener, Record, Recorder},
-    upstream::{Answer, AppClient},
+    telemetry::{Listener, Record, Recorder, RequestId},
+    upstream::{Answer, AppClient, Busy},
 };
 
 /// The ingress listener's handler. Cheap to clone.
@@ -42,16 +55,18 @@ pub struct Ingress(Arc<Pipeline>);
 
 /// The rooms that a request goes through, in order.
 pub struct Pipeline {
-    /// Checks tokens.
-    pub verifier: Arc<Verifier>,
-    /// What is known of tenants.
-    pub directory: Arc<Directory>,
+    /// What is asked for?
+    pub matcher: Matcher,
+    /// Who is asking?
+    pub gate: Gate,
     /// Has the tenant the room?
     pub limiter: Limiter,
+    /// Is there room for requests of nobody?
+    pub public: PublicRoom,
+    /// What browsers are told about scripts of other origins.
+    pub cors: Cors,
     /// Authority for the egress; `None` without one.
     pub passports: Option<Passports>,
-    /// Clients whose certificates are one tenant's.
-    pub workloads: Workloads,
     /// What the application is told.
     pub headers: ForwardHeaders,
     /// The same, signed; `None`: not wanted.
@@ -64,60 +79,122 @@ pub struct Pipeline {
     pub clock: Clock,
 }
 
+/// How a request came here.
+#[derive(Clone, Copy)]
+struct Way<'a> {
+    /// The other end of the connection.
+    peer: &'a Peer,
+    /// Where it came from, as far as proxies in front are believed.
+    origin: &'a Origin,
+    /// The trace that it is part of.
+    trace: &'a Trace,
+}
+
+impl<'a> Way<'a> {
+    fn about(self, request_id: &'a RequestId) -> About<'a> {
+        About { request_id, origin: self.origin, client: self.peer.client(), trace: self.trace }
+    }
+}
+
 impl Ingress {
     /// The handler over a pipeline.
     pub fn new(pipeline: Pipeline) -> Self {
         Self(Arc::new(pipeline))
     }
 
-    async fn answer(&self, mut request: Request<Body>, peer: &Peer, record: &mut Record) -> Result<Response<Body>, Refusal> {
+    async fn answer(&self, mut request: Request<Body>, peer: &Peer, voice: &Voice, record: &mut Record) -> Result<Response<Body>, Refusal> {
         let this = &*self.0;
         record.service("app", None);
         let upgrade = tunnel::wanted(&request).then(|| hyper::upgrade::on(&mut request));
-        let (mut head, body) = request.into_parts();
+        let (head, body) = request.into_parts();
         // Trailers that callers send could pose as headers where an application server merges the two.
         let body = body::without_trailers(record.count_received(body));
-
+        let Gate { names, places, .. } = &this.gate;
         let (origin, trace) = this.headers.origins.relayed(peer, &head, record);
-        let workload = this.workloads.find(peer, Listener::Ingress)?;
-        let presented = Presented::take_ingress(&mut head.headers, &this.headers.names)?.pinned(workload.as_ref())?;
-        let verified = this.verifier.verify_token(presented, origin.client()).await?;
-        let tenant = this.directory.resolve(verified)?;
-        record.tenant(&tenant);
-        let permit = this.limiter.admit(&tenant)?;
-        let passport = this.passports.as_ref().map(|passports| passports.mint(tenant.verified(), record.request_id())).transpose()?;
+        let way = Way { peer, origin: &origin, trace: &trace };
 
-        let sign = |signer: &Arc<ContextSigner>| signer.sign(&tenant, record.request_id(), this.clock.now());
+        let arrival = match this.cors.preflight(&head)? {
+            Some(Preflight::Answered(response)) => {
+                record.preflight();
+                return Ok(response);
+            }
+            Some(Preflight::Pass) => Arrival::Public(this.matcher.preflight(head, body, names, places)?),
+            None => this.matcher.look(head, body, names, places)?,
+        };
+        let mut response = match arrival {
+            Arrival::Guarded(request) => self.carry_out(request, upgrade, way, record).await?,
+            Arrival::Public(request) => self.carry_out_public(request, upgrade, way, record).await?,
+        };
+        voice.dress(&mut response, &this.cors);
+        Ok(response)
+    }
+
+    /// What a request of a tenant goes through.
+    async fn carry_out(
+        &self,
+        request: MatchedRequest,
+        upgrade: Option<OnUpgrade>,
+        way: Way<'_>,
+        record: &mut Record,
+    ) -> Result<Response<Body>, Refusal> {
+        let this = &*self.0;
+        let request = VerifiedRequest::verify(request, way, &this.gate, &this.cors).await?;
+        record.tenant(request.tenant());
+        let request = AuthorisedRequest::authorise(request)?;
+        let request = AdmittedRequest::admit(request, &this.limiter)?;
+        let passport =
+            this.passports.as_ref().map(|passports| passports.mint(request.tenant().verified(), record.request_id())).transpose()?;
+        let sign = |signer: &Arc<ContextSigner>| signer.sign(request.tenant(), record.request_id(), this.clock.now());
         let context = this.context.as_ref().map(sign).transpose()?;
-
-        let (request_id, client) = (record.request_id(), peer.client());
-        let about =
-            About { tenant: &tenant, passport: passport.as_ref(), context: context.as_ref(), request_id, origin: &origin, client, trace };
-        let request = ForwardRequest::new(head, body, &this.headers, about)?;
-        let begun = this.clock.instant();
-        let request = this.upstream.route(request)?;
-        record.route(request.route());
-        let (answer, busy) = request.send().await?;
-        record.upstream(this.clock.instant().saturating_duration_since(begun));
+        let authority = (passport.as_ref(), context.as_ref());
+        let (request, permit) = ForwardRequest::for_tenant(request, authority, &this.headers, way.about(record.request_id()))?;
+        let (answer, busy) = self.send(request, record).await?;
         // Authority and room are the request's until its response has ended, however it ends.
         pass_on(answer, upgrade, Held { room: (permit, busy), passport })
+    }
+
+    /// What a request of nobody goes through: it has no tenant, and so no passport.
+    async fn carry_out_public(
+        &self,
+        request: PublicRequest,
+        upgrade: Option<OnUpgrade>,
+        way: Way<'_>,
+        record: &mut Record,
+    ) -> Result<Response<Body>, Refusal> {
+        let this = &*self.0;
+        record.public();
+        let request = AdmittedPublic::admit(request, &this.public)?;
+        let (request, permit) = ForwardRequest::for_nobody(request, &this.headers, way.about(record.request_id()))?;
+        let (answer, busy) = self.send(request, record).await?;
+        pass_on(answer, upgrade, Held { room: (permit, busy), passport: None })
+    }
+
+    /// Sends the request to the upstream that is its tenant's, or everybody's.
+    async fn send(&self, request: ForwardRequest, record: &mut Record) -> Result<(Response<Answer>, Busy), Refusal> {
+        let begun = self.0.clock.instant();
+        let request = self.0.upstream.route(request)?;
+        record.route(request.route());
+        let answered = request.send().await?;
+        record.upstream(self.0.clock.instant().saturating_duration_since(begun));
+        Ok(answered)
     }
 }
 
 impl Handler for Ingress {
     async fn handle(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
         let mut record = self.0.recorder.begin(Listener::Ingress, request.method(), &peer);
-        match self.answer(request, &peer, &mut record).await {
+        let voice = Voice::of(request.headers());
+        match self.answer(request, &peer, &voice, &mut record).await {
             Ok(mut response) => {
                 stamp(&mut response, &record);
                 record.finish_with(response)
             }
-            Err(refusal) => refuse(&refusal, record),
+            Err(refusal) => voice.refuse(&refusal, record, &self.0.cors),
         }
     }
 
     fn refuse(&self, refusal: Refusal, head: &request::Parts, peer: &Peer) -> Response<Body> {
-        refuse(&refusal, self.0.recorder.begin(Listener::Ingress, &head.method, peer))
+        Voice::of(&head.headers).refuse(&refusal, self.0.recorder.begin(Listener::Ingress, &head.method, peer), &self.0.cors)
     }
 
     fn sensitive_headers(&self) -> Vec<HeaderName> {
@@ -135,12 +212,6 @@ where
     }
     hop::strip(answer.headers_mut());
     Ok(held.until_end_of(answer.map(BodyExt::boxed_unsync)))
-}
-
-fn refuse(refusal: &Refusal, mut record: Record) -> Response<Body> {
-    record.refused(refusal);
-    let response = problem(refusal, record.request_id().as_str());
-    record.finish_with(response)
 }
 
 /// The application's own `x-palisade-*` headers, if any, go no further: only we speak under that name.

@@ -14,7 +14,7 @@
 //! Each is straight-line code over typed states; every state can only be made from the one before it, in a file of its own.
 //!
 //! ```text
-//! ingress:  request ─▶ VerifiedTenant ─▶ ActiveTenant ─▶ Permit ─▶ Passport ─▶ ForwardRequest ─▶ RoutedRequest ─▶ application
+//! ingress:  MatchedRequest ─▶ VerifiedRequest ─▶ AuthorisedRequest ─▶ AdmittedRequest ─▶ ForwardRequest (with a passport) ─▶ RoutedRequest ─▶ application
 //! egress:   request ─▶ VerifiedRequest ─▶ AdmittedRequest ─▶ GuardedRequest ─▶ CredentialedRequest ─▶ SignedRequest ─▶ AWS
 //! ```
 //!
@@ -27,6 +27,7 @@
 //! | --- | --- |
 //! | [`identity`] | where trust begins: raw headers are read in one place, tokens verified, passports minted and redeemed |
 //! | [`directory`] | an unknown or suspended tenant goes no further; proof and record are joined once |
+//! | [`authorise`] | which methods and paths a caller may use; a path is read in one way, or refused |
 //! | [`limits`] | rate and concurrency by verified tenant |
 //! | [`guard`], [`aws`] | where a request goes and what it asks for, in the one form that is then signed and sent; nothing that hands out credentials |
 //! | [`credentials`] | one STS call for one thing, never one tenant's session for another, outages ridden out |
@@ -47,6 +48,7 @@
 
 pub mod admin;
 pub mod app;
+pub mod authorise;
 pub mod aws;
 pub mod body;
 mod causes;

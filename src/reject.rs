@@ -5,6 +5,7 @@
 //! of AWS error; nothing that a peer sent and nothing internal gets into a response. What an operator needs to know in
 //! addition is the refusal's *note*, which goes to the log alone.
 
+mod grpc;
 mod render;
 
 use std::{borrow::Cow, time::Duration};
@@ -14,7 +15,10 @@ use http::StatusCode;
 use crate::telemetry::RequestId;
 
 pub(crate) use self::render::stamp;
-pub use self::render::{REASON_HEADER, REQUEST_ID_HEADER, problem};
+pub use self::{
+    grpc::GrpcCall,
+    render::{REASON_HEADER, REQUEST_ID_HEADER, problem},
+};
 
 /// A request that is not carried out, and why.
 #[derive(Debug, Clone)]
@@ -223,6 +227,15 @@ reasons! {
     RateLimited = "rate-limited", TOO_MANY_REQUESTS, Throttled, "The tenant's request rate is exhausted.";
     /// Over the tenant's requests in progress.
     ConcurrencyLimited = "concurrency-limited", TOO_MANY_REQUESTS, Throttled, "The tenant has too many requests in progress.";
+
+    /// A path that servers read in different ways, where endpoint rules have to read it.
+    PathAmbiguous = "path-ambiguous", BAD_REQUEST, Invalid, "The path can be read in more than one way.";
+    /// The endpoint rules do not let the caller do this.
+    EndpointNotAllowed = "endpoint-not-allowed", FORBIDDEN, AccessDenied, "The caller may not do this.";
+    /// The endpoint rules want a scope that the token does not have.
+    ScopeInsufficient = "scope-insufficient", FORBIDDEN, AccessDenied, "The token's scope does not cover this.";
+    /// A browser sends the request on behalf of a site that may not.
+    OriginNotAllowed = "origin-not-allowed", FORBIDDEN, AccessDenied, "The request's origin is not allowed.";
 
     /// Placeholder SigV4 material that cannot be read.
     SignatureMalformed = "signature-malformed", BAD_REQUEST, Invalid, "The request's signature fields are malformed.";

@@ -14,14 +14,15 @@ use std::{
 use super::MISUSED;
 use crate::{
     app,
+    authorise::{Asks, Unmatched},
     aws::{
         action::{Actions, iam_service},
         service::Service,
     },
     config::show_duration,
     config::{
-        Config, CredentialsSource, DirectoryConfig, Endpoint, IssuerConfig, JwksSource, KeyPolicy, RouteConfig, RoutingConfig,
-        ServiceConfig, Upstream,
+        AccessConfig, Config, CorsConfig, CorsRules, CredentialsSource, DirectoryConfig, Endpoint, IssuerConfig, JwksSource, KeyPolicy,
+        Origins, RouteConfig, RoutingConfig, ServiceConfig, Upstream,
     },
     directory::{Directory, TenantRecord, TenantStatus},
     routes::{Routes, place},
@@ -159,6 +160,9 @@ fn warnings(config: &Config, directory: &Directory) -> Vec<String> {
                 .to_owned(),
         );
     }
+    if let Some(ingress) = &config.ingress {
+        access(&mut warn, &ingress.access);
+    }
     if let Some(credentials) = &config.credentials {
         plain(&mut warn, "credentials.sts.endpoint", credentials.sts.endpoint.as_ref());
         if matches!(credentials.source, CredentialsSource::Static { .. }) {
@@ -225,6 +229,39 @@ fn issuers(warn: &mut dyn FnMut(String), issuer: &IssuerConfig) {
             "claims.audience of {} is {}, and required_claims is unset: other tokens of the issuer, such as ID tokens, may pass for access tokens",
             issuer.issuer, issuer.claims.audience.0
         ));
+    }
+}
+
+/// What lets in more than a reader of the rules may think.
+fn access(warn: &mut dyn FnMut(String), access: &AccessConfig) {
+    for (number, rule) in access.endpoints.rules().enumerate().filter(|(_, rule)| rule.asks == Asks::Nothing) {
+        warn(format!(
+            "ingress.endpoints[{number}] {} is public: anybody may call it without a token, and no tenant's limits hold",
+            rule.path.as_str()
+        ));
+    }
+    if access.endpoints.rules().next().is_some() && access.endpoints.unmatched() == Unmatched::Allow {
+        warn("ingress.endpoints_default is allow: what no rule fits is open to every user of every tenant".to_owned());
+    }
+    if access.places.cookie.as_ref().is_some_and(|cookie| !cookie.is_bound_to_host()) {
+        warn(
+            "ingress.token_cookie does not begin with __Host-: pages on sibling hosts, which may be other tenants', can plant it"
+                .to_owned(),
+        );
+    }
+    let Some(CorsConfig::Answer(CorsRules { origins, .. })) = &access.cors else { return };
+    match origins {
+        Origins::Any => {
+            warn(
+                "ingress.cors.answer.origins is everybody: every page can use a token that it has got hold of, and read the answers"
+                    .to_owned(),
+            );
+        }
+        Origins::These(origins) => {
+            for origin in origins.iter().filter(|origin| origin.starts_with("http://")) {
+                warn(format!("ingress.cors.answer.origins has {origin}: whoever can change its pages on the way can call as their users"));
+            }
+        }
     }
 }
 
@@ -465,6 +502,16 @@ credentials:
         assert!(code == 0 && err.contains("egress.proofs takes certificates"), "{err}");
         let junk = check_text(&CONFIG.replace("private_key: tls.key", "private_key: tls.key, client_ca: junk"), "tenants: {}");
         assert!(junk.0 == 2 && junk.2.contains("ingress.tls: F/junk: it holds no PEM certificate"), "{}", junk.2);
+        let open = "endpoints: [{path: '/hooks/*', auth: none}], endpoints_default: allow, token_cookie: token, \
+                    cors: {answer: {origins: ['http://a.example']}}, upstream: http://127";
+        let (_, _, err) = check_text(&CONFIG.replace("upstream: http://127", open), "tenants: {}");
+        for said in ["ingress.endpoints[0] /hooks/* is public", "ingress.endpoints_default", "ingress.token_cookie", "has http://a.example"]
+        {
+            assert!(err.contains(said), "{said}: {err}");
+        }
+        let closed = "endpoints: [{path: /**}], token_cookie: __Host-t, cors: {answer: {origins: '*'}}, upstream: http://127";
+        let (_, _, err) = check_text(&CONFIG.replace("upstream: http://127", closed), "tenants: {}");
+        assert!(err.contains("origins is everybody") && err.lines().count() == 1, "{err}");
         let (_, _, err) = check_text(CONFIG, "tenants: {acme: {tier: gold}}");
         assert!(err.contains("the tier \"gold\""), "{err}");
     }

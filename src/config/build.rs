@@ -19,6 +19,7 @@ mod context;
 mod credentials;
 mod deferred;
 mod egress;
+mod endpoints;
 mod identity;
 mod ingress;
 mod issuers;

@@ -20,11 +20,11 @@ use aws_lc_rs::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 
 use super::{
-    IdentityHeaders, Jwks, Presented, Verifier,
+    Jwks, Presented, Verifier,
     jwks::{FetchKeys, Fetched},
 };
 use crate::{
@@ -115,11 +115,10 @@ fn verifier(issuer: IssuerConfig, source: Box<dyn FetchKeys>) -> (Arc<Verifier>,
 }
 
 fn presented(tenant: &str, proof: &str) -> Presented {
-    let names = IdentityHeaders { tenant: HeaderName::from_static("x-tenant-id"), token: HeaderName::from_static("x-tenant-token") };
     let mut headers = HeaderMap::new();
     headers.insert("x-tenant-token", HeaderValue::from_str(proof).unwrap());
     headers.insert("x-tenant-id", HeaderValue::from_str(tenant).unwrap());
-    Presented::take_ingress(&mut headers, &names).unwrap()
+    Presented::for_tests(headers).unwrap()
 }
 
 async fn reason(verifier: &Verifier, tenant: &str, token: &str) -> Option<Reason> {

@@ -4,10 +4,12 @@
 //! *malformed* apart, and is taken out of the request in the same step, so that nothing that was consumed here can travel
 //! on. What comes out, [`Presented`], is accepted by the verifier alone.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, header, request};
 
 use super::{
+    cookie::CookieName,
     spoofed::{self, folds_to},
+    tenant_host::TenantHost,
     workload::Workload,
 };
 use crate::{
@@ -51,6 +53,8 @@ pub struct Presented {
     pub(super) proof: Option<Secret>,
     /// Whether a proof that names one tenant alone may stand for its claim.
     pub(super) may_be_sole: bool,
+    /// Whether the proof stands in a cookie alone, which browsers send whoever made them do it.
+    by_cookie: bool,
 }
 
 /// Names of the headers that carry identity; two of them are configurable.
@@ -62,13 +66,37 @@ pub struct IdentityHeaders {
     pub token: HeaderName,
 }
 
+/// Where callers of the ingress may say who they are, besides those headers.
+#[derive(Debug, Clone, Default)]
+pub struct Places {
+    /// `ingress.token_cookie`
+    pub cookie: Option<CookieName>,
+    /// `ingress.tenant_from.host`
+    pub host: Option<TenantHost>,
+}
+
 impl Presented {
-    /// Takes the claim and the proof out of a request from the outside.
-    pub fn take_ingress(headers: &mut HeaderMap, names: &IdentityHeaders) -> Result<Self, Refusal> {
-        let tenant = take_tenant(headers, names)?;
+    /// Takes the claim and the proof out of a request from the outside. `in_path` is what the path says of the tenant, at each of the
+    /// places where it may. Everything that is said has to agree.
+    pub fn take_ingress(head: &mut request::Parts, names: &IdentityHeaders, places: &Places, in_path: &[String]) -> Result<Self, Refusal> {
+        let mut tenant = take_tenant(&mut head.headers, names)?;
+        if let Some(host) = &places.host {
+            tenant = agree(tenant, host.find(head)?)?;
+        }
+        for said in in_path {
+            let id = said.parse().map_err(|e| Refusal::noted(Reason::TenantMalformed, format!("by the path: {e}")))?;
+            tenant = agree(tenant, Some(id))?;
+        }
+        let headers = &mut head.headers;
+        let cookie = places.cookie.as_ref().map_or(Ok(None), |cookie| cookie.take(headers))?;
         let bearer = Bearer::take(headers)?;
-        let proof = take_proof(headers, names, bearer)?.ok_or(Reason::TokenMissing)?;
-        Ok(Self::new(tenant, Some(proof)))
+        let in_headers = take_proof(headers, names, bearer)?;
+        let by_cookie = in_headers.is_none() && cookie.is_some();
+        let proof = match (in_headers, cookie) {
+            (Some(one), Some(other)) if !one.matches(other.expose().as_bytes()) => return Err(Reason::TokenAmbiguous.into()),
+            (one, other) => one.or(other),
+        };
+        Ok(Self { by_cookie, ..Self::new(tenant, Some(present(proof)?)) })
     }
 
     /// Takes claim and proof out of a request for one of Palisade's own paths on the egress.
@@ -90,13 +118,18 @@ impl Presented {
             Some(_) => Bearer::take(headers)?,
             None => None,
         };
-        let proof = take_proof(headers, names, proof)?.ok_or(Reason::TokenMissing)?;
-        Ok(Self { tenant: agree(in_header, in_query)?, proof: Some(proof), may_be_sole: true })
+        let proof = present(take_proof(headers, names, proof)?)?;
+        Ok(Self { may_be_sole: true, ..Self::new(agree(in_header, in_query)?, Some(proof)) })
     }
 
     /// What a caller said, once it is out of its request.
     pub(super) const fn new(tenant: Option<ClaimedTenant>, proof: Option<Secret>) -> Self {
-        Self { tenant, proof, may_be_sole: false }
+        Self { tenant, proof, may_be_sole: false, by_cookie: false }
+    }
+
+    /// Whether nothing but a cookie proves it: then somebody else's page may have sent it.
+    pub(crate) const fn is_by_cookie(&self) -> bool {
+        self.by_cookie
     }
 
     /// The proof, to be sealed or verified.
@@ -112,6 +145,22 @@ impl Presented {
         }
         Ok(Self { tenant: Some(ClaimedTenant(own.clone())), ..self })
     }
+}
+
+/// Removes every proof from a request that needs none: it is not for the application either.
+pub fn discard_proofs(headers: &mut HeaderMap, names: &IdentityHeaders, places: &Places) -> Result<(), Refusal> {
+    if let Some(cookie) = &places.cookie {
+        cookie.remove(headers)?;
+    }
+    let is_bearer =
+        |value: &HeaderValue| value.as_bytes().get(.."bearer".len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer"));
+    // Of several, which one the application would take is its own business: none of them stays.
+    if headers.get_all(header::AUTHORIZATION).iter().any(is_bearer) {
+        headers.remove(header::AUTHORIZATION);
+    }
+    headers.remove(&names.token);
+    headers.remove(SECURITY_TOKEN);
+    Ok(())
 }
 
 /// Removes every header by which a caller could pose as us, or as another sender: identity and forwarding headers in any spelling that
@@ -189,11 +238,15 @@ pub(super) fn take_proof(headers: &mut HeaderMap, names: &IdentityHeaders, beare
     }
 }
 
-/// A claim in the header and one in the access key id must agree.
+fn present(proof: Option<Secret>) -> Result<Secret, Refusal> {
+    proof.filter(|proof| !proof.expose().is_empty()).ok_or_else(|| Reason::TokenMissing.into())
+}
+
+/// A claim in the header and one elsewhere (the access key id, the query, the host, the path) must agree.
 pub(super) fn agree(header: Option<ClaimedTenant>, key: Option<TenantId>) -> Result<Option<ClaimedTenant>, Refusal> {
     match (header, key) {
         (Some(header), Some(key)) if !header.names(&key) => {
-            Err(Refusal::noted(Reason::TenantAmbiguous, "the tenant header and the access key id name different tenants"))
+            Err(Refusal::noted(Reason::TenantAmbiguous, "two places of the request name different tenants"))
         }
         (Some(header), _) => Ok(Some(header)),
         (None, key) => Ok(key.map(ClaimedTenant)),
@@ -231,6 +284,17 @@ pub(super) fn single(headers: &HeaderMap, name: &HeaderName, several: Reason) ->
 }
 
 #[cfg(test)]
+impl Presented {
+    /// What a request with these headers, under the names that hold by default, says on the ingress.
+    pub(crate) fn for_tests(headers: HeaderMap) -> Result<Self, Refusal> {
+        let names = IdentityHeaders { tenant: HeaderName::from_static("x-tenant-id"), token: HeaderName::from_static("x-tenant-token") };
+        let mut head = http::Request::new(()).into_parts().0;
+        head.headers = headers;
+        Self::take_ingress(&mut head, &names, &Places::default(), &[])
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -242,9 +306,18 @@ mod tests {
         lines.iter().map(|(n, v)| (n.parse::<HeaderName>().unwrap(), HeaderValue::from_str(v).unwrap())).collect()
     }
 
+    fn take(headers: HeaderMap, places: &Places, in_path: &[&str]) -> (Result<Presented, Refusal>, HeaderMap) {
+        let (mut head, ()) = http::Request::new(()).into_parts();
+        head.headers = headers;
+        let in_path: Vec<String> = in_path.iter().map(|said| (*said).to_owned()).collect();
+        let presented = Presented::take_ingress(&mut head, &names(), places, &in_path);
+        (presented, head.headers)
+    }
+
     fn ingress(lines: &[(&str, &str)]) -> Result<(Option<String>, String, HeaderMap), Reason> {
-        let mut map = headers(lines);
-        let presented = Presented::take_ingress(&mut map, &names()).map_err(|r| r.reason)?;
+        let (presented, map) = take(headers(lines), &Places::default(), &[]);
+        let presented = presented.map_err(|r| r.reason)?;
+        assert!(!presented.is_by_cookie());
         Ok((presented.tenant.map(|t| t.id().to_string()), presented.proof.unwrap().expose().to_owned(), map))
     }
 
@@ -275,7 +348,7 @@ mod tests {
         for bad in ["", "a", "a,b", "acme, globex", "acme*", " ", "a\tb", "acm\u{e9}"] {
             let mut map = headers(&[token]);
             map.insert("x-tenant-id", HeaderValue::from_bytes(bad.as_bytes()).unwrap());
-            assert_eq!(Presented::take_ingress(&mut map, &names()).unwrap_err().reason, Reason::TenantMalformed, "{bad:?}");
+            assert_eq!(take(map, &Places::default(), &[]).0.unwrap_err().reason, Reason::TenantMalformed, "{bad:?}");
         }
     }
 
@@ -287,6 +360,84 @@ mod tests {
         assert_eq!(ingress(&[("authorization", "BearerT")]).unwrap_err(), Reason::TokenMissing);
         let (_, _, rest) = ingress(&[("authorization", "Basic eDp5"), ("x-tenant-token", "T")]).unwrap();
         assert!(rest.contains_key("authorization"), "a scheme that is no proof stays with the request");
+    }
+
+    fn places() -> Places {
+        Places { cookie: CookieName::new("token"), host: TenantHost::parse("{tenant}.app.example.com") }
+    }
+
+    /// The tenant, the proof, and whether it is by cookie.
+    fn everywhere(lines: &[(&str, &str)], in_path: &[&str]) -> Result<(Option<String>, String, bool), Reason> {
+        let presented = take(headers(lines), &places(), in_path).0.map_err(|refusal| refusal.reason)?;
+        let by_cookie = presented.is_by_cookie();
+        Ok((presented.tenant.map(|t| t.id().to_string()), presented.proof.unwrap().expose().to_owned(), by_cookie))
+    }
+
+    #[test]
+    fn a_token_in_a_cookie_is_a_proof_that_others_may_have_sent() {
+        let proof = |lines: &[(&str, &str)]| everywhere(lines, &[]).map(|(_, proof, by_cookie)| (proof, by_cookie));
+        assert_eq!(proof(&[("cookie", "a=b; token=T")]), Ok(("T".into(), true)));
+        assert_eq!(proof(&[("cookie", "token=T"), ("authorization", "Bearer T")]), Ok(("T".into(), false)));
+        assert_eq!(proof(&[("cookie", "token=T"), ("authorization", "Basic eDp5")]), Ok(("T".into(), true)));
+        assert_eq!(proof(&[("cookie", "token=T"), ("x-tenant-token", "U")]), Err(Reason::TokenAmbiguous));
+        assert_eq!(proof(&[("cookie", "token=T"), ("x-tenant-token", "")]), Err(Reason::TokenAmbiguous));
+        assert_eq!(proof(&[("cookie", "token=T; token=T")]), Err(Reason::TokenAmbiguous));
+        assert_eq!(proof(&[("cookie", "token=")]), Err(Reason::TokenMissing));
+        assert_eq!(proof(&[("cookie", "other=T")]), Err(Reason::TokenMissing));
+        let (unconfigured, left) = take(headers(&[("cookie", "token=T")]), &Places::default(), &[]);
+        assert_eq!(unconfigured.unwrap_err().reason, Reason::TokenMissing);
+        assert!(left.contains_key("cookie"));
+    }
+
+    #[test]
+    fn every_place_that_names_the_tenant_has_to_agree() {
+        let token = ("x-tenant-token", "T");
+        let (header, host) = (("x-tenant-id", "acme"), ("host", "acme.app.example.com"));
+        let tenant = |lines: &[(&str, &str)], in_path: &[&str]| everywhere(lines, in_path).map(|(tenant, ..)| tenant.unwrap_or_default());
+        for (lines, in_path) in [
+            (&[token, header][..], &[][..]),
+            (&[token, host], &[]),
+            (&[token], &["acme"]),
+            (&[token], &["acme", "acme"]),
+            (&[token, header, host], &["acme"]),
+            (&[token, header, ("host", "www.example.com")], &[]),
+        ] {
+            assert_eq!(tenant(lines, in_path), Ok("acme".into()), "{lines:?} {in_path:?}");
+        }
+        assert_eq!(tenant(&[token, ("host", "www.example.com")], &[]), Ok(String::new()));
+        let other = ("host", "globex.app.example.com");
+        for (lines, in_path) in [
+            (&[token, header, other][..], &[][..]),
+            (&[token, header], &["globex"]),
+            (&[token, other], &["acme"]),
+            (&[token], &["acme", "globex"]),
+            (&[token, header, host], &["acme", "ACME"]),
+            (&[token, ("x-tenant-id", "ACME"), host], &[]),
+        ] {
+            assert_eq!(tenant(lines, in_path), Err(Reason::TenantAmbiguous), "{lines:?} {in_path:?}");
+        }
+        for said in ["a", "acme%2e", "a..b", "*", "acm%C3%A9"] {
+            assert_eq!(tenant(&[token], &[said]), Err(Reason::TenantMalformed), "{said}");
+        }
+    }
+
+    #[test]
+    fn what_needs_no_proof_carries_none() {
+        let mut map = headers(&[
+            ("authorization", "Basic eDp5"),
+            ("authorization", "bEARER\tT"),
+            ("x-tenant-token", "T"),
+            ("x-tenant-token", "U"),
+            ("x-amz-security-token", "T"),
+            ("cookie", "token=T; a=1"),
+            ("cookie", "token=U"),
+            ("accept", "*/*"),
+        ]);
+        discard_proofs(&mut map, &names(), &places()).unwrap();
+        assert_eq!(map, headers(&[("cookie", "a=1"), ("accept", "*/*")]));
+        let mut basic = headers(&[("authorization", "Basic eDp5")]);
+        discard_proofs(&mut basic, &names(), &Places::default()).unwrap();
+        assert!(basic.contains_key("authorization"), "a signature or password of the application's own stays");
     }
 
     #[test]

@@ -451,11 +451,22 @@ impl VerifiedTenant {
 
     /// The same with the token's expiry.
     pub(crate) fn for_tests_until(tenant: &str, subject: &str, all: Map<String, Value>, expires: SystemTime) -> Arc<Self> {
+        Self::made_up(tenant, subject, &["reader"], &[], all, expires)
+    }
+
+    /// The same with roles and scopes.
+    pub(crate) fn for_tests_as(tenant: &str, roles: &[&str], scopes: &[&str]) -> Arc<Self> {
+        let expires = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(4_000_000_000);
+        Self::made_up(tenant, "user-1", roles, scopes, Map::new(), expires)
+    }
+
+    fn made_up(tenant: &str, subject: &str, roles: &[&str], scopes: &[&str], all: Map<String, Value>, expires: SystemTime) -> Arc<Self> {
+        let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         let claims = CheckedClaims {
             subject: subject.to_owned(),
             tenants: vec![tenant.to_owned()],
-            roles: vec!["reader".to_owned()],
-            scopes: Vec::new(),
+            roles: owned(roles),
+            scopes: owned(scopes),
             token_id: None,
             issued_at: None,
             expires,

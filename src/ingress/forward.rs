@@ -8,16 +8,17 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, header, request};
 
 use super::{
     CONTEXT,
+    admitted::{AdmittedPublic, AdmittedRequest, PublicPermit},
     origin::{Origin, Origins},
     trace::Trace,
 };
-
 use crate::{
     body::Body,
     config::template::{Name, Template, Values},
     directory::ActiveTenant,
     hop,
     identity::{IdentityHeaders, Passport, unverified::strip_spoofed_headers},
+    limits::Permit,
     reject::{REQUEST_ID_HEADER, Reason, Refusal},
     server::ClientCertificate,
     telemetry::RequestId,
@@ -41,15 +42,9 @@ pub struct ForwardRequest {
     expects_continue: bool,
 }
 
-/// What is said to the application about a request.
-#[derive(Debug)]
+/// What is said to the application about any request.
+#[derive(Debug, Clone, Copy)]
 pub struct About<'a> {
-    /// Whose it is.
-    pub tenant: &'a ActiveTenant,
-    /// The authority that it gives, where there is an egress to use it on.
-    pub passport: Option<&'a Passport>,
-    /// Who is asking, signed, where that is wanted.
-    pub context: Option<&'a HeaderValue>,
     /// Its id.
     pub request_id: &'a RequestId,
     /// Where it comes from.
@@ -57,10 +52,27 @@ pub struct About<'a> {
     /// The certificate that its client showed.
     pub client: Option<&'a ClientCertificate>,
     /// The trace that it is part of.
-    pub trace: Trace,
+    pub trace: &'a Trace,
 }
 
-impl Values for About<'_> {
+/// What is said of a request that is somebody's.
+#[derive(Debug, Clone, Copy)]
+struct Identity<'a> {
+    /// Whose it is.
+    tenant: &'a ActiveTenant,
+    /// The authority that it gives, where there is an egress to use it on.
+    passport: Option<&'a Passport>,
+    /// Who is asking, signed, where that is wanted.
+    context: Option<&'a HeaderValue>,
+}
+
+/// What templates of headers can say: of the tenant and its user, and of the client that brought the request.
+struct Known<'a> {
+    tenant: &'a ActiveTenant,
+    client: Option<&'a ClientCertificate>,
+}
+
+impl Values for Known<'_> {
     fn value(&self, name: &Name) -> Option<Cow<'_, str>> {
         match name {
             Name::ClientSpiffeId => Some(self.client?.spiffe_id()?.as_str().into()),
@@ -82,8 +94,36 @@ pub struct ForwardHeaders {
 }
 
 impl ForwardRequest {
-    /// Builds the application's request from the caller's.
-    pub fn new(head: request::Parts, body: Body, headers: &ForwardHeaders, about: About<'_>) -> Result<Self, Refusal> {
+    /// Builds the application's request from the caller's, and hands out the caller's place, to be kept until the end.
+    ///
+    /// # Errors
+    /// [`Reason::Internal`] for a value that no header can carry.
+    pub fn for_tenant(
+        request: AdmittedRequest,
+        (passport, context): (Option<&Passport>, Option<&HeaderValue>),
+        headers: &ForwardHeaders,
+        about: About<'_>,
+    ) -> Result<(Self, Permit), Refusal> {
+        let (tenant, head, body, permit) = request.into_parts();
+        Ok((Self::new(head, body, headers, Some(Identity { tenant: &tenant, passport, context }), about)?, permit))
+    }
+
+    /// The same for a request of nobody: no header that speaks of an identity is left, and none is set.
+    ///
+    /// # Errors
+    /// As [`ForwardRequest::for_tenant`].
+    pub fn for_nobody(request: AdmittedPublic, headers: &ForwardHeaders, about: About<'_>) -> Result<(Self, PublicPermit), Refusal> {
+        let (head, body, permit) = request.into_parts();
+        Ok((Self::new(head, body, headers, None, about)?, permit))
+    }
+
+    fn new(
+        head: request::Parts,
+        body: Body,
+        headers: &ForwardHeaders,
+        identity: Option<Identity<'_>>,
+        about: About<'_>,
+    ) -> Result<Self, Refusal> {
         let mut request = Request::new(body);
         *request.method_mut() = head.method;
         *request.version_mut() = head.version;
@@ -95,8 +135,8 @@ impl ForwardRequest {
         *request.uri_mut() = head.uri;
         request.headers_mut().extend(head.headers);
         let expects_continue = hop::take_expectation(request.headers_mut());
-        headers.write(request.headers_mut(), &about)?;
-        Ok(Self { request, tenant: Some(about.tenant.clone()), expects_continue })
+        headers.write(request.headers_mut(), identity, about)?;
+        Ok(Self { request, tenant: identity.map(|identity| identity.tenant.clone()), expects_continue })
     }
 
     /// The tenant that it is from, and that its headers name; `None` for a request of nobody.
@@ -117,7 +157,7 @@ impl ForwardRequest {
 
 impl ForwardHeaders {
     /// Removes what the caller said about identity and the way here, then says it ourselves.
-    fn write(&self, headers: &mut HeaderMap, about: &About<'_>) -> Result<(), Refusal> {
+    fn write(&self, headers: &mut HeaderMap, identity: Option<Identity<'_>>, about: About<'_>) -> Result<(), Refusal> {
         let (upgrade, te) = (headers.get(header::UPGRADE).cloned(), headers.get(header::TE).cloned());
         hop::strip(headers);
         if let Some(upgrade) = upgrade {
@@ -131,26 +171,35 @@ impl ForwardHeaders {
         let kept = self.origins.kept(about.origin);
         strip_spoofed_headers(headers, &self.names, self.mapped.iter().map(|(name, _)| name), kept);
         headers.remove(header::TRAILER);
-        set(headers, self.names.tenant.clone(), Some(about.tenant.id().to_string()))?;
-        let verified = about.tenant.verified();
-        set(headers, SUBJECT, Some(visible(verified.subject())))?;
-        set(headers, ROLES, roles(verified.roles()))?;
+        if let Some(identity) = identity {
+            self.write_identity(headers, identity, about.client)?;
+        }
         set(headers, REQUEST_ID_HEADER, Some(about.request_id.as_str().to_owned()))?;
         about.trace.write(headers);
-        if let Some(client) = about.client {
+        about.origin.write(headers);
+        Ok(())
+    }
+
+    /// Says whose request it is. What the caller said about that is gone.
+    fn write_identity(&self, headers: &mut HeaderMap, identity: Identity<'_>, client: Option<&ClientCertificate>) -> Result<(), Refusal> {
+        let Identity { tenant, passport, context } = identity;
+        set(headers, self.names.tenant.clone(), Some(tenant.id().to_string()))?;
+        let verified = tenant.verified();
+        set(headers, SUBJECT, Some(visible(verified.subject())))?;
+        set(headers, ROLES, roles(verified.roles()))?;
+        if let Some(client) = client {
             headers.insert(CLIENT, client.header_value().ok_or(Reason::Internal)?);
         }
-        if let Some(passport) = about.passport {
+        if let Some(passport) = passport {
             headers.insert(PASSPORT, passport.header_value()?);
         }
-        if let Some(context) = about.context {
+        if let Some(context) = context {
             headers.insert(CONTEXT, context.clone());
         }
         for (name, template) in &self.mapped {
             // A claim that the token lacks, or that no header can carry, leaves the header away.
-            set(headers, name.clone(), template.render(about).ok())?;
+            set(headers, name.clone(), template.render(&Known { tenant, client }).ok())?;
         }
-        about.origin.write(headers);
         Ok(())
     }
 }
@@ -193,6 +242,20 @@ fn roles(roles: &[String]) -> Option<String> {
 }
 
 #[cfg(test)]
+impl ForwardRequest {
+    /// `GET /` of a tenant, for unit tests of other rooms.
+    pub(crate) fn for_tests(tenant: &ActiveTenant) -> Self {
+        let (head, ()) = Request::get("/").header(header::HOST, "h").body(()).unwrap().into_parts();
+        let names = IdentityHeaders { tenant: HeaderName::from_static("x-tenant-id"), token: HeaderName::from_static("x-tenant-token") };
+        let headers = ForwardHeaders { names, mapped: Vec::new(), origins: Origins::default() };
+        let peer = crate::server::Peer::at("192.0.2.1:5".parse().unwrap());
+        let (request_id, origin) = (RequestId::random(), headers.origins.of(&peer, &head.headers, &head.uri));
+        let about = About { request_id: &request_id, origin: &origin, client: None, trace: &Trace::begun(&request_id) };
+        Self::new(head, crate::body::empty(), &headers, Some(Identity { tenant, passport: None, context: None }), about).unwrap()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use std::{sync::Arc, time::Duration};
 
@@ -214,10 +277,15 @@ mod tests {
     }
 
     fn forward_to(target: &str, sent: &[(&str, &str)]) -> HeaderMap {
-        forward_from(&Peer::at("192.0.2.1:5".parse().unwrap()), OriginConfig::default(), target, sent)
+        let from = (&Peer::at("192.0.2.1:5".parse().unwrap()), OriginConfig::default());
+        build(from, target, sent, true)
     }
 
     fn forward_from(peer: &Peer, origin: OriginConfig, target: &str, sent: &[(&str, &str)]) -> HeaderMap {
+        build((peer, origin), target, sent, true)
+    }
+
+    fn build((peer, origin): (&Peer, OriginConfig), target: &str, sent: &[(&str, &str)], is_somebodys: bool) -> HeaderMap {
         let claims = json!({"email": "a@example.com"}).as_object().unwrap().clone();
         let verified = VerifiedTenant::for_tests_with("acme", "us er\u{e9}%", claims);
         let tenant = ActiveTenant::join(verified.clone(), Arc::new(TenantRecord::bare("acme".parse().unwrap()))).unwrap();
@@ -239,17 +307,27 @@ mod tests {
         }
         let (head, ()) = request.body(()).unwrap().into_parts();
         let (request_id, origin) = (RequestId::random(), headers.origins.of(peer, &head.headers, &head.uri));
-        let trace = Trace::begun(&request_id);
-        let about = About {
-            tenant: &tenant,
-            passport: Some(&passport),
-            context: None,
-            request_id: &request_id,
-            origin: &origin,
-            client: peer.client(),
-            trace,
-        };
-        ForwardRequest::new(head, body::empty(), &headers, about).unwrap().into_request().headers().clone()
+        let about = About { request_id: &request_id, origin: &origin, client: peer.client(), trace: &Trace::begun(&request_id) };
+        let identity = is_somebodys.then_some(Identity { tenant: &tenant, passport: Some(&passport), context: None });
+        ForwardRequest::new(head, body::empty(), &headers, identity, about).unwrap().into_request().headers().clone()
+    }
+
+    #[test]
+    fn of_nobodys_request_the_application_learns_where_it_came_from_alone() {
+        let forged = [
+            ("x-tenant-id", "acme"),
+            ("X_Tenant_Id", "acme"),
+            ("x-tenant-token", "T"),
+            ("x-palisade-subject", "root"),
+            ("x-palisade-roles", "\"admin\""),
+            ("x-palisade-passport", "psp1_x"),
+            ("x-user-email", "evil@example.com"),
+            ("accept", "*/*"),
+        ];
+        let headers = build((&Peer::at("192.0.2.1:5".parse().unwrap()), OriginConfig::default()), "/a", &forged, false);
+        let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["accept", "traceparent", "x-forwarded-for", "x-forwarded-proto", "x-request-id"]);
     }
 
     #[test]

@@ -69,6 +69,10 @@ pub(crate) fn stamp(headers: &mut http::HeaderMap, refusal: &Refusal, request_id
 
 /// RFC 6750, section 3: a request without a token gets a bare challenge, a bad token an `error`.
 fn challenge(reason: Reason) -> Option<&'static str> {
+    // RFC 6750, section 3.1: a good token that does not reach far enough.
+    if reason == Reason::ScopeInsufficient {
+        return Some("Bearer error=\"insufficient_scope\"");
+    }
     if reason.status() != http::StatusCode::UNAUTHORIZED {
         return None;
     }
@@ -108,7 +112,9 @@ mod tests {
         let challenge = |r: Reason| problem(&r.into(), "i").headers().get(header::WWW_AUTHENTICATE).map(|v| v.to_str().unwrap().to_owned());
         assert_eq!(challenge(Reason::TokenMissing).as_deref(), Some("Bearer"));
         assert!(challenge(Reason::TokenExpired).unwrap().contains("invalid_token"));
+        assert_eq!(challenge(Reason::ScopeInsufficient).as_deref(), Some("Bearer error=\"insufficient_scope\""));
         assert_eq!(challenge(Reason::TenantMismatch), None);
+        assert_eq!(challenge(Reason::EndpointNotAllowed), None);
     }
 
     #[test]

@@ -70,7 +70,7 @@ pub struct Line<'a> {
     /// The route to the application, on the ingress: a name of the configuration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream: Option<&'a str>,
-    /// `allowed` or `refused`.
+    /// `allowed` for a tenant, `public` for nobody, `preflight` for a browser's question that was answered, or `refused`.
     pub decision: &'static str,
     /// Why it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -339,7 +339,7 @@ pub struct RequestFacts<'a> {
     pub tenant: &'a TenantLabel,
     /// An AWS service of the configuration, `app` on the ingress, `_none` where none was made out.
     pub service: &'a str,
-    /// `allowed` or `refused`.
+    /// `allowed`, `public`, `preflight` or `refused`.
     pub decision: &'static str,
     /// The status sent.
     pub status: u16,

@@ -66,6 +66,7 @@ pub struct Record {
     target: Option<Target>,
     refusal: Option<Refusal>,
     for_request: Option<RequestId>,
+    let_in: &'static str,
     status: u16,
     route: Option<Arc<str>>,
     upstream: Option<Duration>,
@@ -134,6 +135,7 @@ impl Recorder {
             target: None,
             refusal: None,
             for_request: None,
+            let_in: "allowed",
             status: 0,
             route: None,
             upstream: None,
@@ -203,6 +205,17 @@ impl Record {
         self.upstream = Some(duration);
     }
 
+    /// The request is nobody's, and may be.
+    pub fn public(&mut self) {
+        self.let_in = "public";
+    }
+
+    /// The request is a browser's question, answered here.
+    pub fn preflight(&mut self) {
+        self.let_in = "preflight";
+        self.target = None;
+    }
+
     /// The request is refused.
     pub fn refused(&mut self, refusal: &Refusal) {
         self.refusal = Some(refusal.clone());
@@ -230,7 +243,7 @@ impl Record {
     }
 
     fn decision(&self) -> &'static str {
-        if self.refusal.is_some() { "refused" } else { "allowed" }
+        if self.refusal.is_some() { "refused" } else { self.let_in }
     }
 }
 

@@ -190,6 +190,30 @@ def worker(start, setting, deferring, pool, ministack) -> Palisade:
                  {"identity": {}, "tenants": {"directory": {"file": "tenants.yaml"}}}, credentials)
 
 
+@pytest.fixture(scope="session")
+def ruled(start, setting, authority, application) -> Palisade:
+    """An ingress with endpoint rules, a token cookie, tenants in hosts and paths, and CORS."""
+    access = {
+        "endpoints": [
+            {"path": "/hooks/*", "methods": ["POST"], "auth": "none"},
+            {"path": "/hold/*", "methods": ["PUT"], "auth": "none"},
+            {"path": "/parks/**", "methods": ["GET"], "roles": ["reader", "admin"]},
+            {"path": "/parks/**", "roles": ["admin"]},
+            {"path": "/reports/**", "scopes": ["reports:read", "reports:*"]},
+            {"path": "/premium/**", "tiers": ["gold"]},
+            {"path": "/t/{tenant}/**"},
+            {"path": "/at/*/echo"},
+            {"path": "/echo"},
+            {"path": "/ws"},
+        ],
+        "public_concurrent": 2,
+        "token_cookie": "__Host-token",
+        "tenant_from": {"host": "{tenant}.app.example.com", "path": "/at/{tenant}/**"},
+        "cors": {"answer": {"origins": ["https://app.example.com"], "credentials": True}},
+    }
+    return start("ruled", setting.ingress(authority.certificate, authority.key, application.port, **access), setting.identity())
+
+
 @dataclass
 class Cells:
     """A Palisade whose tenants have applications of their own, and those applications, by the cell that they are for."""

@@ -33,6 +33,7 @@ class World:
     troubled: Palisade
     mutual: Palisade
     workloads: object
+    ruled: Palisade
     idp: IdentityProvider
     partner: IdentityProvider
     application: Application
@@ -42,10 +43,10 @@ class World:
     deferring: Palisade
     worker: Palisade
 
-    def enter(self, headers: list, target: str = "/echo", palisade: Palisade | None = None) -> wire.Message:
+    def enter(self, headers: list, target: str = "/echo", palisade: Palisade | None = None, method: str = "GET") -> wire.Message:
         """A request to the ingress."""
         port = (palisade or self.sidecar).port("ingress")
-        return wire.exchange(port, wire.request("GET", target, headers), self.authority.client())
+        return wire.exchange(port, wire.request(method, target, headers), self.authority.client())
 
     def leave(self, headers, target: str = HELLO, method: str = "GET", body: bytes = b"", palisade: Palisade | None = None) -> wire.Message:
         """A request to an egress; the Host says which service unless `headers` brings one."""
@@ -73,7 +74,8 @@ Case = Callable[[World], wire.Message]
 def cases() -> dict[tuple[str, str], Case]:
     """(listener, name) -> case, in the order of the golden file."""
     table: dict[tuple[str, str], Case] = {}
-    for section in (tokens, tenants, proofs, passports, contexts, deferred, certificates, data, targets, payloads, framing, trouble, routes):
+    for section in (tokens, tenants, proofs, endpoints, places, browsers, passports, contexts, deferred, certificates, data, targets, payloads, framing, trouble,
+                    routes):
         for key, case in section().items():
             assert key not in table, f"{key} is there twice"
             table[key] = case
@@ -295,6 +297,155 @@ def proofs() -> dict:
         "Bearer with two tokens": lambda w: [("Authorization", f"Bearer {a(w)} {b(w)}"), tenant],
     }
     return {k: v for name, headers in table.items() for k, v in both(f"proof: {name}", headers).items()}
+
+
+def endpoints() -> dict:
+    """The rules about methods and paths: each way to fit one, to miss it, and to write a path so that somebody reads another."""
+    def ask(target="/parks/7", method="GET", **claims):
+        return lambda w: w.enter(bearer(w.token(**claims)) + [("x-tenant-id", claims.get("tenant", "acme"))], target, w.ruled, method)
+
+    def nobody(target, method="POST", headers=()):
+        return lambda w: w.enter(list(headers), target, w.ruled, method)
+
+    admin, none = ["admin"], []
+    table = {
+        "role, own method": ask(),
+        "role, HEAD": ask(method="HEAD"),
+        "role, final slash": ask("/parks/"),
+        "role, another method": ask(method="DELETE"),
+        "role, another method, admin": ask(method="DELETE", roles=admin),
+        "no role": ask(roles=none),
+        "no roles at all": ask(roles=None),
+        "role in capitals": ask(roles=["READER"]),
+        "roles in one text": ask(roles="x reader"),
+        "scope": ask("/reports/1", scope="openid reports:read"),
+        "scope as a list": ask("/reports/1", scope=["reports:read"]),
+        "no scope": ask("/reports/1"),
+        "another scope": ask("/reports/1", scope="reports:write"),
+        "a scope with a star is no pattern": ask("/reports/1", scope="reports:x"),
+        "tier": ask("/premium/1"),
+        "another tier": ask("/premium/1", tenant="globex"),
+        "no rule": ask("/elsewhere"),
+        "no rule, no token": nobody("/elsewhere", "GET"),
+        "no token": nobody("/parks/7", "GET"),
+        "a look-alike: case": ask("/Parks/7", roles=admin),
+        "a look-alike: longer": ask("/parksx", roles=admin),
+        "a look-alike: a format": ask("/parks.json", roles=admin),
+        "public": nobody("/hooks/a"),
+        "public, with a bad token": nobody("/hooks/a", headers=[("Authorization", "Bearer junk"), ("x-tenant-id", "acme")]),
+        "public, with two tokens": nobody("/hooks/a", headers=[("Authorization", "Bearer a"), ("x-tenant-token", "b")]),
+        "public, escaped": nobody("/%68ooks/a"),
+        "public, another method": nobody("/hooks/a", "PUT"),
+        "public, a segment more": nobody("/hooks/a/b"),
+        "public, dots behind": nobody("/hooks/../parks/7"),
+        "public, escaped dots behind": nobody("/hooks/%2e%2e/parks/7"),
+        "public, an escaped slash": nobody("/hooks/..%2fparks"),
+        "tenant in the path": ask("/t/acme/x"),
+        "tenant in the path, another": ask("/t/globex/x"),
+        "tenant in the path, escaped": ask("/t/%61cme/x"),
+        "tenant in the path, malformed": ask("/t/acme%3a/x"),
+    }
+    spellings = {
+        "an escaped slash": "/parks%2f7", "an escaped backslash": "/parks%5c7", "a backslash": "/parks\\7", "dots": "/x/../parks/7", "one dot": "/./parks/7",
+        "escaped dots": "/x/%2e%2e/parks/7", "half-escaped dots": "/x/.%2e/parks/7", "twice escaped": "/x/%252e%252e/parks", "a parameter": "/parks;x=1/7",
+        "an escaped parameter": "/parks%3bx/7", "dots and a parameter": "/x/..;/parks/7", "an empty segment": "/parks//7", "a slash before": "//parks/7",
+        "NUL": "/parks/7%00", "a line end": "/parks/7%0d%0a", "a final dot": "/parks./7", "a final space": "/parks%20/7", "overlong": "/parks%c0%af7",
+        "full width": "/p%ef%bd%81rks/7", "the long s": "/park%c5%bf/7", "invisible": "/pa%c2%adrks/7", "no escape": "/parks/%zz", "IIS's own escape": "/%u0070arks/7",
+        "an escaped question mark": "/parks%3fx", "an escaped percent sign": "/parks/100%25", "a brace": "/parks/{7}",
+    }
+    rows = {("ingress", f"endpoint: {name}"): case for name, case in table.items()}
+    rows |= {("ingress", f"endpoint: path, {name}"): ask(target, roles=admin) for name, target in spellings.items()}
+    rows["ingress", "endpoint: path, escaped letters"] = ask("/%70arks/%37")
+    rows["ingress", "endpoint: path, other letters"] = ask("/parks/%E6%97%A5%20x%40y")
+    rows["ingress", "endpoint: path, without rules as it comes"] = lambda w: w.enter(bearer(w.token()) + [("x-tenant-id", "acme")], "/a%2Fb/../c;x//")
+    return rows
+
+
+def places() -> dict:
+    """Where the tenant and the token may stand besides the headers."""
+    domain = "app.example.com"
+
+    def ask(*headers, target="/echo", method="GET", tenant: str | None = None, bear=True, sign="acme"):
+        def case(w: World) -> wire.Message:
+            pairs = [(k, v.replace("TOKEN", w.token(sign))) for k, v in headers]
+            pairs += (bearer(w.token(sign)) if bear else []) + ([("x-tenant-id", tenant)] if tenant else [])
+            return w.enter(pairs, target, w.ruled, method)
+        return case
+
+    def host(name: str, **more):
+        return ask(("Host", name), **more)
+
+    def cookie(value: str, *headers, **more):
+        return ask(("Cookie", value), *headers, bear=False, tenant="acme", **more)
+
+    own = ("Host", "api.example.com")
+    table = {
+        "host": host(f"acme.{domain}"),
+        "host, capitals and a port": host(f"ACME.{domain.upper()}:8443"),
+        "host, final dot": host(f"acme.{domain}."),
+        "host and header": host(f"acme.{domain}", tenant="acme"),
+        "host and another header": host(f"acme.{domain}", tenant="globex"),
+        "host of another tenant": host(f"globex.{domain}"),
+        "host, two labels": host(f"acme.x.{domain}"),
+        "host, punycode": host(f"xn--acme-epa.{domain}"),
+        "host, no label": host(domain),
+        "host, a longer domain": host(f"acme.{domain}.evil.test"),
+        "host, an address": host("[::1]:8443"),
+        "path": ask(target="/at/acme/echo"),
+        "path, and no rule for it": ask(target="/at/acme/x"),
+        "path and another header": ask(target="/at/acme/echo", tenant="globex"),
+        "path, another tenant": ask(target="/at/globex/echo"),
+        "rule's path and host": host(f"acme.{domain}", target="/t/acme/x"),
+        "rule's path and another host": host(f"globex.{domain}", target="/t/acme/x"),
+        "rule's path, another tenant": ask(target="/t/globex/x"),
+        "cookie": cookie("__Host-token=TOKEN"),
+        "cookie among others": cookie("a=1; __Host-token=TOKEN; b=2"),
+        "cookie and the same in a header": cookie("__Host-token=TOKEN", ("Authorization", "Bearer TOKEN")),
+        "cookie and another in a header": cookie("__Host-token=TOKEN", ("x-tenant-token", "other")),
+        "cookie twice": cookie("__Host-token=TOKEN; __Host-token=TOKEN"),
+        "cookie in two lines": cookie("__Host-token=TOKEN", ("Cookie", "__Host-token=TOKEN")),
+        "cookie, empty": cookie("__Host-token="),
+        "cookie, junk": cookie("__Host-token=junk"),
+        "cookie of another name": cookie("token=TOKEN"),
+        "cookie of another case": cookie("__host-token=TOKEN"),
+        "cookie of another tenant": cookie("__Host-token=TOKEN", sign="globex"),
+        "cookie, POST": cookie("__Host-token=TOKEN", method="POST"),
+        "cookie, POST, own page": cookie("__Host-token=TOKEN", ("Sec-Fetch-Site", "same-origin"), method="POST"),
+        "cookie, POST, user": cookie("__Host-token=TOKEN", ("Sec-Fetch-Site", "none"), method="POST"),
+        "cookie, POST, sibling": cookie("__Host-token=TOKEN", ("Sec-Fetch-Site", "same-site"), method="POST"),
+        "cookie, POST, stranger": cookie("__Host-token=TOKEN", ("Sec-Fetch-Site", "cross-site"), method="POST"),
+        "cookie, POST, own origin": cookie("__Host-token=TOKEN", own, ("Origin", "https://api.example.com"), method="POST"),
+        "cookie, POST, trusted origin": cookie("__Host-token=TOKEN", own, ("Origin", "https://app.example.com"), method="POST"),
+        "cookie, POST, another origin": cookie("__Host-token=TOKEN", own, ("Origin", "https://evil.test"), method="POST"),
+        "cookie, POST, no origin to tell": cookie("__Host-token=TOKEN", own, ("Origin", "null"), method="POST"),
+        "header, POST, another origin": ask(("Origin", "https://evil.test"), tenant="acme", method="POST"),
+        "cookie, WebSocket of a stranger": cookie("__Host-token=TOKEN", own, ("Origin", "https://evil.test"), ("Connection", "Upgrade"), ("Upgrade", "websocket"),
+                                                  ("Sec-WebSocket-Key", "x"), ("Sec-WebSocket-Version", "13"), target="/ws"),
+    }
+    return {("ingress", f"place: {name}"): case for name, case in table.items()}
+
+
+def browsers() -> dict:
+    """Scripts of other origins."""
+    app, asks = ("Origin", "https://app.example.com"), ("Access-Control-Request-Method", "PUT")
+
+    def ask(*headers, method="OPTIONS", target="/parks/7"):
+        return lambda w: w.enter(list(headers), target, w.ruled, method)
+
+    table = {
+        "preflight": ask(app, asks),
+        "preflight, no rule for it": ask(app, asks, target="/elsewhere"),
+        "preflight, another origin": ask(("Origin", "https://evil.test"), asks),
+        "preflight, origin with a slash": ask(("Origin", "https://app.example.com/"), asks),
+        "preflight, origin of another scheme": ask(("Origin", "http://app.example.com"), asks),
+        "preflight, two origins": ask(app, app, asks),
+        "preflight, null": ask(("Origin", "null"), asks),
+        "OPTIONS without a method asked for": ask(app),
+        "OPTIONS without an origin": ask(asks),
+        "a preflight by GET": ask(app, asks, method="GET"),
+        "preflight, no CORS": lambda w: w.enter([app, asks], "/echo", w.sidecar, "OPTIONS"),
+    }
+    return {("ingress", f"browser: {name}"): case for name, case in table.items()}
 
 
 def passports() -> dict:

@@ -50,8 +50,8 @@ def outcome(case, world: World) -> tuple:
 
 
 @pytest.fixture(scope="module")
-def results(sidecar, egress, silo, troubled, mutual, workloads, idp, partner, application, authority, script, cells, deferring, worker) -> dict:
-    world = World(sidecar, egress, silo, troubled, mutual, workloads, idp, partner, application, authority, script, cells.palisade, deferring, worker)
+def results(sidecar, egress, silo, troubled, mutual, workloads, ruled, idp, partner, application, authority, script, cells, deferring, worker) -> dict:
+    world = World(sidecar, egress, silo, troubled, mutual, workloads, ruled, idp, partner, application, authority, script, cells.palisade, deferring, worker)
     return {key: outcome(case, world) for key, case in cases().items()}
 
 

@@ -6,7 +6,7 @@ use super::{
     Env, Section,
     clients::{origin, tls},
     context::context,
-    listener, parse, routing,
+    endpoints, listener, parse, routing,
 };
 use crate::config::{
     IngressConfig,
@@ -53,9 +53,19 @@ pub(super) fn ingress(
     let origin = origin(section);
     let headers = headers(section, names);
     let context = section.given("context").map_or(Some(None), |given| context(&given, env).map(Some));
+    let access = endpoints::access(section, names);
     let server = listener(section, top);
     let routing = routing::routing(section, server.as_ref().map(|server| server.idle_timeout));
-    Some(IngressConfig { listen: listen?, tls: tls?, routing: routing?, origin: origin?, headers, context: context?, server: server? })
+    Some(IngressConfig {
+        listen: listen?,
+        tls: tls?,
+        routing: routing?,
+        origin: origin?,
+        headers,
+        context: context?,
+        access: access?,
+        server: server?,
+    })
 }
 
 fn headers(section: &Section<'_>, names: Option<(&HeaderName, &HeaderName)>) -> Vec<(HeaderName, Template)> {

@@ -7,7 +7,10 @@ mod passport;
 mod routing;
 
 use super::*;
-use crate::config::{CredentialsSource, JwksSource, Limits, Proofs, document, schema, settings::Kind};
+use crate::{
+    authorise::{Asks, Methods, Unmatched},
+    config::{CorsConfig, CredentialsSource, JwksSource, Limits, Origins, Proofs, document, schema, settings::Kind},
+};
 
 /// The least that loads; its lines are counted on below.
 const BASE: &str = "\
@@ -155,6 +158,41 @@ fn limits_fill_in_the_burst() {
     assert_eq!(config.limits.default, Limits { requests_per_second: Some(2.5), burst: Some(3), concurrent: None });
     assert_eq!(config.limits.tiers["gold"], Limits { requests_per_second: None, burst: Some(9), concurrent: None });
     assert_eq!(config.limits.tiers["free"], Limits::default());
+}
+
+#[test]
+fn endpoint_rules_are_read_as_they_are_written() {
+    let with_ingress = |text: &str| good(&with("upstream", &format!("{text}, upstream")));
+    let access = |text: &str| with_ingress(text).ingress.unwrap().access;
+    let none = good(BASE);
+    assert!(none.effective["ingress"]["endpoints_default"].is_null());
+    let none = none.ingress.unwrap().access;
+    assert!(
+        none.endpoints.without_path().is_some() && none.cors.is_none() && none.places.cookie.is_none() && none.public_concurrent == 100
+    );
+    let shown = with_ingress("endpoints: [{path: /a}]").effective;
+    assert_eq!((&shown["ingress"]["endpoints_default"], &shown["ingress"]["endpoints_ignore_case"]), (&json!("deny"), &json!(false)));
+
+    let rules = access(
+        "endpoints: [{path: /a, methods: [GET, PUT], roles: [r, s], scopes: t}, {path: '/**', auth: none}], endpoints_default: allow",
+    );
+    assert_eq!(rules.endpoints.unmatched(), Unmatched::Allow);
+    let rules: Vec<_> = rules.endpoints.rules().collect();
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    assert_eq!(rules[0].asks, Asks::Tenant { roles: words(&["r", "s"]), scopes: words(&["t"]), tiers: words(&[]) });
+    assert_eq!(rules[0].methods, Methods::of("GET").unwrap().with(Methods::of("PUT").unwrap()));
+    assert_eq!((rules[0].path.as_str(), rules[1].path.as_str(), rules[1].methods), ("/a", "/**", Methods::ALL));
+    assert_eq!(rules[1].asks, Asks::Nothing);
+
+    let cors = |text: &str| access(&format!("cors: {text}")).cors.unwrap();
+    assert!(matches!(cors("{pass: {}}"), CorsConfig::Pass));
+    let CorsConfig::Answer(answer) = cors("{answer: {origins: https://a.example}}") else { panic!("it is answered") };
+    assert_eq!(answer.origins, Origins::These(vec!["https://a.example".to_owned()]));
+    assert_eq!(answer.headers, ["authorization", "content-type", "x-tenant-id", "x-tenant-token"]);
+    assert_eq!((answer.credentials, answer.max_age), (false, Duration::from_secs(600)));
+    assert!(!answer.methods.contains(&"OPTIONS".to_owned()) && answer.methods.len() == 6);
+    let from = access("tenant_from: {host: '{tenant}.app.example.com', path: '/t/{tenant}/**'}, token_cookie: t");
+    assert!(from.places.host.is_some() && from.tenant_path.is_some() && from.places.cookie.is_some());
 }
 
 #[test]
@@ -607,6 +645,80 @@ fn broken_files_are_told_what_is_wrong_and_where() {
             "headers: {X-Email: a}, upstream",
             &["P:1:60: ingress.headers.X-Email: \"X-Email\" is not taken here; give a header name in lower case"],
         ),
+        ("upstream", "endpoints: [], upstream", &["P:1:61: ingress.endpoints: is an empty list; give a list that is not empty"]),
+        ("upstream", "endpoints: [{methods: [GET]}], upstream", &["P:1:62: ingress.endpoints[0].path: is missing; give a path such as"]),
+        (
+            "upstream",
+            "endpoints: [{path: a, roles: []}], upstream",
+            &[
+                "P:1:69: ingress.endpoints[0].path: \"a\" is no path pattern: it does not begin with a slash; give a path such as /parks/{park}/**",
+                "P:1:79: ingress.endpoints[0].roles: is an empty list",
+            ],
+        ),
+        (
+            "upstream",
+            "endpoints: [{path: /a/**/b, methods: [get]}], upstream",
+            &[
+                "P:1:69: ingress.endpoints[0].path: \"/a/**/b\" is no path pattern: ** can only be the last segment",
+                "P:1:88: ingress.endpoints[0].methods[0]: \"get\" is not taken here; give DELETE or GET",
+            ],
+        ),
+        (
+            "upstream",
+            "endpoints: [{path: /a/**}, {path: /b}, {path: '/a/{x}', methods: [GET]}], upstream",
+            &[
+                "P:1:89: ingress.endpoints[2]: can never be reached: all that it fits is taken before, beginning with endpoints[0]; move it up",
+            ],
+        ),
+        (
+            "upstream",
+            "endpoints: [{path: '/t/{tenant}', auth: none, roles: a}], upstream",
+            &[
+                "P:1:69: ingress.endpoints[0].path: names a tenant, and auth is none",
+                "P:1:103: ingress.endpoints[0].roles: cannot be asked of nobody: auth is none; remove roles, or auth",
+            ],
+        ),
+        (
+            "upstream",
+            "endpoints_default: deny, endpoints_ignore_case: true, upstream",
+            &[
+                "P:1:69: ingress.endpoints_default: has no effect without endpoints",
+                "P:1:98: ingress.endpoints_ignore_case: has no effect without endpoints",
+            ],
+        ),
+        ("upstream", "tenant_from: {}, upstream", &["P:1:50: ingress.tenant_from.host: is missing, and so is path"]),
+        (
+            "upstream",
+            "tenant_from: {path: /a/**}, upstream",
+            &["P:1:70: ingress.tenant_from.path: names no tenant; give a path with a segment {tenant}"],
+        ),
+        (
+            "upstream",
+            "tenant_from: {host: '{tenant}.com'}, upstream",
+            &["P:1:70: ingress.tenant_from.host: \"{tenant}.com\" is not taken here"],
+        ),
+        ("upstream", "token_cookie: 'a b', upstream", &["P:1:64: ingress.token_cookie: \"a b\" is not taken here; give a cookie's name"]),
+        ("upstream", "cors: {}, upstream", &["P:1:50: ingress.cors: says none of its alternatives; give exactly one of answer, pass"]),
+        ("upstream", "cors: {answer: {}}, upstream", &["P:1:57: ingress.cors.answer.origins: is missing"]),
+        (
+            "upstream",
+            "cors: {answer: {origins: '*', credentials: true}}, upstream",
+            &["P:1:75: ingress.cors.answer.origins: is everybody, and credentials are sent along; list the origins"],
+        ),
+        (
+            "upstream",
+            "cors: {answer: {origins: [https://a.example, '*'], headers: ['*'], expose: ['*']}}, upstream",
+            &[
+                "P:1:95: ingress.cors.answer.origins[1]: is everybody, beside others",
+                "P:1:111: ingress.cors.answer.headers[0]: \"*\" does not stand for Authorization",
+                "P:1:126: ingress.cors.answer.expose[0]: ",
+            ],
+        ),
+        (
+            "upstream",
+            "cors: {answer: {origins: 'null'}}, upstream",
+            &["P:1:75: ingress.cors.answer.origins: \"null\" is not taken here; give an origin"],
+        ),
         (
             "  assume_role:",
             "  refresh: {ahead: 55m, jitter: 5m}\n  assume_role:",
@@ -709,7 +821,6 @@ fn what_is_planned_is_refused_and_null_is_not() {
         assert!(errors.starts_with(&format!("{line}: is not supported yet; remove it")), "{errors}");
     }
     for (old, new) in [
-        ("upstream", "endpoints: [{methods: [GET]}], upstream"),
         ("{any: {}}", "{dynamodb: {table: t}}"),
         ("{s3: {}}", "{s3: {unguarded: true}}"),
         ("  assume_role:", "  assume_role:\n    policy_arns: [a]"),
@@ -784,6 +895,19 @@ fn what_the_contract_shows_loads() {
         ),
     ] {
         good(&with(old, new));
+    }
+}
+
+#[test]
+fn the_guide_to_endpoints_loads() {
+    let guide = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("config/guide/endpoints.md")).unwrap();
+    let snippets: Vec<_> = guide.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert_eq!(snippets.len(), 3);
+    let (ingress, rest) = BASE.split_once('\n').unwrap();
+    assert!(ingress.starts_with("ingress:"));
+    for snippet in snippets {
+        let whole = snippet.replace("ingress:\n", "ingress:\n  tls: {certificate: c, private_key: c}\n  upstream: http://127.0.0.1:8080\n");
+        good(&format!("{whole}{rest}"));
     }
 }
 

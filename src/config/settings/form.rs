@@ -11,6 +11,7 @@ use super::super::{
     template::{Lands, Template},
     upstream::Upstream,
 };
+use crate::authorise::PathPattern;
 
 pub(crate) mod parse;
 
@@ -32,6 +33,8 @@ pub(crate) enum Form {
     Claim,
     /// What a claim must be.
     ClaimValue,
+    /// A cookie's name.
+    CookieName,
     Count {
         least: u64,
         most: u64,
@@ -49,9 +52,13 @@ pub(crate) enum Form {
     /// The path of a URI, with or without a query.
     HttpPath,
     OneOf(&'static [&'static str]),
+    /// `https://HOST[:PORT]` or `http://…` as browsers write it, or `*`.
+    Origin,
     /// A name of Palisade's own.
     OwnName,
     Path,
+    /// A path of `ingress.endpoints`.
+    PathPattern,
     /// A positive number, with or without a fraction.
     Rate,
     Region,
@@ -69,6 +76,8 @@ pub(crate) enum Form {
     },
     TagKey,
     Template(Lands),
+    /// `{tenant}.DOMAIN`
+    TenantHost,
     TenantId,
     TenantPattern,
     /// Any text on one line, not empty.
@@ -99,6 +108,7 @@ impl Form {
             Self::Cidr => return parse::cidr(text).map(drop).map_err(|wrong| Fault::new(wrong, self.expected())),
             Self::Claim => parse::claim(scalar).is_some(),
             Self::ClaimValue => parse::claim_value(scalar).is_some(),
+            Self::CookieName => parse::cookie_name(scalar).is_some(),
             Self::Count { least, most } => parse::count(scalar).is_some_and(|count| (least..=most).contains(&&count)),
             Self::Duration { least, most } => quantity::duration(text).is_some_and(|duration| (least..=most).contains(&&duration)),
             Self::Endpoint => parse::endpoint(scalar).is_some(),
@@ -107,9 +117,15 @@ impl Form {
             Self::Host => parse::host(scalar).is_some(),
             Self::HttpPath => parse::http_path(scalar).is_some(),
             Self::OneOf(words) => words.contains(&text),
+            Self::Origin => parse::origin(scalar).is_some(),
             Self::OwnName => {
                 let refusal = crate::aws::target::name::refusal(text);
                 return refusal.map_or(Ok(()), |why| Err(Fault::new(format!("{} {why}", quote(text)), self.expected())));
+            }
+            Self::PathPattern => {
+                return PathPattern::parse(text)
+                    .map(drop)
+                    .map_err(|why| Fault::new(format!("{} is no path pattern: {why}", quote(text)), self.expected()));
             }
             Self::Path | Self::Text => parse::text(scalar).is_some(),
             Self::Rate => parse::rate(scalar).is_some(),
@@ -128,6 +144,7 @@ impl Form {
             Self::Template(lands) => {
                 return Template::parse(text, *lands).map(drop).map_err(|error| Fault::new(error.to_string(), ""));
             }
+            Self::TenantHost => parse::tenant_host(scalar).is_some(),
             Self::TenantId => text.parse::<crate::tenant::TenantId>().is_ok(),
             Self::TenantPattern => parse::tenant_pattern(scalar).is_some(),
             Self::Upstream => {
@@ -174,6 +191,7 @@ impl Form {
                 "give text, true, false or a whole number; in quotes where text looks like something else, as in \"2.0\"; \"*\" for any value"
                     .to_owned()
             }
+            Self::CookieName => "give a cookie's name such as __Host-token".to_owned(),
             Self::Count { least, most } => format!("give a whole number{}", range(least.to_string(), most.to_string())),
             Self::Duration { least, most } => {
                 let range = range(quantity::show_duration(*least), quantity::show_duration(*most));
@@ -187,8 +205,13 @@ impl Form {
             }
             Self::HttpPath => "give a path such as /healthz".to_owned(),
             Self::OneOf(words) => format!("give {}", words.join(" or ")),
+            Self::Origin => {
+                "give an origin as browsers write it, such as https://app.example.com, without a path or a default port, or \"*\""
+                    .to_owned()
+            }
             Self::OwnName => "give a name such as palisade or palisade.internal, without a port".to_owned(),
             Self::Path => "give a path".to_owned(),
+            Self::PathPattern => "give a path such as /parks/{park}/**".to_owned(),
             Self::Rate => "give a number above 0, up to 1000000".to_owned(),
             Self::Region => "give a region such as eu-west-1".to_owned(),
             Self::RoleArn => "give a role's ARN such as arn:aws:iam::111122223333:role/NAME".to_owned(),
@@ -203,6 +226,7 @@ impl Form {
             }
             Self::TagKey => "give a tag key of 1 to 128 letters, digits, spaces and _.:/=+-@ that does not begin with aws:".to_owned(),
             Self::Template(_) => "give a template such as \"{tenant.id}\"".to_owned(),
+            Self::TenantHost => "give {tenant} and a domain in lower case, such as \"{tenant}.app.example.com\"".to_owned(),
             Self::TenantId => "give a tenant id: 2 to 64 of A-Z a-z 0-9 . _ -, beginning with a letter or digit, without ..".to_owned(),
             Self::TenantPattern => "give a tenant id in which up to two * stand for any characters".to_owned(),
             Self::Text => "give text on one line, at most 1024 characters".to_owned(),
@@ -230,6 +254,10 @@ impl Form {
             Self::Upstream => json!({"type": "string", "pattern": "^(https?://|unix:/)"}),
             Self::HeaderName => json!({"type": "string", "pattern": "^[a-z0-9!#$%&'*+.^_`|~-]+$"}),
             Self::Host => json!({"type": "string", "pattern": "^[a-z0-9.-]+(:\\d+)?$"}),
+            Self::CookieName => json!({"type": "string", "pattern": "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$"}),
+            Self::Origin => json!({"type": "string", "pattern": "^(\\*|https?://[^/?#]+)$"}),
+            Self::PathPattern => json!({"type": "string", "pattern": "^/"}),
+            Self::TenantHost => json!({"type": "string", "pattern": "^\\{tenant\\}\\."}),
             Self::OwnName => json!({"type": "string", "pattern": "^[a-z0-9.-]{1,253}$"}),
             Self::Region => json!({"type": "string", "pattern": "^[a-z]{2,}(-[a-z0-9]+)+$"}),
             Self::RoleArn => json!({"type": "string", "pattern": "^arn:[a-z-]+:iam::\\d{12}:role/"}),

@@ -10,6 +10,7 @@ mod context;
 mod credentials;
 mod deferred;
 mod egress;
+mod endpoints;
 mod issuers;
 mod passport;
 mod routing;
@@ -79,7 +80,44 @@ const INGRESS: &[Setting] = &[
     clients::KEEP_HEADERS,
     clients::TRUST_REQUEST_ID,
     clients::TRACE_CONTEXT,
-    not_yet("endpoints", "Which methods and paths a role may call."),
+    optional(
+        "endpoints",
+        Kind::List(&Kind::Section(endpoints::ENDPOINT)),
+        "Who may call what. The first rule whose method and path fit decides alone. Without rules every user of a tenant may call everything.",
+    ),
+    derived(
+        "endpoints_default",
+        Kind::Scalar(Form::OneOf(&["allow", "deny"])),
+        "`deny`, where there are `endpoints`",
+        "What holds where no rule fits. `allow` is for every user of a tenant. Denied by default, since a path that nobody thought of is one that nobody meant to open.",
+    ),
+    derived(
+        "endpoints_ignore_case",
+        Kind::Scalar(Form::Boolean),
+        "`false`, where there are `endpoints`",
+        "Compares paths without regard to case, for applications whose router does (Express by default, ASP.NET): otherwise `/ADMIN` is another path than `/admin` to the rules alone.",
+    ),
+    default(
+        "public_concurrent",
+        Kind::Scalar(Form::Count { least: 1, most: 1_000_000 }),
+        "100",
+        "Public requests in progress at once (`auth: none`, and preflights that the application answers). They are no tenant's, so no tenant's limits hold for them.",
+    ),
+    optional(
+        "token_cookie",
+        Kind::Scalar(Form::CookieName),
+        "A cookie that may carry the token, besides the headers. It is not passed on. What may change something has to come from the application's own pages.",
+    ),
+    optional(
+        "tenant_from",
+        Kind::Section(endpoints::TENANT_FROM),
+        "Where else a request may name its tenant. All that is named has to agree, and the token has to name it too.",
+    ),
+    optional(
+        "cors",
+        Kind::Choice(endpoints::CORS),
+        "Scripts of other origins. Without it, browsers let none of them read a response, and a preflight is a request without a token.",
+    ),
     optional("server", Kind::Section(SERVER), "Overrides `server` for this listener."),
 ];
 

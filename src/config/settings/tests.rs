@@ -142,6 +142,7 @@ fn the_full_example_shows_every_setting() {
     };
     // In comments: alternatives of which one is shown, and what nobody should get by copying.
     let alternatives = [
+        ".ingress.cors.pass",
         ".egress.tls",
         ".egress.presign",
         ".egress.defer",
@@ -220,6 +221,26 @@ fn forms_take_what_they_name_and_nothing_else() {
                 "https://a b",
             ],
         ),
+        (Form::CookieName, &["__Host-token", "t"], &["", "a b", "a=b", "a;b", "é"]),
+        (
+            Form::Origin,
+            &["*", "https://app.example.com", "http://localhost:3000", "https://[::1]:8443", "https://a:80"],
+            &[
+                "null",
+                "app.example.com",
+                "https://App.example.com",
+                "https://a/",
+                "https://a/x",
+                "https://a:443",
+                "http://a:80",
+                "https://*.a.com",
+                "https://u@a",
+                "file:///x",
+                "",
+            ],
+        ),
+        (Form::PathPattern, &["/", "/**", "/a/{b}/*"], &["a", "/a/", "/**/a", "/a*", "/a%20b", "/../a"]),
+        (Form::TenantHost, &["{tenant}.app.example.com"], &["{tenant}", "{tenant}.com", "x.{tenant}.example.com", "{tenant}.A.com"]),
         (Form::HeaderName, &["x-a", "a_b"], &["", "X-A", "a b", "a:", "é", "a\n"]),
         (Form::Path, &["a", "/a b"], &["", "a\nb", "\0"]),
         (Form::Rate, &["1", "0.5", "1e3"], &["0", "-1", "inf", "NaN", "x", "1e9"]),

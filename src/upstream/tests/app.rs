@@ -10,10 +10,8 @@ use super::*;
 use crate::{
     config::{HealthConfig, TenantPattern},
     directory::{ActiveTenant, TenantRecord},
-    identity::{IdentityHeaders, VerifiedTenant},
-    ingress::{About, ForwardHeaders, ForwardRequest, Origins, Trace},
-    server::Peer,
-    telemetry::RequestId,
+    identity::VerifiedTenant,
+    ingress::ForwardRequest,
 };
 
 /// An application on a Unix socket that says what it was asked, over both protocols, and takes upgrades.
@@ -327,18 +325,6 @@ fn tenant(id: &str, cell: &str) -> ActiveTenant {
     ActiveTenant::join(VerifiedTenant::for_tests(id), Arc::new(record)).unwrap()
 }
 
-/// A request of a tenant, as the pipeline makes it.
-fn of(tenant: &ActiveTenant) -> ForwardRequest {
-    let (head, ()) = Request::get("/").header("host", "h").body(()).unwrap().into_parts();
-    let names = IdentityHeaders { tenant: HeaderName::from_static("x-tenant-id"), token: HeaderName::from_static("x-tenant-token") };
-    let headers = ForwardHeaders { names, mapped: Vec::new(), origins: Origins::default() };
-    let (request_id, origin) =
-        (RequestId::random(), headers.origins.of(&Peer::at("192.0.2.1:5".parse().unwrap()), &head.headers, &head.uri));
-    let trace = Trace::begun(&request_id);
-    let about = About { tenant, passport: None, context: None, request_id: &request_id, origin: &origin, client: None, trace };
-    ForwardRequest::new(head, body::empty(), &headers, about).unwrap()
-}
-
 #[tokio::test]
 async fn each_cell_has_a_socket_of_its_own() {
     let folder = tempfile::tempdir().unwrap();
@@ -347,16 +333,16 @@ async fn each_cell_has_a_socket_of_its_own() {
     }
     let app = client_of(&routing(&[format!("unix:{}/{{tenant.cell}}.sock", folder.path().display())]));
     for (id, cell) in [("acme", "c1"), ("globex", "c2"), ("initech", "c1")] {
-        let (response, _) = app.route(of(&tenant(id, cell))).unwrap().send().await.unwrap();
+        let (response, _) = app.route(ForwardRequest::for_tests(&tenant(id, cell))).unwrap().send().await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
     }
     let held = app.held();
     assert!(held.len() == 2 && held[0].contains("c1.sock") && held[1].contains("c2.sock"), "{held:?}");
     // There is nobody in this cell, and no other cell answers in its place.
-    let refusal = app.route(of(&tenant("umbrella", "c3"))).unwrap().send().await.unwrap_err();
+    let refusal = app.route(ForwardRequest::for_tests(&tenant("umbrella", "c3"))).unwrap().send().await.unwrap_err();
     assert_eq!(refusal.reason, Reason::UpstreamUnavailable);
     for cell in ["../c1", "c1.sock", "C1", ""] {
-        let refusal = app.route(of(&tenant("umbrella", cell))).err().unwrap();
+        let refusal = app.route(ForwardRequest::for_tests(&tenant("umbrella", cell))).err().unwrap();
         assert_eq!(refusal.reason, Reason::NoRoute, "{cell}");
     }
 }
@@ -367,18 +353,18 @@ async fn the_name_of_a_tenant_s_own_place_may_not_lead_to_this_machine() {
     let port = here.address.port();
     let app = client_of(&RoutingConfig { health: health(false), ..routing(&[format!("http://local{{tenant.cell}}:{port}")]) });
     for _ in 0..3 {
-        let refusal = app.route(of(&tenant("acme", "host"))).unwrap().send().await.unwrap_err();
+        let refusal = app.route(ForwardRequest::for_tests(&tenant("acme", "host"))).unwrap().send().await.unwrap_err();
         assert_eq!(refusal.reason, Reason::NoRoute, "{refusal:?}");
     }
     for _ in 0..3 {
         app.round().await;
     }
     assert_eq!(here.count(), 0, "requests or checks arrived");
-    let refusal = app.route(of(&tenant("acme", "host"))).unwrap().send().await.unwrap_err();
+    let refusal = app.route(ForwardRequest::for_tests(&tenant("acme", "host"))).unwrap().send().await.unwrap_err();
     assert_eq!(refusal.reason, Reason::NoRoute, "it was taken for unwell: {refusal:?}");
     // The operator may say the same.
     let operators = client_of(&routing(&[format!("http://localhost:{port}")]));
-    assert!(operators.route(of(&tenant("acme", "host"))).unwrap().send().await.is_ok());
+    assert!(operators.route(ForwardRequest::for_tests(&tenant("acme", "host"))).unwrap().send().await.is_ok());
 }
 
 #[tokio::test]
@@ -393,12 +379,12 @@ async fn routes_are_named_and_lead_to_their_own_upstreams() {
     });
     let app = client_of(&config);
     for (id, route, answer) in [("acme", "vip", "vip"), ("globex", "default", "rest")] {
-        let routed = app.route(of(&tenant(id, "c1"))).unwrap();
+        let routed = app.route(ForwardRequest::for_tests(&tenant(id, "c1"))).unwrap();
         assert_eq!(&**routed.route(), route);
         assert_eq!(text(routed.send().await.unwrap().0).await, answer);
     }
     config.otherwise = None;
-    let refusal = client_of(&config).route(of(&tenant("globex", "c1"))).err().unwrap();
+    let refusal = client_of(&config).route(ForwardRequest::for_tests(&tenant("globex", "c1"))).err().unwrap();
     assert_eq!(refusal.reason, Reason::NoRoute);
 }
 
@@ -411,7 +397,7 @@ async fn places_out_of_templates_are_bounded_and_let_go() {
     let clock = Clock::manual(std::time::UNIX_EPOCH);
     let config = RoutingConfig { max_upstreams: 2, ..routing(&[format!("unix:{}/{{tenant.cell}}", folder.path().display())]) };
     let app = AppClient::new(&config, &Metrics::new().unwrap(), &clock).unwrap();
-    let visit = async |cell: &str| app.route(of(&tenant("acme", cell)))?.send().await;
+    let visit = async |cell: &str| app.route(ForwardRequest::for_tests(&tenant("acme", cell)))?.send().await;
     let cells = || app.held().iter().map(|place| place.rsplit('/').next().unwrap()[..2].to_owned()).collect::<Vec<_>>();
     for cell in ["c1", "c2", "c1"] {
         clock.advance(MILLIS * 10);

@@ -11,9 +11,11 @@ use serde_json::Value;
 
 use super::super::super::{ClaimPath, Endpoint, TenantPattern, Upstream, document::Scalar, quantity};
 use crate::{
+    authorise::PathPattern,
     aws::{action::Pattern, target::name},
     cidr::Cidr,
     distinguished_name,
+    identity::{CookieName, TenantHost},
     spiffe::{SpiffeError, SpiffePattern},
     tenant::TenantId,
 };
@@ -87,6 +89,34 @@ pub(crate) fn upstream(scalar: &Scalar) -> Option<Upstream> {
 pub(crate) fn http_path(scalar: &Scalar) -> Option<PathAndQuery> {
     let fits = scalar.text.starts_with('/') && !scalar.text.contains('#') && scalar.text.len() <= MAX_TEXT;
     fits.then(|| scalar.text.parse().ok()).flatten()
+}
+
+pub(crate) fn path_pattern(scalar: &Scalar) -> Option<PathPattern> {
+    PathPattern::parse(&scalar.text).ok()
+}
+
+pub(crate) fn tenant_host(scalar: &Scalar) -> Option<TenantHost> {
+    TenantHost::parse(&scalar.text)
+}
+
+pub(crate) fn cookie_name(scalar: &Scalar) -> Option<CookieName> {
+    CookieName::new(&scalar.text)
+}
+
+/// An origin in the only form that browsers send it in (the HTML standard, "serialization of an origin"): one that differs would
+/// never be equal to theirs. `null` is everybody's who hides where a request is from.
+pub(crate) fn origin(scalar: &Scalar) -> Option<String> {
+    let text = &scalar.text;
+    if text == "*" {
+        return Some(text.clone());
+    }
+    let uri = uri(scalar)?;
+    let (scheme, authority) = (uri.scheme_str()?, uri.authority()?);
+    let default = if scheme == "https" { 443 } else { 80 };
+    let host = authority.host();
+    let is_host = host.starts_with('[') || host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'));
+    let exact = format!("{scheme}://{}", authority.as_str().to_ascii_lowercase());
+    (is_host && *text == exact && authority.port_u16() != Some(default)).then_some(exact)
 }
 
 /// In lower case, so that it is signed as it is compared.

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderValue};
 
 use super::*;
 use crate::{
     config::{ClaimPath, ClaimsConfig, IssuerConfig, JwksSource, KeyPolicy, Proofs, TenantPattern, TokenRules, VerificationConfig},
     identity::{
-        IdentityHeaders, Jwks, Presented, Verifier,
+        Jwks, Presented, Verifier,
         jwks::{FetchKeys, Fetched},
     },
 };
@@ -48,8 +48,7 @@ fn presented(proof: &str, tenant: Option<&str>) -> Presented {
     if let Some(tenant) = tenant {
         headers.insert("x-tenant-id", HeaderValue::from_str(tenant).unwrap());
     }
-    let names = IdentityHeaders { tenant: HeaderName::from_static("x-tenant-id"), token: HeaderName::from_static("x-tenant-token") };
-    Presented::take_ingress(&mut headers, &names).unwrap()
+    Presented::for_tests(headers).unwrap()
 }
 
 /// One that knows the issuer for these tenants, or no issuer at all.

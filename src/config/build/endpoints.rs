@@ -1,0 +1,139 @@
+//! `ingress.endpoints`, `ingress.cors`, and where callers say who they are.
+
+use http::HeaderName;
+use serde_json::json;
+
+use super::{Section, parse};
+use crate::{
+    authorise::{Asks, Endpoints, Methods, PathPattern, Rule, TENANT, Unmatched, shadowed},
+    config::{AccessConfig, CorsConfig, CorsRules, Origins},
+    identity::{Places, TenantHost},
+};
+
+pub(super) fn access(section: &Section<'_>, names: Option<(&HeaderName, &HeaderName)>) -> Option<AccessConfig> {
+    let endpoints = endpoints(section);
+    let cookie = section.get("token_cookie", parse::cookie_name);
+    let (host, tenant_path) = section.given("tenant_from").map_or((None, None), |from| tenant_from(&from));
+    let cors = section.given("cors").map(|cors| self::cors(&cors, names));
+    let public_concurrent = section.get("public_concurrent", parse::size);
+    let endpoints = match &tenant_path {
+        Some(pattern) => endpoints?.minding(pattern),
+        None => endpoints?,
+    };
+    Some(AccessConfig {
+        endpoints,
+        places: Places { cookie, host },
+        tenant_path,
+        cors: super::flatten(cors)?,
+        public_concurrent: public_concurrent?,
+    })
+}
+
+fn endpoints(section: &Section<'_>) -> Option<Endpoints> {
+    if !section.has("endpoints") {
+        for key in ["endpoints_default", "endpoints_ignore_case"] {
+            if section.has(key) {
+                section.wrong(key, "has no effect without endpoints", "remove it, or add endpoints");
+            }
+        }
+        return Some(Endpoints::none());
+    }
+    let sections: Vec<_> = section.sections("endpoints").into_iter().map(|(_, rule)| rule).collect();
+    let rules: Option<Vec<Rule>> = sections.iter().map(rule).collect::<Vec<_>>().into_iter().collect();
+    // What a file leaves out is written down, so that the effective configuration shows it.
+    let unmatched = match section.get("endpoints_default", parse::text).as_deref() {
+        Some("allow") => Unmatched::Allow,
+        _ => {
+            section.set("endpoints_default", json!("deny"));
+            Unmatched::Deny
+        }
+    };
+    let ignore_case = section.get("endpoints_ignore_case", parse::boolean).unwrap_or_else(|| {
+        section.set("endpoints_ignore_case", json!(false));
+        false
+    });
+    let rules = rules?;
+    let patterns: Vec<_> = rules.iter().map(|rule| (rule.methods, &rule.path)).collect();
+    for (later, earlier) in shadowed(&patterns, ignore_case) {
+        section.wrong_item(
+            "endpoints",
+            later,
+            format!("can never be reached: all that it fits is taken before, beginning with endpoints[{earlier}]"),
+            "move it up, or remove it",
+        );
+    }
+    Some(Endpoints::new(rules, unmatched, ignore_case))
+}
+
+fn rule(section: &Section<'_>) -> Option<Rule> {
+    let methods = if section.has("methods") {
+        section.all("methods", |scalar| Methods::of(&scalar.text)).into_iter().fold(Methods::NONE, Methods::with)
+    } else {
+        Methods::ALL
+    };
+    let path = section.get("path", parse::path_pattern);
+    let [roles, scopes, tiers] = ["roles", "scopes", "tiers"].map(|key| section.all(key, parse::text));
+    let is_public = section.get("auth", parse::text)? == "none";
+    if is_public {
+        for key in ["roles", "scopes", "tiers"] {
+            if section.has(key) {
+                section.wrong(key, "cannot be asked of nobody: auth is none", format!("remove {key}, or auth"));
+            }
+        }
+        if path.as_ref().is_some_and(|path| path.has(TENANT)) {
+            section.wrong("path", "names a tenant, and auth is none: nothing would check it", "call the segment something else");
+        }
+    }
+    let asks = if is_public { Asks::Nothing } else { Asks::Tenant { roles: roles.into(), scopes: scopes.into(), tiers: tiers.into() } };
+    Some(Rule { methods, path: path?, asks })
+}
+
+fn tenant_from(section: &Section<'_>) -> (Option<TenantHost>, Option<PathPattern>) {
+    if !section.has("host") && !section.has("path") {
+        section.wrong("host", "is missing, and so is path", "give host, path, or both");
+    }
+    let path = section.get("path", parse::path_pattern);
+    if path.as_ref().is_some_and(|path| !path.has(TENANT)) {
+        section.wrong("path", "names no tenant", "give a path with a segment {tenant}, such as /t/{tenant}/**");
+    }
+    (section.get("host", parse::tenant_host), path)
+}
+
+fn cors(section: &Section<'_>, names: Option<(&HeaderName, &HeaderName)>) -> Option<CorsConfig> {
+    if section.has("pass") {
+        section.set("pass", json!({}));
+        return Some(CorsConfig::Pass);
+    }
+    let section = section.given("answer")?;
+    let listed = section.all("origins", parse::origin);
+    let methods = section.all("methods", parse::text);
+    let headers = if section.has("headers") { section.all("headers", parse::text) } else { usual_headers(&section, names) };
+    let expose = section.all("expose", parse::text);
+    let credentials = section.get("credentials", parse::boolean);
+    let max_age = section.get("max_age", parse::duration);
+    let any = listed.iter().position(|origin| origin == "*");
+    match any {
+        Some(at) if listed.len() > 1 => {
+            section.wrong_item("origins", at, "is everybody, beside others", "give \"*\" alone, or a list of origins")
+        }
+        Some(_) if credentials == Some(true) => {
+            section.wrong("origins", "is everybody, and credentials are sent along", "list the origins, or set credentials to false");
+        }
+        _ => {}
+    }
+    for (key, list) in [("headers", &headers), ("expose", &expose)] {
+        for (at, _) in list.iter().enumerate().filter(|(_, name)| *name == "*") {
+            section.wrong_item(key, at, "\"*\" does not stand for Authorization, and means nothing with credentials", "list the headers");
+        }
+    }
+    let origins = if any.is_some() { Origins::Any } else { Origins::These(listed) };
+    Some(CorsConfig::Answer(CorsRules { origins, methods, headers, expose, credentials: credentials?, max_age: max_age? }))
+}
+
+/// What a caller of an ingress sends.
+fn usual_headers(section: &Section<'_>, names: Option<(&HeaderName, &HeaderName)>) -> Vec<String> {
+    let own = names.map(|(tenant, token)| [tenant.as_str(), token.as_str()]).into_iter().flatten();
+    let headers: Vec<String> = ["authorization", "content-type"].into_iter().chain(own).map(str::to_owned).collect();
+    section.set("headers", json!(headers));
+    headers
+}
