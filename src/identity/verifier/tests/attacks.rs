@@ -15,8 +15,8 @@ use super::*;
 /// Reasons that are none of identity's, or that no single request can bring about.
 fn is_elsewhere(reason: Reason) -> bool {
     // Brought about by what is done with passports and by load: their own tests do that.
-    let by_load = ["passports-exhausted", "verifier-overloaded"];
-    let groups = ["aws-", "upstream-", "service-", "region-", "operation-", "payload-", "credentials-"];
+    let by_load = ["passports-exhausted", "passport-used-up", "action-not-allowed", "verifier-overloaded"];
+    let groups = ["aws-", "upstream-", "defer", "context-", "service-", "region-", "operation-", "payload-", "credentials-"];
     let others = [
         "malformed-request",
         "method-not-allowed",

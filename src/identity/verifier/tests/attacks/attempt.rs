@@ -10,7 +10,7 @@ use http::{HeaderMap, Request};
 use super::{super::*, table::On};
 use crate::{
     body,
-    config::{DirectoryConfig, FailureBudget, WorkloadsConfig},
+    config::{Demand, DirectoryConfig, FailureBudget, RequiredClaim, TokenRules, WorkloadsConfig},
     directory::Directory,
     egress::{Gate, VerifiedRequest},
     identity::{Passport, Vending, workload::Workloads},
@@ -67,6 +67,7 @@ pub(super) enum Proof {
     MadeUpPassport,
     PassportOfAnother,
     Vended,
+    Deferred,
 }
 
 /// Where it comes from.
@@ -91,6 +92,7 @@ impl Attempt {
                 ("roles", json!(["reader"])),
                 ("scope", json!("read")),
                 ("jti", json!("t-1")),
+                ("token_use", json!("access")),
             ],
             signer: Signer::Issuer,
             text: None,
@@ -202,8 +204,12 @@ impl House {
         let metrics = Metrics::new().unwrap();
         let jwks =
             |name: &str, document: Value| Arc::new(Jwks::new(name.into(), Box::new(Fixed(document)), clock.clone(), metrics.clone()));
-        let trusted =
-            IssuerConfig { algorithms: vec![Algorithm::ES256, Algorithm::RS256], ..issuer(&["acme", "globex", "initech", "ghost"]) };
+        let required = RequiredClaim { path: ClaimPath("token_use".into()), demand: Demand::new(vec![json!("access")]) };
+        let trusted = IssuerConfig {
+            algorithms: vec![Algorithm::ES256, Algorithm::RS256],
+            rules: TokenRules { required: vec![required], max_lifetime: Some(Duration::from_secs(3_600)), ..TokenRules::default() },
+            ..issuer(&["acme", "globex", "initech", "ghost"])
+        };
         let down = IssuerConfig { issuer: DOWN.into(), ..trusted.clone() };
         let issuers = vec![(trusted, jwks(ISSUER, keys.document.clone())), (down, jwks(DOWN, json!("no keys")))];
         let config = VerificationConfig { failures: FailureBudget { per_second: 1e-3, burst: 500 }, ..VerificationConfig::ample() };
@@ -263,6 +269,7 @@ impl House {
             Some(Proof::MadeUpPassport) => format!("{}{}", passport::PREFIX, B64.encode([7; 32])),
             Some(Proof::PassportOfAnother) => text(&self.other),
             Some(Proof::Vended) => format!("{}AAAA", vended::PREFIX),
+            Some(Proof::Deferred) => "pdc1_AAAA".to_owned(),
         };
         let mut headers = HeaderMap::new();
         for tenant in &attempt.tenants {
