@@ -4,11 +4,15 @@ mod deferred;
 mod keys;
 mod probe;
 mod ready;
+mod sweep;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 pub use self::probe::probe;
-use self::ready::{State, Vendor};
+use self::{
+    ready::{State, Vendor},
+    sweep::Sweep,
+};
 use bytes::Bytes;
 use tokio::task::JoinSet;
 
@@ -17,7 +21,10 @@ use crate::{
     clock::Clock,
     config::{Config, ConfigErrors, CredentialsConfig, EgressConfig, LimitsConfig, ServerConfig, SharedConfig, TlsConfig},
     credentials::{BaseIdentity, Broker, SdkSts, SetupError},
-    directory::Directory,
+    directory::{
+        Changes, Directory,
+        users::{UserDirectory, UsersError},
+    },
     egress::{self, Egress, Gate},
     guard::Guard,
     identity::{IdentityHeaders, Jwks, Passports, Sealer, Vending, Verifier, Workloads},
@@ -109,13 +116,22 @@ pub enum StartError {
     /// Roots for upstreams are unusable.
     #[error("{0}")]
     Upstream(#[from] upstream::SetupError),
+    /// The directory of users is unusable.
+    #[error("{0}")]
+    Users(#[from] UsersError),
 }
 
 impl StartError {
     /// Whether the configuration, or a file that it names, has to be corrected before a start can succeed.
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Cors | Self::Credentials(_) | Self::Directory(_) | Self::Keys { .. } | Self::Tls { .. } | Self::Upstream(_) => true,
+            Self::Cors
+            | Self::Credentials(_)
+            | Self::Directory(_)
+            | Self::Keys { .. }
+            | Self::Tls { .. }
+            | Self::Upstream(_)
+            | Self::Users(_) => true,
             Self::Bind { .. } | Self::Metrics(_) | Self::Randomness | Self::Thread(_) => false,
         }
     }
@@ -149,6 +165,8 @@ struct Drains {
 struct Background {
     keys: Vec<Arc<Jwks>>,
     directory: Arc<Directory>,
+    users: Option<UserDirectory>,
+    sweep: Sweep,
     broker: Option<Arc<Broker>>,
     passports: Option<Passports>,
     tls: Vec<Arc<ReloadingTls>>,
@@ -163,19 +181,21 @@ impl App {
         let recorder = Recorder { metrics: metrics.clone(), log, labels, clock: clock.clone() };
         let names = IdentityHeaders { tenant: config.identity.tenant_header.clone(), token: config.identity.token_header.clone() };
 
-        let directory = Arc::new(Directory::open(&config.directory)?);
+        let base = base_identity(&config, &clock).await?;
+        let (directory, users) = directories(&config, base.as_ref(), &recorder)?;
         let keys = keys::load(&config, &clock, &metrics)?;
         let verifier = config.identity.issuers.iter().cloned().zip(keys.iter().cloned()).collect();
-        let verifier = Arc::new(Verifier::new(verifier, &config.identity.verification, clock.clone(), metrics.clone()));
+        let verifier = Verifier::new(verifier, &config.identity.verification, clock.clone(), metrics.clone());
+        let verifier = Arc::new(verifier.with_users(users.as_ref().map(UserDirectory::users)));
         let workloads = Workloads::new(config.identity.workloads.clone(), clock.clone());
         // Passports are only worth minting where somebody takes them.
         let takes_passports = config.egress.as_ref().is_some_and(|egress| egress.proofs.passport);
         let passports = config.identity.passport.as_ref().filter(|_| takes_passports);
         let passports = passports.map(|passport| Passports::new(passport.clone(), clock.clone(), metrics.clone()));
 
-        let vendor = match &config.credentials {
-            Some(credentials) => Some(vendor(credentials, &config.limits, &recorder).await?),
-            None => None,
+        let vendor = match (&config.credentials, base) {
+            (Some(credentials), Some(base)) => Some(vendor(credentials, base, &config.limits, &recorder)?),
+            _ => None,
         };
 
         let signed = config.ingress.as_ref().and_then(|settings| settings.context.as_ref());
@@ -237,7 +257,8 @@ impl App {
         let (quit_handle, quit) = Drain::new();
         let tls = ingress.iter().map(|(_, tls)| tls).chain(egress.iter().filter_map(|(_, tls)| tls.as_ref())).cloned().collect();
         let broker = vendor.as_ref().map(|vendor| vendor.broker.clone());
-        let background = Background { keys, directory, broker, passports, tls, application: application.clone() };
+        let sweep = Sweep::new(directory.clone(), verifier.clone(), passports.clone(), broker.clone(), &config, metrics.clone());
+        let background = Background { keys, directory, users, sweep, broker, passports, tls, application: application.clone() };
         let state = State::new(config.clone(), verifier, vendor, metrics, clock, outer_handle, quit_handle).with_application(application);
         let state = Arc::new(state);
         let drains = Drains { outer, inner: Drain::new(), operators: Drain::new(), quit };
@@ -338,7 +359,12 @@ impl Background {
             tasks.spawn(async move { keys.maintain().await });
         }
         let (clock, metrics) = (state.clock(), state.metrics().clone());
+        if let Some(users) = self.users {
+            let (clock, metrics) = (clock.clone(), metrics.clone());
+            tasks.spawn(async move { users.watch(clock, metrics).await });
+        }
         tasks.spawn(async move { self.directory.watch(clock, metrics).await });
+        tasks.spawn(async move { self.sweep.run().await });
         if let Some(broker) = self.broker {
             tasks.spawn(async move { broker.maintain().await });
         }
@@ -360,9 +386,32 @@ impl Background {
     }
 }
 
-async fn vendor(config: &CredentialsConfig, limits: &LimitsConfig, recorder: &Recorder) -> Result<Vendor, StartError> {
+/// Who Palisade is, where it asks AWS for anything.
+async fn base_identity(config: &Config, clock: &Clock) -> Result<Option<BaseIdentity>, StartError> {
+    let of_base = || config.base.as_ref().map(|base| (&base.source, &base.sts));
+    let source = config.credentials.as_ref().map(|credentials| (&credentials.source, &credentials.sts)).or_else(of_base);
+    Ok(match source {
+        Some((source, sts)) => Some(BaseIdentity::open(source, sts, clock.clone()).await?),
+        None => None,
+    })
+}
+
+/// Tenants and users, whose changes are announced in one place.
+fn directories(
+    config: &Config,
+    base: Option<&BaseIdentity>,
+    recorder: &Recorder,
+) -> Result<(Arc<Directory>, Option<UserDirectory>), StartError> {
+    let changes = Changes::default();
+    let open = |users| UserDirectory::open(users, base, &changes, &recorder.clock, &recorder.metrics);
+    let users = config.users.as_ref().map(open).transpose()?;
+    let directory = Directory::open(&config.directory)?;
+    let directory = directory.with_users(users.as_ref().map(UserDirectory::users), changes, config.on_suspend);
+    Ok((Arc::new(directory), users))
+}
+
+fn vendor(config: &CredentialsConfig, base: BaseIdentity, limits: &LimitsConfig, recorder: &Recorder) -> Result<Vendor, StartError> {
     let (clock, metrics) = (&recorder.clock, &recorder.metrics);
-    let base = BaseIdentity::open(config, clock.clone()).await?;
     let sts = Arc::new(SdkSts::new(&config.sts, base)?);
     let broker = Arc::new(Broker::new(config, sts.clone(), clock.clone(), metrics.clone()));
     Ok(Vendor { sts, broker, limiter: Arc::new(Limiter::new(limits, clock.clone())) })

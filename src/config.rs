@@ -22,6 +22,7 @@ pub(crate) mod settings;
 mod suggest;
 pub mod template;
 mod upstream;
+mod users;
 mod verification;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
@@ -42,6 +43,7 @@ pub use self::{
     routing::{Balance, HealthConfig, Protocol, RouteConfig, RoutingConfig},
     settings::schema,
     upstream::{Place, PlaceTemplate, Upstream},
+    users::{CacheConfig, KeyTemplate, OnSuspend, TableConfig, UserAttributesConfig, UsersConfig, UsersTableConfig},
     verification::{FailureBudget, TokenCacheConfig, VerificationConfig},
 };
 use crate::{secret::Secret, tenant::TenantId};
@@ -61,8 +63,14 @@ pub struct Config {
     pub identity: IdentityConfig,
     /// Where tenant records come from.
     pub directory: DirectoryConfig,
+    /// What becomes of the requests of a tenant that is suspended.
+    pub on_suspend: OnSuspend,
+    /// Where users come from; `None` where tokens say it all.
+    pub users: Option<UsersConfig>,
     /// How tenant credentials are obtained; always there when `egress` is.
     pub credentials: Option<CredentialsConfig>,
+    /// Who Palisade is where it asks AWS for users and obtains no tenant credentials; never there when `credentials` is.
+    pub base: Option<BaseConfig>,
     /// Per-tenant limits.
     pub limits: LimitsConfig,
     /// Logs and metrics.
@@ -251,7 +259,16 @@ pub struct IssuerConfig {
     /// Clock difference that is forgiven.
     pub leeway: Duration,
     /// Tenants that this issuer may speak for.
-    pub tenants: Vec<TenantPattern>,
+    pub tenants: IssuerTenants,
+}
+
+/// `identity.issuers[].tenants`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IssuerTenants {
+    /// Those that one of these means.
+    Listed(Vec<TenantPattern>),
+    /// Those whose record has the issuer's name in this attribute.
+    Attribute(String),
 }
 
 /// `identity.issuers[].claims`
@@ -259,8 +276,8 @@ pub struct IssuerConfig {
 pub struct ClaimsConfig {
     /// String or array of strings; `aud` unless the issuer puts the audience of access tokens elsewhere.
     pub audience: ClaimPath,
-    /// String or array of strings.
-    pub tenant: ClaimPath,
+    /// String or array of strings; `None` where a directory of users says the tenant.
+    pub tenant: Option<ClaimPath>,
     /// String; mandatory in the token.
     pub subject: ClaimPath,
     /// String (split at spaces) or array of strings; may be absent.
@@ -332,6 +349,15 @@ pub struct CredentialsConfig {
     pub assume_role: AssumeRoleConfig,
     /// Most tenant sessions held at once.
     pub max_sessions: usize,
+}
+
+/// `credentials`, as far as it says who Palisade is.
+#[derive(Debug)]
+pub struct BaseConfig {
+    /// Who Palisade is when it calls AWS.
+    pub source: CredentialsSource,
+    /// STS, which some sources need.
+    pub sts: StsConfig,
 }
 
 /// `credentials.source`

@@ -37,6 +37,7 @@ mod sts;
 mod testing;
 mod values;
 
+pub(crate) use self::{answer::causes, http::client as http_client};
 pub use self::{
     broker::{Broker, ScopedCredentials, SessionView},
     error::{SetupError, StsError},

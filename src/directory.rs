@@ -1,16 +1,31 @@
 //! What is known of a tenant besides its id.
 //!
-//! The directory is asked on every request, after the token is verified: an unknown or suspended tenant is refused, whatever
-//! its token says. Its answer, an [`ActiveTenant`], ties the proof and the record together, so that no later function takes
+//! The directory is asked on every request, after the token is verified: an unknown or suspended tenant is refused, and so is what
+//! is revoked, whatever the token says. With a directory of users ([`users`]) it also says for whom a user acts. Its answer, an [`ActiveTenant`], ties the proof and the record together, so that no later function takes
 //! a tenant from one place and a record from another.
 
 mod active;
-mod file;
+mod changes;
+mod dynamodb;
+mod item;
+mod points;
+mod records;
+mod resolve;
+mod revoked;
+mod standing;
+pub mod users;
 mod values;
+mod watched;
 
 use std::collections::BTreeMap;
 
-pub use self::{active::ActiveTenant, file::Directory};
+pub use self::{
+    active::ActiveTenant,
+    changes::{Changes, Heard},
+    resolve::Directory,
+    revoked::Revoked,
+    standing::Standing,
+};
 use crate::{config::Limits, tenant::TenantId};
 
 /// One tenant's entry.
@@ -34,6 +49,8 @@ pub struct TenantRecord {
     pub region: Option<String>,
     /// Limits of its own; they win over the tier's.
     pub limits: Option<Limits>,
+    /// Users and tokens that are refused for this tenant.
+    pub revoked: Revoked,
     /// Free values for templates.
     pub attributes: BTreeMap<String, String>,
 }
@@ -60,6 +77,7 @@ impl TenantRecord {
             kms_key: None,
             region: None,
             limits: None,
+            revoked: Revoked::default(),
             attributes: BTreeMap::new(),
         }
     }

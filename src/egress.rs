@@ -23,6 +23,7 @@ use crate::{
     body::{self, Body},
     clock::Clock,
     credentials::Broker,
+    directory::Standing,
     guard::Guard,
     identity::Sealer,
     ingress::PASSPORT,
@@ -80,16 +81,17 @@ impl Egress {
         record.tenant(request.tenant());
         let lease = request.lease();
         record.for_proof(&lease);
-        let response = lease.cover(self.carry_out(request, record)).await?;
-        Ok(response.map(|body| lease.cover_body(body)))
+        let standing = Standing::of(request.tenant(), &this.gate.directory, &this.recorder.metrics);
+        let response = lease.cover(standing.cover(self.carry_out(request, record))).await?;
+        Ok(response.map(|body| lease.cover_body(standing.cover_body(body))))
     }
 
-    /// What a verified request goes through. Dropped where it stands when the proof behind it ends.
+    /// What a verified request goes through. Dropped where it stands when the proof behind it ends, or would no longer be taken.
     async fn carry_out(&self, request: VerifiedRequest, record: &mut Record) -> Result<Response<Body>, Refusal> {
         let this = &*self.0;
         let request = AdmittedRequest::admit(request, &this.limiter)?;
         let request = this.guard.guard(request, record).await?;
-        this.gate.recheck(request.tenant())?;
+        this.gate.recheck(request.tenant()).await?;
         let request = CredentialedRequest::attach(request, &this.broker).await?;
         let (request, receipt) = signing::sign(request, this.clock.now())?;
         self.send(request, receipt, record).await

@@ -26,6 +26,7 @@ mod token;
 #[cfg(test)]
 mod trials;
 pub mod unverified;
+pub mod users;
 pub mod vended;
 mod verification;
 pub mod verifier;
@@ -38,13 +39,15 @@ pub use self::{
     context_key::{ContextAlgorithm, ContextKey, KeyProblem},
     cookie::CookieName,
     deferred::{Deferred, Maker, Order, RedeemedContext, Redeemer, SealKey, Sealed, Sealer},
+    facts::TokenFacts,
     jwks::Jwks,
     lease::Lease,
     passport::{Passport, Passports},
     placeholder::Placeholder,
     tenant_host::TenantHost,
     unverified::{IdentityHeaders, Places, Presented},
+    users::{ActiveUser, Recalled, UserRecord, UserStatus, Users},
     vended::{VendedKeys, Vending},
-    verifier::{VerifiedTenant, Verifier},
+    verifier::{Entitled, VerifiedTenant, Verifier},
     workload::{Workload, Workloads},
 };

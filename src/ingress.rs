@@ -40,6 +40,7 @@ use self::{cors::Preflight, hold::Held, voice::Voice};
 use crate::{
     body::{self, Body},
     clock::Clock,
+    directory::Standing,
     hop,
     identity::Passports,
     limits::Limiter,
@@ -147,10 +148,11 @@ impl Ingress {
         let sign = |signer: &Arc<ContextSigner>| signer.sign(request.tenant(), record.request_id(), this.clock.now());
         let context = this.context.as_ref().map(sign).transpose()?;
         let authority = (passport.as_ref(), context.as_ref());
+        let standing = Standing::of(request.tenant(), &this.gate.directory, &this.recorder.metrics);
         let (request, permit) = ForwardRequest::for_tenant(request, authority, &this.headers, way.about(record.request_id()))?;
-        let (answer, busy) = self.send(request, record).await?;
+        let (answer, busy) = standing.cover(self.send(request, record)).await?;
         // Authority and room are the request's until its response has ended, however it ends.
-        pass_on(answer, upgrade, Held { room: (permit, busy), passport })
+        pass_on(answer, upgrade, Some(&standing), Held { room: (permit, busy), passport })
     }
 
     /// What a request of nobody goes through: it has no tenant, and so no passport.
@@ -166,7 +168,7 @@ impl Ingress {
         let request = AdmittedPublic::admit(request, &this.public)?;
         let (request, permit) = ForwardRequest::for_nobody(request, &this.headers, way.about(record.request_id()))?;
         let (answer, busy) = self.send(request, record).await?;
-        pass_on(answer, upgrade, Held { room: (permit, busy), passport: None })
+        pass_on(answer, upgrade, None, Held { room: (permit, busy), passport: None })
     }
 
     /// Sends the request to the upstream that is its tenant's, or everybody's.
@@ -202,16 +204,25 @@ impl Handler for Ingress {
     }
 }
 
-fn pass_on<R>(mut answer: Response<Answer>, upgrade: Option<OnUpgrade>, held: Held<R>) -> Result<Response<Body>, Refusal>
+fn pass_on<R>(
+    mut answer: Response<Answer>,
+    upgrade: Option<OnUpgrade>,
+    standing: Option<&Standing>,
+    held: Held<R>,
+) -> Result<Response<Body>, Refusal>
 where
     R: Send + Unpin + 'static,
 {
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         let caller = upgrade.ok_or_else(|| Refusal::noted(Reason::UpstreamUnavailable, "an answer of 101 that nobody asked for"))?;
-        return Ok(tunnel::join(answer, caller, held));
+        return Ok(tunnel::join(answer, caller, standing.cloned(), held));
     }
     hop::strip(answer.headers_mut());
-    Ok(held.until_end_of(answer.map(BodyExt::boxed_unsync)))
+    let under = |body: Body| match standing {
+        Some(standing) => standing.cover_body(body),
+        None => body,
+    };
+    Ok(held.until_end_of(answer.map(|body| under(body.boxed_unsync()))))
 }
 
 /// The application's own `x-palisade-*` headers, if any, go no further: only we speak under that name.

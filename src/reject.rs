@@ -166,6 +166,14 @@ reasons! {
     TenantUnknown = "tenant-unknown", FORBIDDEN, AccessDenied, "The tenant is not available.";
     /// The directory says that the tenant is suspended.
     TenantSuspended = "tenant-suspended", FORBIDDEN, AccessDenied, "The tenant is not available.";
+    /// The tenant is not the one that the user acts for, or the user acts for none.
+    TenantNotActive = "tenant-not-active", FORBIDDEN, AccessDenied, "The tenant is not the user's active tenant.";
+    /// The directory does not know the user.
+    UserUnknown = "user-unknown", FORBIDDEN, AccessDenied, "The user is not available.";
+    /// The directory says that the user is suspended.
+    UserSuspended = "user-suspended", FORBIDDEN, AccessDenied, "The user is not available.";
+    /// The directory of users cannot be asked, or its entry cannot be used.
+    UsersUnavailable = "users-unavailable", SERVICE_UNAVAILABLE, ServiceUnavailable, "Users cannot be looked up at the moment.";
 
     /// No proof.
     TokenMissing = "token-missing", UNAUTHORIZED, MissingToken, "The request carries no token.";
@@ -189,6 +197,8 @@ reasons! {
     TokenClaims = "token-claims", UNAUTHORIZED, MissingToken, "The token's claims are not acceptable.";
     /// Past `exp`.
     TokenExpired = "token-expired", UNAUTHORIZED, ExpiredToken, "The token has expired.";
+    /// The directory says that the token, or everything of its user or its time, is revoked.
+    TokenRevoked = "token-revoked", UNAUTHORIZED, ExpiredToken, "The token is no longer accepted.";
     /// Before `nbf`, or issued in the future.
     TokenNotYetValid = "token-not-yet-valid", UNAUTHORIZED, MissingToken, "The token is not valid yet.";
     /// The sender's address has sent too much that is no token of an issuer's, and this is none that is known to be good.

@@ -3,7 +3,7 @@
 use super::keys::bearer;
 use crate::{
     clock::Clock,
-    config::{Config, ConfigError, ConfigErrors, JwksSource},
+    config::{Config, ConfigError, ConfigErrors, JwksSource, UsersConfig},
     credentials,
     identity::jwks::{InlineKeys, KeysFile},
     server::ReloadingTls,
@@ -48,6 +48,13 @@ pub fn probe(config: &Config, file: &str) -> Result<(), ConfigErrors> {
     }
     if let Some(credentials) = &config.credentials {
         report("credentials.sts.ca".to_owned(), credentials::check_roots(&credentials.sts).map_err(|error| error.to_string()));
+    }
+    if let Some(base) = &config.base {
+        report("credentials.sts.ca".to_owned(), credentials::check_roots(&base.sts).map_err(|error| error.to_string()));
+    }
+    if let Some(UsersConfig::DynamoDb(users)) = &config.users {
+        let outcome = credentials::http_client(users.table.ca.as_deref()).map(drop).map_err(|error| error.to_string());
+        report("users.directory.dynamodb.ca".to_owned(), outcome);
     }
     if let Some(egress) = &config.egress {
         let own = egress.services.iter().map(|(name, service)| (format!("egress.services.{name}.ca"), &service.ca));

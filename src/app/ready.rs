@@ -161,7 +161,9 @@ impl AdminState for State {
     }
 
     fn evict(&self, tenant: &TenantId) -> usize {
-        self.vendor.as_ref().map_or(0, |vendor| vendor.broker.evict(tenant))
+        let evicted = self.vendor.as_ref().map_or(0, |vendor| vendor.broker.evict(tenant));
+        self.metrics.sessions_evicted("operator", evicted);
+        evicted
     }
 
     fn start_drain(&self) {

@@ -19,19 +19,24 @@ use crate::{
         action::{Actions, iam_service},
         service::Service,
     },
+    clock::Clock,
     config::show_duration,
     config::{
         AccessConfig, Config, CorsConfig, CorsRules, CredentialsSource, DirectoryConfig, Endpoint, IssuerConfig, JwksSource, KeyPolicy,
-        Origins, RouteConfig, RoutingConfig, ServiceConfig, Upstream,
+        Origins, RouteConfig, RoutingConfig, ServiceConfig, Upstream, UsersConfig,
     },
-    directory::{Directory, TenantRecord, TenantStatus},
+    directory::{Changes, Directory, TenantRecord, TenantStatus, users::UserDirectory},
+    identity::workload::WORKLOAD_ISSUER,
     routes::{Routes, place},
+    telemetry::Metrics,
 };
 
 /// Tenants that are named in warnings of one kind.
 const SHOWN: usize = 10;
 /// Failures a second from which on a budget bounds nothing: one core checks about as many tokens.
 const UNBOUNDED: f64 = 10_000.0;
+/// An outage that lasts longer is one that somebody works on.
+const LONG_STALE: Duration = Duration::from_secs(3_600);
 
 /// The command line of `palisade check`.
 #[derive(Debug, clap::Args)]
@@ -57,23 +62,34 @@ fn check(path: &Path, env: &dyn Fn(&str) -> Option<String>, out: &mut dyn Write,
         }
     };
     let probed = app::probe(&config, &path.display().to_string());
-    let directory = match (Directory::open(&config.directory), probed) {
-        (Ok(directory), Ok(())) => directory,
-        (opened, probed) => {
-            for errors in [opened.err(), probed.err()].into_iter().flatten() {
+    let (directory, users) = match (Directory::open(&config.directory), users(&config), probed) {
+        (Ok(directory), Ok(users), Ok(())) => (directory, users),
+        (opened, users, probed) => {
+            let errors = [opened.err().map(|e| e.to_string()), users.err(), probed.err().map(|e| e.to_string())];
+            for errors in errors.into_iter().flatten() {
                 writeln!(err, "{errors}")?;
             }
             return Ok(MISUSED);
         }
     };
-    for warning in warnings(&config, &directory) {
+    let mut found = warnings(&config, &directory);
+    directories(&mut |text| found.push(text), &config, &directory, users.as_ref());
+    for warning in found {
         writeln!(err, "{}: warning: {warning}", path.display())?;
     }
-    writeln!(out, "{}: ok: {}", path.display(), summary(&config, &directory))?;
+    writeln!(out, "{}: ok: {}", path.display(), summary(&config, &directory, users.as_ref()))?;
     Ok(0)
 }
 
-fn summary(config: &Config, directory: &Directory) -> String {
+/// The users of a file. A table is not asked: that is for a process that runs.
+fn users(config: &Config) -> Result<Option<UserDirectory>, String> {
+    let Some(users @ UsersConfig::File(_)) = &config.users else { return Ok(None) };
+    let metrics = Metrics::new().map_err(|error| error.to_string())?;
+    let opened = UserDirectory::open(users, None, &Changes::default(), &Clock::system(), &metrics);
+    opened.map(Some).map_err(|error| error.to_string())
+}
+
+fn summary(config: &Config, directory: &Directory, users: Option<&UserDirectory>) -> String {
     let mut parts = Vec::new();
     if let Some(ingress) = &config.ingress {
         parts.push(format!("ingress {}", ingress.listen));
@@ -87,6 +103,11 @@ fn summary(config: &Config, directory: &Directory) -> String {
         DirectoryConfig::Any => "any tenant".to_owned(),
         DirectoryConfig::File(_) => format!("tenants: {}", directory.records().len()),
     });
+    match &config.users {
+        None => {}
+        Some(UsersConfig::File(_)) => parts.push(format!("users: {}", users.and_then(UserDirectory::len).unwrap_or_default())),
+        Some(UsersConfig::DynamoDb(table)) => parts.push(format!("users in table {}", table.table.name)),
+    }
     parts.push(format!("issuers: {}", config.identity.issuers.len()));
     parts.join(", ")
 }
@@ -163,9 +184,10 @@ fn warnings(config: &Config, directory: &Directory) -> Vec<String> {
     if let Some(ingress) = &config.ingress {
         access(&mut warn, &ingress.access);
     }
-    if let Some(credentials) = &config.credentials {
-        plain(&mut warn, "credentials.sts.endpoint", credentials.sts.endpoint.as_ref());
-        if matches!(credentials.source, CredentialsSource::Static { .. }) {
+    let of_base = || config.base.as_ref().map(|base| (&base.source, &base.sts));
+    if let Some((source, sts)) = config.credentials.as_ref().map(|credentials| (&credentials.source, &credentials.sts)).or_else(of_base) {
+        plain(&mut warn, "credentials.sts.endpoint", sts.endpoint.as_ref());
+        if matches!(source, CredentialsSource::Static { .. }) {
             warn("credentials.source is a fixed key: it stays valid wherever it gets to; prefer web_identity or default_chain".to_owned());
         }
     }
@@ -175,7 +197,7 @@ fn warnings(config: &Config, directory: &Directory) -> Vec<String> {
         warn("identity.verification.failures is as good as none: junk from one address takes checks from everybody".to_owned());
     }
     if matches!(config.directory, DirectoryConfig::Any) {
-        warn("tenants.directory is any: no tenant can be suspended".to_owned());
+        warn("tenants.directory is any: no tenant can be suspended, and nothing revoked".to_owned());
     }
     if config.admin.metrics_token.is_none() && !config.admin.listen.ip().is_loopback() {
         warn("admin.metrics_token is unset and admin.listen is not loopback: the names of tenants are open to the network".to_owned());
@@ -265,6 +287,28 @@ fn access(warn: &mut dyn FnMut(String), access: &AccessConfig) {
     }
 }
 
+/// What the records of tenants and users say and will not do.
+fn directories(warn: &mut dyn FnMut(String), config: &Config, directory: &Directory, users: Option<&UserDirectory>) {
+    // Who redeems contexts may meet users of issuers that only the sealer knows.
+    let redeems = config.egress.as_ref().is_some_and(|egress| egress.redeem.is_some());
+    let is_known =
+        |name: &String| redeems || name == WORKLOAD_ISSUER || config.identity.issuers.iter().any(|issuer| &issuer.issuer == name);
+    for issuer in directory.revoked_issuers().iter().filter(|issuer| !is_known(issuer)) {
+        warn(format!("the tenant records revoke something of {issuer:?}, which is no issuer of identity.issuers: that has no effect"));
+    }
+    for issuer in users.iter().flat_map(|users| users.issuers()).filter(|issuer| !is_known(issuer)) {
+        warn(format!("the users of {issuer:?} are of no issuer of identity.issuers: none of them will ever be asked for"));
+    }
+    if let Some(UsersConfig::DynamoDb(users)) = &config.users {
+        plain(warn, "users.directory.dynamodb.endpoint", users.table.endpoint.as_ref());
+        if users.cache.max_stale > LONG_STALE {
+            warn(
+                "users.directory.dynamodb.max_stale is over an hour: so long a suspended user is served while DynamoDB is down".to_owned(),
+            );
+        }
+    }
+}
+
 /// STS gives at most an hour to a role that another role assumes, and refuses to be asked for more.
 fn chained(warn: &mut dyn FnMut(String), config: &Config) {
     if let Some(credentials) = &config.credentials
@@ -346,6 +390,7 @@ credentials:
         }
         fs::write(folder.path().join("junk"), "x").unwrap();
         fs::write(folder.path().join("tenants.yaml"), tenants).unwrap();
+        fs::write(folder.path().join("users.yaml"), "issuers: {j: {users: {u: {tenants: {}}}}}").unwrap();
         fs::write(folder.path().join("p.yaml"), config).unwrap();
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let code = check(&folder.path().join("p.yaml"), &|_| Some("secret".to_owned()), &mut out, &mut err).unwrap();
@@ -514,5 +559,26 @@ credentials:
         assert!(err.contains("origins is everybody") && err.lines().count() == 1, "{err}");
         let (_, _, err) = check_text(CONFIG, "tenants: {acme: {tier: gold}}");
         assert!(err.contains("the tier \"gold\""), "{err}");
+    }
+
+    #[test]
+    fn what_will_have_no_effect_is_said() {
+        let tenants = "tenants: {acme: {revoked: {tokens: [{issuer: i, id: x}]}}}\nrevoked: {subjects: [{issuer: i/, subject: u}]}";
+        let (code, _, err) = check_text(CONFIG, tenants);
+        assert_eq!((code, err.lines().count()), (0, 1), "{err}");
+        assert!(err.contains("the tenant records revoke something of \"i/\""), "{err}");
+        let users = format!("{CONFIG}users: {{directory: {{file: users.yaml}}}}\n");
+        let (code, out, err) = check_text(&users, "tenants: {}");
+        assert_eq!((code, out.contains("users: 1")), (0, true), "{out}{err}");
+        assert!(err.lines().count() == 1 && err.contains("the users of \"j\""), "{err}");
+        let (code, _, err) = check_text(&users.replace("users.yaml", "junk"), "tenants: {}");
+        assert!(code == 2 && err.starts_with("F/junk:1:1:"), "{err}");
+        let table = "users: {directory: {dynamodb: {table: t, partition_key: pk, max_stale: 2h, endpoint: 'http://127.0.0.1:1', insecure: true}}}\n";
+        let (code, out, err) = check_text(&format!("{CONFIG}{table}"), "tenants: {}");
+        assert_eq!((code, out.contains("users in table t")), (0, true), "{out}{err}");
+        assert!(
+            err.lines().count() == 2 && err.contains("max_stale is over an hour") && err.contains("users.directory.dynamodb.endpoint"),
+            "{err}"
+        );
     }
 }

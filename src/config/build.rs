@@ -6,11 +6,12 @@
 use std::{io::Read, net::SocketAddr, path::Path};
 
 use super::{
-    AdminConfig, Config, ConfigErrors, DirectoryConfig, EgressConfig, IngressConfig, ProbesConfig, ServerConfig, TelemetryConfig,
-    TlsConfig,
+    AdminConfig, AssumeRoleConfig, BaseConfig, Config, ConfigErrors, CredentialsConfig, DirectoryConfig, EgressConfig, IngressConfig,
+    OnSuspend, ProbesConfig, ServerConfig, TelemetryConfig, TlsConfig, UsersConfig,
     document::Bounds,
     reader::{Reader, Section},
     settings::{ROOT, parse},
+    template::JsonTemplate,
 };
 use crate::telemetry::Listener;
 
@@ -27,11 +28,13 @@ mod keys;
 mod limits;
 mod passport;
 mod presets;
+mod revoked;
 mod routing;
 mod secret;
+mod users;
 mod verification;
 
-pub(crate) use self::limits::limits;
+pub(crate) use self::{limits::limits, revoked::revoked};
 
 /// Where a variable of the environment comes from.
 type Env<'e> = &'e dyn Fn(&str) -> Option<String>;
@@ -82,7 +85,7 @@ fn config(root: &Section<'_>, env: Env<'_>) -> Option<Config> {
         root.wrong("ingress", "neither ingress nor egress is here", "give at least one of them");
     }
     let takes_tokens = has_ingress || egress::takes_tokens(&root.section("egress"));
-    let identity = root.given("identity").and_then(|section| identity::identity(&section, has_ingress, takes_tokens));
+    let identity = root.given("identity").and_then(|section| identity::identity(&section, has_ingress, takes_tokens, root.has("users")));
     let names = identity.as_ref().map(|identity| (&identity.tenant_header, &identity.token_header));
     let ingress = root.given("ingress").map(|section| ingress::ingress(&section, &server, names, env));
     let has_workloads =
@@ -93,11 +96,22 @@ fn config(root: &Section<'_>, env: Env<'_>) -> Option<Config> {
         let (asked, proves) = certificates_asked(ingress.as_ref(), egress.as_ref());
         clients::workloads_can_apply(&section, workloads, &asked, proves);
     }
-    let credentials = credentials_of(root, region, env);
+    let users = root.given("users").map(|section| users::users(&section, region, identity.as_ref()));
+    let table = users.iter().flatten().find_map(|users| if let UsersConfig::DynamoDb(users) = users { Some(&users.table) } else { None });
+    let asks_aws = root.given("users").and_then(|users| users.given("directory")).is_some_and(|directory| directory.has("dynamodb"));
+    let base_region = region.or(table.map(|table| table.region.as_str()));
+    let (credentials, base) = credentials_of(root, base_region, asks_aws, env);
     let admin = admin(&root.section("admin"), &server, env);
     let probes = probes(&root.section("probes"), &server);
     context::published(root, ingress.iter().flatten().next(), probes.is_some());
     let directory = root.given("tenants").and_then(|section| directory(&section));
+    let on_suspend =
+        root.section("tenants").get("on_suspend", |scalar| Some(if scalar.text == "finish" { OnSuspend::Finish } else { OnSuspend::Cut }));
+    users::bound(root, identity.as_ref(), matches!(directory, Some(DirectoryConfig::Any)));
+    let headers = ingress.iter().flatten().flat_map(|ingress| &ingress.headers).map(|(_, template)| template);
+    let of_sessions = credentials.iter().flatten().map(|credentials| &credentials.assume_role);
+    let policies = of_sessions.clone().flat_map(|assume_role| assume_role.session_policy.iter().flat_map(JsonTemplate::names));
+    users::needed(root, headers.chain(of_sessions.flat_map(AssumeRoleConfig::templates)), policies);
     let limits = limits::limits_config(&root.section("limits"));
     let telemetry = telemetry(&root.section("telemetry"));
     // Shown under its own name as well, since it is in the file.
@@ -115,7 +129,10 @@ fn config(root: &Section<'_>, env: Env<'_>) -> Option<Config> {
         probes: flatten(probes)?,
         identity: identity?,
         directory: directory?,
+        on_suspend: on_suspend?,
+        users: flatten(users)?,
         credentials: flatten(credentials)?,
+        base: flatten(base)?,
         limits: limits?,
         telemetry: telemetry?,
         effective: serde_json::Value::Null,
@@ -141,18 +158,27 @@ fn flatten<T>(part: Option<Option<T>>) -> Option<Option<T>> {
     part.map_or(Some(None), |built| built.map(Some))
 }
 
-fn credentials_of(root: &Section<'_>, region: Option<&str>, env: Env<'_>) -> Option<Option<super::CredentialsConfig>> {
+/// A part of the configuration: absent, wrong, or built.
+type Part<T> = Option<Option<T>>;
+
+/// Tenant credentials where there is an egress; where there is none, and users are read from AWS, the identity alone.
+fn credentials_of(root: &Section<'_>, region: Option<&str>, asks_aws: bool, env: Env<'_>) -> (Part<CredentialsConfig>, Part<BaseConfig>) {
     match (root.given("credentials"), root.has("egress")) {
-        (Some(section), true) => Some(credentials::credentials(&section, region, env)),
+        (Some(section), true) => (Some(credentials::credentials(&section, region, env)), None),
+        (Some(section), false) if asks_aws => (None, Some(credentials::base(&section, region, env))),
         (Some(_), false) => {
             root.wrong("credentials", "has no effect without egress", "remove it, or add egress");
-            Some(None)
+            (Some(None), None)
         }
         (None, true) => {
             root.wrong("credentials", "is missing", "egress needs it: give source and assume_role");
-            Some(None)
+            (Some(None), None)
         }
-        (None, false) => None,
+        (None, false) if asks_aws => {
+            root.wrong("credentials", "is missing", "users in DynamoDB need it: give source");
+            (None, Some(None))
+        }
+        (None, false) => (None, None),
     }
 }
 

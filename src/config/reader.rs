@@ -173,6 +173,11 @@ impl<'r> Section<'r> {
         self.entry(key).is_some_and(|entry| !self.reader.misshapen.contains(&entry.node.at))
     }
 
+    /// Whether the file has a mapping for `key`, where it could have something else.
+    pub(crate) fn has_mapping(&self, key: &str) -> bool {
+        self.entry(key).is_some_and(|entry| matches!(entry.node.content, Content::Map(_)))
+    }
+
     /// Reports that the value of `key` is wrong.
     pub(crate) fn wrong(&self, key: &str, wrong: impl Into<String>, right: impl Into<String>) {
         self.reader.error(self.at(key), &self.path_of(key), Fault::new(wrong, right));
@@ -294,7 +299,7 @@ impl<'r> Section<'r> {
     pub(crate) fn section(&self, key: &str) -> Section<'r> {
         let entry = self.entry(key);
         let settings = match self.setting(key).map(|setting| &setting.kind) {
-            Some(Kind::Section(settings) | Kind::Choice(settings)) => settings,
+            Some(Kind::Section(settings) | Kind::Choice(settings) | Kind::OneOrMoreOr(_, settings)) => settings,
             _ => &[][..],
         };
         let (node, at) = entry.map_or((None, self.at), |entry| (Some(&entry.node), entry.at));
@@ -309,7 +314,7 @@ impl<'r> Section<'r> {
     /// The sections in the list or mapping `key`, with their names (empty in a list).
     pub(crate) fn sections(&self, key: &str) -> Vec<(String, Section<'r>)> {
         let (settings, list) = match self.setting(key).map(|setting| &setting.kind) {
-            Some(Kind::List(Kind::Section(settings))) => (settings, true),
+            Some(Kind::List(Kind::Section(settings)) | Kind::Entries(Kind::Section(settings))) => (settings, true),
             Some(Kind::Map(_, Kind::Section(settings))) => (settings, false),
             _ => return Vec::new(),
         };

@@ -14,7 +14,7 @@ pub(crate) mod walk;
 pub use self::schema::schema;
 pub(crate) use self::{
     form::{Form, parse},
-    table::{RECORDS, ROOT},
+    table::{RECORDS, ROOT, USER_RECORDS},
 };
 
 /// One key.
@@ -32,6 +32,8 @@ pub(crate) struct Setting {
 pub(crate) enum Kind {
     /// A mapping with exactly one of these keys.
     Choice(&'static [Setting]),
+    /// A list, which may be empty.
+    Entries(&'static Kind),
     /// Any data: a JSON policy in place.
     Json,
     /// A list, not empty.
@@ -42,6 +44,8 @@ pub(crate) enum Kind {
     NotYet,
     /// One value, or a list of them.
     OneOrMore(&'static Form),
+    /// One value, a list of them, or a mapping with these keys.
+    OneOrMoreOr(&'static Form, &'static [Setting]),
     /// One value.
     Scalar(Form),
     /// `{file: PATH}` or `{env: NAME}`. Never quoted in a message.
@@ -68,11 +72,13 @@ impl Kind {
     pub(crate) fn expected(&self) -> String {
         match self {
             Self::Choice(settings) => format!("give exactly one of {}", keys(settings)),
+            Self::Entries(_) => "give a list".to_owned(),
             Self::Json => "give JSON or YAML data".to_owned(),
             Self::List(_) => "give a list that is not empty".to_owned(),
             Self::Map(..) => "give a mapping".to_owned(),
             Self::NotYet => "remove it".to_owned(),
             Self::OneOrMore(form) => format!("{}, or a list of such", form.expected()),
+            Self::OneOrMoreOr(form, settings) => format!("{}, a list of such, or a mapping with {}", form.expected(), keys(settings)),
             Self::Scalar(form) => form.expected(),
             Self::Secret => "give {file: PATH} or {env: NAME}".to_owned(),
             Self::Section(settings) => format!("give a mapping; its keys are {}", keys(settings)),

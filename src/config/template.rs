@@ -43,12 +43,15 @@ pub enum Name {
     TenantRegion,
     /// `{tenant.tier}`
     TenantTier,
+    /// `{user.attributes.NAME}`: a free value of the user's record.
+    UserAttribute(String),
 }
 
 impl Name {
-    /// Whether the value comes out of the caller's token, and not out of the operator's directory.
+    /// Whether the value is the caller's, out of the token or out of the directory of users, where users may keep their own profile; and not
+    /// out of the operator's directory of tenants.
     pub(crate) fn is_from_token(&self) -> bool {
-        matches!(self, Self::Claim(_) | Self::Issuer | Self::Subject)
+        matches!(self, Self::Claim(_) | Self::Issuer | Self::Subject | Self::UserAttribute(_))
     }
 
     /// Whether the value comes out of the certificate that the client showed on its connection.
@@ -78,6 +81,7 @@ impl fmt::Display for Name {
             Self::TenantKmsKey => f.write_str("tenant.kms_key"),
             Self::TenantRegion => f.write_str("tenant.region"),
             Self::TenantTier => f.write_str("tenant.tier"),
+            Self::UserAttribute(name) => write!(f, "user.attributes.{name}"),
         }
     }
 }

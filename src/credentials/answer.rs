@@ -73,7 +73,7 @@ fn setting_named_in(message: &str) -> &'static str {
 }
 
 /// An error that is no answer, and its causes. The SDK's messages hold no credentials; its `Debug` texts say too much.
-pub(super) fn causes(error: &dyn std::error::Error) -> String {
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     brief(&causes.map(ToString::to_string).collect::<Vec<_>>().join(": "))
 }

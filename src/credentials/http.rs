@@ -1,4 +1,4 @@
-//! The HTTP client for STS and for the base identity.
+//! The HTTP client for STS, for the base identity, and for what else is asked with it.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ use super::error::SetupError;
 ///
 /// # Errors
 /// The file cannot be read, or is no PEM file of certificates.
-pub(super) fn client(ca: Option<&Path>) -> Result<SharedHttpClient, SetupError> {
+pub(crate) fn client(ca: Option<&Path>) -> Result<SharedHttpClient, SetupError> {
     // The SDK panics on a PEM file that it cannot parse, and in debug builds on a machine without roots. Both are tried first.
     let mut roots = TrustStore::empty().with_native_roots(platform_has_roots());
     if let Some(path) = ca {

@@ -1,7 +1,8 @@
 //! Who Palisade is when it calls STS.
 //!
-//! The base identity may do nothing but assume tenant roles. Its credentials are kept here, renewed before they end, and
-//! used until they end when a renewal fails. They never sign anything but calls to STS.
+//! The base identity may do nothing but assume tenant roles, and read the table of users where there is one. Its credentials are
+//! kept here, renewed before they end, and used until they end when a renewal fails. They sign calls to STS and reads of that
+//! table, and never anything for a tenant.
 
 use std::{
     fmt,
@@ -26,7 +27,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    config::{CredentialsConfig, CredentialsSource},
+    config::{CredentialsSource, StsConfig},
     secret::Secret,
 };
 
@@ -70,12 +71,12 @@ impl fmt::Debug for BaseIdentity {
 }
 
 impl BaseIdentity {
-    /// The identity that `config.source` describes. Asks it nothing yet.
+    /// The identity that `source` describes. Asks it nothing yet.
     ///
     /// # Errors
     /// `credentials.sts.ca` cannot be used.
-    pub async fn open(config: &CredentialsConfig, clock: Clock) -> Result<Self, SetupError> {
-        Ok(Self::new(provider(config).await?, clock))
+    pub async fn open(source: &CredentialsSource, sts: &StsConfig, clock: Clock) -> Result<Self, SetupError> {
+        Ok(Self::new(provider(source, sts).await?, clock))
     }
 
     fn new(provider: SharedCredentialsProvider, clock: Clock) -> Self {
@@ -90,8 +91,8 @@ impl BaseIdentity {
         self.credentials().await.map(|_| ())
     }
 
-    /// STS did not accept the credentials: the source is asked again next time.
-    pub(super) fn forget(&self) {
+    /// AWS did not accept the credentials: the source is asked again next time.
+    pub(crate) fn forget(&self) {
         self.0.current.store(None);
     }
 
@@ -169,17 +170,17 @@ impl fmt::Debug for Current {
     }
 }
 
-async fn provider(config: &CredentialsConfig) -> Result<SharedCredentialsProvider, SetupError> {
-    let http = http::client(config.sts.ca.as_deref())?;
-    Ok(match &config.source {
+async fn provider(source: &CredentialsSource, sts: &StsConfig) -> Result<SharedCredentialsProvider, SetupError> {
+    let http = http::client(sts.ca.as_deref())?;
+    Ok(match source {
         CredentialsSource::DefaultChain => {
-            let region = Region::new(config.sts.region.clone());
-            let timeouts = TimeoutConfig::builder().operation_timeout(config.sts.timeout).build();
+            let region = Region::new(sts.region.clone());
+            let timeouts = TimeoutConfig::builder().operation_timeout(sts.timeout).build();
             let settings = ProviderConfig::without_region().with_http_client(http).with_timeout_config(timeouts);
             SharedCredentialsProvider::new(DefaultCredentialsChain::builder().configure(settings).region(region).build().await)
         }
         CredentialsSource::WebIdentity { token_file, role_arn } => SharedCredentialsProvider::new(WebIdentity {
-            client: sts::client(&config.sts, http, None),
+            client: super::sts::client(sts, http, None),
             token_file: token_file.clone(),
             role_arn: role_arn.clone(),
         }),

@@ -13,6 +13,7 @@ impl Values for ActiveTenant {
     fn value(&self, name: &Name) -> Option<Cow<'_, str>> {
         let verified = self.verified();
         let text = match name {
+            Name::UserAttribute(key) => self.user().and_then(|user| user.attributes().get(key))?,
             Name::Subject => verified.subject(),
             Name::Issuer => verified.issuer(),
             Name::Claim(path) => match path.find(verified.claims())? {
@@ -38,8 +39,8 @@ impl Values for TenantRecord {
             Name::TenantRegion => self.region.as_deref(),
             Name::TenantTier => self.tier.as_deref(),
             Name::TenantAttribute(key) => self.attributes.get(key).map(String::as_str),
-            // Of the token, and of the connection.
-            Name::Subject | Name::Issuer | Name::Claim(_) | Name::ClientSpiffeId | Name::ClientSubject => None,
+            // Of the token, of the user, and of the connection.
+            Name::Subject | Name::Issuer | Name::Claim(_) | Name::UserAttribute(_) | Name::ClientSpiffeId | Name::ClientSubject => None,
         };
         text.filter(|text| !text.is_empty()).map(Cow::Borrowed)
     }

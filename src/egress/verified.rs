@@ -65,9 +65,9 @@ impl Gate {
         }
     }
 
-    /// Asks the directory once more: time has passed since the request began, and a tenant may have been suspended in it.
-    pub(super) fn recheck(&self, tenant: &ActiveTenant) -> Result<(), Refusal> {
-        self.directory.resolve(tenant.verified().clone()).map(drop)
+    /// Asks the directory once more: time has passed since the request began, and its tenant, user or token may have been stopped in it.
+    pub(super) async fn recheck(&self, tenant: &ActiveTenant) -> Result<(), Refusal> {
+        self.directory.resolve(tenant.verified().clone()).await.map(drop)
     }
 }
 
@@ -87,7 +87,7 @@ impl OwnRequest {
         // Keys that are handed out have to be worth something without the connection.
         let proof = presented.proof()?.clone();
         let (verified, lease) = gate.prove(presented, workload.as_ref()).await?;
-        let tenant = gate.directory.resolve(verified)?;
+        let tenant = gate.directory.resolve(verified).await?;
         Ok(Self { tenant, lease, proof })
     }
 
@@ -131,7 +131,7 @@ impl VerifiedRequest {
             Caller::take(&mut head, &gate.names, &gate.vending, gate.clock.now(), certified)?;
         strip_identity_headers(&mut head.headers, &gate.names, std::iter::empty());
         let (verified, lease) = gate.prove(presented, workload.as_ref()).await?;
-        let tenant = gate.directory.resolve(verified)?;
+        let tenant = gate.directory.resolve(verified).await?;
         Ok(Self { tenant, head, body, placeholder, signature, lease })
     }
 

@@ -57,7 +57,8 @@ pub(super) fn check(claims: &Map<String, Value>, issuer: &IssuerConfig, now: Sys
     audience(claims, issuer)?;
     Ok(CheckedClaims {
         subject: subject(claims, &issuer.claims.subject)?,
-        tenants: tenants(claims, &issuer.claims.tenant)?,
+        // Where a directory of users says the tenant, what the token says of it is not even looked at.
+        tenants: issuer.claims.tenant.as_ref().map_or(Ok(Vec::new()), |path| tenants(claims, path))?,
         roles: words(claims, &issuer.claims.roles, "the roles are neither a string nor an array of strings")?,
         scopes: words(claims, &issuer.claims.scopes, "the scopes are neither a string nor an array of strings")?,
         token_id: token_id(claims)?,
@@ -162,7 +163,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::config::{ClaimsConfig, Demand, JwksSource, KeyPolicy, RequiredClaim, TenantPattern, TokenRules};
+    use crate::config::{ClaimsConfig, Demand, IssuerTenants, JwksSource, KeyPolicy, RequiredClaim, TenantPattern, TokenRules};
 
     const NOW: u64 = 1_800_000_000;
 
@@ -176,13 +177,13 @@ mod tests {
             rules: TokenRules::default(),
             claims: ClaimsConfig {
                 audience: ClaimPath("aud".into()),
-                tenant: ClaimPath("tenant_id".into()),
+                tenant: Some(ClaimPath("tenant_id".into())),
                 subject: ClaimPath("sub".into()),
                 roles: ClaimPath("/x/roles".into()),
                 scopes: ClaimPath("scope".into()),
             },
             leeway: Duration::from_secs(30),
-            tenants: vec![TenantPattern("*".into())],
+            tenants: IssuerTenants::Listed(vec![TenantPattern("*".into())]),
         }
     }
 
@@ -216,6 +217,16 @@ mod tests {
         assert_eq!(named.issued_at, Some(UNIX_EPOCH + Duration::from_secs(NOW - 5)));
         assert_eq!(run(json!({"tenant_id": ["acme", "globex"]})).unwrap().tenants.len(), 2);
         assert!(run(json!({"aud": ["other", "api2"], "exp": NOW as f64 + 0.5})).is_ok());
+    }
+
+    #[test]
+    fn a_tenant_claim_is_not_looked_at_where_none_is_configured() {
+        let issuer = IssuerConfig { claims: ClaimsConfig { tenant: None, ..issuer().claims }, ..issuer() };
+        for claim in [json!("acme"), json!(7), Value::Null] {
+            let claims = json!({"aud": "api", "exp": NOW + 60, "sub": "u", "tenant_id": claim});
+            let checked = check(claims.as_object().unwrap(), &issuer, UNIX_EPOCH + Duration::from_secs(NOW)).unwrap();
+            assert!(checked.tenants.is_empty(), "{claims}");
+        }
     }
 
     #[test]

@@ -23,6 +23,7 @@ use super::{
     passport::{self, Passports},
     token::{self, UntrustedToken},
     unverified::Presented,
+    users::{ActiveUser, Users},
     vended,
     verification::{
         Effort, Source,
@@ -33,7 +34,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    config::{IssuerConfig, Proofs, VerificationConfig},
+    config::{IssuerConfig, IssuerTenants, Proofs, VerificationConfig},
     reject::{Reason, Refusal},
     telemetry::Metrics,
     tenant::TenantId,
@@ -49,7 +50,24 @@ pub struct VerifiedTenant {
     token: Arc<VerifiedToken>,
     /// Where it is not a live request's, but one's that has been deferred.
     deferred: Option<Deferred>,
+    right: Right,
+    /// As the directory of users had it when the proof was checked, where there is one.
+    user: Option<ActiveUser>,
 }
+
+/// Whether the issuer may speak for the tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Right {
+    /// It may: the configuration lists the tenant.
+    Settled,
+    /// Only if this attribute of the tenant's record names it.
+    IfNamedBy(String),
+}
+
+/// Proof that the issuer behind a [`VerifiedTenant`] may speak for the tenant. To be had from [`VerifiedTenant::discharge`] alone, so
+/// that whoever demands it cannot forget the part of the check that needs the tenant's record.
+#[derive(Debug, Clone)]
+pub struct Entitled(());
 
 impl VerifiedTenant {
     /// The tenant.
@@ -67,9 +85,34 @@ impl VerifiedTenant {
         &self.token.issuer
     }
 
-    /// The user's roles, as the token says.
+    /// The user's roles: as the directory of users says, or without one as the token says.
     pub fn roles(&self) -> &[String] {
-        &self.token.claims.roles
+        self.user.as_ref().map_or(&self.token.claims.roles, ActiveUser::roles)
+    }
+
+    /// What the directory of users said when the proof was checked; `None` without one.
+    pub fn user(&self) -> Option<&ActiveUser> {
+        self.user.as_ref()
+    }
+
+    /// By what it can be revoked.
+    pub fn facts(&self) -> TokenFacts<'_> {
+        TokenFacts { context_id: self.deferred.as_ref().map(Deferred::id), ..self.token.facts() }
+    }
+
+    /// Settles whether the issuer may speak for the tenant; `attribute` answers for attributes of the tenant's record.
+    ///
+    /// # Errors
+    /// [`Reason::IssuerNotForTenant`] where the record does not name the issuer.
+    pub fn discharge<'r>(&self, attribute: impl Fn(&str) -> Option<&'r str>) -> Result<Entitled, Refusal> {
+        match &self.right {
+            Right::Settled => Ok(Entitled(())),
+            Right::IfNamedBy(name) if attribute(name) == Some(self.issuer()) => Ok(Entitled(())),
+            Right::IfNamedBy(name) => Err(Refusal::noted(
+                Reason::IssuerNotForTenant,
+                format!("the tenant's attribute {name} does not name issuer {}", self.issuer()),
+            )),
+        }
     }
 
     /// What the token may be used for, as it says itself.
@@ -123,6 +166,8 @@ pub struct Verifier {
     issuers: HashMap<String, Issuer>,
     remembered: Memory<VerifiedToken>,
     effort: Effort,
+    /// Says whom users act for, where tokens do not.
+    users: Option<Arc<dyn Users>>,
     clock: Clock,
     metrics: Metrics,
 }
@@ -143,7 +188,13 @@ impl Verifier {
             .collect();
         let remembered = Memory::new(&config.cache, metrics.clone());
         let effort = Effort::new(config, &clock, metrics.clone());
-        Self { issuers, remembered, effort, clock, metrics }
+        Self { issuers, remembered, effort, users: None, clock, metrics }
+    }
+
+    /// Lets `users` say whom a user acts for, and with which roles. Tokens prove the user alone from then on.
+    #[must_use]
+    pub fn with_users(self, users: Option<Arc<dyn Users>>) -> Self {
+        Self { users, ..self }
     }
 
     /// The ingress: a JWT, and a tenant header that agrees with it. `source` is the address of who sent it; what it sends that is no
@@ -166,9 +217,15 @@ impl Verifier {
         }
         let claimed = presented.tenant.as_ref().map(|claimed| claimed.id());
         let token = self.token(proof, claimed, source).await?;
-        match presented.tenant {
-            Some(claimed) => self.entitled(claimed.id(), token),
-            None => self.entitled(&sole_tenant(&token)?, token),
+        if let Some(users) = &self.users {
+            let user = ActiveUser::admit(users.find(&token.issuer, &token.claims.subject).await?)?;
+            claimed.map_or(Ok(()), |claimed| user.acts_for(claimed))?;
+            return self.entitled(user.tenant().clone(), token, Some(user));
+        }
+        match claimed {
+            Some(claimed) if !token.claims.tenants.iter().any(|t| t == claimed.as_str()) => Err(Reason::TenantMismatch.into()),
+            Some(claimed) => self.entitled(claimed.clone(), token, None),
+            None => self.entitled(sole_tenant(&token)?, token, None),
         }
     }
 
@@ -212,11 +269,7 @@ impl Verifier {
         if presented.tenant.as_ref().is_some_and(|claimed| !claimed.names(context.tenant())) {
             return Err(Refusal::noted(Reason::TenantMismatch, "the deferred context is of another tenant than the request names"));
         }
-        if let Some(issuer) = self.issuers.get(context.issuer())
-            && !issuer.config.tenants.iter().any(|pattern| pattern.matches(context.tenant()))
-        {
-            return Err(Refusal::noted(Reason::IssuerNotForTenant, format!("issuer {} may not speak for it", issuer.name)));
-        }
+        let right = self.issuers.get(context.issuer()).map_or(Ok(Right::Settled), |issuer| issuer.right_for(context.tenant()))?;
         let parts = context.into_parts();
         let claims = CheckedClaims {
             subject: parts.subject,
@@ -228,7 +281,7 @@ impl Verifier {
             expires: parts.expires,
         };
         let token = VerifiedToken { issuer: parts.issuer.into(), generation: 0, claims, all: Map::new() };
-        Ok(VerifiedTenant { tenant: parts.tenant, token: Arc::new(token), deferred: Some(parts.deferred) })
+        Ok(VerifiedTenant { tenant: parts.tenant, token: Arc::new(token), right, user: None, deferred: Some(parts.deferred) })
     }
 
     /// Forgets the remembered tokens that `doomed` chooses, so that each is checked again when it comes; how many there were. For changes
@@ -251,7 +304,9 @@ impl Verifier {
         };
         let token = VerifiedToken { issuer: WORKLOAD_ISSUER.into(), generation: 0, claims, all: Map::new() };
         let tenant = workload.tenant().clone();
-        (Arc::new(VerifiedTenant { tenant, token: Arc::new(token), deferred: None }), Lease::of_token())
+        // The configuration says the tenant, and no user is behind it.
+        let right = Right::Settled;
+        (Arc::new(VerifiedTenant { tenant, token: Arc::new(token), right, user: None, deferred: None }), Lease::of_token())
     }
 
     /// Names of the issuers whose keys are not at hand.
@@ -259,16 +314,11 @@ impl Verifier {
         self.issuers.values().filter(|issuer| !issuer.keys.is_ready()).map(|issuer| &*issuer.name).collect()
     }
 
-    /// Whether the claim is one of the token's tenants, and one that the issuer may speak for.
-    fn entitled(&self, tenant: &TenantId, token: Arc<VerifiedToken>) -> Result<Arc<VerifiedTenant>, Refusal> {
-        if !token.claims.tenants.iter().any(|t| t == tenant.as_str()) {
-            return Err(Reason::TenantMismatch.into());
-        }
+    /// Whether the issuer may speak for the tenant, as far as that can be told without the tenant's record.
+    fn entitled(&self, tenant: TenantId, token: Arc<VerifiedToken>, user: Option<ActiveUser>) -> Result<Arc<VerifiedTenant>, Refusal> {
         let issuer = self.issuers.get(&*token.issuer).ok_or(Reason::TokenIssuer)?;
-        if !issuer.config.tenants.iter().any(|pattern| pattern.matches(tenant)) {
-            return Err(Refusal::noted(Reason::IssuerNotForTenant, format!("issuer {} may not speak for it", issuer.name)));
-        }
-        Ok(Arc::new(VerifiedTenant { tenant: tenant.clone(), token, deferred: None }))
+        let right = issuer.right_for(&tenant)?;
+        Ok(Arc::new(VerifiedTenant { tenant, token, right, user, deferred: None }))
     }
 
     async fn token(&self, text: &str, claimed: Option<&TenantId>, source: &Source) -> Result<Arc<VerifiedToken>, Refusal> {
@@ -368,6 +418,7 @@ impl VerifiedToken {
             subject: &claims.subject,
             tenants: &claims.tenants,
             token_id: claims.token_id.as_deref(),
+            context_id: None,
             issued_at: claims.issued_at,
         }
     }
@@ -384,6 +435,17 @@ impl VerifiedToken {
 }
 
 impl Issuer {
+    /// Whether the issuer may speak for the tenant, as far as that can be told without the tenant's record.
+    fn right_for(&self, tenant: &TenantId) -> Result<Right, Refusal> {
+        match &self.config.tenants {
+            IssuerTenants::Attribute(name) => Ok(Right::IfNamedBy(name.clone())),
+            IssuerTenants::Listed(patterns) if patterns.iter().any(|pattern| pattern.matches(tenant)) => Ok(Right::Settled),
+            IssuerTenants::Listed(_) => {
+                Err(Refusal::noted(Reason::IssuerNotForTenant, format!("issuer {} may not speak for it", self.name)))
+            }
+        }
+    }
+
     /// The keys, where the one that the token names is among them.
     fn keys_at_hand(&self, token: &UntrustedToken<'_>) -> Option<Arc<Loaded>> {
         self.keys.usable().filter(|loaded| loaded.keys.knows(token.key_id.as_deref()))
@@ -472,7 +534,24 @@ impl VerifiedTenant {
             expires,
         };
         let token = VerifiedToken { issuer: "https://idp.test/".into(), generation: 1, claims, all };
-        Arc::new(Self { tenant: tenant.parse().unwrap(), token: Arc::new(token), deferred: None })
+        Arc::new(Self { tenant: tenant.parse().unwrap(), token: Arc::new(token), right: Right::Settled, user: None, deferred: None })
+    }
+
+    /// The same of a token that is known by `facts`; its issuer has to be named by the attribute `bound` of the tenant's record.
+    pub(crate) fn for_tests_of(tenant: &str, facts: TokenFacts<'_>, bound: Option<&str>, user: Option<ActiveUser>) -> Arc<Self> {
+        let expires = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(4_000_000_000);
+        let claims = CheckedClaims {
+            subject: facts.subject.to_owned(),
+            tenants: facts.tenants.to_vec(),
+            roles: vec!["reader".to_owned()],
+            scopes: Vec::new(),
+            token_id: facts.token_id.map(str::to_owned),
+            issued_at: facts.issued_at,
+            expires,
+        };
+        let token = Arc::new(VerifiedToken { issuer: facts.issuer.into(), generation: 1, claims, all: Map::new() });
+        let right = bound.map_or(Right::Settled, |name| Right::IfNamedBy(name.to_owned()));
+        Arc::new(Self { tenant: tenant.parse().unwrap(), token, right, user, deferred: None })
     }
 }
 

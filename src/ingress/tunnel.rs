@@ -2,7 +2,8 @@
 //!
 //! The request never ends while the connection is up, so a rule of its own applies: the passport lives until either side closes,
 //! and no longer than `identity.passport.upgrade_max_age`; after that the connection goes on, but gives no more authority on the
-//! egress. There is no grace: no response comes to an end that an application could have waited for.
+//! egress. There is no grace: no response comes to an end that an application could have waited for. A tunnel whose caller would no
+//! longer be let in is closed.
 
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use hyper::upgrade::OnUpgrade;
 use super::hold::Held;
 use crate::{
     body::{self, Body},
+    directory::Standing,
+    reject::Refusal,
     server::tunnel,
     upstream::Answer,
 };
@@ -24,8 +27,14 @@ pub(super) fn wanted<B>(request: &Request<B>) -> bool {
     *request.method() == Method::GET && request.headers().contains_key(header::UPGRADE)
 }
 
-/// Joins the caller's connection with the application's, once the application has agreed to switch.
-pub(super) fn join<R: Send + 'static>(mut answer: Response<Answer>, caller: OnUpgrade, held: Held<R>) -> Response<Body> {
+/// Joins the caller's connection with the application's, once the application has agreed to switch, until either side closes or
+/// `standing` is lost.
+pub(super) fn join<R: Send + 'static>(
+    mut answer: Response<Answer>,
+    caller: OnUpgrade,
+    standing: Option<Standing>,
+    held: Held<R>,
+) -> Response<Body> {
     let application = hyper::upgrade::on(&mut answer);
     tokio::spawn(async move {
         let Held { room, passport } = held;
@@ -37,8 +46,19 @@ pub(super) fn join<R: Send + 'static>(mut answer: Response<Answer>, caller: OnUp
             passport.upgrade();
         }
         // How a tunnel ends is the business of its two sides.
-        let _ = tunnel::join(caller, application, IDLE, passport).await;
+        tokio::select! {
+            refusal = lost(standing) => tracing::info!(reason = refusal.reason.as_str(), "a tunnel was closed"),
+            _ = tunnel::join(caller, application, IDLE, passport) => {}
+        }
         drop(room);
     });
     answer.map(|_| body::empty())
+}
+
+/// When the request no longer stands; a request of nobody always does.
+async fn lost(standing: Option<Standing>) -> Refusal {
+    match standing {
+        Some(standing) => standing.lost().await,
+        None => std::future::pending().await,
+    }
 }

@@ -51,7 +51,7 @@ impl VerifiedRequest {
             same_site::check(&head, cors)?;
         }
         let verified = gate.verifier.verify_token(presented, way.origin.client()).await?;
-        let tenant = gate.directory.resolve(verified)?;
+        let tenant = gate.directory.resolve(verified).await?;
         Ok(Self { tenant, head, body, ruling })
     }
 

@@ -3,7 +3,11 @@
 //! Names, labels and units are an interface: dashboards and alerts rest on them. Base units (seconds, bytes), closed label
 //! sets, and `tenant` from a [`TenantLabel`] alone.
 
-use std::{ops::Deref, sync::Arc, time::Duration};
+use std::{
+    ops::Deref,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use prometheus::{
     Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
@@ -89,6 +93,10 @@ pub struct Families {
     connections: IntGaugeVec,
     /// Access-log lines that could not be written.
     pub log_lines_lost: IntCounter,
+    directory_last_success: GaugeVec,
+    revocations_applied: IntCounterVec,
+    session_evictions: IntCounterVec,
+    user_lookups: IntCounterVec,
 }
 
 /// From half a millisecond (a cached decision) to a long poll.
@@ -212,6 +220,22 @@ impl Metrics {
             )?,
             connections: new.int_gauges("palisade_connections", "Connections open.", &["listener"])?,
             log_lines_lost: new.counter("palisade_access_log_lines_lost_total", "Access-log lines that could not be written.")?,
+            directory_last_success: new.gauges(
+                "palisade_directory_last_success_timestamp_seconds",
+                "When tenants or users were last read without an error.",
+                &["directory"],
+            )?,
+            revocations_applied: new.counters(
+                "palisade_revocations_applied_total",
+                "Requests broken off, passports ended and remembered tokens forgotten because the directory changed.",
+                &["what"],
+            )?,
+            session_evictions: new.counters(
+                "palisade_tenant_session_evictions_total",
+                "Tenant sessions let go before their time, by an operator or by the directory.",
+                &["cause"],
+            )?,
+            user_lookups: new.counters("palisade_user_lookups_total", "Lookups in the directory of users, by result.", &["result"])?,
             registry,
         })))
     }
@@ -299,6 +323,27 @@ impl Families {
     /// Counts a changed file of the configuration that was read again.
     pub fn config_reload(&self, taken: bool) {
         self.config_reloads.with_label_values(&[if taken { "ok" } else { "error" }]).inc();
+    }
+
+    /// Notes that a directory (`tenants` or `users`) was read without an error.
+    pub fn directory_read(&self, directory: &str, at: SystemTime) {
+        let seconds = at.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
+        self.directory_last_success.with_label_values(&[directory]).set(seconds);
+    }
+
+    /// Counts what ended because the directory changed; `what` is `requests`, `passports` or `tokens`.
+    pub fn revocations_applied(&self, what: &str, count: usize) {
+        self.revocations_applied.with_label_values(&[what]).inc_by(count as u64);
+    }
+
+    /// Counts tenant sessions that were let go before their time; `cause` is `operator` or `directory`.
+    pub fn sessions_evicted(&self, cause: &str, count: usize) {
+        self.session_evictions.with_label_values(&[cause]).inc_by(count as u64);
+    }
+
+    /// Counts a lookup of a user; `result` is `cached`, `read`, `stale`, `unknown`, `malformed`, `unavailable` or `shed`.
+    pub fn user_lookup(&self, result: &str) {
+        self.user_lookups.with_label_values(&[result]).inc();
     }
 
     /// Counts and times a call to STS; `result` is `ok`, `throttled`, `denied` or `error`.

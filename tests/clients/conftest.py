@@ -13,9 +13,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from harness import backends, clients
 from harness.application import Application, Script
-from harness.configs import Setting, at
+from harness.configs import RECORDS, Setting, at, revoked
 from harness.idp import IdentityProvider, KeyServer
-from harness.palisade import Palisade
+from harness.palisade import Palisade, Plain
 from harness.pki import Authority
 from harness.process import free_port
 from harness.tap import Tap
@@ -212,6 +212,35 @@ def ruled(start, setting, authority, application) -> Palisade:
         "cors": {"answer": {"origins": ["https://app.example.com"], "credentials": True}},
     }
     return start("ruled", setting.ingress(authority.certificate, authority.key, application.port, **access), setting.identity())
+
+
+def members_of(idp, partner) -> dict:
+    """Users by issuer: of each kind that the matrix has a row for."""
+    acme = {"active_tenant": "acme", "tenants": {"acme": {"roles": ["admin"]}, "globex": {"roles": ["reader"]}}}
+    active = lambda tenant: {"active_tenant": tenant, "tenants": {tenant: {}}}  # noqa: E731
+    return {"issuers": {
+        idp.issuer: {"users": {"user-1": acme, "user-2": acme, "suspended": acme | {"status": "suspended"}, "dismissed": acme,
+                               "undecided": {"tenants": {"acme": {}}}, "of-initech": active("initech"), "of-ghost": active("ghost")}},
+        partner.issuer: {"users": {"user-1": active("partner-1"), "of-partner-2": active("partner-2"), "of-acme": active("acme"),
+                                   "of-globex": active("globex")}},
+    }}
+
+
+@pytest.fixture(scope="session")
+def members(start, directory, setting, authority, application, pool, sts, pooled_services, idp, partner) -> Palisade:
+    """Users and their tenants out of a directory; the partner may speak for the tenants whose record names it."""
+    records = RECORDS | {"partner-1": RECORDS["partner-1"] | {"attributes": {"idp": partner.issuer}},
+                         "partner-2": {"attributes": {"idp": partner.issuer.upper()}}, "globex": {"attributes": {"idp": idp.issuer}}}
+    (directory / "members-tenants.yaml").write_text(yaml.safe_dump({"tenants": records, "revoked": revoked(idp.issuer)}))
+    (directory / "members-users.yaml").write_text(yaml.dump(members_of(idp, partner), Dumper=Plain))
+    identity = setting.identity()
+    issuers = identity["identity"]["issuers"]
+    for issuer in issuers:
+        issuer["claims"] = {k: v for k, v in issuer["claims"].items() if k != "tenant"}
+    issuers[1]["tenants"] = {"attribute": "idp"}
+    directories = {"tenants": {"directory": {"file": "members-tenants.yaml"}}, "users": {"directory": {"file": "members-users.yaml"}}}
+    return start("members", setting.ingress(authority.certificate, authority.key, application.port),
+                 setting.egress(pooled_services, proofs=["passport", "jwt"]), identity, setting.pooled(pool, sts.port), directories)
 
 
 @dataclass

@@ -34,6 +34,7 @@ class World:
     mutual: Palisade
     workloads: object
     ruled: Palisade
+    members: Palisade
     idp: IdentityProvider
     partner: IdentityProvider
     application: Application
@@ -74,7 +75,7 @@ Case = Callable[[World], wire.Message]
 def cases() -> dict[tuple[str, str], Case]:
     """(listener, name) -> case, in the order of the golden file."""
     table: dict[tuple[str, str], Case] = {}
-    for section in (tokens, tenants, proofs, endpoints, places, browsers, passports, contexts, deferred, certificates, data, targets, payloads, framing, trouble,
+    for section in (tokens, tenants, revocations, users, issuers, proofs, endpoints, places, browsers, passports, contexts, deferred, certificates, data, targets, payloads, framing, trouble,
                     routes):
         for key, case in section().items():
             assert key not in table, f"{key} is there twice"
@@ -278,6 +279,68 @@ def tenants() -> dict:
         bearer(w.partner.token("x", app={"tenant": "partner-1"})) + [("x-tenant-id", "partner-1")])
     rows["ingress", "tenant: underscores for dashes"] = lambda w: w.enter(bearer(w.token()) + [("x_tenant_id", "acme")])
     return rows
+
+
+def revocations() -> dict:
+    """Good tokens, of which the directory says otherwise, and their neighbours, of which it does not."""
+    acme = [("x-tenant-id", "acme")]
+    table = {
+        "user": lambda w: bearer(w.token(sub="dismissed")) + acme,
+        "user in another case": lambda w: bearer(w.token(sub="Dismissed")) + acme,
+        "user's tokens from before": lambda w: bearer(w.token(sub="signed-out")) + acme,
+        "user's tokens from before, without iat": lambda w: bearer(w.token(sub="signed-in-again", iat=None)) + acme,
+        "user's tokens from before, newer": lambda w: bearer(w.token(sub="signed-in-again")) + acme,
+        "token": lambda w: bearer(w.token(jti="leaked")) + acme,
+        "token with another id": lambda w: bearer(w.token(jti="leaked2")) + acme,
+        "tenant's tokens from before": lambda w: bearer(w.token("ac-renewed")) + [("x-tenant-id", "ac-renewed")],
+        "tenant's tokens from before, without iat": lambda w: bearer(w.token("ac-renewed", iat=None)) + [("x-tenant-id", "ac-renewed")],
+        "tenant's tokens, for another tenant": lambda w: bearer(w.token(["ac-renewed", "acme"])) + acme,
+    }
+    rows = {k: v for name, headers in table.items() for k, v in both(f"revoked: {name}", headers).items()}
+    for name, changes in {"user of another issuer": {"sub": "dismissed"}, "token of another issuer": {"jti": "leaked"}}.items():
+        rows["ingress", f"revoked: {name}"] = lambda w, c=changes: w.enter(
+            bearer(w.partner.token("x", app={"tenant": "partner-1"}, **c)) + [("x-tenant-id", "partner-1")])
+    return rows
+
+
+def users() -> dict:
+    """A process with a directory of users: the token says who, and the directory for whom."""
+    def named(tenant: str | None = "acme", issuer: str = "idp", **claims):
+        header = [("x-tenant-id", tenant)] if tenant else []
+        return lambda w: bearer(getattr(w, issuer).token(**claims)) + header
+
+    table = {
+        "active tenant": named(),
+        "active tenant, token says another": named(tenant="acme", tenant_id="globex"),
+        "active tenant, token says none": named(tenant="acme", tenant_id=None),
+        "member, and not active": named("globex"),
+        "member, and not active, token says so": named("globex", tenant_id="globex"),
+        "no member": named("acme-eu", tenant_id="acme-eu"),
+        "no tenant named": named(None),
+        "unknown": named(sub="nobody"),
+        "unknown, subject in another case": named(sub="User-1"),
+        "of another issuer": named("acme", "partner", sub="user-2"),
+        "suspended": named(sub="suspended"),
+        "without an active tenant": named(sub="undecided"),
+        "active for a suspended tenant": named("initech", sub="of-initech"),
+        "active for an unknown tenant": named("ghost", sub="of-ghost"),
+        "revoked": named(sub="dismissed"),
+    }
+    def cases(name, headers):
+        return {("ingress", f"user: {name}"): lambda w: w.enter(headers(w), palisade=w.members),
+                ("egress", f"user: {name}"): lambda w: w.leave(headers(w), palisade=w.members)}
+
+    return {k: v for name, headers in table.items() for k, v in cases(name, headers).items()}
+
+
+def issuers() -> dict:
+    """An issuer that may speak for the tenants whose record names it."""
+    def enter(tenant: str, **claims):
+        return lambda w: w.enter(bearer(w.partner.token("x", **claims)) + [("x-tenant-id", tenant)], palisade=w.members)
+
+    table = {"named": enter("partner-1"), "named in another case": enter("partner-2", sub="of-partner-2"),
+             "not named": enter("acme", sub="of-acme"), "another is named": enter("globex", sub="of-globex")}
+    return {("ingress", f"issuer: {name}"): case for name, case in table.items()}
 
 
 def proofs() -> dict:

@@ -19,6 +19,7 @@ ELSEWHERE = {
     "too-many-bad-tokens": "tests/clients/test_flood.py::test_junk_from_one_address_keeps_nobody_else_out",
     "verifier-overloaded": "src/identity/verifier/tests/flood.rs::requests_that_wait_for_a_slow_provider_are_bounded_and_hold_up_nobody",
     "keys-unavailable": "tests/clients/test_run.py::test_without_keys_tokens_are_503_and_the_process_is_not_ready",
+    "users-unavailable": "tests/clients/test_users.py::test_users_of_a_table_through_its_ups_and_downs",
     "credentials-unavailable": "tests/clients/test_run.py::test_without_sts_cached_sessions_go_on_and_the_rest_is_503",
     "passports-exhausted": "src/identity/passport/tests.rs::the_table_is_bounded_and_recovers",
     "signature-mismatch": "tests/clients/test_vended.py::test_a_signature_that_is_wrong",
@@ -50,8 +51,8 @@ def outcome(case, world: World) -> tuple:
 
 
 @pytest.fixture(scope="module")
-def results(sidecar, egress, silo, troubled, mutual, workloads, ruled, idp, partner, application, authority, script, cells, deferring, worker) -> dict:
-    world = World(sidecar, egress, silo, troubled, mutual, workloads, ruled, idp, partner, application, authority, script, cells.palisade, deferring, worker)
+def results(sidecar, egress, silo, troubled, mutual, workloads, ruled, members, idp, partner, application, authority, script, cells, deferring, worker) -> dict:
+    world = World(sidecar, egress, silo, troubled, mutual, workloads, ruled, members, idp, partner, application, authority, script, cells.palisade, deferring, worker)
     return {key: outcome(case, world) for key, case in cases().items()}
 
 
@@ -75,13 +76,15 @@ def test_nothing_but_a_good_proof_is_let_in(results):
     """Stated apart from the golden file, so that blessing a mistake is not enough to make it pass."""
     good = re.compile(
         r"token: (A|A, ES256|A, EdDSA|expired within the leeway|audience among others|array with A|typ at\+jwt|typ application/AT\+JWT)$|tenant: the other issuer's own$"
+        r"|revoked: (user in another case|user's tokens from before, newer|token with another id|tenant's tokens, for another tenant"
+        r"|(user|token) of another issuer)$|user: active tenant(, token says (another|none))?$|issuer: named$"
         r"|proof: (x-tenant-token|x-amz-security-token|the same in two places|bearer in lower case)$"
         r"|passport: (A|A, without a tenant|A, as bearer|A, with its tenant|A, DynamoDB|action: its own)$"
         r"|deferred: (A|A, as bearer|A, signed)$|defer: A$"
         r"|certificate: (workload's, token of its tenant(, none named)?|nobody's, token|ingress workload's, token alone|workload's alone(, its tenant named)?)$"
         r"|(get|list|item): token (?P<t>acme|globex), named (?P=t), of (?P=t)$"
     )
-    gates = re.compile(r"(token|tenant|proof|passport|context|deferred|defer|get|list|item|certificate): ")
+    gates = re.compile(r"(token|tenant|revoked|user|issuer|proof|passport|context|deferred|defer|get|list|item|certificate): ")
     for (listener, name), (status, _) in results.items():
         if gates.match(name):
             assert (status == 200) == bool(good.match(name)), f"{listener}, {name}: {status}"

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Env, Section, egress::endpoint, parse, secret::secret};
 use crate::config::{
-    AssumeRoleConfig, CredentialsConfig, CredentialsSource, RefreshConfig, StsConfig,
+    AssumeRoleConfig, BaseConfig, CredentialsConfig, CredentialsSource, RefreshConfig, StsConfig,
     build::read_text,
     error::quote,
     template::{JsonTemplate, Lands, Name, Template},
@@ -21,9 +21,24 @@ pub(super) fn credentials(section: &Section<'_>, region: Option<&str>, env: Env<
     let source = section.given("source").and_then(|source| self::source(&source, env));
     let sts = sts(&section.section("sts"), region);
     let max_sessions = section.get("max_sessions", parse::size);
+    if !section.has("assume_role") {
+        section.wrong("assume_role", "is missing", "egress needs it: give role_arn");
+    }
     let assume_role = section.given("assume_role").and_then(|assume_role| self::assume_role(&assume_role));
     let refresh = refresh(&section.section("refresh"), assume_role.as_ref().map(|assume_role| assume_role.duration));
     Some(CredentialsConfig { source: source?, sts: sts?, refresh: refresh?, assume_role: assume_role?, max_sessions: max_sessions? })
+}
+
+/// What is needed of it without an egress: who Palisade is.
+pub(super) fn base(section: &Section<'_>, region: Option<&str>, env: Env<'_>) -> Option<BaseConfig> {
+    for key in ["assume_role", "max_sessions", "refresh"] {
+        if section.has(key) {
+            section.wrong(key, "has no effect without egress", "remove it, or add egress");
+        }
+    }
+    let source = section.given("source").and_then(|source| self::source(&source, env));
+    let sts = sts(&section.section("sts"), region);
+    Some(BaseConfig { source: source?, sts: sts? })
 }
 
 fn source(section: &Section<'_>, env: Env<'_>) -> Option<CredentialsSource> {
@@ -154,6 +169,14 @@ fn session_policy(section: &Section<'_>) -> Option<Option<JsonTemplate>> {
             policy.wrong(key, format!("the policy cannot be used: {wrong}"), "");
             None
         }
+    }
+}
+
+impl AssumeRoleConfig {
+    /// Its templates, but for the policy.
+    pub(super) fn templates(&self) -> impl Iterator<Item = &Template> {
+        let tags = self.session_tags.iter().map(|(_, template)| template);
+        [&self.role_arn, &self.session_name].into_iter().chain(&self.external_id).chain(&self.source_identity).chain(tags)
     }
 }
 

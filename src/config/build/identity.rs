@@ -8,7 +8,8 @@ use crate::{
     identity::workload::WORKLOAD_ISSUER,
 };
 
-pub(super) fn identity(section: &Section<'_>, has_ingress: bool, takes_tokens: bool) -> Option<IdentityConfig> {
+/// `has_users`: whether a directory of users, and not the token, says the tenant.
+pub(super) fn identity(section: &Section<'_>, has_ingress: bool, takes_tokens: bool, has_users: bool) -> Option<IdentityConfig> {
     let (tenant_header, token_header) = headers(section);
     if takes_tokens && !section.has("issuers") {
         section.wrong("issuers", "is missing", "say whose tokens are believed: issuer, audience and jwks");
@@ -17,7 +18,7 @@ pub(super) fn identity(section: &Section<'_>, has_ingress: bool, takes_tokens: b
     let mut names: Vec<String> = Vec::new();
     let mut issuers = Vec::with_capacity(sections.len());
     for issuer in &sections {
-        let built = issuers::issuer(issuer, sections.len() == 1);
+        let built = issuers::issuer(issuer, sections.len() == 1, has_users);
         if let Some(name) = issuer.get("issuer", parse::text) {
             if names.contains(&name) {
                 issuer.wrong("issuer", format!("{} is here twice", quote(&name)), "describe each issuer once");

@@ -4,18 +4,19 @@ use serde_json::{Value, json};
 
 use super::{Section, parse, presets::Preset};
 use crate::config::{
-    ClaimPath, ClaimsConfig, Demand, IssuerConfig, JwksSource, KeyPolicy, RequiredClaim, TenantPattern, TokenRules, TokenTypes,
+    ClaimPath, ClaimsConfig, Demand, IssuerConfig, IssuerTenants, JwksSource, KeyPolicy, RequiredClaim, TenantPattern, TokenRules,
+    TokenTypes,
 };
 
-/// One issuer; `only` where there is no other.
-pub(super) fn issuer(section: &Section<'_>, only: bool) -> Option<IssuerConfig> {
+/// One issuer; `only` where there is no other, `has_users` where a directory of users and not the token says the tenant.
+pub(super) fn issuer(section: &Section<'_>, only: bool, has_users: bool) -> Option<IssuerConfig> {
     let preset = section.get("preset", parse::text).and_then(|name| Preset::named(&name));
     let section = &section.clone().defaulting(preset.map_or(&[], |preset| preset.settings));
     let issuer = section.get("issuer", parse::text);
     let audience = section.all("audience", parse::text);
     let keys = keys(section, issuer.as_deref());
     let algorithms = section.all("algorithms", parse::algorithm);
-    let claims = claims(section, preset);
+    let claims = claims(section, preset, has_users);
     let rules = rules(section, preset, issuer.as_deref());
     let leeway = section.get("leeway", parse::duration);
     let tenants = tenants(section, only);
@@ -33,9 +34,13 @@ fn keys(section: &Section<'_>, issuer: Option<&str>) -> Option<(JwksSource, KeyP
     super::keys::keys(&section.section("jwks"), discovers, issuer)
 }
 
-fn claims(section: &Section<'_>, preset: Option<&Preset>) -> Option<ClaimsConfig> {
+fn claims(section: &Section<'_>, preset: Option<&Preset>, has_users: bool) -> Option<ClaimsConfig> {
     let claims = section.section("claims").defaulting(preset.map_or(&[], |preset| preset.claims));
-    if let Some(preset) = preset.filter(|_| !claims.has("tenant")) {
+    // A preset may have one, which is then passed over; the file means something by one of its own.
+    if has_users && section.section("claims").has("tenant") {
+        section.section("claims").wrong("tenant", "has no effect with users, whose tenant the directory says", "remove it");
+    }
+    if let Some(preset) = preset.filter(|_| !has_users && !claims.has("tenant")) {
         // The default of the table would be a guess, and a tenant is nothing to guess at.
         claims.wrong(
             "tenant",
@@ -44,7 +49,8 @@ fn claims(section: &Section<'_>, preset: Option<&Preset>) -> Option<ClaimsConfig
         );
         return None;
     }
-    let (tenant, subject) = (claims.get("tenant", parse::claim), claims.get("subject", parse::claim));
+    let tenant = if has_users { Some(None) } else { claims.get("tenant", parse::claim).map(Some) };
+    let subject = claims.get("subject", parse::claim);
     let (roles, scopes) = (claims.get("roles", parse::claim), claims.get("scopes", parse::claim));
     let audience = claims.get("audience", parse::claim);
     Some(ClaimsConfig { audience: audience?, tenant: tenant?, subject: subject?, roles: roles?, scopes: scopes? })
@@ -82,9 +88,14 @@ fn required(section: &Section<'_>, preset: Option<&Preset>, issuer: Option<&str>
 }
 
 /// A single issuer speaks for everyone; of several, each has to be told whom it may name.
-fn tenants(section: &Section<'_>, only: bool) -> Vec<TenantPattern> {
+fn tenants(section: &Section<'_>, only: bool) -> IssuerTenants {
+    if section.has_mapping("tenants") {
+        let attribute = section.section("tenants").get("attribute", parse::text);
+        // One that is missing has been reported.
+        return IssuerTenants::Attribute(attribute.unwrap_or_default());
+    }
     if section.has("tenants") {
-        return section.all("tenants", parse::tenant_pattern);
+        return IssuerTenants::Listed(section.all("tenants", parse::tenant_pattern));
     }
     if !only {
         section.wrong(
@@ -94,5 +105,5 @@ fn tenants(section: &Section<'_>, only: bool) -> Vec<TenantPattern> {
         );
     }
     section.set("tenants", serde_json::json!(["*"]));
-    vec![TenantPattern("*".to_owned())]
+    IssuerTenants::Listed(vec![TenantPattern("*".to_owned())])
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 mod passport;
 mod routing;
+mod users;
 
 use super::*;
 use crate::{
@@ -1003,7 +1004,10 @@ fn defaults(effective: &Value, settings: &[super::super::settings::Setting], pat
 fn the_schema_is_for_this_file() {
     let properties = schema()["properties"].clone();
     let keys: Vec<_> = properties.as_object().unwrap().keys().cloned().collect();
-    assert_eq!(keys, ["admin", "credentials", "egress", "identity", "ingress", "limits", "probes", "server", "telemetry", "tenants"]);
+    assert_eq!(
+        keys,
+        ["admin", "credentials", "egress", "identity", "ingress", "limits", "probes", "server", "telemetry", "tenants", "users"]
+    );
     assert_eq!(properties["server"]["default"], json!({}));
     assert_eq!(properties["admin"]["anyOf"][0]["properties"]["listen"]["default"], "127.0.0.1:8190");
 }

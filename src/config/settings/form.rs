@@ -47,10 +47,14 @@ pub(crate) enum Form {
     /// `https://HOST[:PORT]` or `http://…`, nothing behind.
     Endpoint,
     HeaderName,
+    /// Text with `{issuer}` and `{subject}`.
+    KeyTemplate,
     /// A DNS name, with or without a port.
     Host,
     /// The path of a URI, with or without a query.
     HttpPath,
+    /// A date and time with an offset (RFC 3339).
+    Moment,
     OneOf(&'static [&'static str]),
     /// `https://HOST[:PORT]` or `http://…` as browsers write it, or `*`.
     Origin,
@@ -116,6 +120,8 @@ impl Form {
             Self::HeaderName => parse::header(scalar).is_some(),
             Self::Host => parse::host(scalar).is_some(),
             Self::HttpPath => parse::http_path(scalar).is_some(),
+            Self::KeyTemplate => parse::key_template(scalar).is_some(),
+            Self::Moment => parse::moment(scalar).is_some(),
             Self::OneOf(words) => words.contains(&text),
             Self::Origin => parse::origin(scalar).is_some(),
             Self::OwnName => {
@@ -204,6 +210,8 @@ impl Form {
                 "give a host name in lower case such as s3.eu-west-1.amazonaws.com, with or without :PORT, and no address".to_owned()
             }
             Self::HttpPath => "give a path such as /healthz".to_owned(),
+            Self::KeyTemplate => "give text with {subject} and {issuer}, such as \"{issuer}#{subject}\"".to_owned(),
+            Self::Moment => "give a date and time with an offset such as 2026-11-28T10:00:00Z".to_owned(),
             Self::OneOf(words) => format!("give {}", words.join(" or ")),
             Self::Origin => {
                 "give an origin as browsers write it, such as https://app.example.com, without a path or a default port, or \"*\""
@@ -258,6 +266,7 @@ impl Form {
             Self::Origin => json!({"type": "string", "pattern": "^(\\*|https?://[^/?#]+)$"}),
             Self::PathPattern => json!({"type": "string", "pattern": "^/"}),
             Self::TenantHost => json!({"type": "string", "pattern": "^\\{tenant\\}\\."}),
+            Self::Moment => json!({"type": "string", "pattern": "^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d"}),
             Self::OwnName => json!({"type": "string", "pattern": "^[a-z0-9.-]{1,253}$"}),
             Self::Region => json!({"type": "string", "pattern": "^[a-z]{2,}(-[a-z0-9]+)+$"}),
             Self::RoleArn => json!({"type": "string", "pattern": "^arn:[a-z-]+:iam::\\d{12}:role/"}),
@@ -272,6 +281,7 @@ impl Form {
             | Self::Cidr
             | Self::Claim
             | Self::ExternalId
+            | Self::KeyTemplate
             | Self::Path
             | Self::Subject
             | Self::TagKey

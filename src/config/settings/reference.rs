@@ -4,7 +4,7 @@
 
 use std::{fs, path::Path};
 
-use super::{Absent, Form, Kind, RECORDS, ROOT, Setting};
+use super::{Absent, Form, Kind, RECORDS, ROOT, Setting, USER_RECORDS};
 use crate::config::quantity;
 
 const BEGIN: &str = "<!-- The tables are written from src/config/settings/table.rs by `PALISADE_BLESS=1 cargo test --lib reference`. -->\n";
@@ -33,9 +33,17 @@ fn tables() -> String {
         text.push_str(&format!("\n### `{}`\n\n{}\n", setting.key, setting.about));
         table(&mut text, &mut rows, setting.key, settings);
     }
-    let Some(Setting { kind: Kind::Map(_, Kind::Section(record)), about, .. }) = RECORDS.first() else { return text };
-    text.push_str(&format!("\n### Tenant records\n\nThe file of `tenants.directory.file`: one mapping, `tenants`. {about}\n"));
+    let [Setting { kind: Kind::Map(_, Kind::Section(record)), about, .. }, revoked] = RECORDS else { return text };
+    text.push_str(&format!(
+        "\n### Tenant records\n\nThe file of `tenants.directory.file`: two mappings, `tenants` and `revoked`. {about}\n"
+    ));
     table(&mut text, &mut String::new(), "tenants.ID", record);
+    if let Kind::Section(settings) = revoked.kind {
+        text.push_str(&format!("\n`revoked`: {}\n", revoked.about));
+        table(&mut text, &mut String::new(), "revoked", settings);
+    }
+    text.push_str("\n### Users\n\nThe file of `users.directory.file`.\n");
+    table(&mut text, &mut String::new(), "", USER_RECORDS);
     text.push_str("\n### Not supported yet\n\nRefused, so that nothing is ignored in silence:");
     for setting in rest {
         text.push_str(&format!(" `{}`,", setting.key));
@@ -55,7 +63,7 @@ fn table(text: &mut String, rows: &mut String, path: &str, settings: &[Setting])
 
 fn rows(text: &mut String, path: &str, settings: &[Setting]) {
     for setting in settings.iter().filter(|setting| !matches!(setting.kind, Kind::NotYet)) {
-        let key = format!("{path}.{}", setting.key);
+        let key = if path.is_empty() { setting.key.to_owned() } else { format!("{path}.{}", setting.key) };
         let absent = match setting.absent {
             Absent::Default("{}") => String::new(),
             Absent::Default(text) => format!("`{}`", text.trim_matches('"')),
@@ -67,9 +75,17 @@ fn rows(text: &mut String, path: &str, settings: &[Setting]) {
         match &setting.kind {
             Kind::Section(_) if setting.key == "server" && path != "server" => {}
             Kind::Choice(settings) | Kind::Section(settings) => rows(text, &key, settings),
-            Kind::List(Kind::Section(settings)) => rows(text, &format!("{key}[]"), settings),
+            Kind::List(Kind::Section(settings)) | Kind::Entries(Kind::Section(settings)) => rows(text, &format!("{key}[]"), settings),
             Kind::Map(_, Kind::Section(settings)) => rows(text, &format!("{key}.NAME"), settings),
-            Kind::Json | Kind::List(_) | Kind::Map(..) | Kind::NotYet | Kind::OneOrMore(_) | Kind::Scalar(_) | Kind::Secret => {}
+            Kind::OneOrMoreOr(_, settings) => rows(text, &key, settings),
+            Kind::Entries(_)
+            | Kind::Json
+            | Kind::List(_)
+            | Kind::Map(..)
+            | Kind::NotYet
+            | Kind::OneOrMore(_)
+            | Kind::Scalar(_)
+            | Kind::Secret => {}
         }
     }
 }
@@ -77,11 +93,13 @@ fn rows(text: &mut String, path: &str, settings: &[Setting]) {
 fn takes(kind: &Kind) -> String {
     match kind {
         Kind::Choice(_) => "exactly one of the following".to_owned(),
+        Kind::Entries(of) => format!("list of: {}", takes(of)),
         Kind::Json => "data or text".to_owned(),
         Kind::List(of) => format!("list of: {}", takes(of)),
         Kind::Map(names, of) => format!("mapping from {} to {}", form_name(names), takes(of)),
         Kind::NotYet => String::new(),
         Kind::OneOrMore(form) => format!("{}, or a list", form_name(form)),
+        Kind::OneOrMoreOr(form, _) => format!("{}, a list, or a mapping", form_name(form)),
         Kind::Scalar(form) => form_name(form),
         Kind::Secret => "secret".to_owned(),
         Kind::Section(_) => "mapping".to_owned(),
@@ -94,9 +112,16 @@ fn not_yet(planned: &mut Vec<String>, path: &str, settings: &[Setting]) {
         match &setting.kind {
             Kind::NotYet => planned.push(key),
             Kind::Choice(settings) | Kind::Section(settings) => not_yet(planned, &key, settings),
-            Kind::List(Kind::Section(settings)) => not_yet(planned, &format!("{key}[]"), settings),
+            Kind::List(Kind::Section(settings)) | Kind::Entries(Kind::Section(settings)) => not_yet(planned, &format!("{key}[]"), settings),
             Kind::Map(_, Kind::Section(settings)) => not_yet(planned, &format!("{key}.NAME"), settings),
-            Kind::Json | Kind::List(_) | Kind::Map(..) | Kind::OneOrMore(_) | Kind::Scalar(_) | Kind::Secret => {}
+            Kind::Entries(_)
+            | Kind::Json
+            | Kind::List(_)
+            | Kind::Map(..)
+            | Kind::OneOrMore(_)
+            | Kind::OneOrMoreOr(..)
+            | Kind::Scalar(_)
+            | Kind::Secret => {}
         }
     }
 }
@@ -122,6 +147,8 @@ fn form_name(form: &Form) -> String {
         Form::Host => "host".to_owned(),
         Form::HttpPath => "path of a URI".to_owned(),
         Form::Origin => "origin or `*`".to_owned(),
+        Form::KeyTemplate => "key template".to_owned(),
+        Form::Moment => "date and time".to_owned(),
         Form::OwnName => "name".to_owned(),
         Form::OneOf(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
         Form::PathPattern => "path pattern".to_owned(),

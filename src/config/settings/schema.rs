@@ -46,6 +46,7 @@ fn kind(kind_: &Kind) -> Value {
             schema["minProperties"] = json!(1);
             schema
         }
+        Kind::Entries(of) => json!({"type": "array", "items": kind(of)}),
         Kind::Json => json!({"type": ["object", "string"]}),
         Kind::List(of) => json!({"type": "array", "minItems": 1, "items": kind(of)}),
         Kind::Map(names, of) => {
@@ -54,6 +55,9 @@ fn kind(kind_: &Kind) -> Value {
         }
         Kind::NotYet => json!(false),
         Kind::OneOrMore(form) => json!({"anyOf": [form.schema(), {"type": "array", "minItems": 1, "items": form.schema()}]}),
+        Kind::OneOrMoreOr(form, settings) => {
+            json!({"anyOf": [form.schema(), {"type": "array", "minItems": 1, "items": form.schema()}, section(settings)]})
+        }
         Kind::Scalar(form) => form.schema(),
         Kind::Secret => json!({
             "type": "object",

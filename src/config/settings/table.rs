@@ -13,10 +13,13 @@ mod egress;
 mod endpoints;
 mod issuers;
 mod passport;
+mod revoked;
 mod routing;
+mod users;
 mod verification;
 
 use self::clients::TLS;
+pub(crate) use self::users::USER_RECORDS;
 
 /// The configuration file.
 pub(crate) const ROOT: &[Setting] = &[
@@ -32,9 +35,14 @@ pub(crate) const ROOT: &[Setting] = &[
     required("identity", Kind::Section(IDENTITY), "Whose tokens are believed, and what they must say."),
     required("tenants", Kind::Section(TENANTS), "Which tenants there are."),
     optional(
+        "users",
+        Kind::Section(users::USERS),
+        "A directory of users. With it a token proves the user alone: the tenant, the roles and the attributes are the directory's.",
+    ),
+    optional(
         "credentials",
         Kind::Section(credentials::CREDENTIALS),
-        "How tenant credentials are obtained. Required with `egress`, refused without it.",
+        "How tenant credentials are obtained. Required with `egress`. Without it only `source` and `sts` are taken, and only where `users` are read from AWS.",
     ),
     not_yet("guard", "Isolation rules on the requests themselves."),
     default("limits", Kind::Section(LIMITS), "{}", "What one tenant may use."),
@@ -181,19 +189,27 @@ const IDENTITY: &[Setting] = &[
     clients::WORKLOAD_MAX_AGE,
 ];
 
-const TENANTS: &[Setting] = &[required(
-    "directory",
-    Kind::Choice(&[
-        optional("file", PATH, "A YAML file of records, read again when it changes. A tenant that is not in it is refused."),
-        optional(
-            "any",
-            Kind::Section(&[]),
-            "`{}`: every tenant that a verified token names exists. Nobody can be suspended, and records are empty.",
-        ),
-        not_yet("dynamodb", "Records in a DynamoDB table."),
-    ]),
-    "Where tenant records come from. Without a default: whether unknown tenants are refused is a decision.",
-)];
+const TENANTS: &[Setting] = &[
+    required(
+        "directory",
+        Kind::Choice(&[
+            optional("file", PATH, "A YAML file of records, read again when it changes. A tenant that is not in it is refused."),
+            optional(
+                "any",
+                Kind::Section(&[]),
+                "`{}`: every tenant that a verified token names exists. Nobody can be suspended, nothing revoked, and records are empty.",
+            ),
+            not_yet("dynamodb", "Records in a DynamoDB table."),
+        ]),
+        "Where tenant records come from. Without a default: whether unknown tenants are refused is a decision.",
+    ),
+    default(
+        "on_suspend",
+        Kind::Scalar(Form::OneOf(&["cut", "finish"])),
+        "cut",
+        "What becomes of requests in progress when their tenant is suspended or removed: broken off, or left to finish. New ones are refused in any case, and what is revoked is broken off in any case.",
+    ),
+];
 
 const LIMITS: &[Setting] = &[
     default(
@@ -288,11 +304,14 @@ const TELEMETRY: &[Setting] = &[
 ];
 
 /// The file of `tenants.directory.file`.
-pub(crate) const RECORDS: &[Setting] = &[required(
-    "tenants",
-    Kind::Map(&Form::TenantId, &Kind::Section(RECORD)),
-    "Records by tenant id. Two ids that differ in case alone are refused.",
-)];
+pub(crate) const RECORDS: &[Setting] = &[
+    required(
+        "tenants",
+        Kind::Map(&Form::TenantId, &Kind::Section(RECORD)),
+        "Records by tenant id. Two ids that differ in case alone are refused.",
+    ),
+    optional("revoked", Kind::Section(revoked::REVOKED), "Users and tokens that are refused whatever the tenant."),
+];
 
 const RECORD: &[Setting] = &[
     default(
@@ -308,6 +327,7 @@ const RECORD: &[Setting] = &[
     optional("kms_key", TEXT, "KMS key id, alias or ARN."),
     optional("region", Kind::Scalar(Form::Region), "Home region."),
     optional("limits", Kind::Section(LIMIT), "Limits of its own; they win over the tier's."),
+    optional("revoked", Kind::Section(revoked::REVOKED), "Users and tokens that are refused for this tenant."),
     optional("attributes", Kind::Map(&Form::Text, &Kind::Scalar(Form::Text)), "Free values for templates, `{tenant.attributes.NAME}`."),
 ];
 

@@ -11,8 +11,18 @@ fn sections(settings: &'static [Setting], path: &str, found: &mut Vec<(String, &
         let path = format!("{path}.{}", setting.key);
         match &setting.kind {
             Kind::Choice(settings) | Kind::Section(settings) => sections(settings, &path, found),
-            Kind::List(Kind::Section(settings)) | Kind::Map(_, Kind::Section(settings)) => sections(settings, &path, found),
-            Kind::Json | Kind::List(_) | Kind::Map(..) | Kind::NotYet | Kind::OneOrMore(_) | Kind::Scalar(_) | Kind::Secret => {}
+            Kind::Entries(Kind::Section(settings)) | Kind::List(Kind::Section(settings)) | Kind::Map(_, Kind::Section(settings)) => {
+                sections(settings, &path, found);
+            }
+            Kind::OneOrMoreOr(_, settings) => sections(settings, &path, found),
+            Kind::Entries(_)
+            | Kind::Json
+            | Kind::List(_)
+            | Kind::Map(..)
+            | Kind::NotYet
+            | Kind::OneOrMore(_)
+            | Kind::Scalar(_)
+            | Kind::Secret => {}
         }
     }
 }
@@ -21,6 +31,7 @@ fn all_sections() -> Vec<(String, &'static [Setting])> {
     let mut found = Vec::new();
     sections(ROOT, "", &mut found);
     sections(RECORDS, "records", &mut found);
+    sections(USER_RECORDS, "users", &mut found);
     found
 }
 
@@ -152,8 +163,10 @@ fn the_full_example_shows_every_setting() {
         ".identity.issuers.jwks.discovery_uri",
         ".identity.issuers.jwks.inline",
         ".identity.issuers.jwks.bearer_token_file",
+        ".identity.issuers.tenants.attribute",
         ".identity.workloads.roles",
         ".tenants.directory.any",
+        ".users",
         ".credentials.source.default_chain",
         ".credentials.source.static",
         ".credentials.assume_role.session_policy.inline",
@@ -161,6 +174,7 @@ fn the_full_example_shows_every_setting() {
     assert_eq!(shown("full.yaml", ROOT), alternatives);
     let with_limits: Vec<_> = shown("tenants.yaml", RECORDS);
     assert_eq!(with_limits, [".tenants.limits.requests_per_second", ".tenants.limits.burst"]);
+    assert_eq!(shown("users.yaml", USER_RECORDS), [] as [&str; 0]);
 }
 
 /// The settings that are in none of `examples`, which are values of one section.
@@ -181,12 +195,20 @@ fn unshown(examples: &[Value], settings: &[Setting], path: &str, missing: &mut V
             // Every `server` is the same.
             Kind::Section(_) if setting.key == "server" && path != ".server" => {}
             Kind::Choice(settings) | Kind::Section(settings) => unshown(&values, settings, &path, missing),
-            Kind::List(Kind::Section(settings)) | Kind::Map(_, Kind::Section(settings)) => {
+            Kind::Entries(Kind::Section(settings)) | Kind::List(Kind::Section(settings)) | Kind::Map(_, Kind::Section(settings)) => {
                 let values: Vec<Value> = values.into_iter().flat_map(inside).collect();
                 // A tier shows its limits where `limits.default` does.
                 unshown(&values, settings, &path, missing);
             }
-            Kind::Json | Kind::List(_) | Kind::Map(..) | Kind::NotYet | Kind::OneOrMore(_) | Kind::Scalar(_) | Kind::Secret => {}
+            Kind::OneOrMoreOr(_, settings) => unshown(&values, settings, &path, missing),
+            Kind::Entries(_)
+            | Kind::Json
+            | Kind::List(_)
+            | Kind::Map(..)
+            | Kind::NotYet
+            | Kind::OneOrMore(_)
+            | Kind::Scalar(_)
+            | Kind::Secret => {}
         }
     }
 }
@@ -242,6 +264,8 @@ fn forms_take_what_they_name_and_nothing_else() {
         (Form::PathPattern, &["/", "/**", "/a/{b}/*"], &["a", "/a/", "/**/a", "/a*", "/a%20b", "/../a"]),
         (Form::TenantHost, &["{tenant}.app.example.com"], &["{tenant}", "{tenant}.com", "x.{tenant}.example.com", "{tenant}.A.com"]),
         (Form::HeaderName, &["x-a", "a_b"], &["", "X-A", "a b", "a:", "é", "a\n"]),
+        (Form::KeyTemplate, &["{issuer}#{subject}", "PROFILE"], &["", "{tenant.id}", "{subject}{subject}", "a}"]),
+        (Form::Moment, &["2026-11-28T10:00:00Z", "2026-11-28T10:00:00.5+01:00"], &["", "2026-11-28", "yesterday"]),
         (Form::Path, &["a", "/a b"], &["", "a\nb", "\0"]),
         (Form::Rate, &["1", "0.5", "1e3"], &["0", "-1", "inf", "NaN", "x", "1e9"]),
         (

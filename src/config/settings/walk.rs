@@ -58,10 +58,12 @@ impl Walk<'_> {
             (Kind::Secret, Content::Map(entries)) => self.secret(entries, node.at),
             (Kind::Map(names, of), Content::Map(entries)) => self.map(entries, names, of),
             (Kind::List(of), Content::List(items)) if !items.is_empty() => self.items(items, |walk, item| walk.kind(item, item.at, of)),
-            (Kind::OneOrMore(form), Content::List(items)) if !items.is_empty() => {
+            (Kind::Entries(of), Content::List(items)) => self.items(items, |walk, item| walk.kind(item, item.at, of)),
+            (Kind::OneOrMoreOr(_, settings), Content::Map(_)) => self.section(node, at, settings),
+            (Kind::OneOrMore(form) | Kind::OneOrMoreOr(form, _), Content::List(items)) if !items.is_empty() => {
                 self.items(items, |walk, item| walk.one(item, form, kind));
             }
-            (Kind::OneOrMore(form), Content::Scalar(_)) => self.one(node, form, kind),
+            (Kind::OneOrMore(form) | Kind::OneOrMoreOr(form, _), Content::Scalar(_)) => self.one(node, form, kind),
             (Kind::Scalar(form), Content::Scalar(scalar)) => self.scalar(node.at, scalar, form),
             _ => self.misshapen(node, kind),
         }

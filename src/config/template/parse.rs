@@ -137,19 +137,21 @@ fn name(text: &str) -> Result<Name, TemplateError> {
         "tenant.kms_key" => Name::TenantKmsKey,
         "tenant.region" => Name::TenantRegion,
         "tenant.tier" => Name::TenantTier,
-        _ => match (text.strip_prefix("tenant.attributes."), text.strip_prefix("claims.")) {
-            (Some(attribute), _) if !attribute.is_empty() => Name::TenantAttribute(attribute.to_owned()),
-            (_, Some(claim)) if !claim.is_empty() => Name::Claim(ClaimPath(claim.to_owned())),
-            _ => return Err(unknown(text)),
-        },
+        _ => {
+            let named = |prefix| text.strip_prefix(prefix).filter(|name: &&str| !name.is_empty()).map(str::to_owned);
+            let attribute = named("tenant.attributes.").map(Name::TenantAttribute);
+            let of_user = || named("user.attributes.").map(Name::UserAttribute);
+            let claim = || named("claims.").map(|path| Name::Claim(ClaimPath(path)));
+            attribute.or_else(of_user).or_else(claim).ok_or_else(|| unknown(text))?
+        }
     })
 }
 
 fn unknown(text: &str) -> TemplateError {
     TemplateError(format!(
         "{{{}}} is not known; known are {{tenant.id}}, {{tenant.account}}, {{tenant.cell}}, {{tenant.external_id}}, {{tenant.kms_key}}, \
-         {{tenant.region}}, {{tenant.tier}}, {{tenant.attributes.NAME}}, {{subject}}, {{issuer}}, {{claims.NAME}}, {{claims./JSON/POINTER}}, {{client.spiffe_id}} \
-         and {{client.subject}}",
+         {{tenant.region}}, {{tenant.tier}}, {{tenant.attributes.NAME}}, {{user.attributes.NAME}}, {{subject}}, {{issuer}}, {{claims.NAME}}, \
+         {{claims./JSON/POINTER}}, {{client.spiffe_id}} and {{client.subject}}",
         text.escape_debug()
     ))
 }

@@ -124,7 +124,8 @@ async fn what_sts_did_not_accept_is_asked_for_again() {
 
 #[tokio::test]
 async fn a_static_key_needs_nobody() {
-    let base = BaseIdentity::open(&credentials_config(assume_one_role()), clock()).await.unwrap();
+    let config = credentials_config(assume_one_role());
+    let base = BaseIdentity::open(&config.source, &config.sts, clock()).await.unwrap();
     base.check().await.unwrap();
     let credentials = base.credentials().await.unwrap();
     assert_eq!((credentials.access_key_id(), credentials.secret_access_key()), ("AKIABASE", "base-secret"));

@@ -42,7 +42,7 @@ impl Egress {
         let this = &*self.0;
         let _permit = this.limiter.admit(request.tenant())?;
         let order = document::<Wanted>(body).await?.order()?;
-        this.gate.recheck(request.tenant())?;
+        this.gate.recheck(request.tenant()).await?;
         let sealed = sealer.seal(&order, request.tenant().verified(), &request.lease())?;
         record.context(&sealed.id, &order.purpose);
         Ok(answer(&json!({ "context": sealed.context.expose(), "id": sealed.id, "expires": written(sealed.expires)? })))

@@ -84,7 +84,7 @@ impl Egress {
         if request.operation() != Some(expected) {
             return Err(Refusal::noted(Reason::OperationRefused, "only GetObject and PutObject are presigned"));
         }
-        this.gate.recheck(request.tenant())?;
+        this.gate.recheck(request.tenant()).await?;
         let request = CredentialedRequest::attach(request, &this.broker).await?;
         let url = signing::presign(request, this.clock.now(), expires)?;
         let headers: BTreeMap<&str, &str> =

@@ -31,8 +31,9 @@ use super::*;
 use crate::{
     config::{ClaimPath, ClaimsConfig, JwksSource, KeyPolicy, TenantPattern, TokenRules},
     identity::{
-        IdentityHeaders, Places,
+        IdentityHeaders, Places, Recalled, UserRecord,
         jwks::{FetchKeys, Fetched},
+        users::tests as users,
     },
     telemetry::RequestId,
 };
@@ -120,13 +121,13 @@ fn issuer(tenants: &[&str]) -> IssuerConfig {
         algorithms: vec![RS256, RS384, RS512, PS256, PS384, PS512, ES256, EdDSA],
         claims: ClaimsConfig {
             audience: ClaimPath("aud".into()),
-            tenant: ClaimPath("tenant_id".into()),
+            tenant: Some(ClaimPath("tenant_id".into())),
             subject: ClaimPath("sub".into()),
             roles: ClaimPath("roles".into()),
             scopes: ClaimPath("scope".into()),
         },
         leeway: Duration::ZERO,
-        tenants: tenants.iter().map(|t| TenantPattern((*t).to_owned())).collect(),
+        tenants: IssuerTenants::Listed(tenants.iter().map(|t| TenantPattern((*t).to_owned())).collect()),
     }
 }
 
@@ -313,8 +314,8 @@ async fn a_workload_s_certificate_is_the_proof_of_its_one_tenant() {
         server::{ClientCertificate, Peer},
         telemetry::Listener,
     };
-    let keys = Keys::generate();
-    let (verifier, clock) = verifier(&keys, issuer(&["*"]));
+    let keys = Keys::ours();
+    let (verifier, clock) = verifier(keys, issuer(&["*"]));
     let own = WorkloadConfig {
         client: "spiffe://prod/ns/acme/*".parse().unwrap(),
         tenant: "acme".parse().unwrap(),
@@ -343,4 +344,87 @@ async fn a_workload_s_certificate_is_the_proof_of_its_one_tenant() {
     let other = keys.sign(Algorithm::ES256, "e", &elsewhere);
     let refused = verifier.verify_token(presented(None, &other).pinned(Some(&workload)).unwrap(), CALLER).await;
     assert_eq!(refused.unwrap_err().reason, Reason::TenantMismatch);
+}
+
+#[tokio::test]
+async fn an_issuer_that_is_bound_is_verified_and_still_has_to_be_named_by_the_record() {
+    let keys = Keys::ours();
+    let bound = IssuerConfig { tenants: IssuerTenants::Attribute("idp".to_owned()), ..issuer(&[]) };
+    let (verifier, _) = verifier(keys, bound);
+    let token = keys.sign(Algorithm::ES256, "e", &claims());
+    let verified = verifier.verify_token(presented(Some("acme"), &token), CALLER).await.unwrap();
+    assert!(verified.discharge(|name| (name == "idp").then_some(ISSUER)).is_ok());
+    for other in [None, Some("https://other.test/"), Some("https://idp.test")] {
+        assert_eq!(verified.discharge(|_| other).unwrap_err().reason, Reason::IssuerNotForTenant, "{other:?}");
+    }
+    assert_eq!(reason(&verifier, "initech", &token).await, Some(Reason::TenantMismatch), "and the token has to name the tenant");
+}
+
+#[tokio::test]
+async fn tokens_are_forgotten_by_what_is_known_of_them() {
+    let keys = Keys::ours();
+    let (verifier, _) = verifier(keys, issuer(&["*"]));
+    for (subject, id) in [("u", "1"), ("u", "2"), ("v", "3")] {
+        let mut claims = claims();
+        (claims["sub"], claims["jti"], claims["iat"]) = (json!(subject), json!(id), json!(NOW));
+        assert_eq!(reason(&verifier, "acme", &keys.sign(Algorithm::ES256, "e", &claims)).await, None);
+    }
+    assert_eq!(
+        verifier.forget_where(|token| token.token_id == Some("2") && token.issuer == ISSUER && token.tenants == ["acme", "globex"]),
+        1
+    );
+    assert_eq!(verifier.forget_where(|token| token.subject == "u"), 1);
+    assert_eq!(verifier.remembered_count(), 1);
+    assert_eq!(verifier.forget_where(|token| token.issued_at == Some(UNIX_EPOCH + Duration::from_secs(NOW))), 1);
+    assert_eq!(verifier.remembered_count(), 0);
+}
+
+/// One user, by hand.
+#[derive(Debug)]
+struct One(Result<UserRecord, Reason>);
+
+impl Users for One {
+    fn find<'a>(&'a self, issuer: &'a str, subject: &'a str) -> BoxFuture<'a, Result<Arc<UserRecord>, Refusal>> {
+        assert_eq!((issuer, subject), (ISSUER, "u"));
+        Box::pin(std::future::ready(self.0.clone().map(Arc::new).map_err(Refusal::from)))
+    }
+
+    fn recall(&self, _: &str, _: &str) -> Recalled {
+        Recalled::Nothing
+    }
+
+    fn recheck(&self) -> Option<Duration> {
+        None
+    }
+}
+
+#[tokio::test]
+async fn with_users_the_token_proves_the_user_and_the_directory_says_the_rest() {
+    let keys = Keys::ours();
+    let config = || {
+        let ours = issuer(&["acme", "glob*"]);
+        IssuerConfig { claims: ClaimsConfig { tenant: None, ..ours.claims.clone() }, ..ours }
+    };
+    // What the token says of tenants and roles is not believed, and need not be there.
+    let mut other = claims();
+    (other["tenant_id"], other["roles"]) = (json!("initech"), json!(["root"]));
+    let tokens =
+        [other, json!({"iss": ISSUER, "aud": "api", "exp": NOW + 60, "sub": "u"})].map(|claims| keys.sign(Algorithm::ES256, "e", &claims));
+    let record = users::record(Some("acme"), &[("acme", &["reader"]), ("globex", &["admin"])]);
+    let with = |user: Result<UserRecord, Reason>| verifier(keys, config()).0.with_users(Some(Arc::new(One(user))));
+    for token in &tokens {
+        let verified = with(Ok(record.clone())).verify_token(presented(Some("acme"), token), CALLER).await.unwrap();
+        assert_eq!((verified.tenant().as_str(), verified.roles()), ("acme", &["reader".to_owned()][..]));
+        for tenant in ["globex", "initech"] {
+            assert_eq!(reason(&with(Ok(record.clone())), tenant, token).await, Some(Reason::TenantNotActive), "{tenant}");
+        }
+        let initech = users::record(Some("initech"), &[("initech", &[])]);
+        assert_eq!(reason(&with(Ok(initech)), "initech", token).await, Some(Reason::IssuerNotForTenant), "the issuer's right holds");
+        for refusal in [Reason::UserUnknown, Reason::UsersUnavailable] {
+            assert_eq!(reason(&with(Err(refusal)), "acme", token).await, Some(refusal));
+        }
+        assert_eq!(reason(&with(Ok(users::record(None, &[("acme", &[])]))), "acme", token).await, Some(Reason::TenantNotActive));
+        let missing = with(Ok(record.clone())).verify_token(presented(None, token), CALLER).await.unwrap_err();
+        assert_eq!(missing.reason, Reason::TenantMissing, "which tenant is meant is still said");
+    }
 }

@@ -19,8 +19,18 @@ RECORDS = {
     "initech": {"status": "suspended", "external_id": "external-initech"},
     "partner-1": {"external_id": "external-partner-1"},
     "slow": {"external_id": "external-slow", "limits": {"requests_per_second": 1, "burst": 3}},
+    # Every token for it from before the year 2100 is revoked.
+    "ac-renewed": {"external_id": "external-ac-renewed", "revoked": {"issued_before": "2100-01-01T00:00:00Z"}},
     "single": {"external_id": "external-single", "limits": {"concurrent": 1}},
 }
+
+
+def revoked(issuer: str) -> dict:
+    """What is revoked whatever the tenant, all of one issuer."""
+    late = "2100-01-01T00:00:00Z"
+    return {"subjects": [{"issuer": issuer, "subject": "dismissed"}, {"issuer": issuer, "subject": "signed-out", "issued_before": late},
+                         {"issuer": issuer, "subject": "signed-in-again", "issued_before": "2001-01-01T00:00:00Z"}],
+            "tokens": [{"issuer": issuer, "id": "leaked"}]}
 
 
 class Setting:
@@ -35,7 +45,7 @@ class Setting:
             {"issuer": partner, "audience": [AUDIENCE], "jwks": {"file": str(partner_keys)}, "algorithms": ["RS256", "ES384"],
              "claims": {"tenant": "/app/tenant"}, "tenants": ["partner-*"]},
         ]
-        (directory / "tenants.yaml").write_text(yaml.safe_dump({"tenants": RECORDS}))
+        (directory / "tenants.yaml").write_text(yaml.safe_dump({"tenants": RECORDS, "revoked": revoked(issuer)}))
         (directory / "session-policy.json").write_text(json.dumps(SESSION_POLICY, indent=2))
 
     def identity(self) -> dict:

@@ -1,6 +1,9 @@
 //! From single values to types. `None` means that the value does not have the form; [`Form`](super::Form) says why.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    time::{Duration, SystemTime},
+};
 
 use http::{
     HeaderName, Uri,
@@ -9,7 +12,7 @@ use http::{
 use jsonwebtoken::Algorithm;
 use serde_json::Value;
 
-use super::super::super::{ClaimPath, Endpoint, TenantPattern, Upstream, document::Scalar, quantity};
+use super::super::super::{ClaimPath, Endpoint, KeyTemplate, TenantPattern, Upstream, document::Scalar, quantity};
 use crate::{
     authorise::PathPattern,
     aws::{action::Pattern, target::name},
@@ -47,6 +50,14 @@ pub(crate) fn rate(scalar: &Scalar) -> Option<f64> {
 
 pub(crate) fn duration(scalar: &Scalar) -> Option<Duration> {
     quantity::duration(&scalar.text)
+}
+
+pub(crate) fn moment(scalar: &Scalar) -> Option<SystemTime> {
+    quantity::moment(&scalar.text)
+}
+
+pub(crate) fn key_template(scalar: &Scalar) -> Option<KeyTemplate> {
+    KeyTemplate::parse(&scalar.text)
 }
 
 pub(crate) fn size(scalar: &Scalar) -> Option<usize> {

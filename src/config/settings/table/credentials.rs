@@ -20,7 +20,11 @@ pub(super) const CREDENTIALS: &[Setting] = &[
         "10000",
         "Most tenant sessions held at once, which bounds memory; the tenant with the most makes room for others, its longest unused first.",
     ),
-    required("assume_role", Kind::Section(ASSUME_ROLE), "What is asked of STS for a tenant. Something in it must tell tenants apart."),
+    optional(
+        "assume_role",
+        Kind::Section(ASSUME_ROLE),
+        "What is asked of STS for a tenant. Something in it must tell tenants apart. Required with `egress`.",
+    ),
 ];
 
 const SOURCE: &[Setting] = &[
@@ -51,7 +55,12 @@ const SOURCE: &[Setting] = &[
 const STS: &[Setting] = &[
     optional("endpoint", ENDPOINT, "Where STS is, when it is not AWS's regional endpoint."),
     default("insecure", INSECURE, "false", INSECURE_ABOUT),
-    derived("region", REGION, "`egress.region`", "Region to call and sign for. Regional endpoints are nearer and fail alone."),
+    derived(
+        "region",
+        REGION,
+        "`egress.region`, or without `egress` that of the users' table",
+        "Region to call and sign for. Regional endpoints are nearer and fail alone.",
+    ),
     optional("ca", PATH, "PEM file of extra roots."),
     default("timeout", short(), "5s", "Deadline of one call. A request waits for it only when its tenant is new."),
 ];

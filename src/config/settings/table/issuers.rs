@@ -59,9 +59,12 @@ pub(super) const ISSUER: &[Setting] = &[
     ),
     derived(
         "tenants",
-        Kind::OneOrMore(&Form::TenantPattern),
+        Kind::OneOrMoreOr(
+            &Form::TenantPattern,
+            &[required("attribute", TEXT, "The attribute of a tenant's record that names the issuer that may speak for it.")],
+        ),
         "`[\"*\"]` for a single issuer; required with more than one",
-        "Tenants that this issuer may speak for, with up to two `*`. Issuers are not equal: a customer's own provider must not name another customer.",
+        "Tenants that this issuer may speak for, with up to two `*`, or those whose record names it. Issuers are not equal: a customer's own provider must not name another customer.",
     ),
 ];
 
@@ -135,7 +138,12 @@ const REFRESH: &[Setting] = &[
 ];
 
 const CLAIMS: &[Setting] = &[
-    default("tenant", CLAIM, "tenant_id", "A string, or an array of strings that must contain the tenant."),
+    default(
+        "tenant",
+        CLAIM,
+        "tenant_id",
+        "A string, or an array of strings that must contain the tenant. Refused with `users`, who have theirs from the directory.",
+    ),
     default("subject", CLAIM, "sub", "A string; the token must have it."),
     default("roles", CLAIM, "roles", "A string with spaces between roles, or an array of strings. May be absent."),
     default("scopes", CLAIM, "scope", "A string with spaces between scopes, or an array of strings. May be absent."),

@@ -7,7 +7,9 @@ use http::{HeaderMap, HeaderValue};
 
 use super::*;
 use crate::{
-    config::{ClaimPath, ClaimsConfig, IssuerConfig, JwksSource, KeyPolicy, Proofs, TenantPattern, TokenRules, VerificationConfig},
+    config::{
+        ClaimPath, ClaimsConfig, IssuerConfig, IssuerTenants, JwksSource, KeyPolicy, Proofs, TenantPattern, TokenRules, VerificationConfig,
+    },
     identity::{
         Jwks, Presented, Verifier,
         jwks::{FetchKeys, Fetched},
@@ -62,7 +64,7 @@ fn verifier(tenants: &[&str]) -> Verifier {
             jwks: JwksSource::File("unused".into()),
             algorithms: Vec::new(),
             claims: ClaimsConfig {
-                tenant: claim("tenant_id"),
+                tenant: Some(claim("tenant_id")),
                 subject: claim("sub"),
                 roles: claim("roles"),
                 scopes: claim("scope"),
@@ -71,7 +73,7 @@ fn verifier(tenants: &[&str]) -> Verifier {
             key_policy: KeyPolicy::default(),
             rules: TokenRules::default(),
             leeway: Duration::ZERO,
-            tenants: vec![TenantPattern((*tenants).to_owned())],
+            tenants: IssuerTenants::Listed(vec![TenantPattern((*tenants).to_owned())]),
         };
         (config, Arc::new(Jwks::new(name.into(), Box::new(Nothing), Clock::system(), Metrics::new().unwrap())))
     };

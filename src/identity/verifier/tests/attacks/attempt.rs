@@ -257,7 +257,10 @@ impl House {
                 Err(refusal) => Err(refusal),
             },
         };
-        verified.and_then(|verified| self.gate.directory.resolve(verified)).map(drop).map_err(|refusal| refusal.reason)
+        match verified {
+            Ok(verified) => self.gate.directory.resolve(verified).await.map(drop).map_err(|refusal| refusal.reason),
+            Err(refusal) => Err(refusal.reason),
+        }
     }
 
     fn headers(&self, attempt: &Attempt) -> HeaderMap {

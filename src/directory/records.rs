@@ -2,16 +2,15 @@
 
 use std::{collections::HashMap, path::Path, sync::Arc};
 
-use super::Records;
+use super::{TenantRecord, TenantStatus, resolve::Records};
 use crate::{
     config::{
         ConfigErrors,
-        build::limits,
+        build::{limits, revoked},
         document::Bounds,
         reader::{Reader, Section},
         settings::{RECORDS, parse as form},
     },
-    directory::{TenantRecord, TenantStatus},
     tenant::TenantId,
 };
 
@@ -27,7 +26,7 @@ pub(super) fn parse(text: &str, origin: &str) -> Result<Records, ConfigErrors> {
 }
 
 fn all(root: &Section<'_>) -> Records {
-    let mut records = Records::new();
+    let mut records = Records::default();
     let mut folded: HashMap<String, String> = HashMap::new();
     for (name, section) in root.sections("tenants") {
         if let Some(other) = folded.insert(name.to_ascii_lowercase(), name.clone()) {
@@ -36,9 +35,10 @@ fn all(root: &Section<'_>) -> Records {
         // An id that is none has been reported.
         if let Ok(id) = name.parse() {
             let record = record(id, &section);
-            records.insert(record.id.clone(), Arc::new(record));
+            records.tenants.insert(record.id.clone(), Arc::new(record));
         }
     }
+    records.revoked = revoked(&root.section("revoked"));
     records
 }
 
@@ -54,6 +54,7 @@ fn record(id: TenantId, section: &Section<'_>) -> TenantRecord {
         kms_key: section.get("kms_key", form::text),
         region: section.get("region", form::region),
         limits: section.given("limits").map(|section| limits(&section)),
+        revoked: revoked(&section.section("revoked")),
         attributes: section.pairs("attributes", form::text).into_iter().collect(),
     }
 }

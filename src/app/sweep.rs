@@ -1,0 +1,121 @@
+//! What follows when the directory changes, beyond the refusal of new requests.
+//!
+//! Every request asks the directory, so none of this is needed for a revocation to hold; requests in progress look after
+//! themselves ([`Standing`](crate::directory::Standing)). Here goes what would otherwise lie about until its own end: passports whose
+//! holder may no longer act, remembered tokens that can no longer be used, and the AWS sessions of tenants that are stopped.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use crate::{
+    config::Config,
+    credentials::Broker,
+    directory::Directory,
+    identity::{Passports, VerifiedTenant, Verifier, workload::WORKLOAD_ISSUER},
+    telemetry::Metrics,
+    tenant::TenantId,
+};
+
+/// Changes that come in a burst are answered together: a sweep looks at everything.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Sweeps after every change of the directory.
+#[derive(Debug)]
+pub(super) struct Sweep {
+    directory: Arc<Directory>,
+    verifier: Arc<Verifier>,
+    passports: Option<Passports>,
+    broker: Option<Arc<Broker>>,
+    /// Those of the configuration; `None` where others than those can be behind what is redeemed.
+    issuers: Option<Vec<String>>,
+    metrics: Metrics,
+    /// The moment before which a tenant's tokens were revoked at the last sweep, where it has sessions.
+    revoked_before: Mutex<BTreeMap<TenantId, Option<SystemTime>>>,
+}
+
+/// What a sweep ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Swept {
+    passports: usize,
+    tokens: usize,
+    sessions: usize,
+}
+
+impl Sweep {
+    pub(super) fn new(
+        directory: Arc<Directory>,
+        verifier: Arc<Verifier>,
+        passports: Option<Passports>,
+        broker: Option<Arc<Broker>>,
+        config: &Config,
+        metrics: Metrics,
+    ) -> Self {
+        let redeems = config.egress.as_ref().is_some_and(|egress| egress.redeem.is_some());
+        let of_tokens = config.identity.issuers.iter().map(|issuer| issuer.issuer.clone());
+        let issuers = (!redeems).then(|| of_tokens.chain([WORKLOAD_ISSUER.to_owned()]).collect());
+        let known = directory.records().iter().map(|record| (record.id.clone(), directory.revoked_before(&record.id))).collect();
+        Self { directory, verifier, passports, broker, issuers, metrics, revoked_before: Mutex::new(known) }
+    }
+
+    /// Sweeps for ever.
+    pub(super) async fn run(&self) {
+        let mut changes = self.directory.changes();
+        self.warn();
+        loop {
+            changes.next().await;
+            self.warn();
+            let swept = self.once();
+            if swept != (Swept { passports: 0, tokens: 0, sessions: 0 }) {
+                let Swept { passports, tokens, sessions } = swept;
+                tracing::info!(passports, tokens, sessions, "the directory changed: passports ended, tokens forgotten, sessions evicted");
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// A revocation under an issuer that there is not is a slip of somebody who believes that it works.
+    fn warn(&self) {
+        let Some(issuers) = &self.issuers else { return };
+        for issuer in self.directory.revoked_issuers().into_iter().filter(|issuer| !issuers.contains(issuer)) {
+            tracing::warn!(issuer, "the tenant records revoke something of an issuer that is not configured: that has no effect");
+        }
+    }
+
+    /// One look at everything.
+    pub(super) fn once(&self) -> Swept {
+        let falls = |holder: &VerifiedTenant| self.directory.stands(holder).is_err_and(|refusal| !self.directory.lets_finish(&refusal));
+        let swept = Swept {
+            passports: self.passports.as_ref().map_or(0, |passports| passports.end_where(falls)),
+            tokens: self.verifier.forget_where(|token| !self.directory.may_use(token)),
+            sessions: self.evict(),
+        };
+        self.metrics.revocations_applied("passports", swept.passports);
+        self.metrics.revocations_applied("tokens", swept.tokens);
+        self.metrics.sessions_evicted("directory", swept.sessions);
+        swept
+    }
+
+    /// Lets go of the sessions of tenants that are stopped, or all of whose tokens were revoked since the last look.
+    fn evict(&self) -> usize {
+        let mut known = self.revoked_before.lock().unwrap_or_else(PoisonError::into_inner);
+        let records = self.directory.records();
+        let mut revoked = Vec::new();
+        for record in &records {
+            let before = self.directory.revoked_before(&record.id);
+            if known.insert(record.id.clone(), before).is_some_and(|last| last < before) {
+                revoked.push(record.id.clone());
+            }
+        }
+        known.retain(|id, _| self.directory.serves(id));
+        let Some(broker) = &self.broker else { return 0 };
+        let held = broker.sessions().into_iter().filter_map(|session| session.tenant.parse::<TenantId>().ok());
+        let stopped: Vec<_> = held.filter(|tenant| !self.directory.serves(tenant)).collect();
+        stopped.iter().chain(&revoked).map(|tenant| broker.evict(tenant)).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,123 @@
+//! `users`
+
+use super::{Section, egress::endpoint, parse};
+use crate::config::{
+    CacheConfig, IdentityConfig, IssuerTenants, KeyTemplate, TableConfig, UserAttributesConfig, UsersConfig, UsersTableConfig,
+    template::{Name, Template},
+};
+
+/// `region` is that of the egress, where there is one.
+pub(super) fn users(section: &Section<'_>, region: Option<&str>, identity: Option<&IdentityConfig>) -> Option<UsersConfig> {
+    let directory = section.given("directory")?;
+    if let Some(dynamodb) = directory.given("dynamodb") {
+        return table(&dynamodb, region, identity).map(UsersConfig::DynamoDb);
+    }
+    directory.file("file").map(UsersConfig::File)
+}
+
+fn table(section: &Section<'_>, region: Option<&str>, identity: Option<&IdentityConfig>) -> Option<UsersTableConfig> {
+    let name = section.get("table", parse::text);
+    let region = section.get("region", parse::region).or_else(|| {
+        if section.has("region") {
+            return None;
+        }
+        match region {
+            Some(region) => section.set("region", region.into()),
+            None => section.wrong("region", "is missing, and there is no egress to take it from", "give the table's region"),
+        }
+        region.map(str::to_owned)
+    });
+    let endpoint = endpoint(section);
+    let given = section.has("ca");
+    let ca = section.file("ca");
+    let timeout = section.get("timeout", parse::duration);
+    let partition_key = section.get("partition_key", parse::text).zip(section.get("key_template", parse::key_template));
+    let sort_key = sort_key(section);
+    if let Some((_, template)) = &partition_key {
+        apart(section, template, identity);
+    }
+    let attributes = attributes(&section.section("attributes"));
+    let cache = cache(section);
+    if given && ca.is_none() {
+        return None;
+    }
+    Some(UsersTableConfig {
+        table: TableConfig { name: name?, region: region?, endpoint: endpoint?, ca, timeout: timeout? },
+        partition_key: partition_key?,
+        sort_key: sort_key?,
+        attributes: attributes?,
+        cache: cache?,
+    })
+}
+
+/// The outer `None` means that it is wrong.
+fn sort_key(section: &Section<'_>) -> Option<Option<(String, KeyTemplate)>> {
+    let (name, template) = (section.get("sort_key", parse::text), section.get("sort_key_template", parse::key_template));
+    for (key, other) in [("sort_key", "sort_key_template"), ("sort_key_template", "sort_key")] {
+        if section.has(key) && !section.has(other) {
+            section.wrong(key, format!("is here without {other}"), "give both, or neither");
+            return None;
+        }
+    }
+    if section.has("sort_key") { name.zip(template).map(Some) } else { Some(None) }
+}
+
+/// No two users may share a key, whatever their subjects are.
+fn apart(section: &Section<'_>, template: &KeyTemplate, identity: Option<&IdentityConfig>) {
+    if !template.tells_subjects_apart() {
+        section.wrong("key_template", "is the same for every user", "put {subject} into it");
+    }
+    let sole = identity.is_some_and(|identity| identity.issuers.len() == 1);
+    if !sole && !template.tells_issuers_apart() {
+        section.wrong("key_template", "is the same for users of all issuers", "put {issuer} into it, as in \"{issuer}#{subject}\"");
+        return;
+    }
+    let issuers: Vec<_> = identity.iter().flat_map(|identity| &identity.issuers).map(|issuer| issuer.issuer.as_str()).collect();
+    if let Some((one, other)) = template.confuses(&issuers) {
+        section.wrong(
+            "key_template",
+            format!("does not keep users of {one} and {other} apart: one of them could have the key of the other"),
+            "put {issuer} into it, with a separator that no issuer has, as in \"{issuer}#{subject}\"",
+        );
+    }
+}
+
+fn attributes(section: &Section<'_>) -> Option<UserAttributesConfig> {
+    let name = |key| section.get(key, parse::text);
+    let (status, active_tenant, memberships, attributes) = (name("status"), name("active_tenant"), name("memberships"), name("attributes"));
+    Some(UserAttributesConfig { status: status?, active_tenant: active_tenant?, memberships: memberships?, attributes: attributes? })
+}
+
+fn cache(section: &Section<'_>) -> Option<CacheConfig> {
+    let (fresh, max_stale) = (section.get("cache", parse::duration), section.get("max_stale", parse::duration));
+    let max_entries = section.get("max_entries", parse::size);
+    let (fresh, max_stale) = (fresh?, max_stale?);
+    if max_stale < fresh {
+        section.wrong("max_stale", "is below cache, for which an answer is used in any case", "raise it, or lower cache");
+    }
+    Some(CacheConfig { fresh, max_stale, max_entries: max_entries? })
+}
+
+/// What reads of users where there are none, or of records where they are empty, could never work.
+pub(super) fn needed<'t>(root: &Section<'_>, templates: impl Iterator<Item = &'t Template>, others: impl Iterator<Item = &'t Name>) {
+    if root.has("users") {
+        return;
+    }
+    let names = templates.flat_map(Template::names).chain(others).filter(|name| matches!(name, Name::UserAttribute(_)));
+    if let Some(name) = names.into_iter().next() {
+        root.wrong("users", format!("is missing, and a template has {{{name}}}"), "give users.directory, or take the placeholder out");
+    }
+}
+
+/// An issuer cannot be bound by records that are empty.
+pub(super) fn bound(root: &Section<'_>, identity: Option<&IdentityConfig>, any_tenant: bool) {
+    let issuers = identity.iter().flat_map(|identity| &identity.issuers);
+    let mut bound = issuers.filter(|issuer| matches!(issuer.tenants, IssuerTenants::Attribute(_)));
+    if let Some(issuer) = bound.next().filter(|_| any_tenant) {
+        root.section("tenants").wrong(
+            "directory",
+            format!("is any, whose records are empty, and issuer {} is bound by an attribute of them", issuer.issuer),
+            "use a directory with records, or list the issuer's tenants",
+        );
+    }
+}

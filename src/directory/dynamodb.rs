@@ -1,0 +1,119 @@
+//! A DynamoDB table, read by key: the only place of the directory that knows AWS.
+//!
+//! The SDK does the protocol alone, as with STS: its retries and its identity cache are off, since the cache above decides when to
+//! ask again. The endpoint comes from the configuration, never from `AWS_ENDPOINT_URL`: that is what an application uses to find
+//! Palisade. Reads are consistent: what was just suspended is not read as active.
+
+use std::{collections::HashMap, time::Duration};
+
+use aws_sdk_dynamodb::{
+    Client,
+    config::{
+        BehaviorVersion, IdentityCache, Region, SharedCredentialsProvider, SharedHttpClient, StalledStreamProtectionConfig,
+        retry::RetryConfig, timeout::TimeoutConfig,
+    },
+    error::{ProvideErrorMetadata, SdkError},
+    types::AttributeValue,
+};
+
+use super::{
+    item::{Item, Value},
+    points::ReadError,
+};
+use crate::{
+    config::TableConfig,
+    credentials::{BaseIdentity, SetupError, http_client},
+};
+
+/// A connection that is not up by then will hardly be.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Deepest nesting of an item that is looked at; DynamoDB's own limit is 32.
+const MAX_DEPTH: usize = 32;
+
+/// A table.
+#[derive(Debug)]
+pub(super) struct Table {
+    client: Client,
+    base: BaseIdentity,
+    name: String,
+}
+
+impl Table {
+    /// Reads as `base`. Sends nothing yet.
+    ///
+    /// # Errors
+    /// The file of extra roots cannot be used.
+    pub(super) fn new(config: &TableConfig, base: BaseIdentity) -> Result<Self, SetupError> {
+        let provider = SharedCredentialsProvider::new(base.clone());
+        Ok(Self { client: client(config, http_client(config.ca.as_deref())?, provider), base, name: config.name.clone() })
+    }
+
+    /// The item with these key attributes, all strings.
+    pub(super) async fn get(&self, key: &[(&str, &str)]) -> Result<Option<Item>, ReadError> {
+        let key: HashMap<_, _> = key.iter().map(|(name, value)| ((*name).to_owned(), AttributeValue::S((*value).to_owned()))).collect();
+        match self.client.get_item().table_name(&self.name).set_key(Some(key)).consistent_read(true).send().await {
+            Ok(output) => Ok(output.item.map(|item| Item(item.into_iter().map(|(name, v)| (name, value(v, MAX_DEPTH))).collect()))),
+            Err(error) => {
+                let (failure, of_identity) = failure(&error);
+                if of_identity {
+                    self.base.forget();
+                }
+                Err(failure)
+            }
+        }
+    }
+}
+
+fn client(config: &TableConfig, http: SharedHttpClient, credentials: SharedCredentialsProvider) -> Client {
+    let timeouts = TimeoutConfig::builder().connect_timeout(config.timeout.min(CONNECT_TIMEOUT)).operation_timeout(config.timeout).build();
+    let mut builder = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(config.region.clone()))
+        .http_client(http)
+        .timeout_config(timeouts)
+        .retry_config(RetryConfig::disabled())
+        .identity_cache(IdentityCache::no_cache())
+        // Items have 400 KB at most; the timeout covers them.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .credentials_provider(credentials);
+    builder.set_endpoint_url(config.endpoint.as_ref().map(|endpoint| {
+        let scheme = if endpoint.tls { "https" } else { "http" };
+        format!("{scheme}://{}", endpoint.authority)
+    }));
+    Client::from_conf(builder.build())
+}
+
+/// What went wrong, and whether it is the base identity that was not accepted. Messages are not kept: an answer to a bad signature
+/// can repeat the signed request.
+fn failure<E: ProvideErrorMetadata + std::error::Error + 'static>(error: &SdkError<E>) -> (ReadError, bool) {
+    let (note, of_identity) = match error {
+        SdkError::ServiceError(answer) => {
+            let status = answer.raw().status().as_u16();
+            let code: String = answer.err().code().unwrap_or("").chars().filter(char::is_ascii_alphanumeric).take(100).collect();
+            let identity = ["ExpiredToken", "UnrecognizedClient", "InvalidClientTokenId", "InvalidSignature", "MissingAuthenticationToken"];
+            let of_identity = identity.iter().any(|known| code.starts_with(known));
+            (format!("{code} (HTTP {status})"), of_identity)
+        }
+        SdkError::TimeoutError(_) => ("no answer in time".to_owned(), false),
+        SdkError::ResponseError(_) => ("the answer cannot be read".to_owned(), false),
+        other => (crate::credentials::causes(other), false),
+    };
+    (ReadError::Unavailable(note), of_identity)
+}
+
+fn value(from: AttributeValue, depth: usize) -> Value {
+    let Some(depth) = depth.checked_sub(1) else { return Value::Other };
+    match from {
+        AttributeValue::Bool(value) => Value::Boolean(value),
+        AttributeValue::L(items) => Value::List(items.into_iter().map(|item| value(item, depth)).collect()),
+        AttributeValue::M(map) => Value::Map(map.into_iter().map(|(name, item)| (name, value(item, depth))).collect()),
+        AttributeValue::N(number) => Value::Number(number),
+        AttributeValue::Null(_) => Value::Null,
+        AttributeValue::S(text) => Value::Text(text),
+        AttributeValue::Ss(texts) => Value::Strings(texts),
+        _ => Value::Other,
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests;
