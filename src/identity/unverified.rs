@@ -380,7 +380,11 @@ mod tests {
         assert_eq!(proof(&[("cookie", "token=T"), ("authorization", "Bearer T")]), Ok(("T".into(), false)));
         assert_eq!(proof(&[("cookie", "token=T"), ("authorization", "Basic eDp5")]), Ok(("T".into(), true)));
         assert_eq!(proof(&[("cookie", "token=T"), ("x-tenant-token", "U")]), Err(Reason::TokenAmbiguous));
-        assert_eq!(proof(&[("cookie", "token=T"), ("x-tenant-token", "")]), Err(Reason::TokenAmbiguous));
+        assert_eq!(
+            proof(&[("cookie", "token=T"), ("x-tenant-token", "")]),
+            Err(Reason::TokenMissing),
+            "an empty proof is not an absent one"
+        );
         assert_eq!(proof(&[("cookie", "token=T; token=T")]), Err(Reason::TokenAmbiguous));
         assert_eq!(proof(&[("cookie", "token=")]), Err(Reason::TokenMissing));
         assert_eq!(proof(&[("cookie", "other=T")]), Err(Reason::TokenMissing));

@@ -327,7 +327,10 @@ mod tests {
         let headers = build((&Peer::at("192.0.2.1:5".parse().unwrap()), OriginConfig::default()), "/a", &forged, false);
         let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
-        assert_eq!(names, ["accept", "traceparent", "x-forwarded-for", "x-forwarded-proto", "x-request-id"]);
+        let origin = ["forwarded", "x-forwarded-for", "x-forwarded-port", "x-forwarded-proto", "x-real-ip"];
+        let mut expected: Vec<_> = ["accept", "traceparent", "x-request-id"].into_iter().chain(origin).collect();
+        expected.sort_unstable();
+        assert_eq!(names, expected);
     }
 
     #[test]
