@@ -105,7 +105,7 @@ fn summary(config: &Config, directory: &Directory, users: Option<&UserDirectory>
     });
     match &config.users {
         None => {}
-        Some(UsersConfig::File(_)) => parts.push(format!("users: {}", users.and_then(UserDirectory::len).unwrap_or_default())),
+        Some(UsersConfig::File(_)) => parts.push(format!("users: {}", users.and_then(UserDirectory::count).unwrap_or_default())),
         Some(UsersConfig::DynamoDb(table)) => parts.push(format!("users in table {}", table.table.name)),
     }
     parts.push(format!("issuers: {}", config.identity.issuers.len()));

@@ -20,7 +20,7 @@ pub enum UsersConfig {
     /// A YAML file of users, read again when it changes.
     File(PathBuf),
     /// Items of a DynamoDB table.
-    DynamoDb(UsersTableConfig),
+    DynamoDb(Box<UsersTableConfig>),
 }
 
 /// `users.directory.dynamodb`

@@ -70,7 +70,7 @@ impl UserDirectory {
     }
 
     /// How many users there are, where that is known.
-    pub fn len(&self) -> Option<usize> {
+    pub fn count(&self) -> Option<usize> {
         match &self.0 {
             Source::File(file) => Some(file.len()),
             Source::Table(_) => None,

@@ -31,7 +31,7 @@ impl TenantHost {
         };
         // An address has no labels before it.
         let is_name = labels.last().is_some_and(|last| last.bytes().any(|b| b.is_ascii_lowercase()));
-        (labels.len() >= 2 && is_name && labels.iter().all(|label| is_label(label)) && suffix.len() <= 240)
+        (labels.len() >= 2 && is_name && labels.iter().all(is_label) && suffix.len() <= 240)
             .then(|| Self { suffix: suffix.to_owned() })
     }
 

@@ -44,6 +44,9 @@ pub struct PublicRequest {
     body: Body,
 }
 
+/// What a path decides, and the tenants that it names.
+type PathRead = (Ruling, Vec<String>);
+
 impl Matcher {
     /// Reads the path, where anything depends on it, and finds the rule. From here on the request has the path that was read.
     ///
@@ -73,7 +76,7 @@ impl Matcher {
     }
 
     /// Without rules and patterns a path means nothing to us, and goes on as it came, whatever is in it.
-    fn read(&self, mut head: Parts) -> Result<(Parts, Option<(Ruling, Vec<String>)>), Refusal> {
+    fn read(&self, mut head: Parts) -> Result<(Parts, Option<PathRead>), Refusal> {
         if self.endpoints.without_path().is_some() && self.tenant_path.is_none() {
             return Ok((head, None));
         }

@@ -10,7 +10,7 @@ use crate::config::{
 pub(super) fn users(section: &Section<'_>, region: Option<&str>, identity: Option<&IdentityConfig>) -> Option<UsersConfig> {
     let directory = section.given("directory")?;
     if let Some(dynamodb) = directory.given("dynamodb") {
-        return table(&dynamodb, region, identity).map(UsersConfig::DynamoDb);
+        return table(&dynamodb, region, identity).map(|table| UsersConfig::DynamoDb(Box::new(table)));
     }
     directory.file("file").map(UsersConfig::File)
 }
