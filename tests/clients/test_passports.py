@@ -73,7 +73,7 @@ def test_actions_are_those_of_iam_and_nothing_else_is_signed(bound, application,
     after = wait_until(lambda: (now := redeemed(bound))["refused"] - before["refused"] == 4 and now, 5, "all is counted")
     assert (after["ok"] - before["ok"], after["unknown"] - before["unknown"]) == (2, 0)
     note = next(line["note"] for line in bound.log() if line.get("reason") == "action-not-allowed" and line["operation"] == "PutObject")
-    assert note == "the passport is not for s3:PutObject"
+    assert note == "the proof is not for s3:PutObject"
 
 
 def test_uses_are_counted_and_those_of_vended_keys_too(bound, application, authority, idp):
