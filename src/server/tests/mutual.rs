@@ -208,7 +208,7 @@ async fn a_revoked_certificate_is_none_and_neither_is_one_that_cannot_be_looked_
 #[tokio::test]
 async fn a_root_that_is_gone_is_trusted_no_more_on_any_connection() {
     let mut clients = Clients::new(true);
-    let (server, tls, _) = clients.start_with(ServerConfig { idle_timeout: PATIENCE, ..config() });
+    let (server, tls, _) = clients.start_with(ServerConfig { idle_timeout: PATIENCE * 2, ..config() });
     let (old, next) = (clients.issue(|_| {}), authority("next"));
     let client = Arc::new(clients.client(Some(&old)));
     let mut open = connect(&server, client.clone()).await.unwrap();
@@ -235,7 +235,7 @@ async fn a_root_that_is_gone_is_trusted_no_more_on_any_connection() {
 #[tokio::test]
 async fn a_request_in_progress_outlives_its_client_s_root_and_nothing_else_does() {
     let clients = Clients::new(true);
-    let (server, tls, _) = clients.start_with(ServerConfig { idle_timeout: PATIENCE, ..config() });
+    let (server, tls, _) = clients.start_with(ServerConfig { idle_timeout: PATIENCE * 2, ..config() });
     let mut stream = connect(&server, Arc::new(clients.client(Some(&clients.issue(|_| {}))))).await.unwrap();
     stream.write_all(b"GET /gate HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
     server.until("the request to be there", |s| s.lab.entered() == 1).await;
