@@ -39,7 +39,7 @@ pub use self::{
     endpoints::{AccessConfig, CorsConfig, CorsRules, Origins},
     error::{ConfigError, ConfigErrors},
     issuers::{Demand, JwksSource, KeyAccess, KeyPolicy, RequiredClaim, TokenRules, TokenTypes},
-    passport::{PassportConfig, PassportTerms},
+    passport::{PassportConfig, PassportRule, PassportTerms},
     routing::{Balance, HealthConfig, Protocol, RouteConfig, RoutingConfig},
     settings::schema,
     upstream::{Place, PlaceTemplate, Upstream},

@@ -143,8 +143,12 @@ impl Ingress {
         record.tenant(request.tenant());
         let request = AuthorisedRequest::authorise(request)?;
         let request = AdmittedRequest::admit(request, &this.limiter)?;
-        let passport =
-            this.passports.as_ref().map(|passports| passports.mint(request.tenant().verified(), record.request_id())).transpose()?;
+        let (verified, id) = (request.tenant().verified(), record.request_id());
+        let mint = |passports: &Passports| match request.passport() {
+            Some(rule) => passports.mint_for(verified, id, rule),
+            None => passports.mint(verified, id),
+        };
+        let passport = this.passports.as_ref().map(mint).transpose()?;
         let sign = |signer: &Arc<ContextSigner>| signer.sign(request.tenant(), record.request_id(), this.clock.now());
         let context = this.context.as_ref().map(sign).transpose()?;
         let authority = (passport.as_ref(), context.as_ref());

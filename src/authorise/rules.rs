@@ -6,6 +6,7 @@ use http::Method;
 
 use super::{Methods, PathPattern, SafePath, path::Reserved, trie::Trie};
 use crate::{
+    config::PassportRule,
     directory::ActiveTenant,
     reject::{Reason, Refusal},
 };
@@ -22,6 +23,8 @@ pub struct Rule {
     pub path: PathPattern,
     /// What a caller must have.
     pub asks: Asks,
+    /// What the passports of its requests are worth.
+    pub passport: PassportRule,
 }
 
 /// What a rule asks of a caller.
@@ -135,6 +138,14 @@ impl Ruling {
     pub fn tenant<'p>(&self, path: &'p SafePath<'_>) -> Option<&'p str> {
         match &self.0 {
             Decided::Rule(_, rule) => path.segments().nth(rule.path.position(TENANT)?),
+            Decided::Unmatched(_) => None,
+        }
+    }
+
+    /// What it says of the request's passport, where that is something of its own.
+    pub fn passport(&self) -> Option<&PassportRule> {
+        match &self.0 {
+            Decided::Rule(_, rule) => Some(&rule.passport),
             Decided::Unmatched(_) => None,
         }
     }

@@ -23,7 +23,7 @@ use crate::{
     config::show_duration,
     config::{
         AccessConfig, Config, CorsConfig, CorsRules, CredentialsSource, DirectoryConfig, Endpoint, IssuerConfig, JwksSource, KeyPolicy,
-        Origins, RouteConfig, RoutingConfig, ServiceConfig, Upstream, UsersConfig,
+        Origins, PassportRule, RouteConfig, RoutingConfig, ServiceConfig, Upstream, UsersConfig,
     },
     directory::{Changes, Directory, TenantRecord, TenantStatus, users::UserDirectory},
     identity::workload::WORKLOAD_ISSUER,
@@ -216,9 +216,14 @@ fn takes_passports(config: &Config) -> bool {
 /// What makes passports worth more than a request, or less than was meant.
 fn passports(warn: &mut dyn FnMut(String), config: &Config) {
     let (Some(passport), Some(egress)) = (&config.identity.passport, &config.egress) else { return };
+    let rules = config.ingress.iter().flat_map(|ingress| ingress.access.endpoints.rules()).map(|rule| &rule.passport);
+    let rules: Vec<_> = rules.enumerate().map(|(number, rule)| (format!("ingress.endpoints[{number}].passport"), rule)).collect();
     if !egress.proofs.passport {
         if passport.terms.actions.is_some() || passport.terms.max_uses.is_some() {
             warn("identity.passport binds nothing: egress.proofs takes no passports".to_owned());
+        }
+        if rules.iter().any(|(_, rule)| **rule != PassportRule::default()) {
+            warn("passport in ingress.endpoints has no effect: egress.proofs takes no passports".to_owned());
         }
         return;
     }
@@ -230,9 +235,12 @@ fn passports(warn: &mut dyn FnMut(String), config: &Config) {
         iam_service(service.signing_name.as_deref().unwrap_or(known)).to_owned()
     };
     let served: BTreeSet<String> = egress.services.iter().map(signing).collect();
-    let named: BTreeSet<&str> = passport.terms.actions.iter().flat_map(Actions::services).collect();
-    for service in named.into_iter().filter(|service| !served.contains(*service)) {
-        warn(format!("identity.passport.actions names {service}, which is what IAM calls none of egress.services: it allows nothing"));
+    let everywhere = ("identity.passport".to_owned(), &passport.terms.actions);
+    for (key, actions) in std::iter::once(everywhere).chain(rules.into_iter().map(|(key, rule)| (key, &rule.actions))) {
+        let named: BTreeSet<&str> = actions.iter().flat_map(Actions::services).collect();
+        for service in named.into_iter().filter(|service| !served.contains(*service)) {
+            warn(format!("{key}.actions names {service}, which is what IAM calls none of egress.services: it allows nothing"));
+        }
     }
 }
 

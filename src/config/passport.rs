@@ -15,6 +15,32 @@ pub struct PassportConfig {
     pub max_live: usize,
 }
 
+/// What a rule of `ingress.endpoints` says of passports. What it leaves out is as for all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PassportRule {
+    /// In place of what is allowed otherwise, not in addition to it.
+    pub actions: Option<Actions>,
+    /// In place of the number for all.
+    pub max_uses: Option<u32>,
+    /// In place of the longest life, and of the one after an upgrade too: a rule that shortens lives is not to be got around by an
+    /// event stream.
+    pub max_age: Option<Duration>,
+    /// In place of the longest life after an upgrade.
+    pub upgrade_max_age: Option<Duration>,
+}
+
+impl PassportTerms {
+    /// These terms, but for what `rule` says.
+    pub fn under(&self, rule: &PassportRule) -> Self {
+        Self {
+            max_age: rule.max_age.unwrap_or(self.max_age),
+            upgrade_max_age: rule.upgrade_max_age.or(rule.max_age).unwrap_or(self.upgrade_max_age),
+            actions: rule.actions.clone().or_else(|| self.actions.clone()),
+            max_uses: rule.max_uses.or(self.max_uses),
+        }
+    }
+}
+
 /// What one passport is worth.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PassportTerms {

@@ -31,7 +31,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    config::{PassportConfig, PassportTerms},
+    config::{PassportConfig, PassportRule, PassportTerms},
     reject::{Reason, Refusal},
     telemetry::{Metrics, RequestId},
 };
@@ -71,11 +71,15 @@ impl Passports {
         self.mint_under(&self.0.config.terms, tenant, request)
     }
 
-    /// As [`Passports::mint`], under other terms than the configuration has for all.
+    /// The same for a request whose endpoint has a rule of its own.
     ///
     /// # Errors
     /// As [`Passports::mint`].
-    pub fn mint_under(&self, terms: &PassportTerms, tenant: &Arc<VerifiedTenant>, request: &RequestId) -> Result<Passport, Refusal> {
+    pub fn mint_for(&self, tenant: &Arc<VerifiedTenant>, request: &RequestId, rule: &PassportRule) -> Result<Passport, Refusal> {
+        self.mint_under(&self.0.config.terms.under(rule), tenant, request)
+    }
+
+    fn mint_under(&self, terms: &PassportTerms, tenant: &Arc<VerifiedTenant>, request: &RequestId) -> Result<Passport, Refusal> {
         let table = &self.0;
         table.reserve(tenant.tenant())?;
         let Some(handle) = Handle::random() else {

@@ -8,6 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::{authorised::AuthorisedRequest, matched::PublicRequest};
 use crate::{
     body::Body,
+    config::PassportRule,
     directory::ActiveTenant,
     limits::{Limiter, Permit},
     reject::{Reason, Refusal},
@@ -23,6 +24,7 @@ pub struct AdmittedRequest {
     head: Parts,
     body: Body,
     permit: Permit,
+    passport: Option<PassportRule>,
 }
 
 /// A public request and its place among those.
@@ -48,14 +50,19 @@ impl AdmittedRequest {
     /// # Errors
     /// As [`Limiter::admit`].
     pub fn admit(request: AuthorisedRequest, limiter: &Limiter) -> Result<Self, Refusal> {
-        let (tenant, head, body) = request.into_parts();
+        let (tenant, head, body, passport) = request.into_parts();
         let permit = limiter.admit(&tenant)?;
-        Ok(Self { tenant, head, body, permit })
+        Ok(Self { tenant, head, body, permit, passport })
     }
 
     /// Whose request it is.
     pub fn tenant(&self) -> &ActiveTenant {
         &self.tenant
+    }
+
+    /// What its rule says of its passport.
+    pub fn passport(&self) -> Option<&PassportRule> {
+        self.passport.as_ref()
     }
 
     /// Gives the parts to the next state.

@@ -3,7 +3,7 @@
 use http::request::Parts;
 
 use super::verified::VerifiedRequest;
-use crate::{body::Body, directory::ActiveTenant, reject::Refusal};
+use crate::{body::Body, config::PassportRule, directory::ActiveTenant, reject::Refusal};
 
 /// A verified request that its sender may make.
 #[derive(Debug)]
@@ -11,6 +11,7 @@ pub struct AuthorisedRequest {
     tenant: ActiveTenant,
     head: Parts,
     body: Body,
+    passport: Option<PassportRule>,
 }
 
 impl AuthorisedRequest {
@@ -22,7 +23,8 @@ impl AuthorisedRequest {
     pub fn authorise(request: VerifiedRequest) -> Result<Self, Refusal> {
         let (tenant, head, body, ruling) = request.into_parts();
         ruling.permit(&tenant)?;
-        Ok(Self { tenant, head, body })
+        let passport = ruling.passport().cloned();
+        Ok(Self { tenant, head, body, passport })
     }
 
     /// Whose request it is.
@@ -31,7 +33,7 @@ impl AuthorisedRequest {
     }
 
     /// Gives the parts to the next state.
-    pub(super) fn into_parts(self) -> (ActiveTenant, Parts, Body) {
-        (self.tenant, self.head, self.body)
+    pub(super) fn into_parts(self) -> (ActiveTenant, Parts, Body, Option<PassportRule>) {
+        (self.tenant, self.head, self.body, self.passport)
     }
 }

@@ -125,6 +125,7 @@ mod tests {
     use crate::{
         authorise::{Asks, Methods, Rule, Unmatched},
         body,
+        config::PassportRule,
     };
 
     fn matcher(rules: &[(&str, bool)], tenant_path: Option<&str>) -> Matcher {
@@ -132,7 +133,12 @@ mod tests {
             |public: bool| if public { Asks::Nothing } else { Asks::Tenant { roles: [].into(), scopes: [].into(), tiers: [].into() } };
         let rules: Vec<_> = rules
             .iter()
-            .map(|(path, public)| Rule { methods: Methods::ALL, path: PathPattern::parse(path).unwrap(), asks: asks(*public) })
+            .map(|(path, public)| Rule {
+                methods: Methods::ALL,
+                path: PathPattern::parse(path).unwrap(),
+                asks: asks(*public),
+                passport: PassportRule::default(),
+            })
             .collect();
         let endpoints = if rules.is_empty() { Endpoints::none() } else { Endpoints::new(rules, Unmatched::Deny, false) };
         Matcher { endpoints, tenant_path: tenant_path.map(|pattern| PathPattern::parse(pattern).unwrap()) }

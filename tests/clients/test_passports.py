@@ -23,10 +23,11 @@ DYNAMODB = {"X-Amz-Target": "DynamoDB_20120810.GetItem", "Content-Type": "applic
 
 @pytest.fixture(scope="module")
 def started(start, setting, authority, application, pool, sts, pooled_services):
-    def run(name: str, **passport):
+    def run(name: str, endpoints: list | None = None, **passport):
         identity = setting.identity()
         identity["identity"]["passport"] = passport
-        return start(name, setting.ingress(authority.certificate, authority.key, application.port), setting.egress(pooled_services), identity,
+        more = {"endpoints": endpoints} if endpoints else {}
+        return start(name, setting.ingress(authority.certificate, authority.key, application.port, **more), setting.egress(pooled_services), identity,
                      setting.pooled(pool, sts.port))
     return run
 
@@ -74,6 +75,21 @@ def test_actions_are_those_of_iam_and_nothing_else_is_signed(bound, application,
     assert (after["ok"] - before["ok"], after["unknown"] - before["unknown"]) == (2, 0)
     note = next(line["note"] for line in bound.log() if line.get("reason") == "action-not-allowed" and line["operation"] == "PutObject")
     assert note == "the proof is not for s3:PutObject"
+
+
+def test_an_endpoint_s_rule_stands_in_place_of_what_holds_for_all(started, application, authority, idp):
+    ruled = started("passports-ruled", [{"path": "/hold/one-use", "passport": {"max_uses": 1, "max_age": "1s"}}, {"path": "/hold/writes", "passport": {"actions": "s3:PutObject"}}, {"path": "/**"}],
+                    actions="s3:GetObject", max_uses=2)
+    outcome = {}
+    for name in ("one-use", "writes", "others"):
+        with held(application, ruled, authority, idp, name) as (visit, _):
+            calls = [("GET", HELLO, b""), ("PUT", f"/{BUCKET}/acme/ruled.txt", b"x"), ("GET", HELLO, b"")]
+            outcome[name] = [answer.reason or answer.status for answer in (get(ruled, visit.passport, target, method, body) for method, target, body in calls)]
+            if name == "one-use":
+                time.sleep(1.1)
+                outcome["later"] = get(ruled, visit.passport).reason
+    assert outcome == {"one-use": [200, "passport-used-up", "passport-used-up"], "later": "passport-expired", "writes": ["action-not-allowed", 200, "passport-used-up"],
+                       "others": [200, "action-not-allowed", "passport-used-up"]}
 
 
 def test_uses_are_counted_and_those_of_vended_keys_too(bound, application, authority, idp):

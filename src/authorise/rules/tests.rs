@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::{super::path::oracles::ORACLES, *};
-use crate::{directory::TenantRecord, identity::VerifiedTenant};
+use crate::{config::PassportRule, directory::TenantRecord, identity::VerifiedTenant};
 
 fn list(words: &[&str]) -> Box<[String]> {
     words.iter().map(|word| (*word).to_owned()).collect()
@@ -9,7 +9,7 @@ fn list(words: &[&str]) -> Box<[String]> {
 
 fn rule(methods: &str, path: &str, asks: Asks) -> Rule {
     let methods = if methods == "*" { Methods::ALL } else { methods.split(' ').filter_map(Methods::of).fold(Methods::NONE, Methods::with) };
-    Rule { methods, path: PathPattern::parse(path).unwrap(), asks }
+    Rule { methods, path: PathPattern::parse(path).unwrap(), asks, passport: PassportRule::default() }
 }
 
 fn wants(roles: &[&str], scopes: &[&str], tiers: &[&str]) -> Asks {

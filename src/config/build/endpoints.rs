@@ -3,7 +3,7 @@
 use http::HeaderName;
 use serde_json::json;
 
-use super::{Section, parse};
+use super::{Section, parse, passport};
 use crate::{
     authorise::{Asks, Endpoints, Methods, PathPattern, Rule, TENANT, Unmatched, shadowed},
     config::{AccessConfig, CorsConfig, CorsRules, Origins},
@@ -74,7 +74,11 @@ fn rule(section: &Section<'_>) -> Option<Rule> {
     let path = section.get("path", parse::path_pattern);
     let [roles, scopes, tiers] = ["roles", "scopes", "tiers"].map(|key| section.all(key, parse::text));
     let is_public = section.get("auth", parse::text)? == "none";
+    let passport = section.given("passport").map(|passport| passport::of_endpoint(&passport)).unwrap_or_default();
     if is_public {
+        if section.has("passport") {
+            section.wrong("passport", "is given to nobody: auth is none", "remove passport, or auth");
+        }
         for key in ["roles", "scopes", "tiers"] {
             if section.has(key) {
                 section.wrong(key, "cannot be asked of nobody: auth is none", format!("remove {key}, or auth"));
@@ -85,7 +89,7 @@ fn rule(section: &Section<'_>) -> Option<Rule> {
         }
     }
     let asks = if is_public { Asks::Nothing } else { Asks::Tenant { roles: roles.into(), scopes: scopes.into(), tiers: tiers.into() } };
-    Some(Rule { methods, path: path?, asks })
+    Some(Rule { methods, path: path?, asks, passport })
 }
 
 fn tenant_from(section: &Section<'_>) -> (Option<TenantHost>, Option<PathPattern>) {

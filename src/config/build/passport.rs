@@ -3,7 +3,7 @@
 use super::{Section, parse};
 use crate::{
     aws::action::Actions,
-    config::{PassportConfig, PassportTerms},
+    config::{PassportConfig, PassportRule, PassportTerms},
 };
 
 /// Nothing where there is no ingress, which alone makes passports.
@@ -21,6 +21,24 @@ pub(super) fn passport(section: &Section<'_>, has_ingress: bool) -> Option<Optio
     Some(Some(PassportConfig { terms: terms?, grace: grace?, max_live: max_live? }))
 }
 
+/// `ingress.endpoints[].passport`
+pub(super) fn of_endpoint(section: &Section<'_>) -> PassportRule {
+    let rule = PassportRule {
+        actions: Actions::new(section.all("actions", parse::action)),
+        max_uses: max_uses(section),
+        max_age: section.get("max_age", parse::duration),
+        upgrade_max_age: section.get("upgrade_max_age", parse::duration),
+    };
+    if rule.upgrade_max_age.zip(rule.max_age).is_some_and(|(upgrade, max_age)| upgrade < max_age) {
+        section.wrong("upgrade_max_age", "is less than max_age", "give as much or more, or leave it out");
+    }
+    rule
+}
+
+fn max_uses(section: &Section<'_>) -> Option<u32> {
+    section.get("max_uses", parse::count).and_then(|uses| u32::try_from(uses).ok())
+}
+
 fn terms(section: &Section<'_>) -> Option<PassportTerms> {
     let max_age = section.get("max_age", parse::duration);
     let upgrade_max_age = if section.has("upgrade_max_age") { section.get("upgrade_max_age", parse::duration) } else { max_age };
@@ -35,6 +53,6 @@ fn terms(section: &Section<'_>) -> Option<PassportTerms> {
         section.set("upgrade_max_age", serde_json::json!(crate::config::quantity::show_duration(max_age)));
     }
     let actions = Actions::new(section.all("actions", parse::action));
-    let max_uses = section.get("max_uses", parse::count).and_then(|uses| u32::try_from(uses).ok());
+    let max_uses = max_uses(section);
     Some(PassportTerms { max_age: max_age?, upgrade_max_age: upgrade_max_age?, actions, max_uses })
 }

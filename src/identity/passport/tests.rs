@@ -169,6 +169,30 @@ fn uses_are_counted_once_each_whoever_asks_at_the_same_time() {
 }
 
 #[test]
+fn an_endpoint_s_rule_says_it_anew_and_what_it_leaves_out_is_as_for_all() {
+    let mut config = config(60);
+    config.terms.upgrade_max_age = Duration::from_secs(3_600);
+    config.terms.max_uses = Some(5);
+    let (passports, clock) = table(config);
+    let mint = |rule: &PassportRule| passports.mint_for(&VerifiedTenant::for_tests("acme"), &RequestId::random(), rule).unwrap();
+    let actions = Actions::new(vec![Pattern::parse("s3:GetObject").unwrap()]);
+    let rule = PassportRule { actions, max_uses: Some(1), max_age: Some(10 * SECOND), upgrade_max_age: None };
+    let (short, usual) = (mint(&rule), mint(&PassportRule::default()));
+    let (_, lease) = passports.redeem(&text(&short), None).unwrap();
+    assert!(lease.permit(|| crate::aws::action::tests::s3("PutObject")).is_err());
+    assert_eq!(reason(&passports, &text(&short)), Some(Reason::PassportUsedUp));
+    short.upgrade();
+    assert_eq!(lease.remaining(), Some(10 * SECOND), "an event stream got around the rule");
+    assert_eq!(passports.redeem(&text(&usual), None).unwrap().1.remaining(), Some(60 * SECOND));
+    let stream = mint(&PassportRule { max_age: Some(SECOND), upgrade_max_age: Some(20 * SECOND), ..PassportRule::default() });
+    stream.upgrade();
+    clock.advance(19 * SECOND);
+    assert_eq!(reason(&passports, &text(&stream)), None);
+    clock.advance(SECOND);
+    assert_eq!(reason(&passports, &text(&stream)), Some(Reason::PassportExpired));
+}
+
+#[test]
 fn what_a_passport_is_not_for_is_refused_and_counted_as_such() {
     let mut config = config(60);
     config.terms.actions = Actions::new(vec![Pattern::parse("s3:GetObject").unwrap()]);

@@ -29,13 +29,37 @@ fn passports_are_what_the_file_says() {
     }
 }
 
+#[test]
+fn a_rule_of_an_endpoint_has_what_it_says_alone() {
+    let with = |rule: &str| BASE.replace("8080}", &format!("8080, endpoints: [{{path: /a, {rule}}}]}}"));
+    let config = load(&with("passport: {actions: 's3:Get*', max_age: 10s}")).unwrap();
+    let rule = config.ingress.unwrap().access.endpoints.rules().next().unwrap().passport.clone();
+    assert_eq!((rule.max_age, rule.upgrade_max_age, rule.max_uses), (Some(Duration::from_secs(10)), None, None));
+    assert_eq!(rule.actions.unwrap().services().collect::<Vec<_>>(), ["s3"]);
+    for (wrong, what) in [
+        ("auth: none, passport: {max_uses: 1}", "ingress.endpoints[0].passport: is given to nobody"),
+        ("passport: {max_age: 5m, upgrade_max_age: 1m}", "ingress.endpoints[0].passport.upgrade_max_age: is less than max_age"),
+        ("passport: {actions: 's3'}", "ingress.endpoints[0].passport.actions: \"s3\" is not taken here"),
+        ("passport: {grace: 1s}", "ingress.endpoints[0].passport.grace: is not a known setting"),
+    ] {
+        let errors = load(&with(wrong)).unwrap_err().to_string();
+        assert!(errors.contains(what), "{wrong}: {errors}");
+    }
+}
+
 /// The configuration that the guide shows.
 #[test]
 fn the_guide_s_example_loads() {
     let guide = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("config/guide/passports.md")).unwrap();
     let examples: Vec<_> = guide.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
-    assert_eq!(examples.len(), 1);
+    assert_eq!(examples.len(), 2);
     let passport = examples[0].strip_prefix("identity:\n").unwrap();
     let config = load(&BASE.replace("identity:\n", &format!("identity:\n{passport}"))).unwrap();
     assert_eq!(config.identity.passport.unwrap().terms.max_uses, Some(100));
+    let endpoints = examples[1].strip_prefix("ingress:\n").unwrap();
+    let ingress = "ingress:\n  tls: {certificate: c, private_key: c}\n  upstream: http://127.0.0.1:8080\n";
+    let (_, rest) = BASE.split_once('\n').unwrap();
+    let config = load(&format!("{ingress}{endpoints}{rest}")).unwrap();
+    let uses: Vec<_> = config.ingress.unwrap().access.endpoints.rules().map(|rule| rule.passport.max_uses).collect();
+    assert_eq!(uses, [Some(20), None]);
 }

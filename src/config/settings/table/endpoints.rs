@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::super::{Form, Kind, Setting, default, derived, optional, required};
+use super::{
+    super::{Form, Kind, Setting, default, derived, optional, required},
+    passport::OF_ENDPOINT,
+};
 use crate::authorise::Methods;
 
 pub(super) const ENDPOINT: &[Setting] = &[
@@ -24,6 +27,11 @@ pub(super) const ENDPOINT: &[Setting] = &[
         Kind::Scalar(Form::OneOf(&["token", "none"])),
         "token",
         "`none`: anybody may, without a token; the application gets no tenant and no passport.",
+    ),
+    optional(
+        "passport",
+        Kind::Section(OF_ENDPOINT),
+        "What the passports of its requests are worth, where that is something else than `identity.passport` says.",
     ),
 ];
 

@@ -47,6 +47,14 @@ pub(super) const PASSPORT: &[Setting] = &[
     ),
 ];
 
+/// `ingress.endpoints[].passport`
+pub(super) const OF_ENDPOINT: &[Setting] = &[
+    optional("actions", ACTIONS, "As in `identity.passport`, in place of what stands there."),
+    optional("max_uses", USES, "As in `identity.passport`, in place of what stands there."),
+    optional("max_age", AGE, "As in `identity.passport`, in place of what stands there, and of the `upgrade_max_age` there too."),
+    optional("upgrade_max_age", AGE, "As in `identity.passport`, in place of what stands there; not below the rule's `max_age`."),
+];
+
 const ACTIONS: Kind = Kind::OneOrMore(&Form::Action);
 const AGE: Kind = Kind::Scalar(Form::Duration { least: Duration::from_secs(1), most: Duration::from_secs(24 * 3600) });
 const USES: Kind = Kind::Scalar(Form::Count { least: 1, most: 1_000_000 });
