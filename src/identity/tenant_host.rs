@@ -31,8 +31,7 @@ impl TenantHost {
         };
         // An address has no labels before it.
         let is_name = labels.last().is_some_and(|last| last.bytes().any(|b| b.is_ascii_lowercase()));
-        (labels.len() >= 2 && is_name && labels.iter().all(is_label) && suffix.len() <= 240)
-            .then(|| Self { suffix: suffix.to_owned() })
+        (labels.len() >= 2 && is_name && labels.iter().all(is_label) && suffix.len() <= 240).then(|| Self { suffix: suffix.to_owned() })
     }
 
     /// The tenant that the host of a request names; nothing for a host outside the pattern.
