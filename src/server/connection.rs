@@ -27,7 +27,7 @@ use tokio::{
     net::TcpStream,
     sync::{OwnedSemaphorePermit, watch},
 };
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tower::ServiceExt;
 
 use super::{
@@ -131,35 +131,47 @@ impl<H: Handler> Connections<H> {
         }
     }
 
+    /// Everything large is in a box of its own: a task is as large as the largest of its states, and stays so.
     async fn handshake_and_serve(&self, stream: TcpStream, peer: Peer, admission: Admission) {
         let socket = Socket::new(stream);
-        let Some(tls) = &self.0.tls else {
-            return self.serve(socket.clone(), socket, peer, Trust::NONE, admission).await;
-        };
-        // In boxes, because a task is as large as the largest of its states, and stays so.
+        match &self.0.tls {
+            None => Box::pin(self.serve(socket.clone(), socket, peer, Trust::NONE, admission)).await,
+            Some(tls) => {
+                if let Some((stream, peer, trust)) = Box::pin(self.handshake(tls, socket.clone(), peer)).await {
+                    Box::pin(self.serve(stream, socket, peer, trust, admission)).await;
+                }
+            }
+        }
+    }
+
+    /// Takes a connection into TLS, and says who the client is and for how long that holds. `None`: that failed.
+    async fn handshake(&self, tls: &ReloadingTls, socket: Socket, peer: Peer) -> Option<(Box<TlsStream<Socket>>, Peer, Trust)> {
         let (terms, in_force) = tls.terms();
-        let handshake = Box::pin(TlsAcceptor::from(terms).accept(socket.clone()));
+        let handshake = TlsAcceptor::from(terms).accept(socket);
         let stream = match tokio::time::timeout(self.0.config.handshake_timeout, handshake).await {
-            Ok(Ok(stream)) => stream,
+            Ok(Ok(stream)) => Box::new(stream),
             Ok(Err(error)) => {
                 tls.failed(failure::class(&error));
-                return tracing::debug!(%peer, %error, "TLS handshake failed");
+                tracing::debug!(%peer, %error, "TLS handshake failed");
+                return None;
             }
             Err(_) => {
                 tls.failed(failure::TIMEOUT);
-                return tracing::debug!(%peer, "TLS handshake did not end in time");
+                tracing::debug!(%peer, "TLS handshake did not end in time");
+                return None;
             }
         };
         let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
         match shown.map(|leaf| ClientCertificate::of_verified(leaf)).transpose() {
-            Ok(None) => Box::pin(self.serve(stream, socket, peer, Trust::NONE, admission)).await,
+            Ok(None) => Some((stream, peer, Trust::NONE)),
             Ok(Some(client)) => {
                 let trust = Trust::new(in_force, client.not_after(), &Clock::system());
-                Box::pin(self.serve(stream, socket, peer.with_client(Arc::new(client)), trust, admission)).await;
+                Some((stream, peer.with_client(Arc::new(client)), trust))
             }
             Err(error) => {
                 tls.failed(failure::IDENTITY);
                 tracing::debug!(%peer, %error, "the client's certificate is not taken");
+                None
             }
         }
     }
