@@ -6,6 +6,7 @@ pub mod lines;
 pub mod metrics;
 pub mod record;
 
+pub(crate) use self::record::CompactRequestId;
 pub use self::{
     access_log::AccessLog,
     label::{TenantLabel, TenantLabels},

@@ -106,14 +106,30 @@ impl RequestId {
         &self.0
     }
 
-    /// The same as a number, for whoever keeps many.
-    pub(crate) fn bits(&self) -> u128 {
-        u128::from_str_radix(&self.0, 16).unwrap_or_default()
+    /// The same in less room, for whoever keeps many.
+    pub(crate) fn compact(&self) -> CompactRequestId {
+        let own = self.0.len() == 32 && self.0.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        match u128::from_str_radix(&self.0, 16) {
+            Ok(bits) if own => CompactRequestId::Own(bits),
+            _ => CompactRequestId::Given(self.0.as_str().into()),
+        }
     }
+}
 
-    /// What [`RequestId::bits`] was taken of.
-    pub(crate) fn from_bits(bits: u128) -> Self {
-        Self(format!("{bits:032x}"))
+/// A [`RequestId`] in little room: its 128 bits where it is our own, else its text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum CompactRequestId {
+    Own(u128),
+    Given(Box<str>),
+}
+
+impl CompactRequestId {
+    /// The id that this was made of.
+    pub(crate) fn restore(&self) -> RequestId {
+        match self {
+            Self::Own(bits) => RequestId(format!("{bits:032x}")),
+            Self::Given(text) => RequestId(text.to_string()),
+        }
     }
 }
 

@@ -10,20 +10,21 @@ use std::{
 };
 
 use super::handle::Digest;
-use crate::telemetry::RequestId;
+use crate::telemetry::{CompactRequestId, RequestId};
 
 /// How long a passport is remembered after its end: beyond the retries of any SDK.
 pub(super) const KEPT: Duration = Duration::from_secs(300);
-/// Most remembered, the oldest being forgotten first: about 6 MB. At over 200 requests a second it is less than [`KEPT`].
+/// Most remembered, the oldest being forgotten first: about 6 MB, and up to 8 MB more
+/// where ids of requests are taken from proxies. At over 200 requests a second it is less than [`KEPT`].
 pub(super) const MOST: usize = 65_536;
 
 /// A passport that is no more.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Gone {
     pub(super) at: Instant,
     pub(super) how: How,
-    /// The ingress request that it was made for, as bits: a text of its own for each would be most of the memory.
-    request: u128,
+    /// The ingress request that it was made for. A text of its own for each would be most of the memory.
+    request: CompactRequestId,
 }
 
 /// Why it is no more.
@@ -37,7 +38,7 @@ pub(super) enum How {
 
 impl Gone {
     pub(super) fn request(&self) -> RequestId {
-        RequestId::from_bits(self.request)
+        self.request.restore()
     }
 }
 
@@ -55,13 +56,13 @@ impl Ended {
     pub(super) fn remember(&self, digest: Digest, request: &RequestId, how: How, now: Instant) {
         let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         memory.forget_old(now);
-        memory.by_digest.insert(digest, Gone { at: now, how, request: request.bits() });
+        memory.by_digest.insert(digest, Gone { at: now, how, request: request.compact() });
         memory.oldest_first.push_back((now, digest));
     }
 
     pub(super) fn find(&self, digest: &Digest, now: Instant) -> Option<Gone> {
         let memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        memory.by_digest.get(digest).filter(|gone| now.saturating_duration_since(gone.at) < KEPT).copied()
+        memory.by_digest.get(digest).filter(|gone| now.saturating_duration_since(gone.at) < KEPT).cloned()
     }
 
     #[cfg(test)]

@@ -225,8 +225,16 @@ async fn passports_of_chosen_holders_end_at_once_with_their_leases() {
 
 #[test]
 fn late_is_told_from_unknown_for_a_while_and_names_the_request() {
+    // The last are ids of others, which would be other ids as numbers.
+    for request in
+        [RequestId::random(), RequestId::given("5f3a").unwrap(), RequestId::given("0B7C1F3A-9d2e-4c11-8f00-1234567890ab").unwrap()]
+    {
+        late_is_told_of(request);
+    }
+}
+
+fn late_is_told_of(request: RequestId) {
     let (passports, clock) = table(config(60));
-    let request = RequestId::random();
     let passport = passports.mint(&VerifiedTenant::for_tests("acme"), &request).unwrap();
     let handle = text(&passport);
     drop(passport);
