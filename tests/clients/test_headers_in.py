@@ -13,11 +13,12 @@ from harness import wire
 from harness.process import wait_until
 
 # Names by which somebody could pose as Palisade, as a proxy, or as a user.
-SPOOFED = """x-palisade-passport x-palisade-subject x-palisade-roles x-palisade-client x-palisade-context x-forwarded-for x-forwarded-host x-forwarded-proto
+SPOOFED = """x-palisade-passport x-palisade-subject x-palisade-issuer x-palisade-roles x-palisade-client x-palisade-context x-forwarded-for x-forwarded-host x-forwarded-proto
 x-forwarded-port x-forwarded-prefix x-forwarded-server x-forwarded-ssl x-forwarded-user x-forwarded-client-cert x-forwarded-tls-client-cert forwarded x-real-ip
 x-client-ip true-client-ip cf-connecting-ip x-cluster-client-ip x-proxyuser-ip via x-original-url x-rewrite-url x-original-host x-host x-original-uri script-name path-info
 x-http-method-override x-http-method x-method-override front-end-https x-url-scheme remote-user x-remote-user remote-addr x-amzn-oidc-data x-amzn-oidc-identity
 x-auth-request-user x-auth-request-email x-webauth-user x-consumer-id x-goog-iap-jwt-assertion x-ms-client-principal proxy x-middleware-subrequest x-sendfile-type
+grpc-metadata-x-tenant-id grpcgateway-x-palisade-subject wl-proxy-client-cert $wsru sm-user iv-user x-pomerium-jwt-assertion fly-client-ip
 client-cert ssl-client-verify x-request-id traceparent tracestate x-user-email""".split()
 MARK = "from-the-caller"
 
