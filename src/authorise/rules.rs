@@ -87,6 +87,12 @@ impl Endpoints {
         Self { rules: rules.into_iter().map(Arc::new).collect(), trie, unmatched, ignore_case, reserved }
     }
 
+    /// The same without regard to case, which matters to whoever reads paths besides the rules.
+    pub fn ignoring_case(mut self, ignore_case: bool) -> Self {
+        self.ignore_case = ignore_case;
+        self
+    }
+
     /// Reads paths with the literals of `pattern` in mind as well.
     pub fn minding(mut self, pattern: &PathPattern) -> Self {
         self.reserved = self.reserved.with(pattern.reserved());

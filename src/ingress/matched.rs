@@ -170,6 +170,16 @@ mod tests {
     }
 
     #[test]
+    fn a_pattern_of_tenants_can_ignore_case_where_there_are_no_rules() {
+        let Matcher { endpoints, tenant_path } = matcher(&[], Some("/t/{tenant}/**"));
+        let exact = Matcher { endpoints: endpoints.clone(), tenant_path: tenant_path.clone() };
+        let folded = Matcher { endpoints: endpoints.ignoring_case(true), tenant_path };
+        let named = |matcher: &Matcher, target: &str| guarded(matcher, target).unwrap().1;
+        assert_eq!((named(&exact, "/t/acme/x"), named(&exact, "/T/acme/x")), (vec!["acme".to_owned()], Vec::new()));
+        assert_eq!((named(&folded, "/t/acme/x"), named(&folded, "/T/Acme/x")), (vec!["acme".to_owned()], vec!["Acme".to_owned()]));
+    }
+
+    #[test]
     fn with_rules_what_was_read_is_what_is_forwarded() {
         let matcher = matcher(&[("/a/**", false)], None);
         for (target, forwarded) in [

@@ -11,9 +11,9 @@ use crate::{
 };
 
 pub(super) fn access(section: &Section<'_>, names: Option<(&HeaderName, &HeaderName)>) -> Option<AccessConfig> {
-    let endpoints = endpoints(section);
     let cookie = section.get("token_cookie", parse::cookie_name);
     let (host, tenant_path) = section.given("tenant_from").map_or((None, None), |from| tenant_from(&from));
+    let endpoints = endpoints(section, tenant_path.is_some());
     let cors = section.given("cors").map(|cors| self::cors(&cors, names));
     let public_concurrent = section.get("public_concurrent", parse::size);
     let endpoints = match &tenant_path {
@@ -29,14 +29,19 @@ pub(super) fn access(section: &Section<'_>, names: Option<(&HeaderName, &HeaderN
     })
 }
 
-fn endpoints(section: &Section<'_>) -> Option<Endpoints> {
+/// `names_path`: paths are read for the tenant's sake as well.
+fn endpoints(section: &Section<'_>, names_path: bool) -> Option<Endpoints> {
     if !section.has("endpoints") {
-        for key in ["endpoints_default", "endpoints_ignore_case"] {
-            if section.has(key) {
-                section.wrong(key, "has no effect without endpoints", "remove it, or add endpoints");
-            }
+        if section.has("endpoints_default") {
+            section.wrong("endpoints_default", "has no effect without endpoints", "remove it, or add endpoints");
         }
-        return Some(Endpoints::none());
+        if !section.has("endpoints_ignore_case") {
+            return Some(Endpoints::none());
+        }
+        if !names_path {
+            section.wrong("endpoints_ignore_case", "has no effect without endpoints and tenant_from.path", "remove it, or add one of them");
+        }
+        return Some(Endpoints::none().ignoring_case(section.get("endpoints_ignore_case", parse::boolean)?));
     }
     let sections: Vec<_> = section.sections("endpoints").into_iter().map(|(_, rule)| rule).collect();
     let rules: Option<Vec<Rule>> = sections.iter().map(rule).collect::<Vec<_>>().into_iter().collect();

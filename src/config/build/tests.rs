@@ -684,7 +684,7 @@ fn broken_files_are_told_what_is_wrong_and_where() {
             "endpoints_default: deny, endpoints_ignore_case: true, upstream",
             &[
                 "P:1:69: ingress.endpoints_default: has no effect without endpoints",
-                "P:1:98: ingress.endpoints_ignore_case: has no effect without endpoints",
+                "P:1:98: ingress.endpoints_ignore_case: has no effect without endpoints and tenant_from.path",
             ],
         ),
         ("upstream", "tenant_from: {}, upstream", &["P:1:50: ingress.tenant_from.host: is missing, and so is path"]),

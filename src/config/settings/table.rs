@@ -102,8 +102,8 @@ const INGRESS: &[Setting] = &[
     derived(
         "endpoints_ignore_case",
         Kind::Scalar(Form::Boolean),
-        "`false`, where there are `endpoints`",
-        "Compares paths without regard to case, for applications whose router does (Express by default, ASP.NET): otherwise `/ADMIN` is another path than `/admin` to the rules alone.",
+        "`false`, where paths are read",
+        "Compares paths without regard to case, for applications whose router does (Express by default, ASP.NET): otherwise `/ADMIN` is another path than `/admin` to the rules alone. For `tenant_from.path` too, which it needs where there are no `endpoints`.",
     ),
     default(
         "public_concurrent",
