@@ -38,7 +38,7 @@ pub use self::{
     document::At,
     endpoints::{AccessConfig, CorsConfig, CorsRules, Origins},
     error::{ConfigError, ConfigErrors},
-    issuers::{Demand, JwksSource, KeyAccess, KeyPolicy, RequiredClaim, TokenRules, TokenTypes},
+    issuers::{Demand, Grants, JwksSource, KeyAccess, KeyPolicy, RequiredClaim, TokenRules, TokenTypes, WordPattern},
     passport::{PassportConfig, PassportRule, PassportTerms},
     routing::{Balance, HealthConfig, Protocol, RouteConfig, RoutingConfig},
     settings::schema,
@@ -260,6 +260,8 @@ pub struct IssuerConfig {
     pub leeway: Duration,
     /// Tenants that this issuer may speak for.
     pub tenants: IssuerTenants,
+    /// What it may say of their users.
+    pub grants: Grants,
 }
 
 /// `identity.issuers[].tenants`

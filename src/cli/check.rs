@@ -193,6 +193,7 @@ fn warnings(config: &Config, directory: &Directory) -> Vec<String> {
     }
     chained(&mut warn, config);
     config.identity.issuers.iter().for_each(|issuer| issuers(&mut warn, issuer));
+    granting_anything(&mut warn, config);
     if config.identity.verification.failures.per_second >= UNBOUNDED {
         warn("identity.verification.failures is as good as none: junk from one address takes checks from everybody".to_owned());
     }
@@ -259,6 +260,24 @@ fn issuers(warn: &mut dyn FnMut(String), issuer: &IssuerConfig) {
             "claims.audience of {} is {}, and required_claims is unset: other tokens of the issuer, such as ID tokens, may pass for access tokens",
             issuer.issuer, issuer.claims.audience.0
         ));
+    }
+}
+
+/// Of several issuers, those whose tokens may name any role or scope that a rule asks for.
+fn granting_anything(warn: &mut dyn FnMut(String), config: &Config) {
+    let Some(ingress) = config.ingress.as_ref().filter(|_| config.identity.issuers.len() > 1) else { return };
+    let asked = |of: fn(&Asks) -> bool| ingress.access.endpoints.rules().any(|rule| of(&rule.asks));
+    let roles = config.users.is_none() && asked(|asks| matches!(asks, Asks::Tenant { roles, .. } if !roles.is_empty()));
+    let scopes = asked(|asks| matches!(asks, Asks::Tenant { scopes, .. } if !scopes.is_empty()));
+    for issuer in &config.identity.issuers {
+        for (what, lacking) in [("roles", roles && issuer.grants.roles.is_none()), ("scopes", scopes && issuer.grants.scopes.is_none())] {
+            if lacking {
+                warn(format!(
+                    "{what} of {} is unset: its tokens may name any of the {what} that ingress.endpoints asks for, whoever runs it",
+                    issuer.issuer
+                ));
+            }
+        }
     }
 }
 
@@ -562,6 +581,18 @@ credentials:
         {
             assert!(err.contains(said), "{said}: {err}");
         }
+        let asking = CONFIG
+            .replace("upstream: http://127", "endpoints: [{path: /a, roles: admin}, {path: /**, scopes: write}], upstream: http://127");
+        assert_eq!(check_text(&asking, "tenants: {}").2, "");
+        let two = |granted: &str| {
+            let issuers = format!(
+                "issuers: [{{issuer: j, audience: a, jwks: {{uri: 'https://j.example/keys'}}, tenants: ['j-*']{granted}}}, {{tenants: [a*], scopes: ['*'], roles: ['*'], "
+            );
+            check_text(&asking.replace("issuers: [{", &issuers), "tenants: {}").2
+        };
+        let err = two("");
+        assert!(err.contains("roles of j is unset") && err.contains("scopes of j is unset") && err.lines().count() == 2, "{err}");
+        assert_eq!(two(", roles: [reader], scopes: ['read-*']"), "");
         let closed = "endpoints: [{path: /**}], token_cookie: __Host-t, cors: {answer: {origins: '*'}}, upstream: http://127";
         let (_, _, err) = check_text(&CONFIG.replace("upstream: http://127", closed), "tenants: {}");
         assert!(err.contains("origins is everybody") && err.lines().count() == 1, "{err}");

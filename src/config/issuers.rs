@@ -72,6 +72,37 @@ impl Default for KeyPolicy {
     }
 }
 
+/// The roles and scopes that an issuer may give. What its tokens name beyond them is left out, as if they did not.
+///
+/// A customer's own provider speaks for that customer alone, and yet a rule for `platform-admin` means a role of the operator's.
+#[derive(Debug, Clone, Default)]
+pub struct Grants {
+    /// `roles`; `None` for any.
+    pub roles: Option<Vec<WordPattern>>,
+    /// `scopes`; `None` for any.
+    pub scopes: Option<Vec<WordPattern>>,
+}
+
+impl Grants {
+    /// Those of `words` that one of `patterns` means.
+    pub fn kept(patterns: Option<&[WordPattern]>, mut words: Vec<String>) -> Vec<String> {
+        if let Some(patterns) = patterns {
+            words.retain(|word| patterns.iter().any(|pattern| pattern.matches(word)));
+        }
+        words
+    }
+}
+
+/// A role or a scope in which up to two `*` stand for any characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WordPattern(pub String);
+
+impl WordPattern {
+    fn matches(&self, word: &str) -> bool {
+        super::glob(self.0.as_bytes(), word.as_bytes())
+    }
+}
+
 /// What a token must say besides its issuer, audience, dates, subject and tenant.
 #[derive(Debug, Clone, Default)]
 pub struct TokenRules {

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Map, Value};
 
 use crate::{
-    config::{ClaimPath, IssuerConfig},
+    config::{ClaimPath, Grants, IssuerConfig},
     reject::{Reason, Refusal},
 };
 
@@ -59,8 +59,14 @@ pub(super) fn check(claims: &Map<String, Value>, issuer: &IssuerConfig, now: Sys
         subject: subject(claims, &issuer.claims.subject)?,
         // Where a directory of users says the tenant, what the token says of it is not even looked at.
         tenants: issuer.claims.tenant.as_ref().map_or(Ok(Vec::new()), |path| tenants(claims, path))?,
-        roles: words(claims, &issuer.claims.roles, "the roles are neither a string nor an array of strings")?,
-        scopes: words(claims, &issuer.claims.scopes, "the scopes are neither a string nor an array of strings")?,
+        roles: Grants::kept(
+            issuer.grants.roles.as_deref(),
+            words(claims, &issuer.claims.roles, "the roles are neither a string nor an array of strings")?,
+        ),
+        scopes: Grants::kept(
+            issuer.grants.scopes.as_deref(),
+            words(claims, &issuer.claims.scopes, "the scopes are neither a string nor an array of strings")?,
+        ),
         token_id: token_id(claims)?,
         issued_at: issued_at.map(|seconds| UNIX_EPOCH + Duration::from_secs_f64(seconds)),
         expires: UNIX_EPOCH + Duration::from_secs_f64(expires),
@@ -163,7 +169,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::config::{ClaimsConfig, Demand, IssuerTenants, JwksSource, KeyPolicy, RequiredClaim, TenantPattern, TokenRules};
+    use crate::config::{
+        ClaimsConfig, Demand, IssuerTenants, JwksSource, KeyPolicy, RequiredClaim, TenantPattern, TokenRules, WordPattern,
+    };
 
     const NOW: u64 = 1_800_000_000;
 
@@ -184,6 +192,7 @@ mod tests {
             },
             leeway: Duration::from_secs(30),
             tenants: IssuerTenants::Listed(vec![TenantPattern("*".into())]),
+            grants: Grants::default(),
         }
     }
 
@@ -256,6 +265,21 @@ mod tests {
         }
         assert!(run(json!({"exp": NOW - 29})).is_ok());
         assert!(run(json!({"nbf": NOW + 30, "iat": NOW + 30})).is_ok());
+    }
+
+    #[test]
+    fn an_issuer_gives_no_role_and_no_scope_that_it_may_not() {
+        let patterns = |texts: &[&str]| Some(texts.iter().map(|text| WordPattern((*text).to_owned())).collect());
+        let with = |roles, scopes| IssuerConfig { grants: Grants { roles, scopes }, ..issuer() };
+        let token = json!({"x": {"roles": ["reader", "team-a", "platform-admin", "Reader"]}, "scope": "read write"});
+        let given = |issuer: &IssuerConfig| run_for(issuer, token.clone()).map(|claims| (claims.roles.join(" "), claims.scopes.join(" ")));
+        let all = ("reader team-a platform-admin Reader".to_owned(), "read write".to_owned());
+        assert_eq!(given(&with(None, None)), Ok(all.clone()));
+        assert_eq!(given(&with(patterns(&["reader", "team-*"]), patterns(&["read"]))), Ok(("reader team-a".to_owned(), "read".to_owned())));
+        assert_eq!(given(&with(None, patterns(&["nothing"]))), Ok((all.0, String::new())));
+        assert_eq!(given(&with(patterns(&["*-*"]), None)), Ok(("team-a platform-admin".to_owned(), all.1)));
+        // What a token may not name is not what it may not be made of.
+        assert!(run_for(&with(patterns(&["reader"]), None), json!({"x": {"roles": ["reader", 7]}})).is_err());
     }
 
     #[test]

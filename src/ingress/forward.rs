@@ -28,6 +28,8 @@ use crate::{
 pub const PASSPORT: HeaderName = HeaderName::from_static("x-palisade-passport");
 /// Carries the verified subject.
 const SUBJECT: HeaderName = HeaderName::from_static("x-palisade-subject");
+/// Carries the issuer that vouched for the subject, which is unique within it alone.
+const ISSUER: HeaderName = HeaderName::from_static("x-palisade-issuer");
 /// Carries the verified roles, a structured-field list of strings (RFC 9651).
 const ROLES: HeaderName = HeaderName::from_static("x-palisade-roles");
 /// Carries what the client's verified certificate says, a structured-field dictionary (RFC 9651).
@@ -186,6 +188,7 @@ impl ForwardHeaders {
         set(headers, self.names.tenant.clone(), Some(tenant.id().to_string()))?;
         let verified = tenant.verified();
         set(headers, SUBJECT, Some(visible(verified.subject())))?;
+        set(headers, ISSUER, Some(visible(verified.issuer())))?;
         set(headers, ROLES, roles(verified.roles()))?;
         if let Some(client) = client {
             headers.insert(CLIENT, client.header_value().ok_or(Reason::Internal)?);
@@ -319,6 +322,7 @@ mod tests {
             ("X_Tenant_Id", "acme"),
             ("x-tenant-token", "T"),
             ("x-palisade-subject", "root"),
+            ("x-palisade-issuer", "https://idp.example/"),
             ("x-palisade-roles", "\"admin\""),
             ("x-palisade-passport", "psp1_x"),
             ("x-user-email", "evil@example.com"),
@@ -338,6 +342,7 @@ mod tests {
         let headers = forward(&[("host", "app.example.com")]);
         assert_eq!(headers["x-tenant-id"], "acme");
         assert_eq!(headers[SUBJECT], "us%20er%C3%A9%25");
+        assert_eq!(headers[ISSUER], "https://idp.test/");
         assert_eq!(headers[ROLES], "\"reader\"");
         assert_eq!(headers["x-user-email"], "a@example.com");
         assert!(headers[PASSPORT].to_str().unwrap().starts_with("psp1_") && headers[PASSPORT].is_sensitive());

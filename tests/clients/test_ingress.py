@@ -58,6 +58,7 @@ def test_what_the_application_gets(call, idp):
     answer = call(token=token)
     headers = seen(answer)
     assert headers["x-tenant-id"] == "acme" and headers["x-palisade-subject"] == "user-1" and headers["x-user-email"] == "user-1@acme.test"
+    assert headers["x-palisade-issuer"] == idp.issuer
     assert headers["x-palisade-roles"] == '"reader", "quo\\"te", "a, b"'
     assert len(headers["x-palisade-passport"]) >= 43, "256 bits need as many characters"
     assert headers["x-request-id"] == answer.header("x-request-id") and headers["traceparent"].startswith("00-")

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::{Section, parse, presets::Preset};
 use crate::config::{
-    ClaimPath, ClaimsConfig, Demand, IssuerConfig, IssuerTenants, JwksSource, KeyPolicy, RequiredClaim, TenantPattern, TokenRules,
-    TokenTypes,
+    ClaimPath, ClaimsConfig, Demand, Grants, IssuerConfig, IssuerTenants, JwksSource, KeyPolicy, RequiredClaim, TenantPattern, TokenRules,
+    TokenTypes, WordPattern,
 };
 
 /// One issuer; `only` where there is no other, `has_users` where a directory of users and not the token says the tenant.
@@ -20,8 +20,17 @@ pub(super) fn issuer(section: &Section<'_>, only: bool, has_users: bool) -> Opti
     let rules = rules(section, preset, issuer.as_deref());
     let leeway = section.get("leeway", parse::duration);
     let tenants = tenants(section, only);
+    let grants = Grants { roles: granted(section, "roles"), scopes: granted(section, "scopes") };
+    if has_users && grants.roles.is_some() {
+        section.wrong("roles", "has no effect with users, whose roles the directory says", "remove it");
+    }
     let (jwks, key_policy) = keys?;
-    Some(IssuerConfig { issuer: issuer?, audience, jwks, key_policy, algorithms, claims: claims?, rules: rules?, leeway: leeway?, tenants })
+    let (claims, rules, leeway) = (claims?, rules?, leeway?);
+    Some(IssuerConfig { issuer: issuer?, audience, jwks, key_policy, algorithms, claims, rules, leeway, tenants, grants })
+}
+
+fn granted(section: &Section<'_>, key: &str) -> Option<Vec<WordPattern>> {
+    section.has(key).then(|| section.all(key, parse::word_pattern))
 }
 
 fn keys(section: &Section<'_>, issuer: Option<&str>) -> Option<(JwksSource, KeyPolicy)> {

@@ -90,6 +90,8 @@ pub(crate) enum Form {
     Upstream,
     /// A value of the header parameter `typ`, or the word for none.
     TokenType,
+    /// A role or scope in which `*` stands for any characters.
+    WordPattern,
     /// An `https://` or `http://` URI.
     Uri,
 }
@@ -158,6 +160,7 @@ impl Form {
                 return parsed.map(drop).map_err(|why| Fault::new(format!("{} {why}", quote(text)), self.expected()));
             }
             Self::TokenType => parse::token_type(scalar).is_some(),
+            Self::WordPattern => parse::word_pattern(scalar).is_some(),
             Self::Uri => parse::uri(scalar).is_some(),
         };
         if fits { Ok(()) } else { Err(Fault::new(self.wrong(scalar), self.expected())) }
@@ -239,6 +242,7 @@ impl Form {
             Self::TenantPattern => "give a tenant id in which up to two * stand for any characters".to_owned(),
             Self::Text => "give text on one line, at most 1024 characters".to_owned(),
             Self::Upstream => "give http://HOST:PORT, https://HOST:PORT or unix:/PATH".to_owned(),
+            Self::WordPattern => "give a word of at most 256 bytes in which up to two * stand for any characters".to_owned(),
             Self::TokenType => "give a type such as JWT or at+jwt, or absent for tokens that have none".to_owned(),
             Self::Uri => "give an https:// URI without user and fragment".to_owned(),
         }
@@ -276,6 +280,7 @@ impl Form {
             Self::TenantId => json!({"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{1,63}$"}),
             Self::TokenType => json!({"type": "string", "pattern": "^[A-Za-z0-9!#$&^_.+/-]{1,127}$"}),
             Self::TenantPattern => json!({"type": "string", "pattern": "^[A-Za-z0-9._*-]{1,64}$"}),
+            Self::WordPattern => json!({"type": "string", "pattern": "^[^*]*(\\*[^*]+){0,1}\\*?[^*]*$", "minLength": 1, "maxLength": 256}),
             Self::Address
             | Self::AddressOrNone
             | Self::Cidr

@@ -169,6 +169,7 @@ fn form_name(form: &Form) -> String {
         Form::Text => "text".to_owned(),
         Form::Upstream => "upstream".to_owned(),
         Form::TokenType => "type".to_owned(),
+        Form::WordPattern => "pattern".to_owned(),
         Form::Uri => "URI".to_owned(),
     }
 }

@@ -289,6 +289,7 @@ fn forms_take_what_they_name_and_nothing_else() {
         (Form::ClaimValue, &["access", "*", "true", "7", "-1"], &["", "2.0", "1e3", "a\nb"]),
         (Form::TokenType, &["absent", "JWT", "at+jwt", "application/at+jwt"], &["", "at jwt", "jwt;x", "é"]),
         (Form::TagKey, &["TenantID", "a b:c", "é"], &["", "aws:x", "AWS:x", "a*", "a\tb"]),
+        (Form::WordPattern, &["*", "reader", "team-*", "a*b*", "https://api.example/read"], &["", "**", "*a*b*", "a**", "a\tb"]),
         (Form::TenantPattern, &["*", "acme", "acme-*", "*-x-*"], &["", "a?", "**", "*a*b*", "a/b", "${x}"]),
         (Form::Uri, &["https://a/b?c=d"], &["https://a/b#c", "//a", "https://u@a/b", "file:///etc/passwd"]),
         (Form::Template(Lands::SessionName), &["{tenant.id}"], &["{tenant}", "a/b"]),

@@ -29,7 +29,7 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    config::{ClaimPath, ClaimsConfig, JwksSource, KeyPolicy, TenantPattern, TokenRules},
+    config::{ClaimPath, ClaimsConfig, Grants, JwksSource, KeyPolicy, TenantPattern, TokenRules},
     identity::{
         IdentityHeaders, Places, Recalled, UserRecord,
         jwks::{FetchKeys, Fetched},
@@ -128,6 +128,7 @@ fn issuer(tenants: &[&str]) -> IssuerConfig {
         },
         leeway: Duration::ZERO,
         tenants: IssuerTenants::Listed(tenants.iter().map(|t| TenantPattern((*t).to_owned())).collect()),
+        grants: Grants::default(),
     }
 }
 

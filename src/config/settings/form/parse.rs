@@ -12,7 +12,7 @@ use http::{
 use jsonwebtoken::Algorithm;
 use serde_json::Value;
 
-use super::super::super::{ClaimPath, Endpoint, KeyTemplate, TenantPattern, Upstream, document::Scalar, quantity};
+use super::super::super::{ClaimPath, Endpoint, KeyTemplate, TenantPattern, Upstream, WordPattern, document::Scalar, quantity};
 use crate::{
     authorise::PathPattern,
     aws::{action::Pattern, target::name},
@@ -194,6 +194,15 @@ pub(crate) fn tenant_pattern(scalar: &Scalar) -> Option<TenantPattern> {
         && text.bytes().filter(|b| *b == b'*').count() <= 2
         && !text.contains("**");
     fits.then(|| TenantPattern(text.clone()))
+}
+
+pub(crate) fn word_pattern(scalar: &Scalar) -> Option<WordPattern> {
+    let text = &scalar.text;
+    let fits = (1..=256).contains(&text.len())
+        && !text.chars().any(char::is_control)
+        && text.bytes().filter(|b| *b == b'*').count() <= 2
+        && !text.contains("**");
+    fits.then(|| WordPattern(text.clone()))
 }
 
 /// By shape alone; whether the region exists is known where the partitions are.

@@ -66,6 +66,13 @@ pub(super) const ISSUER: &[Setting] = &[
         "`[\"*\"]` for a single issuer; required with more than one",
         "Tenants that this issuer may speak for, with up to two `*`, or those whose record names it. Issuers are not equal: a customer's own provider must not name another customer.",
     ),
+    optional(
+        "roles",
+        Kind::OneOrMore(&Form::WordPattern),
+        "Roles that this issuer may give, with up to two `*`; others that its tokens name are left out. Unset it may give any, which is too \
+         much for a customer's own provider where rules or the application know roles of yours. Refused with `users`.",
+    ),
+    optional("scopes", Kind::OneOrMore(&Form::WordPattern), "The same for scopes."),
 ];
 
 const JWKS: &[Setting] = &[

@@ -8,7 +8,8 @@ use http::{HeaderMap, HeaderValue};
 use super::*;
 use crate::{
     config::{
-        ClaimPath, ClaimsConfig, IssuerConfig, IssuerTenants, JwksSource, KeyPolicy, Proofs, TenantPattern, TokenRules, VerificationConfig,
+        ClaimPath, ClaimsConfig, Grants, IssuerConfig, IssuerTenants, JwksSource, KeyPolicy, Proofs, TenantPattern, TokenRules,
+        VerificationConfig,
     },
     identity::{
         Jwks, Presented, Verifier,
@@ -74,6 +75,7 @@ fn verifier(tenants: &[&str]) -> Verifier {
             rules: TokenRules::default(),
             leeway: Duration::ZERO,
             tenants: IssuerTenants::Listed(vec![TenantPattern((*tenants).to_owned())]),
+            grants: Grants::default(),
         };
         (config, Arc::new(Jwks::new(name.into(), Box::new(Nothing), Clock::system(), Metrics::new().unwrap())))
     };
