@@ -129,13 +129,13 @@ impl ForwardRequest {
         let mut request = Request::new(body);
         *request.method_mut() = head.method;
         *request.version_mut() = head.version;
+        *request.headers_mut() = head.headers;
         // HTTP/2 names the host in the request's target (RFC 9113, section 8.3.1); the application gets it in one place.
-        if let (None, Some(authority)) = (head.headers.get(header::HOST), head.uri.authority()) {
+        if let (None, Some(authority)) = (request.headers().get(header::HOST), head.uri.authority()) {
             let host = HeaderValue::from_str(authority.as_str()).map_err(|_| Reason::MalformedRequest)?;
             request.headers_mut().insert(header::HOST, host);
         }
         *request.uri_mut() = head.uri;
-        request.headers_mut().extend(head.headers);
         let expects_continue = hop::take_expectation(request.headers_mut());
         headers.write(request.headers_mut(), identity, about)?;
         Ok(Self { request, tenant: identity.map(|identity| identity.tenant.clone()), expects_continue })
