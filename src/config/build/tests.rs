@@ -54,10 +54,14 @@ fn pem() -> String {
     format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(der))
 }
 
+thread_local! {
+    /// One for each test, and not for each of a property's cases: it holds keys. It goes with the test's thread.
+    static FOLDER: tempfile::TempDir = folder();
+}
+
 fn load(text: &str) -> Result<Config, ConfigErrors> {
-    let folder = folder();
     let env = |name: &str| (name == "SET").then(|| "swordfish".to_owned());
-    Config::parse(text, "P", folder.path(), &env)
+    FOLDER.with(|folder| Config::parse(text, "P", folder.path(), &env))
 }
 
 fn good(text: &str) -> Config {
