@@ -113,18 +113,3 @@ fn what_does_not_fit_into_a_header_is_refused_and_not_cut() {
     assert!(length(&"u".repeat(4_000)).unwrap() <= MAX_BYTES);
     assert_eq!(length(&"u".repeat(4_300)).unwrap_err().reason, Reason::ContextTooLarge);
 }
-
-/// How long a signature takes: `cargo test --release -- --ignored cost --nocapture`.
-#[test]
-#[ignore = "a measurement"]
-#[allow(clippy::disallowed_methods, clippy::print_stderr, reason = "a measurement")]
-fn cost_of_a_signature() {
-    for algorithm in [ContextAlgorithm::Es256, ContextAlgorithm::EdDsa] {
-        let (signer, tenant, request) = (signer(algorithm), tenant("acme", "user-1"), RequestId::random());
-        let begun = std::time::Instant::now();
-        for _ in 0..10_000 {
-            signer.sign(&tenant, &request, at(NOW)).unwrap();
-        }
-        eprintln!("{}: {:?} a context", algorithm.as_str(), begun.elapsed() / 10_000);
-    }
-}
