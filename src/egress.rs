@@ -6,6 +6,7 @@
 
 mod admitted;
 mod answer;
+mod hoarding;
 mod own;
 mod verified;
 mod voice;
@@ -14,11 +15,11 @@ use std::{sync::Arc, time::Duration};
 
 use http::{HeaderName, Request, Response, request};
 
-use self::voice::Voice;
 pub use self::{
     admitted::AdmittedRequest,
     verified::{Gate, VerifiedRequest},
 };
+use self::{hoarding::Hoarding, voice::Voice};
 use crate::{
     body::{self, Body},
     clock::Clock,
@@ -37,7 +38,7 @@ use crate::{
 
 /// The egress listener's handler. Cheap to clone.
 #[derive(Clone)]
-pub struct Egress(Arc<Pipeline>);
+pub struct Egress(Arc<Pipeline>, Arc<Hoarding>);
 
 /// The rooms that a request goes through, in order.
 pub struct Pipeline {
@@ -68,7 +69,7 @@ pub struct Pipeline {
 impl Egress {
     /// The handler over a pipeline.
     pub fn new(pipeline: Pipeline) -> Self {
-        Self(Arc::new(pipeline))
+        Self(Arc::new(pipeline), Arc::default())
     }
 
     async fn answer(&self, head: request::Parts, body: Body, peer: &Peer, record: &mut Record) -> Result<Response<Body>, Refusal> {
@@ -98,6 +99,13 @@ impl Egress {
     }
 }
 
+impl Egress {
+    fn turn_down(&self, voice: &Voice, refusal: &Refusal, record: Record) -> Response<Body> {
+        self.1.look_at(refusal, record.request_id(), self.0.clock.instant());
+        voice.refuse(refusal, record)
+    }
+}
+
 impl Handler for Egress {
     async fn handle(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
         let (head, body) = request.into_parts();
@@ -109,12 +117,12 @@ impl Handler for Egress {
                 stamp(&mut response, &record);
                 record.finish_with(response)
             }
-            Err(refusal) => voice.refuse(&refusal, record),
+            Err(refusal) => self.turn_down(&voice, &refusal, record),
         }
     }
 
     fn refuse(&self, refusal: Refusal, head: &request::Parts, peer: &Peer) -> Response<Body> {
-        Voice::of(head).refuse(&refusal, self.0.recorder.begin(Listener::Egress, &head.method, peer))
+        self.turn_down(&Voice::of(head), &refusal, self.0.recorder.begin(Listener::Egress, &head.method, peer))
     }
 
     fn sensitive_headers(&self) -> Vec<HeaderName> {

@@ -5,6 +5,7 @@ pub mod label;
 pub mod lines;
 pub mod metrics;
 pub mod record;
+pub mod seldom;
 
 pub(crate) use self::record::CompactRequestId;
 pub use self::{
@@ -12,4 +13,5 @@ pub use self::{
     label::{TenantLabel, TenantLabels},
     metrics::{Listener, Metrics},
     record::{Record, Recorder, RequestId},
+    seldom::Seldom,
 };

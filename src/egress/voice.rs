@@ -11,7 +11,7 @@ use crate::{
     aws::{dialect::Dialect, service::Service},
     body::Body,
     identity::Placeholder,
-    reject::{Reason, Refusal},
+    reject::Refusal,
     telemetry::Record,
 };
 
@@ -37,20 +37,11 @@ impl Voice {
 
     pub(super) fn refuse(&self, refusal: &Refusal, mut record: Record) -> Response<Body> {
         record.refused(refusal);
-        warn_of_hoarding(refusal, &record);
         let mut response = self.dialect.refusal(refusal, record.request_id().as_str(), &self.method, &self.resource);
         if let (StatusCode::METHOD_NOT_ALLOWED, Some(allow)) = (response.status(), &self.allow) {
             response.headers_mut().insert(header::ALLOW, allow.clone());
         }
         record.finish_with(response)
-    }
-}
-
-/// An application that uses a passport after its request is one that keeps what it should let go of, by mistake or worse.
-fn warn_of_hoarding(refusal: &Refusal, record: &Record) {
-    if let (Reason::PassportUnknown, Some(made_for)) = (refusal.reason, &refusal.for_request) {
-        let (request_id, note) = (record.request_id().as_str(), refusal.note.as_deref());
-        tracing::warn!(request_id, for_request = made_for.as_str(), note, "a passport was used after its request had ended");
     }
 }
 
