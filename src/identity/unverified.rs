@@ -4,7 +4,7 @@
 //! *malformed* apart, and is taken out of the request in the same step, so that nothing that was consumed here can travel
 //! on. What comes out, [`Presented`], is accepted by the verifier alone.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Uri, header, request};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, header, uri::Authority};
 
 use super::{
     cookie::CookieName,
@@ -76,18 +76,24 @@ pub struct Places {
 }
 
 impl Presented {
-    /// Takes the claim and the proof out of a request from the outside. `in_path` is what the path says of the tenant, at each of the
-    /// places where it may. Everything that is said has to agree.
-    pub fn take_ingress(head: &mut request::Parts, names: &IdentityHeaders, places: &Places, in_path: &[String]) -> Result<Self, Refusal> {
-        let mut tenant = take_tenant(&mut head.headers, names)?;
-        if let Some(host) = &places.host {
-            tenant = agree(tenant, host.find(head)?)?;
+    /// Takes the claim and the proof out of a request from the outside. `host` is what the client asked for, as far as proxies in front
+    /// are believed about it; `in_path` is what the path says of the tenant, at each of the places where it may. Everything that is said
+    /// has to agree.
+    pub fn take_ingress(
+        headers: &mut HeaderMap,
+        names: &IdentityHeaders,
+        places: &Places,
+        host: Option<&Authority>,
+        in_path: &[String],
+    ) -> Result<Self, Refusal> {
+        let mut tenant = take_tenant(headers, names)?;
+        if let Some(pattern) = &places.host {
+            tenant = agree(tenant, pattern.find(host)?)?;
         }
         for said in in_path {
             let id = said.parse().map_err(|e| Refusal::noted(Reason::TenantMalformed, format!("by the path: {e}")))?;
             tenant = agree(tenant, Some(id))?;
         }
-        let headers = &mut head.headers;
         let cookie = places.cookie.as_ref().map_or(Ok(None), |cookie| cookie.take(headers))?;
         let bearer = Bearer::take(headers)?;
         let in_headers = take_proof(headers, names, bearer)?;
@@ -286,11 +292,9 @@ pub(super) fn single(headers: &HeaderMap, name: &HeaderName, several: Reason) ->
 #[cfg(test)]
 impl Presented {
     /// What a request with these headers, under the names that hold by default, says on the ingress.
-    pub(crate) fn for_tests(headers: HeaderMap) -> Result<Self, Refusal> {
+    pub(crate) fn for_tests(mut headers: HeaderMap) -> Result<Self, Refusal> {
         let names = IdentityHeaders { tenant: HeaderName::from_static("x-tenant-id"), token: HeaderName::from_static("x-tenant-token") };
-        let mut head = http::Request::new(()).into_parts().0;
-        head.headers = headers;
-        Self::take_ingress(&mut head, &names, &Places::default(), &[])
+        Self::take_ingress(&mut headers, &names, &Places::default(), None, &[])
     }
 }
 
@@ -306,12 +310,12 @@ mod tests {
         lines.iter().map(|(n, v)| (n.parse::<HeaderName>().unwrap(), HeaderValue::from_str(v).unwrap())).collect()
     }
 
-    fn take(headers: HeaderMap, places: &Places, in_path: &[&str]) -> (Result<Presented, Refusal>, HeaderMap) {
-        let (mut head, ()) = http::Request::new(()).into_parts();
-        head.headers = headers;
+    /// With the host of the request as what the client asked for.
+    fn take(mut headers: HeaderMap, places: &Places, in_path: &[&str]) -> (Result<Presented, Refusal>, HeaderMap) {
         let in_path: Vec<String> = in_path.iter().map(|said| (*said).to_owned()).collect();
-        let presented = Presented::take_ingress(&mut head, &names(), places, &in_path);
-        (presented, head.headers)
+        let host = headers.get(header::HOST).map(|host| host.to_str().unwrap().parse().unwrap());
+        let presented = Presented::take_ingress(&mut headers, &names(), places, host.as_ref(), &in_path);
+        (presented, headers)
     }
 
     fn ingress(lines: &[(&str, &str)]) -> Result<(Option<String>, String, HeaderMap), Reason> {

@@ -129,6 +129,11 @@ impl Origin {
         self.client
     }
 
+    /// The host that the client asked for; `None` where none is named.
+    pub fn host(&self) -> Option<&Authority> {
+        self.host.as_ref()
+    }
+
     /// Says it in every way that application servers know, all of them the same.
     pub fn write(&self, headers: &mut HeaderMap) {
         let client = self.client.to_string();

@@ -4,15 +4,19 @@
 //! whichever page causes it: cross-site request forgery. So where nothing but a cookie proves the caller, a request that may
 //! change something has to show that the browser knows it to be the application's own.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header, request::Parts, uri::Authority};
+use http::{HeaderMap, HeaderName, Method, header, request::Parts, uri::Authority};
 
 use super::cors::{Cors, origin};
-use crate::reject::{Reason, Refusal};
+use crate::{
+    reject::{Reason, Refusal},
+    server::edge,
+};
 
 /// [Fetch Metadata](https://www.w3.org/TR/fetch-metadata/): set by browsers, and never by scripts.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Checks a request whose only proof is a cookie.
+/// Checks a request whose only proof is a cookie. `host` is what the client asked for, as far as proxies in front are believed about it: a page
+/// is the application's own by the host that its browser knows, which is not always the one that a proxy calls us by.
 ///
 /// `Sec-Fetch-Site: same-origin` is the application itself, `none` the user. `same-site` is not enough by itself: sibling hosts
 /// may be other tenants' pages. Otherwise `Origin` decides: the request's own host, or one that `ingress.cors` trusts with credentials. A
@@ -21,7 +25,7 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 ///
 /// # Errors
 /// [`Reason::OriginNotAllowed`].
-pub(super) fn check(head: &Parts, cors: &Cors) -> Result<(), Refusal> {
+pub(super) fn check(head: &Parts, host: Option<&Authority>, cors: &Cors) -> Result<(), Refusal> {
     let is_safe = matches!(head.method, Method::GET | Method::HEAD | Method::OPTIONS);
     if is_safe && !head.headers.contains_key(header::UPGRADE) {
         return Ok(());
@@ -30,7 +34,7 @@ pub(super) fn check(head: &Parts, cors: &Cors) -> Result<(), Refusal> {
         return Ok(());
     }
     match origin(&head.headers) {
-        Some(origin) if is_own(origin.as_bytes(), head) || cors.trusts_with_cookies(&origin) => Ok(()),
+        Some(origin) if is_own(origin.as_bytes(), host) || cors.trusts_with_cookies(&origin) => Ok(()),
         _ => Err(Refusal::noted(
             Reason::OriginNotAllowed,
             "the token is in a cookie, and nothing shows that the request is the application's own",
@@ -39,16 +43,11 @@ pub(super) fn check(head: &Parts, cors: &Cors) -> Result<(), Refusal> {
 }
 
 /// Whether `origin` is the host that the request is for. The ingress is TLS, and so is what is in front of it.
-fn is_own(origin: &[u8], head: &Parts) -> bool {
-    let in_header = head.headers.get(header::HOST).map(HeaderValue::as_bytes);
-    let named = in_header.or_else(|| head.uri.authority().map(|authority| authority.as_str().as_bytes()));
-    // An origin has no user information (RFC 6454, section 7); what had would be a host to one reader and a user to another.
-    let authority = |text: &[u8]| Authority::try_from(text).ok().filter(|authority| !authority.as_str().contains('@'));
-    let (Some(origin), Some(named)) = (origin.strip_prefix(b"https://").and_then(authority), named.and_then(authority)) else {
-        return false;
-    };
+fn is_own(origin: &[u8], named: Option<&Authority>) -> bool {
+    // An origin has no user information (RFC 6454, section 7), nor anything but a host and a port.
+    let (Some(origin), Some(named)) = (origin.strip_prefix(b"https://").and_then(edge::parse_host), named) else { return false };
     let port = |authority: &Authority| authority.port_u16().unwrap_or(443);
-    origin.host().eq_ignore_ascii_case(named.host()) && port(&origin) == port(&named)
+    origin.host().eq_ignore_ascii_case(named.host()) && port(&origin) == port(named)
 }
 
 /// The only value of a header.
@@ -79,10 +78,15 @@ mod tests {
     }
 
     fn passes(method: &str, headers: &[(&str, &str)], cors: &Cors) -> bool {
-        let request = Request::builder().method(method).header("host", "api.example:8443");
+        passes_for(Some("api.example:8443"), method, headers, cors)
+    }
+
+    fn passes_for(host: Option<&str>, method: &str, headers: &[(&str, &str)], cors: &Cors) -> bool {
+        let host = host.map(|host| host.parse().unwrap());
+        let request = Request::builder().method(method).header("host", "inside.example");
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         let (head, ()) = request.body(()).unwrap().into_parts();
-        check(&head, cors).is_ok()
+        check(&head, host.as_ref(), cors).is_ok()
     }
 
     #[test]
@@ -115,6 +119,15 @@ mod tests {
             let handshake = [headers, &[("upgrade", "websocket")]].concat();
             assert_eq!(passes("GET", &handshake, &trusting), expected, "{handshake:?}");
         }
+    }
+
+    #[test]
+    fn a_page_is_the_applications_own_by_the_host_that_the_client_asked_for() {
+        let none = Cors::new(None).unwrap();
+        let from = |host, origin| passes_for(host, "POST", &[("origin", origin)], &none);
+        assert!(from(Some("shop.example"), "https://shop.example") && from(Some("shop.example:443"), "https://shop.example"));
+        assert!(!from(Some("shop.example"), "https://inside.example"), "the host that a proxy calls us by");
+        assert!(!from(None, "https://inside.example") && !from(None, "https://") && !from(Some("shop.example"), "https://"));
     }
 
     #[test]

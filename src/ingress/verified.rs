@@ -45,10 +45,11 @@ impl VerifiedRequest {
     /// Whatever is wrong with one of them.
     pub(super) async fn verify(request: MatchedRequest, way: Way<'_>, gate: &Gate, cors: &Cors) -> Result<Self, Refusal> {
         let (mut head, body, ruling, tenants) = request.into_parts();
+        let host = way.origin.host();
         let workload = gate.workloads.find(way.peer, Listener::Ingress)?;
-        let presented = Presented::take_ingress(&mut head, &gate.names, &gate.places, &tenants)?.pinned(workload.as_ref())?;
+        let presented = Presented::take_ingress(&mut head.headers, &gate.names, &gate.places, host, &tenants)?.pinned(workload.as_ref())?;
         if presented.is_by_cookie() {
-            same_site::check(&head, cors)?;
+            same_site::check(&head, host, cors)?;
         }
         let verified = gate.verifier.verify_token(presented, way.origin.client()).await?;
         let tenant = gate.directory.resolve(verified).await?;

@@ -21,6 +21,7 @@ x-auth-request-user x-auth-request-email x-webauth-user x-consumer-id x-goog-iap
 grpc-metadata-x-tenant-id grpcgateway-x-palisade-subject wl-proxy-client-cert $wsru sm-user iv-user x-pomerium-jwt-assertion fly-client-ip
 client-cert ssl-client-verify x-request-id traceparent tracestate x-user-email""".split()
 MARK = "from-the-caller"
+PROXY = "127.0.0.2"
 
 
 def spellings(name: str) -> list[str]:
@@ -202,3 +203,40 @@ def test_behind_a_trusted_proxy_its_word_is_taken_and_no_more(behind, authority,
     assert call(("X-Forwarded-For", "203.0.113.66"), ("X-Forwarded-For", "[2001:db8::1]:4711"))[0]["forwarded"].startswith('for="[2001:db8::1]";')
     got, _ = call(("X-Forwarded-For", "198.51.100.7"), ("X-Request-Id", "a b"), ("traceparent", "00-" + "0" * 32 + trace[35:]))
     assert got["x-request-id"] != "a b" and len(got["x-request-id"]) == 32 and "0" * 32 not in got["traceparent"]
+
+
+@pytest.fixture(scope="module")
+def fronted(start, setting, authority, application):
+    """A proxy at 127.0.0.2 is believed about the host too, by which tenants and the application's own pages are told."""
+    more = {"trusted_proxies": PROXY, "forwarded_fields": ["for", "host"], "tenant_from": {"host": "{tenant}.app.example.com"}, "token_cookie": "__Host-token"}
+    return start("fronted", setting.ingress(authority.certificate, authority.key, application.port, **more), setting.identity())
+
+
+def test_the_tenant_of_the_host_is_that_of_the_host_that_a_trusted_proxy_names(fronted, authority, idp):
+    def call(source: str, host: str, *said: tuple) -> wire.Message:
+        headers = [("Host", host), ("Authorization", f"Bearer {idp.token('acme')}"), *said]
+        return wire.exchange(fronted.port("ingress"), wire.request("GET", "/echo", headers), authority.client(), source=source)
+
+    by, names = ("X-Forwarded-For", "192.0.2.1"), lambda host: ("X-Forwarded-Host", host)
+    acme, globex, inside = "acme.app.example.com", "globex.app.example.com", "ingress.internal"
+    for source, host, said in [(PROXY, inside, [by, names(acme)]), (PROXY, globex, [by, names(acme)]), (PROXY, acme, [by]), (PROXY, acme, [names(globex)]),
+                               ("127.0.0.1", acme, [by, names(globex)])]:
+        got = dict(seen(call(source, host, *said)))
+        assert (got["x-tenant-id"], got["x-forwarded-host"], got["host"]) == ("acme", acme, host), (source, host, said)
+    for source, host, said, reason in [(PROXY, inside, [by, names(globex)], "tenant-mismatch"), (PROXY, acme, [by, names(globex)], "tenant-mismatch"),
+                                       (PROXY, acme, [by, names(inside)], "tenant-missing"), (PROXY, inside, [by, names("x.y.app.example.com")], "tenant-malformed"),
+                                       (PROXY, inside, [by, names(acme), ("x-tenant-id", "globex")], "tenant-ambiguous"),
+                                       ("127.0.0.1", inside, [by, names(acme)], "tenant-missing"), (PROXY, inside, [names(acme)], "tenant-missing")]:
+        assert call(source, host, *said).reason == reason, (source, host, said)
+
+
+def test_the_applications_own_pages_are_those_of_the_host_that_a_trusted_proxy_names(fronted, authority, idp):
+    def post(source: str, origin: str, *said: tuple) -> str | None:
+        headers = [("Host", "ingress.internal"), ("Cookie", f"__Host-token={idp.token('acme')}"), ("x-tenant-id", "acme"), ("Origin", origin), *said]
+        return wire.exchange(fronted.port("ingress"), wire.request("POST", "/echo", headers), authority.client(), source=source).reason
+
+    said = [("X-Forwarded-For", "192.0.2.1"), ("X-Forwarded-Host", "shop.example")]
+    assert post(PROXY, "https://shop.example", *said) is None
+    assert post(PROXY, "https://ingress.internal", ("X-Forwarded-For", "192.0.2.1")) is None
+    for source, origin in [(PROXY, "https://ingress.internal"), (PROXY, "https://evil.test"), (PROXY, "http://shop.example"), ("127.0.0.1", "https://shop.example")]:
+        assert post(source, origin, *said) == "origin-not-allowed", (source, origin)

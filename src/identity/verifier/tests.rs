@@ -23,7 +23,7 @@ use base64::{
 };
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::json;
 
@@ -148,12 +148,12 @@ const CALLER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 fn presented(tenant: Option<&str>, proof: &str) -> Presented {
     let names = IdentityHeaders { tenant: HeaderName::from_static("x-tenant-id"), token: HeaderName::from_static("x-tenant-token") };
-    let (mut head, ()) = http::Request::new(()).into_parts();
-    head.headers.insert("x-tenant-token", HeaderValue::from_str(proof).unwrap());
+    let mut headers = HeaderMap::new();
+    headers.insert("x-tenant-token", HeaderValue::from_str(proof).unwrap());
     if let Some(tenant) = tenant {
-        head.headers.insert("x-tenant-id", HeaderValue::from_str(tenant).unwrap());
+        headers.insert("x-tenant-id", HeaderValue::from_str(tenant).unwrap());
     }
-    Presented::take_ingress(&mut head, &names, &Places::default(), &[]).unwrap()
+    Presented::take_ingress(&mut headers, &names, &Places::default(), None, &[]).unwrap()
 }
 
 async fn reason(verifier: &Verifier, tenant: &str, token: &str) -> Option<Reason> {

@@ -66,7 +66,7 @@ fn known_proxies_are_passed_over_from_the_right() {
     // The connection is from somewhere else: nothing is believed.
     let elsewhere = proxies(&["198.51.100.0/24"]);
     assert_eq!(
-        origin(elsewhere, &[("x-forwarded-for", "192.0.2.1"), ("x-forwarded-proto", "http")]),
+        origin(elsewhere, &[("x-forwarded-for", "192.0.2.1"), ("x-forwarded-proto", "http"), ("x-forwarded-host", "evil.example")]),
         (OWN.into(), true, "api.example.com".into(), false)
     );
     // Both: who may be in front, and how many there are.
@@ -169,6 +169,26 @@ fn the_standard_header_is_read_as_it_is_written() {
     }
     // A caller cannot hide what the proxy appends inside a quote of its own: then nothing is believed.
     assert_eq!(said(1, "for=203.0.113.66;x=\", for=192.0.2.1").0, OWN);
+}
+
+#[test]
+fn the_host_is_the_one_that_the_client_asked_for() {
+    let host = |config, lines: &[(&'static str, &str)], uri: &'static str| {
+        Origins::new(config).of(&peer("10.0.0.9"), &headers(lines), &Uri::from_static(uri)).host().map(ToString::to_string)
+    };
+    let (own, said) = (("host", "inside.example"), ("x-forwarded-host", "shop.example:8443"));
+    let by = ("x-forwarded-for", "192.0.2.1");
+    let named = |name: &str| Some(name.to_owned());
+    assert_eq!(host(hops(1), &[own, by, said], "/"), named("shop.example:8443"));
+    assert_eq!(host(hops(1), &[by, said], "https://inside.example/"), named("shop.example:8443"), "HTTP/2");
+    assert_eq!(host(hops(1), &[own, by], "/"), named("inside.example"), "the proxy names none");
+    assert_eq!(host(hops(1), &[by], "https://inside.example/"), named("inside.example"), "HTTP/2 has it in the target");
+    assert_eq!(host(hops(1), &[by], "/"), None);
+    // Nobody is believed, not all of it is, or not this connection.
+    for config in [hops(0), OriginConfig { host: false, ..hops(1) }, proxies(&["198.51.100.0/24"])] {
+        assert_eq!(host(config, &[own, by, said], "/"), named("inside.example"));
+    }
+    assert_eq!(host(hops(1), &[own, said], "/"), named("inside.example"), "it did not come through a proxy");
 }
 
 #[test]

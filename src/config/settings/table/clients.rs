@@ -83,7 +83,7 @@ pub(super) const FORWARDED_FIELDS: Setting = default(
     "forwarded_fields",
     Kind::OneOrMore(&Form::OneOf(&["for", "proto", "host"])),
     "[for, proto]",
-    "What the proxies in front say. Not `host` unless they set it: many pass a caller's `X-Forwarded-Host` on.",
+    "What the proxies in front say. `host` is also the host that `tenant_from.host` and the check of cookies go by. Not unless they set it: many pass a caller's `X-Forwarded-Host` on.",
 );
 
 pub(super) const KEEP_HEADERS: Setting = optional(

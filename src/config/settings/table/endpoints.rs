@@ -39,7 +39,7 @@ pub(super) const TENANT_FROM: &[Setting] = &[
     optional(
         "host",
         Kind::Scalar(Form::TenantHost),
-        "`{tenant}.DOMAIN`: the first label of the host. Compared in lower case, without port and final dot.",
+        "`{tenant}.DOMAIN`: the first label of the host, which is the one that trusted proxies name where `forwarded_fields` has `host`. Compared in lower case, without port and final dot.",
     ),
     optional(
         "path",
