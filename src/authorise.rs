@@ -1,7 +1,7 @@
 //! Who may call what: the endpoint rules of the ingress.
 //!
-//! A rule says of some methods and paths what a caller must have: a role, a scope, a tier, or nothing at all, not even a
-//! token. The **first** rule, from the top, whose method and path fit decides alone; what it asks for and the caller lacks
+//! A rule says of some methods and paths what a caller must have: a role, a scope, a tier, a client certificate, or nothing at all,
+//! not even a token. The **first** rule, from the top, whose method and path fit decides alone; what it asks for and the caller lacks
 //! is a refusal, and later rules are not looked at. So a rule can be read without knowing those below it, and one that could
 //! never be reached is refused when the configuration loads. What no rule fits is decided by `ingress.endpoints_default`.
 //!
@@ -9,7 +9,7 @@
 //! there is one for a request only if every common server sees the same segments in it, and its text is what the
 //! application gets.
 //!
-//! The room is pure: nothing here reads a header, waits, or knows of a token.
+//! The room is pure: nothing here reads a header or a clock, waits, or knows of a token.
 
 mod methods;
 mod path;
@@ -23,5 +23,5 @@ pub use self::{
     path::SafePath,
     pattern::PathPattern,
     reach::shadowed,
-    rules::{Asks, Endpoints, Rule, Ruling, TENANT, Unmatched},
+    rules::{Asks, Endpoints, Rule, Ruling, Shown, TENANT, Unmatched},
 };

@@ -38,6 +38,7 @@ pub use self::{
 };
 use self::{cors::Preflight, hold::Held, voice::Voice};
 use crate::{
+    authorise::Shown,
     body::{self, Body},
     clock::Clock,
     directory::Standing,
@@ -92,6 +93,11 @@ struct Way<'a> {
 }
 
 impl<'a> Way<'a> {
+    /// What endpoint rules may go by: the certificate of the connection, never one of which a header tells.
+    fn shown(self, clock: &Clock) -> Shown<'a> {
+        Shown { certificate: self.peer.client(), at: clock.now() }
+    }
+
     fn about(self, request_id: &'a RequestId) -> About<'a> {
         About { request_id, origin: self.origin, client: self.peer.client(), trace: self.trace }
     }
@@ -120,7 +126,7 @@ impl Ingress {
                 return Ok(response);
             }
             Some(Preflight::Pass) => Arrival::Public(this.matcher.preflight(head, body, names, places)?),
-            None => this.matcher.look(head, body, names, places)?,
+            None => this.matcher.look(head, body, names, places, way.shown(&this.clock))?,
         };
         let mut response = match arrival {
             Arrival::Guarded(request) => self.carry_out(request, upgrade, way, record).await?,
@@ -141,7 +147,7 @@ impl Ingress {
         let this = &*self.0;
         let request = VerifiedRequest::verify(request, way, &this.gate, &this.cors).await?;
         record.tenant(request.tenant());
-        let request = AuthorisedRequest::authorise(request)?;
+        let request = AuthorisedRequest::authorise(request, way.shown(&this.clock))?;
         let request = AdmittedRequest::admit(request, &this.limiter)?;
         let (verified, id) = (request.tenant().verified(), record.request_id());
         let mint = |passports: &Passports| match request.passport() {

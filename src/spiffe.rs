@@ -10,6 +10,10 @@ const MAX_ID: usize = 2048;
 /// Longest trust domain, in bytes (SPIFFE-ID, section 2.1).
 const MAX_TRUST_DOMAIN: usize = 255;
 const SCHEME: &str = "spiffe://";
+/// A segment of a pattern that is any.
+const ANY: &str = "*";
+/// Which part of an id the trust domain is, between slashes.
+const DOMAIN: usize = 2;
 
 /// `spiffe://trust-domain/path`, with a path: an id without one names a trust domain, and is nobody's own.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -67,31 +71,38 @@ impl fmt::Display for SpiffeId {
     }
 }
 
-/// One id, or everything below a path: `spiffe://prod/ns/a/*`. The only `*` is the last segment, and stands for one or more.
+/// Ids by their segments: `spiffe://prod/ns/a/sa/b` is one, `spiffe://prod/ns/*/sa/b` has any one segment in that place, and
+/// `spiffe://prod/ns/a/*` is everything below a path, one segment or more. The trust domain is always said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SpiffePattern {
-    /// Exactly this one.
-    Exactly(SpiffeId),
-    /// What begins with this, which ends with `/`.
-    Below(String),
-}
+pub struct SpiffePattern(String);
 
 impl SpiffePattern {
     /// Whether `id` is meant.
     pub fn matches(&self, id: &SpiffeId) -> bool {
-        match self {
-            Self::Exactly(own) => own == id,
-            // Something follows the slash: ids do not end with one.
-            Self::Below(start) => id.0.starts_with(start.as_str()),
-        }
+        let (mut wanted, is_open) = self.segments();
+        let mut own = id.0.split('/');
+        let fits = wanted.all(|wanted| own.next().is_some_and(|own| wanted == ANY || wanted == own));
+        fits && own.next().is_some() == is_open
     }
 
     /// Whether some id is meant by both.
     pub fn overlaps(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Exactly(one), other) => other.matches(one),
-            (one, Self::Exactly(other)) => one.matches(other),
-            (Self::Below(one), Self::Below(other)) => one.starts_with(other.as_str()) || other.starts_with(one.as_str()),
+        let ((one, one_is_open), (other, other_is_open)) = (self.segments(), other.segments());
+        let (length, other_length) = (one.clone().count(), other.clone().count());
+        let lengths_meet = match (one_is_open, other_is_open) {
+            (true, true) => true,
+            (true, false) => other_length > length,
+            (false, true) => length > other_length,
+            (false, false) => length == other_length,
+        };
+        lengths_meet && one.zip(other).all(|(one, other)| one == other || one == ANY || other == ANY)
+    }
+
+    /// The segments that an id has to have, and whether more have to follow. Scheme and trust domain come first, as an id has them.
+    fn segments(&self) -> (std::str::Split<'_, char>, bool) {
+        match self.0.strip_suffix("/*") {
+            Some(fixed) => (fixed.split('/'), true),
+            None => (self.0.split('/'), false),
         }
     }
 }
@@ -100,24 +111,23 @@ impl FromStr for SpiffePattern {
     type Err = SpiffeError;
 
     fn from_str(text: &str) -> Result<Self, SpiffeError> {
-        let Some(start) = text.strip_suffix("/*") else { return text.parse().map(Self::Exactly) };
-        // Whatever can be below it is an id if one thing is.
-        SpiffeId::from_str(&format!("{start}/x"))?;
-        Ok(Self::Below(format!("{start}/")))
+        // Whatever can stand for `*` makes an id of it if one thing does.
+        let instance: Vec<_> = text.split('/').enumerate().map(|(at, part)| if at > DOMAIN && part == ANY { "x" } else { part }).collect();
+        SpiffeId::from_str(&instance.join("/"))?;
+        Ok(Self(text.to_owned()))
     }
 }
 
 impl fmt::Display for SpiffePattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exactly(id) => id.fmt(f),
-            Self::Below(start) => write!(f, "{start}*"),
-        }
+        f.write_str(&self.0)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -167,12 +177,63 @@ mod tests {
         assert!(!matches("spiffe://prod/ns/a/*", "spiffe://prod/ns/ab/sa"));
         assert!(matches("spiffe://prod/*", "spiffe://prod/x"));
         assert!(!matches("spiffe://prod/*", "spiffe://prod.evil/x"));
-        for bad in
-            ["spiffe://*", "spiffe://*/a", "spiffe://prod/*/a", "spiffe://prod/a*", "spiffe://prod/**", "spiffe://prod//*", "*", "/*"]
-        {
+        for bad in [
+            "spiffe://*",
+            "spiffe://*/a",
+            "spiffe://*/*",
+            "*//prod/a",
+            "spiffe:*prod/a",
+            "spiffe://prod/a*",
+            "spiffe://prod/*a/b",
+            "spiffe://prod/**",
+            "spiffe://prod//*",
+            "spiffe://prod/*/",
+            "spiffe://prod/*/../a",
+            "*",
+            "/*",
+        ] {
             assert!(bad.parse::<SpiffePattern>().is_err(), "{bad}");
         }
-        assert_eq!("spiffe://prod/a/*".parse::<SpiffePattern>().unwrap().to_string(), "spiffe://prod/a/*");
+        for text in ["spiffe://prod/a", "spiffe://prod/a/*", "spiffe://prod/*/a/*"] {
+            assert_eq!(text.parse::<SpiffePattern>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn any_segment_is_one_inside_and_one_or_more_at_the_end() {
+        let matches = |pattern: &str, id: &str| pattern.parse::<SpiffePattern>().unwrap().matches(&id.parse().unwrap());
+        let service = "spiffe://prod/ns/*/sa/b";
+        assert!(matches(service, "spiffe://prod/ns/a/sa/b") && matches(service, "spiffe://prod/ns/sa/sa/b"));
+        for other in [
+            "spiffe://prod/ns/sa/b",
+            "spiffe://prod/ns/a/c/sa/b",
+            "spiffe://prod/ns/a/sa/b/c",
+            "spiffe://prod/ns/a/sa/c",
+            "spiffe://prod/ns/a/sa",
+            "spiffe://other/ns/a/sa/b",
+        ] {
+            assert!(!matches(service, other), "{other}");
+        }
+        let below = "spiffe://prod/*/sa/*";
+        assert!(matches(below, "spiffe://prod/a/sa/b") && matches(below, "spiffe://prod/a/sa/b/c"));
+        assert!(!matches(below, "spiffe://prod/a/sa") && !matches(below, "spiffe://prod/sa/b"));
+    }
+
+    proptest! {
+        /// Over a small alphabet all ids can be tried; one segment longer than any pattern stands for all that are longer still.
+        #[test]
+        fn overlap_is_what_trying_every_id_finds(one in "(/(a|b|[*])){1,3}", other in "(/(a|b|[*])){1,3}") {
+            let parse = |path: &str| format!("spiffe://p{path}").parse::<SpiffePattern>().unwrap();
+            let (one, other) = (parse(&one), parse(&other));
+            let mut ids = vec!["spiffe://p".to_owned()];
+            let mut is_meant_by_both = false;
+            for _ in 0..4 {
+                ids = ids.iter().flat_map(|id| ["a", "b", "z"].map(|next| format!("{id}/{next}"))).collect();
+                is_meant_by_both |= ids.iter().map(|id| id.parse().unwrap()).any(|id| one.matches(&id) && other.matches(&id));
+            }
+            prop_assert_eq!(one.overlaps(&other), is_meant_by_both);
+            prop_assert_eq!(other.overlaps(&one), is_meant_by_both);
+        }
     }
 
     #[test]
@@ -185,6 +246,9 @@ mod tests {
             ("spiffe://p/a/*", "spiffe://p/a/b/*", true),
             ("spiffe://p/a/*", "spiffe://p/ab/*", false),
             ("spiffe://p/*", "spiffe://q/*", false),
+            ("spiffe://p/*/b", "spiffe://p/a/*", true),
+            ("spiffe://p/*/b", "spiffe://p/a/c", false),
+            ("spiffe://p/*/b", "spiffe://p/a/b/*", false),
         ] {
             let (a, b): (SpiffePattern, SpiffePattern) = (one.parse().unwrap(), other.parse().unwrap());
             assert_eq!((a.overlaps(&b), b.overlaps(&a)), (expected, expected), "{one} {other}");

@@ -1,14 +1,16 @@
 //! The rules, and what one of them asks for.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 use http::Method;
 
 use super::{Methods, PathPattern, SafePath, path::Reserved, trie::Trie};
 use crate::{
+    client_pattern::ClientPattern,
     config::PassportRule,
     directory::ActiveTenant,
     reject::{Reason, Refusal},
+    server::ClientCertificate,
 };
 
 /// The name of a path segment that says which tenant is meant.
@@ -21,13 +23,15 @@ pub struct Rule {
     pub methods: Methods,
     /// The paths that it is about.
     pub path: PathPattern,
-    /// What a caller must have.
+    /// The client whose connection it is must be one of these, whoever its user is; empty is any client, with or without a certificate.
+    pub clients: Box<[ClientPattern]>,
+    /// What a user must have.
     pub asks: Asks,
     /// What the passports of its requests are worth.
     pub passport: PassportRule,
 }
 
-/// What a rule asks of a caller.
+/// What a rule asks of the user of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Asks {
     /// Nothing, not even a token.
@@ -41,6 +45,15 @@ pub enum Asks {
         /// The tenant's tier.
         tiers: Box<[String]>,
     },
+}
+
+/// What a connection shows of its client, by itself: nothing that a request, or a proxy in a header, says of one.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown<'a> {
+    /// The certificate that TLS has verified.
+    pub certificate: Option<&'a ClientCertificate>,
+    /// Now.
+    pub at: SystemTime,
 }
 
 /// What holds for a request that no rule fits.
@@ -135,7 +148,7 @@ impl Endpoints {
 }
 
 impl Ruling {
-    /// Whether nothing at all is asked for.
+    /// Whether nothing is asked of a user: then there is none, and [`Ruling::permit_nobody`] decides.
     pub fn is_public(&self) -> bool {
         matches!(&self.0, Decided::Rule(_, rule) if rule.asks == Asks::Nothing)
     }
@@ -156,21 +169,16 @@ impl Ruling {
         }
     }
 
-    /// Whether a user of `tenant` may.
+    /// Whether a user of `tenant` may, over a connection of this client.
     ///
     /// # Errors
-    /// [`Reason::EndpointNotAllowed`]; [`Reason::ScopeInsufficient`] where the token's scopes alone are lacking.
-    pub fn permit(&self, tenant: &ActiveTenant) -> Result<(), Refusal> {
-        let (number, rule) = match &self.0 {
-            Decided::Unmatched(Unmatched::Allow) => return Ok(()),
-            Decided::Unmatched(Unmatched::Deny) => {
-                return Err(Refusal::noted(Reason::EndpointNotAllowed, "no rule fits, and ingress.endpoints_default is deny"));
-            }
-            Decided::Rule(number, rule) => (number, rule),
-        };
+    /// [`Reason::EndpointNotAllowed`]; [`Reason::CertificateExpired`] where the client's certificate alone is too old;
+    /// [`Reason::ScopeInsufficient`] where the token's scopes alone are lacking.
+    pub fn permit(&self, tenant: &ActiveTenant, client: Shown<'_>) -> Result<(), Refusal> {
+        let Some((number, rule)) = self.rule()? else { return Ok(()) };
+        rule.permit_client(number, client)?;
         let Asks::Tenant { roles, scopes, tiers } = &rule.asks else { return Ok(()) };
-        let lacks =
-            |what: &str| Err(Refusal::noted(Reason::EndpointNotAllowed, format!("ingress.endpoints[{number}] wants another {what}")));
+        let lacks = |what| Err(lacks(number, what));
         if !has_one(roles, tenant.verified().roles().iter().map(String::as_str)) {
             return lacks("role");
         }
@@ -182,6 +190,44 @@ impl Ruling {
         }
         Ok(())
     }
+
+    /// Whether a request without a user may, over a connection of this client.
+    ///
+    /// # Errors
+    /// [`Reason::EndpointNotAllowed`], also for what asks for a user; [`Reason::CertificateExpired`].
+    pub fn permit_nobody(&self, client: Shown<'_>) -> Result<(), Refusal> {
+        match self.rule()? {
+            Some((number, rule)) if rule.asks == Asks::Nothing => rule.permit_client(number, client),
+            _ => Err(Refusal::noted(Reason::EndpointNotAllowed, "it is for users of tenants")),
+        }
+    }
+
+    /// The rule that decides; `None` where every user of a tenant may.
+    fn rule(&self) -> Result<Option<(usize, &Rule)>, Refusal> {
+        match &self.0 {
+            Decided::Unmatched(Unmatched::Allow) => Ok(None),
+            Decided::Unmatched(Unmatched::Deny) => {
+                Err(Refusal::noted(Reason::EndpointNotAllowed, "no rule fits, and ingress.endpoints_default is deny"))
+            }
+            Decided::Rule(number, rule) => Ok(Some((*number, rule))),
+        }
+    }
+}
+
+impl Rule {
+    fn permit_client(&self, number: usize, client: Shown<'_>) -> Result<(), Refusal> {
+        if self.clients.is_empty() {
+            return Ok(());
+        }
+        let is_meant = |certificate: &&ClientCertificate| self.clients.iter().any(|pattern| pattern.matches(certificate));
+        let certificate = client.certificate.filter(is_meant).ok_or_else(|| lacks(number, "client certificate"))?;
+        // Its connection ends too, but a request may be quicker.
+        if client.at >= certificate.not_after() { Err(Reason::CertificateExpired.into()) } else { Ok(()) }
+    }
+}
+
+fn lacks(number: usize, what: &str) -> Refusal {
+    Refusal::noted(Reason::EndpointNotAllowed, format!("ingress.endpoints[{number}] wants another {what}"))
 }
 
 /// Whether one of `had` is `wanted`; nothing wanted is always had.

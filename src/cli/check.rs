@@ -284,8 +284,9 @@ fn granting_anything(warn: &mut dyn FnMut(String), config: &Config) {
 /// What lets in more than a reader of the rules may think.
 fn access(warn: &mut dyn FnMut(String), access: &AccessConfig) {
     for (number, rule) in access.endpoints.rules().enumerate().filter(|(_, rule)| rule.asks == Asks::Nothing) {
+        let who = if rule.clients.is_empty() { "anybody" } else { "each of its clients" };
         warn(format!(
-            "ingress.endpoints[{number}] {} is public: anybody may call it without a token, and no tenant's limits hold",
+            "ingress.endpoints[{number}] {} is public: {who} may call it without a token, and no tenant's limits hold",
             rule.path.as_str()
         ));
     }
@@ -593,6 +594,10 @@ credentials:
         let err = two("");
         assert!(err.contains("roles of j is unset") && err.contains("scopes of j is unset") && err.lines().count() == 2, "{err}");
         assert_eq!(two(", roles: [reader], scopes: ['read-*']"), "");
+        let hook = "endpoints: [{path: /hook, auth: none, clients: [{dns: a}]}], upstream: http://127";
+        let mutual = CONFIG.replace("private_key: tls.key", "private_key: tls.key, client_ca: tls.crt");
+        let (_, _, err) = check_text(&mutual.replace("upstream: http://127", hook), "tenants: {}");
+        assert!(err.contains("/hook is public: each of its clients may call it") && err.lines().count() == 1, "{err}");
         let closed = "endpoints: [{path: /**}], token_cookie: __Host-t, cors: {answer: {origins: '*'}}, upstream: http://127";
         let (_, _, err) = check_text(&CONFIG.replace("upstream: http://127", closed), "tenants: {}");
         assert!(err.contains("origins is everybody") && err.lines().count() == 1, "{err}");

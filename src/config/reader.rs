@@ -314,7 +314,7 @@ impl<'r> Section<'r> {
     /// The sections in the list or mapping `key`, with their names (empty in a list).
     pub(crate) fn sections(&self, key: &str) -> Vec<(String, Section<'r>)> {
         let (settings, list) = match self.setting(key).map(|setting| &setting.kind) {
-            Some(Kind::List(Kind::Section(settings)) | Kind::Entries(Kind::Section(settings))) => (settings, true),
+            Some(Kind::List(Kind::Choice(settings) | Kind::Section(settings)) | Kind::Entries(Kind::Section(settings))) => (settings, true),
             Some(Kind::Map(_, Kind::Section(settings))) => (settings, false),
             _ => return Vec::new(),
         };

@@ -98,12 +98,17 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
-    use crate::{config::WorkloadConfig, server::ClientCertificate};
+    use crate::{client_pattern::ClientPattern, config::WorkloadConfig, server::ClientCertificate};
 
     const ID: &str = "spiffe://prod/ns/acme/sa/worker";
 
     fn mapping(client: &str, tenant: &str, listener: Option<Listener>) -> WorkloadConfig {
-        WorkloadConfig { client: client.parse().unwrap(), tenant: tenant.parse().unwrap(), listener, roles: vec!["writer".to_owned()] }
+        WorkloadConfig {
+            client: ClientPattern::for_tests(client),
+            tenant: tenant.parse().unwrap(),
+            listener,
+            roles: vec!["writer".to_owned()],
+        }
     }
 
     fn workloads(mappings: Vec<WorkloadConfig>, at: u64) -> Workloads {

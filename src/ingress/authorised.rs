@@ -3,7 +3,7 @@
 use http::request::Parts;
 
 use super::verified::VerifiedRequest;
-use crate::{body::Body, config::PassportRule, directory::ActiveTenant, reject::Refusal};
+use crate::{authorise::Shown, body::Body, config::PassportRule, directory::ActiveTenant, reject::Refusal};
 
 /// A verified request that its sender may make.
 #[derive(Debug)]
@@ -18,11 +18,10 @@ impl AuthorisedRequest {
     /// Asks for what the rule wants.
     ///
     /// # Errors
-    /// [`Reason::EndpointNotAllowed`](crate::reject::Reason::EndpointNotAllowed),
-    /// [`Reason::ScopeInsufficient`](crate::reject::Reason::ScopeInsufficient).
-    pub fn authorise(request: VerifiedRequest) -> Result<Self, Refusal> {
+    /// As [`Ruling::permit`](crate::authorise::Ruling::permit).
+    pub fn authorise(request: VerifiedRequest, client: Shown<'_>) -> Result<Self, Refusal> {
         let (tenant, head, body, ruling) = request.into_parts();
-        ruling.permit(&tenant)?;
+        ruling.permit(&tenant, client)?;
         let passport = ruling.passport().cloned();
         Ok(Self { tenant, head, body, passport })
     }

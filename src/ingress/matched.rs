@@ -3,7 +3,7 @@
 use http::{Uri, request::Parts, uri::PathAndQuery};
 
 use crate::{
-    authorise::{Endpoints, PathPattern, Ruling, SafePath, TENANT},
+    authorise::{Endpoints, PathPattern, Ruling, SafePath, Shown, TENANT},
     body::Body,
     identity::{IdentityHeaders, Places, unverified::discard_proofs},
     reject::{Reason, Refusal},
@@ -37,7 +37,7 @@ pub struct MatchedRequest {
     tenants: Vec<String>,
 }
 
-/// A request that the rules let pass without a token, and without the one that it may have brought.
+/// A request that the rules let this client make without a token, and without the one that it may have brought.
 #[derive(Debug)]
 pub struct PublicRequest {
     head: Parts,
@@ -51,14 +51,15 @@ impl Matcher {
     /// Reads the path, where anything depends on it, and finds the rule. From here on the request has the path that was read.
     ///
     /// # Errors
-    /// [`Reason::PathAmbiguous`].
-    pub fn look(&self, head: Parts, body: Body, names: &IdentityHeaders, places: &Places) -> Result<Arrival, Refusal> {
+    /// [`Reason::PathAmbiguous`]; what [`Ruling::permit_nobody`] has against a public one.
+    pub fn look(&self, head: Parts, body: Body, names: &IdentityHeaders, places: &Places, client: Shown<'_>) -> Result<Arrival, Refusal> {
         let (mut head, read) = self.read(head)?;
         let Some((ruling, tenants)) = read else {
             let ruling = self.endpoints.without_path().ok_or(Reason::Internal)?;
             return Ok(Arrival::Guarded(MatchedRequest { head, body, ruling, tenants: Vec::new() }));
         };
         if ruling.is_public() {
+            ruling.permit_nobody(client)?;
             discard_proofs(&mut head.headers, names, places)?;
             return Ok(Arrival::Public(PublicRequest { head, body }));
         }
@@ -119,13 +120,17 @@ impl PublicRequest {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
     use http::{HeaderName, Request};
 
     use super::*;
     use crate::{
         authorise::{Asks, Methods, Rule, Unmatched},
         body,
+        client_pattern::ClientPattern,
         config::PassportRule,
+        server::ClientCertificate,
     };
 
     fn matcher(rules: &[(&str, bool)], tenant_path: Option<&str>) -> Matcher {
@@ -136,6 +141,7 @@ mod tests {
             .map(|(path, public)| Rule {
                 methods: Methods::ALL,
                 path: PathPattern::parse(path).unwrap(),
+                clients: if *path == "/open/mesh" { [ClientPattern::for_tests("CN=a")].into() } else { [].into() },
                 asks: asks(*public),
                 passport: PassportRule::default(),
             })
@@ -145,10 +151,15 @@ mod tests {
     }
 
     fn look(matcher: &Matcher, target: &str) -> Result<Arrival, Reason> {
+        look_as(matcher, target, None)
+    }
+
+    fn look_as(matcher: &Matcher, target: &str, certificate: Option<&ClientCertificate>) -> Result<Arrival, Reason> {
         let request = Request::builder().uri(target).header("x-tenant-token", "T").header("authorization", "Bearer T");
         let (head, ()) = request.body(()).unwrap().into_parts();
         let names = IdentityHeaders { tenant: HeaderName::from_static("x-tenant-id"), token: HeaderName::from_static("x-tenant-token") };
-        matcher.look(head, body::empty(), &names, &Places::default()).map_err(|refusal| refusal.reason)
+        let client = Shown { certificate, at: UNIX_EPOCH + Duration::from_secs(5_000) };
+        matcher.look(head, body::empty(), &names, &Places::default(), client).map_err(|refusal| refusal.reason)
     }
 
     /// The target that is forwarded, and what the path says of the tenant.
@@ -204,6 +215,17 @@ mod tests {
         assert_eq!(guarded(&by_pattern, "/t/acme%2f..%2fglobex"), Err(Reason::PathAmbiguous));
         let by_both = matcher(&[("/t/*/as/{tenant}", false), ("/**", false)], Some("/t/{tenant}/**"));
         assert_eq!(guarded(&by_both, "/t/acme/as/globex").unwrap().1, ["globex", "acme"]);
+    }
+
+    #[test]
+    fn a_public_request_can_be_for_some_clients() {
+        let matcher = matcher(&[("/open/mesh", true), ("/open/**", true)], None);
+        let client = |subject| ClientCertificate::for_tests(None, subject, &[]);
+        assert!(matches!(look_as(&matcher, "/open/mesh", Some(&client("CN=a"))), Ok(Arrival::Public(_))));
+        for stranger in [None, Some(&client("CN=b"))] {
+            assert!(matches!(look_as(&matcher, "/%6fpen/mesh", stranger), Err(Reason::EndpointNotAllowed)));
+            assert!(matches!(look_as(&matcher, "/open/x", stranger), Ok(Arrival::Public(_))));
+        }
     }
 
     #[test]

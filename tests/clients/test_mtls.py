@@ -106,6 +106,52 @@ def test_curl_shows_a_certificate(mutual, workloads, authority, idp):
     assert curl("-H", "x-tenant-id: acme").returncode != 0
 
 
+@pytest.fixture(scope="module")
+def picky(start, setting, authority, application, workloads):
+    """Rules for some clients, on an ingress that lets others in too."""
+    endpoints = [
+        {"path": "/mesh/**", "clients": [{"spiffe_id": "spiffe://prod/ns/*/sa/worker"}, {"dns": "*.mesh.example"}]},
+        {"path": "/batch", "roles": ["admin"], "clients": [{"subject": "CN=nobody,O=Example\\, Inc."}]},
+        {"path": "/hook", "methods": ["POST"], "auth": "none", "clients": [{"spiffe_id": "spiffe://prod/edge"}]},
+        {"path": "/**"},
+    ]
+    ingress = setting.ingress(authority.certificate, authority.key, application.port, endpoints=endpoints)
+    ingress["ingress"]["tls"] |= {"client_ca": str(workloads.authority.ca), "client_auth": "optional"}
+    return start("picky", ingress, setting.identity())
+
+
+def test_a_rule_is_for_the_clients_that_it_names(picky, workloads, authority, idp, application):
+    def call(identity, method: str, target: str, *headers: tuple) -> wire.Message:
+        return wire.exchange(picky.port("ingress"), wire.request(method, target, list(headers)), authority.client(identity=identity))
+
+    def user(role: str) -> list[tuple]:
+        return [("Authorization", f"Bearer {idp.token('acme', roles=[role])}"), ("x-tenant-id", "acme")]
+
+    own = workloads.authority.identity
+    meshed, deeper, wild = own("meshed", dns=["w.mesh.example"]), own("deeper", dns=["a.w.mesh.example", "mesh.example"]), own("wild", dns=["*.mesh.example"])
+    # What proxies, real or not, say of a certificate in a header is nobody's certificate.
+    forged = [("x-forwarded-client-cert", f"URI={SPIFFE}"), ("x-palisade-client", f'spiffe-id="{SPIFFE}"'), ("x-amzn-mtls-clientcert-subject", "CN=nobody,O=Example\\, Inc.")]
+    before = application.requests
+    for identity, target, headers in [
+        *((identity, "/mesh/x", [*user("admin"), *forged]) for identity in (None, workloads.nobody, workloads.ingress_only, deeper, wild)),
+        *((identity, "/batch", [*user("admin"), *forged]) for identity in (None, workloads.acme, meshed)),
+        (workloads.nobody, "/batch", user("reader")),
+    ]:
+        answer = call(identity, "GET", target, *headers)
+        assert (answer.status, answer.reason) == (403, "endpoint-not-allowed"), (target, identity)
+    for identity in (None, workloads.acme):
+        assert call(identity, "POST", "/hook", *user("admin"), *forged).reason == "endpoint-not-allowed"
+    assert call(workloads.acme, "GET", "/mesh/x", ("x-tenant-id", "acme")).reason == "token-missing", "a client is no user"
+    assert application.requests == before
+    for identity, target in [(workloads.acme, "/mesh/x"), (workloads.globex, "/mesh"), (meshed, "/mesh/x"), (workloads.nobody, "/batch"), (None, "/hook"), (None, "/else")]:
+        assert seen(call(identity, "GET", target, *user("admin")))["x-tenant-id"] == "acme"
+    headers = seen(call(workloads.ingress_only, "POST", "/hook", *user("admin")))
+    assert not {"x-tenant-id", "authorization", "x-palisade-subject", "x-palisade-client"} & set(headers), "it is nobody's all the same"
+    refused = call(meshed, "GET", "/batch", *user("admin"))
+    line = wait_until(lambda: next((line for line in picky.log() if line["request_id"] == refused.header("x-request-id")), None), 5, "the log's line")
+    assert (line["note"], line["client"]) == ("ingress.endpoints[1] wants another client certificate", "CN=meshed,O=Example\\, Inc.")
+
+
 def test_roots_are_followed_and_what_they_vouched_for_ends_with_them(start, setting, application, idp, authority, tmp_path):
     for name in ("1", "2"):
         (tmp_path / name).mkdir()
@@ -138,9 +184,9 @@ def test_check_says_what_can_never_work(setting, authority, application, tmp_pat
     from harness.palisade import binary
     import yaml
 
-    def check(**identity) -> str:
+    def check(endpoints=None, **identity) -> str:
         config = setting.ingress(authority.certificate, authority.key, application.port) | setting.identity()
-        config["ingress"]["listen"] = "127.0.0.1:0"
+        config["ingress"] |= {"listen": "127.0.0.1:0", "endpoints": endpoints}
         config["identity"] |= identity
         file = setting.directory / "never.yaml"
         file.write_text(yaml.safe_dump(json.loads(json.dumps(config))))
@@ -149,4 +195,5 @@ def test_check_says_what_can_never_work(setting, authority, application, tmp_pat
         return re.sub(r"^\S*: ", "", done.stderr)
 
     assert "can never apply: no listener asks for certificates" in check(workloads=[{"spiffe_id": "spiffe://prod/a", "tenant": "acme"}])
-    assert "spiffe://prod/*/a" in check(workloads=[{"spiffe_id": "spiffe://prod/*/a", "tenant": "acme"}])
+    assert "spiffe://prod/a*" in check(workloads=[{"spiffe_id": "spiffe://prod/a*", "tenant": "acme"}])
+    assert "endpoints[0].clients: can never be met" in check(endpoints=[{"path": "/**", "clients": [{"dns": "a.example"}]}])

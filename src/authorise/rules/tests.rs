@@ -1,3 +1,5 @@
+use std::time::{Duration, UNIX_EPOCH};
+
 use proptest::prelude::*;
 
 use super::{super::path::oracles::ORACLES, *};
@@ -9,7 +11,7 @@ fn list(words: &[&str]) -> Box<[String]> {
 
 fn rule(methods: &str, path: &str, asks: Asks) -> Rule {
     let methods = if methods == "*" { Methods::ALL } else { methods.split(' ').filter_map(Methods::of).fold(Methods::NONE, Methods::with) };
-    Rule { methods, path: PathPattern::parse(path).unwrap(), asks, passport: PassportRule::default() }
+    Rule { methods, path: PathPattern::parse(path).unwrap(), clients: [].into(), asks, passport: PassportRule::default() }
 }
 
 fn wants(roles: &[&str], scopes: &[&str], tiers: &[&str]) -> Asks {
@@ -24,7 +26,11 @@ fn user(roles: &[&str], scopes: &[&str], tier: Option<&str>) -> ActiveTenant {
 
 fn decide(endpoints: &Endpoints, method: Method, path: &str, user: &ActiveTenant) -> Result<(), Reason> {
     let path = endpoints.read(path).map_err(|refusal| refusal.reason)?;
-    endpoints.rule_on(&method, &path).permit(user).map_err(|refusal| refusal.reason)
+    endpoints.rule_on(&method, &path).permit(user, shown(None)).map_err(|refusal| refusal.reason)
+}
+
+fn shown(certificate: Option<&ClientCertificate>) -> Shown<'_> {
+    Shown { certificate, at: UNIX_EPOCH + Duration::from_secs(5_000) }
 }
 
 #[test]
@@ -77,6 +83,46 @@ fn one_of_each_list_is_wanted_and_an_absent_list_wants_nothing() {
         let endpoints = Endpoints::new(vec![rule("*", "/**", asks)], Unmatched::Deny, false);
         assert_eq!(decide(&endpoints, Method::GET, "/x", &user(roles, scopes, tier)), expected, "{shown}");
     }
+}
+
+#[test]
+fn a_rule_is_for_its_clients_whoever_the_user_is() {
+    let clients = |texts: &[&str]| texts.iter().map(|text| ClientPattern::for_tests(text)).collect();
+    let rules = vec![
+        Rule { clients: clients(&["spiffe://prod/ns/*/sa/api", "dns:*.mesh.example"]), ..rule("*", "/mesh", wants(&["r"], &["s"], &[])) },
+        Rule { clients: clients(&["CN=hook"]), ..rule("POST", "/hook", Asks::Nothing) },
+        rule("*", "/**", wants(&[], &[], &[])),
+    ];
+    let endpoints = Endpoints::new(rules, Unmatched::Deny, false);
+    let ruling = |path| endpoints.rule_on(&Method::POST, &endpoints.read(path).unwrap());
+    let permit = |path, user: &ActiveTenant, client| ruling(path).permit(user, client).map_err(|refusal| refusal.reason);
+    let (full, unscoped, nobody) = (user(&["r"], &["s"], None), user(&["r"], &[], None), user(&[], &[], None));
+    let api = ClientCertificate::for_tests(Some("spiffe://prod/ns/a/sa/api"), "CN=api", &[]);
+    let meshed = ClientCertificate::for_tests(None, "CN=x", &["a.example", "w.mesh.example"]);
+    let hook = ClientCertificate::for_tests(Some("spiffe://prod/ns/a/sa/hook"), "CN=hook", &["w.mesh.other"]);
+    let no = Err(Reason::EndpointNotAllowed);
+    for client in [&api, &meshed] {
+        assert_eq!(permit("/mesh", &full, shown(Some(client))), Ok(()));
+        assert_eq!(permit("/mesh", &unscoped, shown(Some(client))), Err(Reason::ScopeInsufficient));
+        assert_eq!(permit("/mesh", &nobody, shown(Some(client))), no, "a client stands for no role");
+    }
+    for client in [None, Some(&hook)] {
+        assert_eq!(permit("/mesh", &full, shown(client)), no, "the rule decides alone: the next is not tried");
+        assert_eq!(permit("/mesh", &unscoped, shown(client)), no, "another scope would not help");
+        assert_eq!(permit("/else", &nobody, shown(client)), Ok(()));
+    }
+    let public = |path, client| ruling(path).permit_nobody(client).map_err(|refusal| refusal.reason);
+    assert_eq!(public("/hook", shown(Some(&hook))), Ok(()));
+    for client in [None, Some(&api)] {
+        assert_eq!(public("/hook", shown(client)), no);
+    }
+    for path in ["/mesh", "/else"] {
+        assert_eq!(public(path, shown(Some(&api))), no, "what asks for a user is not for nobody");
+    }
+    let late = Shown { certificate: Some(&api), at: api.not_after() };
+    assert_eq!(permit("/mesh", &full, late), Err(Reason::CertificateExpired));
+    assert_eq!(permit("/else", &full, late), Ok(()));
+    assert_eq!(public("/hook", Shown { certificate: Some(&hook), ..late }), Err(Reason::CertificateExpired));
 }
 
 #[test]

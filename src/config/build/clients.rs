@@ -1,4 +1,4 @@
-//! `tls` of a listener, `identity.workloads`, and what is believed of proxies in front.
+//! `tls` of a listener, which clients are meant by their certificates, and what is believed of proxies in front.
 
 use http::HeaderName;
 
@@ -95,6 +95,13 @@ fn workload(entry: &Section<'_>) -> Option<WorkloadConfig> {
         return None;
     }
     Some(WorkloadConfig { client: spiffe.xor(subject)?, tenant: tenant?, listener, roles })
+}
+
+/// An item of `ingress.endpoints[].clients`, which says one of these.
+pub(super) fn client(entry: &Section<'_>) -> Option<ClientPattern> {
+    let spiffe = entry.get("spiffe_id", |scalar| parse::spiffe_pattern(&scalar.text).ok()).map(ClientPattern::Spiffe);
+    let subject = entry.get("subject", parse::subject).map(ClientPattern::Subject);
+    spiffe.or(subject).or_else(|| entry.get("dns", parse::dns_pattern).map(ClientPattern::Dns))
 }
 
 /// Mappings of certificates that nobody is asked for would be believed to do something.

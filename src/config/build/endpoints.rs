@@ -3,17 +3,19 @@
 use http::HeaderName;
 use serde_json::json;
 
-use super::{Section, parse, passport};
+use super::{Section, clients::client, parse, passport};
 use crate::{
     authorise::{Asks, Endpoints, Methods, PathPattern, Rule, TENANT, Unmatched, shadowed},
+    client_pattern::ClientPattern,
     config::{AccessConfig, CorsConfig, CorsRules, Origins},
     identity::{Places, TenantHost},
 };
 
-pub(super) fn access(section: &Section<'_>, names: Option<(&HeaderName, &HeaderName)>) -> Option<AccessConfig> {
+/// `has_clients`: whether the listener asks clients for certificates.
+pub(super) fn access(section: &Section<'_>, names: Option<(&HeaderName, &HeaderName)>, has_clients: bool) -> Option<AccessConfig> {
     let cookie = section.get("token_cookie", parse::cookie_name);
     let (host, tenant_path) = section.given("tenant_from").map_or((None, None), |from| tenant_from(&from));
-    let endpoints = endpoints(section, tenant_path.is_some());
+    let endpoints = endpoints(section, tenant_path.is_some(), has_clients);
     let cors = section.given("cors").map(|cors| self::cors(&cors, names));
     let public_concurrent = section.get("public_concurrent", parse::size);
     let endpoints = match &tenant_path {
@@ -29,8 +31,8 @@ pub(super) fn access(section: &Section<'_>, names: Option<(&HeaderName, &HeaderN
     })
 }
 
-/// `names_path`: paths are read for the tenant's sake as well.
-fn endpoints(section: &Section<'_>, names_path: bool) -> Option<Endpoints> {
+/// `names_path`: paths are read for the tenant's sake as well. `has_clients`: the listener asks clients for certificates.
+fn endpoints(section: &Section<'_>, names_path: bool, has_clients: bool) -> Option<Endpoints> {
     if !section.has("endpoints") {
         if section.has("endpoints_default") {
             section.wrong("endpoints_default", "has no effect without endpoints", "remove it, or add endpoints");
@@ -44,7 +46,7 @@ fn endpoints(section: &Section<'_>, names_path: bool) -> Option<Endpoints> {
         return Some(Endpoints::none().ignoring_case(section.get("endpoints_ignore_case", parse::boolean)?));
     }
     let sections: Vec<_> = section.sections("endpoints").into_iter().map(|(_, rule)| rule).collect();
-    let rules: Option<Vec<Rule>> = sections.iter().map(rule).collect::<Vec<_>>().into_iter().collect();
+    let rules: Option<Vec<Rule>> = sections.iter().map(|section| rule(section, has_clients)).collect::<Vec<_>>().into_iter().collect();
     // What a file leaves out is written down, so that the effective configuration shows it.
     let unmatched = match section.get("endpoints_default", parse::text).as_deref() {
         Some("allow") => Unmatched::Allow,
@@ -70,7 +72,7 @@ fn endpoints(section: &Section<'_>, names_path: bool) -> Option<Endpoints> {
     Some(Endpoints::new(rules, unmatched, ignore_case))
 }
 
-fn rule(section: &Section<'_>) -> Option<Rule> {
+fn rule(section: &Section<'_>, has_clients: bool) -> Option<Rule> {
     let methods = if section.has("methods") {
         section.all("methods", |scalar| Methods::of(&scalar.text)).into_iter().fold(Methods::NONE, Methods::with)
     } else {
@@ -78,6 +80,7 @@ fn rule(section: &Section<'_>) -> Option<Rule> {
     };
     let path = section.get("path", parse::path_pattern);
     let [roles, scopes, tiers] = ["roles", "scopes", "tiers"].map(|key| section.all(key, parse::text));
+    let clients = clients(section, has_clients);
     let is_public = section.get("auth", parse::text)? == "none";
     let passport = section.given("passport").map(|passport| passport::of_endpoint(&passport)).unwrap_or_default();
     if is_public {
@@ -94,7 +97,17 @@ fn rule(section: &Section<'_>) -> Option<Rule> {
         }
     }
     let asks = if is_public { Asks::Nothing } else { Asks::Tenant { roles: roles.into(), scopes: scopes.into(), tiers: tiers.into() } };
-    Some(Rule { methods, path: path?, asks, passport })
+    Some(Rule { methods, path: path?, clients: clients?, asks, passport })
+}
+
+/// Without a certificate to look at, a rule would be for nobody, which is not what its words say.
+fn clients(section: &Section<'_>, has_clients: bool) -> Option<Box<[ClientPattern]>> {
+    if section.has("clients") && !has_clients {
+        section.wrong("clients", "can never be met: the listener asks for no certificates", "give ingress.tls.client_ca, or remove it");
+    }
+    // All of them, so that one that could not be read is not a list that asks for less.
+    let clients: Vec<_> = section.sections("clients").iter().map(|(_, entry)| client(entry)).collect();
+    clients.into_iter().collect()
 }
 
 fn tenant_from(section: &Section<'_>) -> (Option<TenantHost>, Option<PathPattern>) {

@@ -53,7 +53,9 @@ pub(super) fn ingress(
     let origin = origin(section);
     let headers = headers(section, names);
     let context = section.given("context").map_or(Some(None), |given| context(&given, env).map(Some));
-    let access = endpoints::access(section, names);
+    // One that could not be read counts as asking: its own errors are reported.
+    let has_clients = tls.as_ref().is_none_or(|tls| tls.clients.is_some());
+    let access = endpoints::access(section, names, has_clients);
     let server = listener(section, top);
     let routing = routing::routing(section, server.as_ref().map(|server| server.idle_timeout));
     Some(IngressConfig {

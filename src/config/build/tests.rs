@@ -907,11 +907,12 @@ fn what_the_contract_shows_loads() {
 fn the_guide_to_endpoints_loads() {
     let guide = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("config/guide/endpoints.md")).unwrap();
     let snippets: Vec<_> = guide.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
-    assert_eq!(snippets.len(), 3);
+    assert_eq!(snippets.len(), 4);
     let (ingress, rest) = BASE.split_once('\n').unwrap();
     assert!(ingress.starts_with("ingress:"));
     for snippet in snippets {
-        let whole = snippet.replace("ingress:\n", "ingress:\n  tls: {certificate: c, private_key: c}\n  upstream: http://127.0.0.1:8080\n");
+        let whole = snippet
+            .replace("ingress:\n", "ingress:\n  tls: {certificate: c, private_key: c, client_ca: c}\n  upstream: http://127.0.0.1:8080\n");
         good(&format!("{whole}{rest}"));
     }
 }

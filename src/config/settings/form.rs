@@ -35,6 +35,8 @@ pub(crate) enum Form {
     ClaimValue,
     /// A cookie's name.
     CookieName,
+    /// A DNS name of clients, or `*.DOMAIN`.
+    DnsPattern,
     Count {
         least: u64,
         most: u64,
@@ -115,6 +117,7 @@ impl Form {
             Self::Claim => parse::claim(scalar).is_some(),
             Self::ClaimValue => parse::claim_value(scalar).is_some(),
             Self::CookieName => parse::cookie_name(scalar).is_some(),
+            Self::DnsPattern => parse::dns_pattern(scalar).is_some(),
             Self::Count { least, most } => parse::count(scalar).is_some_and(|count| (least..=most).contains(&&count)),
             Self::Duration { least, most } => quantity::duration(text).is_some_and(|duration| (least..=most).contains(&&duration)),
             Self::Endpoint => parse::endpoint(scalar).is_some(),
@@ -201,6 +204,7 @@ impl Form {
                     .to_owned()
             }
             Self::CookieName => "give a cookie's name such as __Host-token".to_owned(),
+            Self::DnsPattern => "give a name in lower case such as worker.mesh.example, or *.mesh.example for any one label before it".to_owned(),
             Self::Count { least, most } => format!("give a whole number{}", range(least.to_string(), most.to_string())),
             Self::Duration { least, most } => {
                 let range = range(quantity::show_duration(*least), quantity::show_duration(*most));
@@ -227,7 +231,7 @@ impl Form {
             Self::Region => "give a region such as eu-west-1".to_owned(),
             Self::RoleArn => "give a role's ARN such as arn:aws:iam::111122223333:role/NAME".to_owned(),
             Self::RouteName => "give a name such as gold: a-z, 0-9 and -, at most 63 characters".to_owned(),
-            Self::SpiffePattern => "give an id such as spiffe://prod/ns/a/sa/b, or spiffe://prod/ns/a/* for all below".to_owned(),
+            Self::SpiffePattern => "give an id such as spiffe://prod/ns/a/sa/b, with * for any one segment, or for all that follow at the end".to_owned(),
             Self::Subject => {
                 "give the subject as `openssl x509 -noout -subject -nameopt RFC2253` prints it, such as CN=worker,O=Example".to_owned()
             }
@@ -267,6 +271,7 @@ impl Form {
             Self::HeaderName => json!({"type": "string", "pattern": "^[a-z0-9!#$%&'*+.^_`|~-]+$"}),
             Self::Host => json!({"type": "string", "pattern": "^[a-z0-9.-]+(:\\d+)?$"}),
             Self::CookieName => json!({"type": "string", "pattern": "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$"}),
+            Self::DnsPattern => json!({"type": "string", "pattern": "^(\\*\\.)?[a-z0-9._-]+$"}),
             Self::Origin => json!({"type": "string", "pattern": "^(\\*|https?://[^/?#]+)$"}),
             Self::PathPattern => json!({"type": "string", "pattern": "^/"}),
             Self::TenantHost => json!({"type": "string", "pattern": "^\\{tenant\\}\\."}),

@@ -75,7 +75,9 @@ fn rows(text: &mut String, path: &str, settings: &[Setting]) {
         match &setting.kind {
             Kind::Section(_) if setting.key == "server" && path != "server" => {}
             Kind::Choice(settings) | Kind::Section(settings) => rows(text, &key, settings),
-            Kind::List(Kind::Section(settings)) | Kind::Entries(Kind::Section(settings)) => rows(text, &format!("{key}[]"), settings),
+            Kind::List(Kind::Choice(settings) | Kind::Section(settings)) | Kind::Entries(Kind::Section(settings)) => {
+                rows(text, &format!("{key}[]"), settings)
+            }
             Kind::Map(_, Kind::Section(settings)) => rows(text, &format!("{key}.NAME"), settings),
             Kind::OneOrMoreOr(_, settings) => rows(text, &key, settings),
             Kind::Entries(_)
@@ -112,7 +114,9 @@ fn not_yet(planned: &mut Vec<String>, path: &str, settings: &[Setting]) {
         match &setting.kind {
             Kind::NotYet => planned.push(key),
             Kind::Choice(settings) | Kind::Section(settings) => not_yet(planned, &key, settings),
-            Kind::List(Kind::Section(settings)) | Kind::Entries(Kind::Section(settings)) => not_yet(planned, &format!("{key}[]"), settings),
+            Kind::List(Kind::Choice(settings) | Kind::Section(settings)) | Kind::Entries(Kind::Section(settings)) => {
+                not_yet(planned, &format!("{key}[]"), settings)
+            }
             Kind::Map(_, Kind::Section(settings)) => not_yet(planned, &format!("{key}.NAME"), settings),
             Kind::Entries(_)
             | Kind::Json
@@ -139,6 +143,7 @@ fn form_name(form: &Form) -> String {
         Form::Claim => "claim".to_owned(),
         Form::ClaimValue => "value".to_owned(),
         Form::CookieName => "cookie name".to_owned(),
+        Form::DnsPattern => "DNS name".to_owned(),
         Form::Count { least, most } => format!("{least} – {most}"),
         Form::Duration { least, most } => format!("duration, {} – {}", quantity::show_duration(*least), quantity::show_duration(*most)),
         Form::Endpoint => "endpoint".to_owned(),

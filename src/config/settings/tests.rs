@@ -11,7 +11,9 @@ fn sections(settings: &'static [Setting], path: &str, found: &mut Vec<(String, &
         let path = format!("{path}.{}", setting.key);
         match &setting.kind {
             Kind::Choice(settings) | Kind::Section(settings) => sections(settings, &path, found),
-            Kind::Entries(Kind::Section(settings)) | Kind::List(Kind::Section(settings)) | Kind::Map(_, Kind::Section(settings)) => {
+            Kind::Entries(Kind::Section(settings))
+            | Kind::List(Kind::Choice(settings) | Kind::Section(settings))
+            | Kind::Map(_, Kind::Section(settings)) => {
                 sections(settings, &path, found);
             }
             Kind::OneOrMoreOr(_, settings) => sections(settings, &path, found),
@@ -195,7 +197,9 @@ fn unshown(examples: &[Value], settings: &[Setting], path: &str, missing: &mut V
             // Every `server` is the same.
             Kind::Section(_) if setting.key == "server" && path != ".server" => {}
             Kind::Choice(settings) | Kind::Section(settings) => unshown(&values, settings, &path, missing),
-            Kind::Entries(Kind::Section(settings)) | Kind::List(Kind::Section(settings)) | Kind::Map(_, Kind::Section(settings)) => {
+            Kind::Entries(Kind::Section(settings))
+            | Kind::List(Kind::Choice(settings) | Kind::Section(settings))
+            | Kind::Map(_, Kind::Section(settings)) => {
                 let values: Vec<Value> = values.into_iter().flat_map(inside).collect();
                 // A tier shows its limits where `limits.default` does.
                 unshown(&values, settings, &path, missing);
@@ -243,6 +247,7 @@ fn forms_take_what_they_name_and_nothing_else() {
                 "https://a b",
             ],
         ),
+        (Form::DnsPattern, &["a", "w-1.mesh.example", "*.mesh.example"], &["", "*", "A.b", "a.*", "a..b", "a:1", "dns:a"]),
         (Form::CookieName, &["__Host-token", "t"], &["", "a b", "a=b", "a;b", "é"]),
         (
             Form::Origin,

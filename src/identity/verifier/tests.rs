@@ -310,6 +310,7 @@ async fn passports_and_tokens_are_taken_only_where_configured() {
 #[tokio::test]
 async fn a_workload_s_certificate_is_the_proof_of_its_one_tenant() {
     use crate::{
+        client_pattern::ClientPattern,
         config::{WorkloadConfig, WorkloadsConfig},
         identity::Workloads,
         server::{ClientCertificate, Peer},
@@ -318,7 +319,7 @@ async fn a_workload_s_certificate_is_the_proof_of_its_one_tenant() {
     let keys = Keys::ours();
     let (verifier, clock) = verifier(keys, issuer(&["*"]));
     let own = WorkloadConfig {
-        client: "spiffe://prod/ns/acme/*".parse().unwrap(),
+        client: ClientPattern::for_tests("spiffe://prod/ns/acme/*"),
         tenant: "acme".parse().unwrap(),
         listener: None,
         roles: vec!["writer".to_owned()],

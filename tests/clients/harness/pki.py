@@ -70,7 +70,8 @@ class Authority:
             .not_valid_before(now - datetime.timedelta(minutes=5)).not_valid_after(now + datetime.timedelta(days=2))
         )
 
-    def identity(self, name: str, uris: list[str] = (), days: int = 2, usage=ExtendedKeyUsageOID.CLIENT_AUTH, subject: x509.Name | None = None) -> "Identity":
+    def identity(self, name: str, uris: list[str] = (), days: int = 2, usage=ExtendedKeyUsageOID.CLIENT_AUTH, subject: x509.Name | None = None,
+                 dns: list[str] = ()) -> "Identity":
         """A client's certificate. `days` from now it ends, or ended."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = subject or x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Example, Inc."), x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -82,8 +83,8 @@ class Authority:
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
         )
-        if uris:
-            builder = builder.add_extension(x509.SubjectAlternativeName([x509.UniformResourceIdentifier(uri) for uri in uris]), critical=False)
+        if names := [*map(x509.UniformResourceIdentifier, uris), *map(x509.DNSName, dns)]:
+            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         leaf = builder.sign(self.root_key, hashes.SHA256())
         made = Identity(self.directory / f"{name}.crt", self.directory / f"{name}.key", leaf)
         made.certificate.write_bytes(leaf.public_bytes(serialization.Encoding.PEM))

@@ -74,7 +74,7 @@ fn workloads_are_one_tenant_s_each() {
         ("{tenant: acme}", "identity.workloads[0].spiffe_id: is missing; give spiffe_id or subject"),
         ("{spiffe_id: 'spiffe://p/a', subject: CN=a, tenant: acme}", "identity.workloads[0].subject: is here beside spiffe_id"),
         ("{spiffe_id: 'spiffe://p/a'}", "identity.workloads[0].tenant: is missing"),
-        ("{spiffe_id: 'spiffe://p/*/a', tenant: acme}", "identity.workloads[0].spiffe_id:"),
+        ("{spiffe_id: 'spiffe://p/a*', tenant: acme}", "identity.workloads[0].spiffe_id:"),
         ("{spiffe_id: 'spiffe://p', tenant: acme}", "identity.workloads[0].spiffe_id:"),
         ("{subject: 'CN=a, O=b', tenant: acme}", "identity.workloads[0].subject:"),
         ("{spiffe_id: 'spiffe://p/a', tenant: 'a*'}", "identity.workloads[0].tenant:"),
@@ -82,6 +82,7 @@ fn workloads_are_one_tenant_s_each() {
         ("{spiffe_id: 'spiffe://p/a', tenant: acme}, {spiffe_id: 'spiffe://p/a', tenant: bb}", "identity.workloads[1].spiffe_id:"),
         ("{spiffe_id: 'spiffe://p/a/*', tenant: acme}, {spiffe_id: 'spiffe://p/a/b', tenant: bb}", "mean the same certificates"),
         ("{spiffe_id: 'spiffe://p/a/b/*', tenant: acme}, {spiffe_id: 'spiffe://p/a/*', tenant: bb}", "mean the same certificates"),
+        ("{spiffe_id: 'spiffe://p/*/sa/b', tenant: acme}, {spiffe_id: 'spiffe://p/a/*', tenant: bb}", "mean the same certificates"),
         ("{subject: CN=a, tenant: acme}, {subject: CN=a, tenant: bb, listener: egress}", "identity.workloads[1].subject:"),
         ("{spiffe_id: 'spiffe://p/a', tenant: acme, roles: [r]}", "identity.workloads[0]: has roles without effect"),
     ] {
@@ -100,6 +101,34 @@ fn a_mapping_that_can_never_apply_is_refused() {
     let at_egress = own(", listener: egress");
     refused(&fill(&ingress_asks, &[("W", &at_egress)]), "can never apply: egress asks for no certificates");
     load_text(&fill(&ingress_asks, &[("W", &own(""))])).unwrap();
+}
+
+#[test]
+fn endpoint_rules_name_clients_where_somebody_is_asked_who_they_are() {
+    let rules = |clients: &str| format!("endpoints: [{{path: /a, clients: {clients}}}, {{path: /b}}]");
+    let access = load(&[("I", &rules("[{spiffe_id: 'spiffe://p/ns/*/sa/b'}, {subject: 'CN=a,O=b'}, {dns: '*.mesh.example'}]"))])
+        .ingress
+        .unwrap()
+        .access;
+    let read: Vec<Vec<_>> = access.endpoints.rules().map(|rule| rule.clients.iter().map(ToString::to_string).collect()).collect();
+    assert_eq!(read, [vec!["spiffe://p/ns/*/sa/b", "CN=a,O=b", "*.mesh.example"], vec![]]);
+    load(&[("I", "endpoints: [{path: /a, auth: none, clients: [{dns: a}]}]"), ("T", "client_auth: optional")]);
+    for (clients, expected) in [
+        ("[]", "ingress.endpoints[0].clients: is an empty list"),
+        ("{dns: a}", "ingress.endpoints[0].clients: is a mapping"),
+        ("['spiffe://p/a']", "ingress.endpoints[0].clients[0]: is a single value; give exactly one of spiffe_id, subject, dns"),
+        ("[{}]", "ingress.endpoints[0].clients[0]: says none of its alternatives"),
+        ("[{dns: a, subject: CN=a}]", "ingress.endpoints[0].clients[0]: says more than one of its alternatives"),
+        ("[{spiffe: 'spiffe://p/a'}]", "ingress.endpoints[0].clients[0].spiffe: is not a known setting; did you mean spiffe_id?"),
+        ("[{spiffe_id: 'spiffe://*/a'}]", "ingress.endpoints[0].clients[0].spiffe_id:"),
+        ("[{dns: a}, {dns: 'a.*'}]", "ingress.endpoints[0].clients[1].dns: \"a.*\" is not taken here; give a name in lower case"),
+        ("[{subject: 'CN=*, O=b'}]", "ingress.endpoints[0].clients[0].subject:"),
+    ] {
+        wrong(&[("I", &rules(clients))], expected);
+    }
+    let nobody_asks = BASE.replace(", client_ca: c T", "").replace(", client_ca: c", "");
+    let never = "ingress.endpoints[0].clients: can never be met: the listener asks for no certificates; give ingress.tls.client_ca";
+    refused(&fill(&nobody_asks, &[("I", &rules("[{dns: a}]"))]), never);
 }
 
 #[test]

@@ -17,6 +17,7 @@ use crate::{
     authorise::PathPattern,
     aws::{action::Pattern, target::name},
     cidr::Cidr,
+    client_pattern::DnsPattern,
     distinguished_name,
     identity::{CookieName, TenantHost},
     spiffe::{SpiffeError, SpiffePattern},
@@ -175,6 +176,10 @@ pub(crate) fn cidr(text: &str) -> Result<Cidr, String> {
 
 pub(crate) fn spiffe_pattern(text: &str) -> Result<SpiffePattern, SpiffeError> {
     text.parse()
+}
+
+pub(crate) fn dns_pattern(scalar: &Scalar) -> Option<DnsPattern> {
+    DnsPattern::parse(&scalar.text)
 }
 
 /// In the one spelling.

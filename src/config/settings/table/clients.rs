@@ -33,7 +33,7 @@ pub(super) const WORKLOAD: &[Setting] = &[
     optional(
         "spiffe_id",
         Kind::Scalar(Form::SpiffePattern),
-        "The SPIFFE id of its certificate, or a path with `/*` at its end for everything below. Give this or `subject`.",
+        "The SPIFFE id of its certificate. A segment `*` is any one; at the end, everything below. Give this or `subject`.",
     ),
     optional(
         "subject",
@@ -47,6 +47,13 @@ pub(super) const WORKLOAD: &[Setting] = &[
         Kind::OneOrMore(&Form::Text),
         "Its roles where its certificate is the proof (`egress.proofs: [certificate]`). Beside a token, the token's roles count.",
     ),
+];
+
+/// An item of `ingress.endpoints[].clients`.
+pub(super) const CLIENT: &[Setting] = &[
+    optional("spiffe_id", Kind::Scalar(Form::SpiffePattern), "By SPIFFE id. A segment `*` is any one; at the end, everything below."),
+    optional("subject", Kind::Scalar(Form::Subject), "By the whole subject, as `openssl x509 -noout -subject -nameopt RFC2253` prints it."),
+    optional("dns", Kind::Scalar(Form::DnsPattern), "By a DNS name among the alternative names; `*.` before it is any one label."),
 ];
 
 /// `identity.workload_max_age`

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{
     super::{Form, Kind, Setting, default, derived, optional, required},
+    clients::CLIENT,
     passport::OF_ENDPOINT,
 };
 use crate::authorise::Methods;
@@ -22,11 +23,16 @@ pub(super) const ENDPOINT: &[Setting] = &[
     optional("roles", Kind::OneOrMore(&Form::Text), "The user must have one of these roles."),
     optional("scopes", Kind::OneOrMore(&Form::Text), "The token must have one of these scopes."),
     optional("tiers", Kind::OneOrMore(&Form::Text), "The tenant's record must have one of these tiers."),
+    optional(
+        "clients",
+        Kind::List(&Kind::Choice(CLIENT)),
+        "The client must have shown a certificate that one of these means, in the connection itself. Needs `tls.client_ca`.",
+    ),
     default(
         "auth",
         Kind::Scalar(Form::OneOf(&["token", "none"])),
         "token",
-        "`none`: anybody may, without a token; the application gets no tenant and no passport.",
+        "`none`: anybody may, without a token; the application gets no tenant and no passport. With `clients`, any of those may.",
     ),
     optional(
         "passport",
