@@ -204,7 +204,7 @@ impl App {
         let application = config.ingress.as_ref().map(|settings| AppClient::new(&settings.routing, &metrics, &clock)).transpose()?;
         let ingress = match (&config.ingress, &application) {
             (Some(settings), Some(application)) => {
-                let tls = load_tls("ingress.tls", &settings.tls, Listener::Ingress, &metrics)?;
+                let tls = load_tls("ingress.tls", &settings.tls, Listener::Ingress, &recorder)?;
                 let access = &settings.access;
                 let pipeline = ingress::Pipeline {
                     matcher: Matcher { endpoints: access.endpoints.clone(), tenant_path: access.tenant_path.clone() },
@@ -247,7 +247,7 @@ impl App {
                     directory: directory.clone(),
                     workloads,
                 };
-                let tls = settings.tls.as_ref().map(|tls| load_tls("egress.tls", tls, Listener::Egress, &metrics)).transpose()?;
+                let tls = settings.tls.as_ref().map(|tls| load_tls("egress.tls", tls, Listener::Egress, &recorder)).transpose()?;
                 Some((egress(settings, gate, sealer, vendor, &recorder)?, tls))
             }
             _ => None,
@@ -417,8 +417,8 @@ fn vendor(config: &CredentialsConfig, base: BaseIdentity, limits: &LimitsConfig,
     Ok(Vendor { sts, broker, limiter: Arc::new(Limiter::new(limits, clock.clone())) })
 }
 
-fn load_tls(key: &'static str, files: &TlsConfig, listener: Listener, metrics: &Metrics) -> Result<Arc<ReloadingTls>, StartError> {
-    ReloadingTls::load(files, listener, metrics.clone()).map_err(|error| StartError::Tls { key, error })
+fn load_tls(key: &'static str, files: &TlsConfig, listener: Listener, recorder: &Recorder) -> Result<Arc<ReloadingTls>, StartError> {
+    ReloadingTls::load(files, listener, recorder.clock.clone(), recorder.metrics.clone()).map_err(|error| StartError::Tls { key, error })
 }
 
 fn egress(settings: &EgressConfig, gate: Gate, sealer: Option<Sealer>, vendor: &Vendor, recorder: &Recorder) -> Result<Egress, StartError> {

@@ -41,7 +41,6 @@ use super::{
 };
 use crate::{
     causes::{chain, find},
-    clock::Clock,
     config::ServerConfig,
     reject::Reason,
     telemetry::{Metrics, TenantLabel, metrics::Listener},
@@ -165,7 +164,7 @@ impl<H: Handler> Connections<H> {
         match shown.map(|leaf| ClientCertificate::of_verified(leaf)).transpose() {
             Ok(None) => Some((stream, peer, Trust::NONE)),
             Ok(Some(client)) => {
-                let trust = Trust::new(in_force, client.not_after(), &Clock::system());
+                let trust = Trust::new(in_force, client.not_after(), tls.clock());
                 Some((stream, peer.with_client(Arc::new(client)), trust))
             }
             Err(error) => {

@@ -24,6 +24,7 @@ use self::files::Fingerprint;
 pub use self::files::TlsError;
 use super::client;
 use crate::{
+    clock::Clock,
     config::{ClientAuthConfig, TlsConfig},
     telemetry::{Metrics, metrics::Listener},
 };
@@ -46,6 +47,7 @@ pub struct ReloadingTls {
     clients: ArcSwap<Fingerprint>,
     files: TlsConfig,
     listener: Listener,
+    clock: Clock,
     metrics: Metrics,
 }
 
@@ -59,14 +61,14 @@ struct Terms {
 
 impl ReloadingTls {
     /// Reads the files now. The errors say which file, what is wrong with it and what would be right.
-    pub fn load(files: &TlsConfig, listener: Listener, metrics: Metrics) -> Result<Arc<Self>, TlsError> {
+    pub fn load(files: &TlsConfig, listener: Listener, clock: Clock, metrics: Metrics) -> Result<Arc<Self>, TlsError> {
         // Taken first: a change in between is then seen as one.
         let fingerprint = Fingerprint::of(&own(files));
         let clients = ArcSwap::from_pointee(Fingerprint::of(&of_clients(files)));
         let certified = files::certified_key(files)?;
         let current = Arc::new(Current { certified: ArcSwap::new(Arc::new(certified)), fingerprint: ArcSwap::from_pointee(fingerprint) });
         let terms = ArcSwap::from_pointee(Terms::read(files, current.clone())?);
-        let tls = Self { terms, current, clients, files: files.clone(), listener, metrics };
+        let tls = Self { terms, current, clients, files: files.clone(), listener, clock, metrics };
         tls.announce();
         Ok(Arc::new(tls))
     }
@@ -86,6 +88,11 @@ impl ReloadingTls {
     pub(super) fn terms(&self) -> (Arc<rustls::ServerConfig>, watch::Receiver<()>) {
         let terms = self.terms.load();
         (terms.server_config.clone(), terms.in_force.subscribe())
+    }
+
+    /// By which time the certificates of clients end.
+    pub(super) fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// Which listener's it is, and where handshakes are counted.

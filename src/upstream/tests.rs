@@ -400,7 +400,7 @@ mod secured {
     use crate::server::tls::tests::Issued;
 
     async fn mirror_tls(issued: &Issued) -> SocketAddr {
-        mirror(Some(ReloadingTls::load(&issued.files, Listener::Ingress, Metrics::new().unwrap()).unwrap())).await
+        mirror(Some(ReloadingTls::load(&issued.files, Listener::Ingress, Clock::system(), Metrics::new().unwrap()).unwrap())).await
     }
 
     #[tokio::test]

@@ -1,5 +1,7 @@
 //! Clients with certificates.
 
+use std::time::SystemTime;
+
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType, IsCa, KeyIdMethod, KeyPair,
     KeyUsagePurpose, RevokedCertParams, SanType, SerialNumber,
@@ -83,8 +85,12 @@ impl Clients {
     }
 
     fn start_with(&self, config: ServerConfig) -> (Running, Arc<ReloadingTls>, Metrics) {
+        self.start_at(config, Clock::system())
+    }
+
+    fn start_at(&self, config: ServerConfig, clock: Clock) -> (Running, Arc<ReloadingTls>, Metrics) {
         let metrics = Metrics::new().unwrap();
-        let tls = ReloadingTls::load(&self.issued.files, Listener::Ingress, metrics.clone()).unwrap();
+        let tls = ReloadingTls::load(&self.issued.files, Listener::Ingress, clock, metrics.clone()).unwrap();
         (start_with(Listener::Ingress, config, Some(tls.clone())), tls, metrics)
     }
 
@@ -230,6 +236,23 @@ async fn a_root_that_is_gone_is_trusted_no_more_on_any_connection() {
     });
     clients.authority = next;
     assert_eq!(whoami(&server, clients.client(Some(&clients.issue(|_| {})))).await.unwrap(), ID);
+}
+
+#[tokio::test]
+async fn a_connection_ends_with_its_certificate_by_the_clock_that_is_given() {
+    let clients = Clients::new(true);
+    let ends = |year| {
+        let identity = clients.issue(|params| params.not_after = rcgen::date_time_ymd(year, 1, 1));
+        let clock = Clock::manual(SystemTime::from(rcgen::date_time_ymd(2098, 1, 1)));
+        let (server, ..) = clients.start_at(ServerConfig { idle_timeout: PATIENCE * 2, ..config() }, clock);
+        (server, Arc::new(clients.client(Some(&identity))))
+    };
+    let (server, client) = ends(2099);
+    let mut open = connect(&server, client).await.unwrap();
+    assert_eq!(ask(&mut open).await.unwrap(), ID);
+    assert_eq!(ask(&mut open).await.unwrap(), ID, "there is a year left");
+    let (server, client) = ends(2097);
+    assert_eq!(rest(&mut connect(&server, client).await.unwrap()).await, "", "it has ended by then");
 }
 
 #[tokio::test]

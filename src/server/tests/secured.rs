@@ -18,7 +18,7 @@ fn start_tls(issued: &Issued) -> Running {
 }
 
 fn start_tls_with(issued: &Issued, config: ServerConfig) -> Running {
-    let tls = ReloadingTls::load(&issued.files, Listener::Ingress, Metrics::new().unwrap()).unwrap();
+    let tls = ReloadingTls::load(&issued.files, Listener::Ingress, Clock::system(), Metrics::new().unwrap()).unwrap();
     start_with(Listener::Ingress, config, Some(tls))
 }
 

@@ -5,6 +5,7 @@ use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer};
 use tempfile::TempDir;
 
 use super::*;
+use crate::clock::Clock;
 
 /// A self-signed certificate for `localhost` and its key, in files.
 pub(crate) struct Issued {
@@ -46,7 +47,7 @@ pub(crate) fn client_config(issued: &Issued) -> ClientConfig {
 }
 
 fn load(files: &TlsConfig) -> Result<Arc<ReloadingTls>, TlsError> {
-    ReloadingTls::load(files, Listener::Ingress, Metrics::new().unwrap())
+    ReloadingTls::load(files, Listener::Ingress, Clock::system(), Metrics::new().unwrap())
 }
 
 #[track_caller]
@@ -111,7 +112,7 @@ fn versions_protocols_and_order_are_as_documented() {
 async fn a_renewed_certificate_is_taken_up_and_a_broken_one_is_not() {
     let issued = Issued::new();
     let metrics = Metrics::new().unwrap();
-    let tls = ReloadingTls::load(&issued.files, Listener::Ingress, metrics.clone()).unwrap();
+    let tls = ReloadingTls::load(&issued.files, Listener::Ingress, Clock::system(), metrics.clone()).unwrap();
     let current = || tls.current.certified.load_full().cert[0].clone();
     assert_eq!(current(), issued.certificate);
     let shown = || String::from_utf8(metrics.render().unwrap()).unwrap();

@@ -430,7 +430,8 @@ async fn over_tls_the_configured_roots_alone_vouch_for_the_host_that_is_dialled(
     use crate::server::tls::tests::Issued;
 
     let (issued, other) = (Issued::new(), Issued::new());
-    let port = mirror(Some(ReloadingTls::load(&issued.files, Listener::Ingress, Metrics::new().unwrap()).unwrap())).await.port();
+    let port =
+        mirror(Some(ReloadingTls::load(&issued.files, Listener::Ingress, Clock::system(), Metrics::new().unwrap()).unwrap())).await.port();
     let secured = |host: &str, protocol, ca: &std::path::Path| {
         let mut config = RoutingConfig { ca: Some(ca.to_owned()), ..routing(&[format!("https://{host}:{port}")]) };
         config.otherwise.as_mut().unwrap().protocol = protocol;

@@ -237,7 +237,7 @@ async fn what_has_no_body_is_sent_without_an_expectation() {
 #[tokio::test]
 async fn over_http2_nobody_waits() {
     let issued = crate::server::tls::tests::Issued::new();
-    let tls = ReloadingTls::load(&issued.files, Listener::Ingress, Metrics::new().unwrap()).unwrap();
+    let tls = ReloadingTls::load(&issued.files, Listener::Ingress, Clock::system(), Metrics::new().unwrap()).unwrap();
     let dial = endpoint(true, &format!("localhost:{}", mirror(Some(tls)).await.port()));
     let client = AwsClient::new(&egress(service(Some(dial.clone()), Some(issued.files.certificate.clone())))).unwrap();
     // Twice: on a new connection, and on one that is there.

@@ -70,7 +70,7 @@ async fn over_http2<H: Handler>(handler: H, lifetime: Duration) -> (AwsClient, E
     let issued = Issued::new();
     let bound = Bound::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let dial = endpoint(true, &format!("localhost:{}", bound.local_addr().port()));
-    let tls = ReloadingTls::load(&issued.files, Listener::Ingress, Metrics::new().unwrap()).unwrap();
+    let tls = ReloadingTls::load(&issued.files, Listener::Ingress, Clock::system(), Metrics::new().unwrap()).unwrap();
     tokio::spawn(async move {
         let (_handle, drain) = Drain::new();
         let metrics = Metrics::new().unwrap();
