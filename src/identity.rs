@@ -13,6 +13,7 @@ mod cookie;
 mod deferred;
 pub mod discovery;
 pub mod facts;
+mod framing;
 pub mod jwks;
 mod keyset;
 pub mod lease;

@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri, header, uri::Authority};
 
 use super::{
     cookie::CookieName,
+    framing,
     spoofed::{self, folds_to},
     tenant_host::TenantHost,
     workload::Workload,
@@ -184,15 +185,16 @@ pub fn strip_identity_headers<'a>(headers: &mut HeaderMap, names: &IdentityHeade
     }
 }
 
-/// The same for a request that goes on to the application, which might take a caller's word for that of a proxy. Of what proxies say,
-/// `kept` stays as it is, in that spelling alone.
+/// The same for a request that goes on to the application, which might take a caller's word for that of a proxy, or frame the request by a
+/// name that frames nothing here. Of what proxies say, `kept` stays as it is, in that spelling alone.
 pub fn strip_spoofed_headers<'a>(
     headers: &mut HeaderMap,
     names: &IdentityHeaders,
     mapped: impl Iterator<Item = &'a HeaderName>,
     kept: &[HeaderName],
 ) {
-    let doomed: Vec<HeaderName> = headers.keys().filter(|name| spoofed::is_spoofed(name) && !kept.contains(name)).cloned().collect();
+    let is_doomed = |name: &HeaderName| framing::is_misspelt(name) || (spoofed::is_spoofed(name) && !kept.contains(name));
+    let doomed: Vec<HeaderName> = headers.keys().filter(|name| is_doomed(name)).cloned().collect();
     for name in doomed {
         headers.remove(name);
     }
