@@ -7,24 +7,42 @@ use http::{HeaderMap, header};
 use super::addresses::{Said, address, scheme};
 use crate::server::edge;
 
-/// What each proxy says, the nearest first. `None` for one that cannot be read, for a whole line of which it cannot be told what is whose (a
-/// quote that does not end), and for all where there are none.
+/// What each proxy says, the nearest first. `None` for one that cannot be read, and for all where there are none.
 pub(super) fn entries(headers: &HeaderMap) -> Option<Vec<Option<Said>>> {
-    let mut entries = Vec::new();
-    for line in headers.get_all(header::FORWARDED) {
-        match line.to_str().ok().and_then(|line| split(line, b',')) {
-            Some(elements) => entries.extend(elements.into_iter().map(said)),
-            None => entries.push(None),
-        }
-    }
+    let mut entries: Vec<_> = headers.get_all(header::FORWARDED).iter().flat_map(|line| elements(line.as_bytes())).collect();
     entries.reverse();
     (!entries.is_empty()).then_some(entries)
 }
 
+/// The elements of a line, split from the right and as bytes. What a proxy appends is whole in itself; what stood there before may be a quote
+/// that does not end, or no text at all, and must not keep anybody from reading what follows.
+fn elements(line: &[u8]) -> Vec<Option<Said>> {
+    let (mut elements, mut end, mut quoted) = (Vec::new(), line.len(), false);
+    for (index, byte) in line.iter().enumerate().rev() {
+        match byte {
+            // In a quoted string a quote of its own stands behind an odd number of backslashes, and the one that ends it behind an even one.
+            b'"' if !(quoted && is_escaped(&line[..index])) => quoted = !quoted,
+            b',' if !quoted => {
+                elements.push(said(&line[index + 1..end]));
+                end = index;
+            }
+            _ => {}
+        }
+    }
+    elements.push(said(&line[..end]));
+    elements.reverse();
+    elements
+}
+
+fn is_escaped(before: &[u8]) -> bool {
+    before.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
+}
+
 /// One `forwarded-element`.
-fn said(element: &str) -> Option<Said> {
+fn said(element: &[u8]) -> Option<Said> {
+    let element = str::from_utf8(element).ok()?;
     let (mut client, mut proto, mut host) = (None, None, None);
-    for pair in split(element, b';')?.into_iter().filter(|pair| !pair.trim_ascii().is_empty()) {
+    for pair in pairs(element)?.into_iter().filter(|pair| !pair.trim_ascii().is_empty()) {
         let (name, value) = pair.trim_matches([' ', '\t']).split_once('=')?;
         let value = unquoted(value)?;
         let place = match name.to_ascii_lowercase().as_str() {
@@ -49,15 +67,15 @@ fn said(element: &str) -> Option<Said> {
     })
 }
 
-/// Splits outside of quotes. `None` for a quote that does not end.
-fn split(text: &str, separator: u8) -> Option<Vec<&str>> {
+/// Splits at `;` outside of quotes. `None` for a quote that does not end.
+fn pairs(text: &str) -> Option<Vec<&str>> {
     let (mut parts, mut start, mut quoted, mut escaped) = (Vec::new(), 0, false, false);
     for (index, byte) in text.bytes().enumerate() {
         match byte {
             _ if escaped => escaped = false,
             b'\\' if quoted => escaped = true,
             b'"' => quoted = !quoted,
-            byte if byte == separator && !quoted => {
+            b';' if !quoted => {
                 parts.push(&text[start..index]);
                 start = index + 1;
             }

@@ -167,8 +167,42 @@ fn the_standard_header_is_read_as_it_is_written() {
     ] {
         assert_eq!(said(1, bad), (OWN.into(), true, "api.example.com".into(), false), "{bad}");
     }
-    // A caller cannot hide what the proxy appends inside a quote of its own: then nothing is believed.
-    assert_eq!(said(1, "for=203.0.113.66;x=\", for=192.0.2.1").0, OWN);
+    assert_eq!(
+        said(1, "for=192.0.2.1;x=\"a\\\\\";y=\"\\\", for=203.0.113.66, \\\\\\\"\"").0,
+        "192.0.2.1",
+        "backslashes in the proxy's own quotes"
+    );
+}
+
+#[test]
+fn nothing_that_a_caller_writes_hides_what_the_proxy_appends() {
+    let said = |config: OriginConfig, value: &[u8]| {
+        let headers = HeaderMap::from_iter([(header::FORWARDED, HeaderValue::from_bytes(value).unwrap())]);
+        let config = OriginConfig { header: ForwardingHeader::Forwarded, ..config };
+        Origins::new(config).of(&peer("10.0.0.9"), &headers, &Uri::from_static("/")).client.to_string()
+    };
+    for caller in [
+        &b"\""[..],
+        b"for=203.0.113.66;x=\"",
+        b"for=203.0.113.66;x=\"\\",
+        b"\\",
+        b"x=\"a\\\"",
+        b"\xe9",
+        b"\xff\xfe;for=203.0.113.66",
+        b",,\",\"",
+        b"for=10.0.0.9",
+    ] {
+        for appended in ["for=192.0.2.1", "for=\"192.0.2.1:80\";by=\"_a, for=203.0.113.66\"", "by=\"\\\"\\\\\";for=192.0.2.1"] {
+            let line = [caller, b", ", appended.as_bytes()].concat();
+            for config in [hops(1), proxies(&["10.0.0.0/8"])] {
+                assert_eq!(said(config, &line), "192.0.2.1", "{}", line.escape_ascii());
+            }
+            let line = [&line[..], b", for=198.51.100.7"].concat();
+            for config in [hops(2), proxies(&["10.0.0.0/8", "198.51.100.0/24"])] {
+                assert_eq!(said(config, &line), "192.0.2.1", "{}", line.escape_ascii());
+            }
+        }
+    }
 }
 
 #[test]
@@ -230,13 +264,23 @@ proptest! {
     #[test]
     fn what_callers_write_moves_nothing(lines in prop::collection::vec("[ -~]{0,40}", 0..4), client in any::<u32>()) {
         let client = IpAddr::from(client.to_be_bytes());
-        for (header, config) in [(FORWARDED_FOR, hops(1)), (FORWARDED_FOR, proxies(&["10.0.0.0/8"]))] {
+        let standard = |config| OriginConfig { header: ForwardingHeader::Forwarded, ..config };
+        let by_range = || proxies(&["10.0.0.0/8"]);
+        for (header, config, is_joined) in [
+            (FORWARDED_FOR, hops(1), false),
+            (FORWARDED_FOR, by_range(), false),
+            (header::FORWARDED, standard(hops(1)), false),
+            (header::FORWARDED, standard(hops(1)), true),
+            (header::FORWARDED, standard(by_range()), true),
+        ] {
             prop_assume!(config.hops > 0 || !"10.0.0.0/8".parse::<crate::cidr::Cidr>().unwrap().contains(client));
             let mut all = HeaderMap::new();
-            for line in &lines {
-                all.append(header.clone(), HeaderValue::from_str(line).unwrap());
+            let appended = if header == header::FORWARDED { format!("for={client}") } else { client.to_string() };
+            // Proxies append to the line, or add one of their own.
+            let whole = if is_joined { vec![lines.iter().chain([&appended]).map(String::as_str).collect::<Vec<_>>().join(", ")] } else { lines.iter().chain([&appended]).cloned().collect() };
+            for line in whole {
+                all.append(header.clone(), HeaderValue::from_str(&line).unwrap());
             }
-            all.append(header, HeaderValue::from_str(&client.to_string()).unwrap());
             prop_assert_eq!(Origins::new(config).of(&peer("10.0.0.9"), &all, &Uri::from_static("/")).client(), client);
         }
     }
