@@ -159,10 +159,8 @@ pub fn discard_proofs(headers: &mut HeaderMap, names: &IdentityHeaders, places: 
     if let Some(cookie) = &places.cookie {
         cookie.remove(headers)?;
     }
-    let is_bearer =
-        |value: &HeaderValue| value.as_bytes().get(.."bearer".len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer"));
     // Of several, which one the application would take is its own business: none of them stays.
-    if headers.get_all(header::AUTHORIZATION).iter().any(is_bearer) {
+    if headers.get_all(header::AUTHORIZATION).iter().any(begins_as_bearer) {
         headers.remove(header::AUTHORIZATION);
     }
     headers.remove(&names.token);
@@ -266,15 +264,28 @@ pub(super) struct Bearer;
 
 impl Bearer {
     /// Takes `Authorization: Bearer T` (RFC 6750, section 2.1); another scheme is left alone and is no proof.
+    ///
+    /// What only begins so (`Bearer<TAB>T`, `BearerT`) is refused: an application that reads more into it than the standard does would
+    /// find a token there that nobody has checked.
     pub(super) fn take(headers: &mut HeaderMap) -> Result<Option<Secret>, Refusal> {
         let Some(value) = single(headers, &header::AUTHORIZATION, Reason::TokenAmbiguous)? else { return Ok(None) };
-        if !is_scheme(&value, "bearer") {
+        if !begins_as_bearer(&value) {
             return Ok(None);
         }
         headers.remove(header::AUTHORIZATION);
+        let is_alone = value.as_bytes().trim_ascii().len() == "bearer".len();
+        if !(is_scheme(&value, "bearer") || is_alone) {
+            return Err(Refusal::noted(Reason::TokenMalformed, "Authorization begins as Bearer, without a space before the token"));
+        }
         let text = value.to_str().map_err(|_| Refusal::noted(Reason::TokenMalformed, "the token is not visible ASCII"))?;
-        Ok(Some(Secret::new(text["bearer".len()..].trim_start_matches(' ').to_owned())))
+        Ok(Some(Secret::new(text.trim()["bearer".len()..].trim_start_matches(' ').to_owned())))
     }
+}
+
+/// Whether an application could take it for a bearer token, read loosely: in any case, whatever comes behind the word. HTTP/2 does not take off
+/// the white space around a value, and the application's HTTP/1.1 does.
+fn begins_as_bearer(value: &HeaderValue) -> bool {
+    value.as_bytes().trim_ascii_start().get(.."bearer".len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer"))
 }
 
 pub(super) fn is_scheme(value: &HeaderValue, scheme: &str) -> bool {
@@ -363,9 +374,24 @@ mod tests {
         assert_eq!(ingress(&[("x-tenant-id", "acme")]).unwrap_err(), Reason::TokenMissing);
         assert_eq!(ingress(&[("authorization", "Basic eDp5")]).unwrap_err(), Reason::TokenMissing);
         assert_eq!(ingress(&[("authorization", "Bearer ")]).unwrap_err(), Reason::TokenMissing);
-        assert_eq!(ingress(&[("authorization", "BearerT")]).unwrap_err(), Reason::TokenMissing);
+        assert_eq!(ingress(&[("authorization", "Bearer")]).unwrap_err(), Reason::TokenMissing);
         let (_, _, rest) = ingress(&[("authorization", "Basic eDp5"), ("x-tenant-token", "T")]).unwrap();
         assert!(rest.contains_key("authorization"), "a scheme that is no proof stays with the request");
+    }
+
+    #[test]
+    fn what_an_application_could_take_for_a_bearer_token_is_refused_or_taken_out() {
+        for loose in ["Bearer\tU", "bEARER\tU", "BearerU", "Bearer,U", "Bearer=U", " Bearer\tU", "\tBearerU"] {
+            let headers = [("authorization", loose), ("x-tenant-token", "T")];
+            assert_eq!(ingress(&headers).unwrap_err(), Reason::TokenMalformed, "{loose:?}");
+            assert_eq!(ingress(&headers[..1]).unwrap_err(), Reason::TokenMalformed, "{loose:?}");
+            let mut public = self::headers(&headers);
+            discard_proofs(&mut public, &names(), &Places::default()).unwrap();
+            assert!(public.is_empty(), "{loose:?} stays on a public path");
+        }
+        assert_eq!(ingress(&[("authorization", "Bearer"), ("x-tenant-token", "T")]).unwrap_err(), Reason::TokenAmbiguous);
+        let (_, _, rest) = ingress(&[("authorization", "Beare U"), ("x-tenant-token", "T")]).unwrap();
+        assert!(rest.contains_key("authorization"), "another scheme");
     }
 
     fn places() -> Places {
