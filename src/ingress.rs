@@ -21,7 +21,7 @@ mod voice;
 
 use std::sync::Arc;
 
-use http::{HeaderName, Request, Response, StatusCode, header, request};
+use http::{HeaderName, Request, Response, StatusCode, Version, header, request};
 use http_body_util::BodyExt;
 use hyper::upgrade::OnUpgrade;
 
@@ -46,7 +46,10 @@ use crate::{
     identity::Passports,
     limits::Limiter,
     reject::{REQUEST_ID_HEADER, Reason, Refusal},
-    server::{Handler, Peer},
+    server::{
+        Handler, Peer,
+        flow::{self, Upload},
+    },
     telemetry::{Listener, Record, Recorder, RequestId},
     upstream::{Answer, AppClient, Busy},
 };
@@ -116,6 +119,8 @@ impl Ingress {
         let (head, body) = request.into_parts();
         // Trailers that callers send could pose as headers where an application server merges the two.
         let body = body::without_trailers(record.count_received(body));
+        // HTTP/2 says that a caller goes in a frame of its own, which is not kept back by the body.
+        let (body, upload) = if head.version < Version::HTTP_2 { flow::watch(body) } else { (body, None) };
         let Gate { names, places, .. } = &this.gate;
         let (origin, trace) = this.headers.origins.relayed(peer, &head, record);
         let way = Way { peer, origin: &origin, trace: &trace };
@@ -129,7 +134,7 @@ impl Ingress {
             None => this.matcher.look(head, body, names, places, way.shown(&this.clock))?,
         };
         let mut response = match arrival {
-            Arrival::Guarded(request) => self.carry_out(request, upgrade, way, record).await?,
+            Arrival::Guarded(request) => self.carry_out(request, (upgrade, upload), way, record).await?,
             Arrival::Public(request) => self.carry_out_public(request, upgrade, way, record).await?,
         };
         voice.dress(&mut response, &this.cors);
@@ -140,7 +145,7 @@ impl Ingress {
     async fn carry_out(
         &self,
         request: MatchedRequest,
-        upgrade: Option<OnUpgrade>,
+        (upgrade, upload): (Option<OnUpgrade>, Option<Upload>),
         way: Way<'_>,
         record: &mut Record,
     ) -> Result<Response<Body>, Refusal> {
@@ -155,6 +160,12 @@ impl Ingress {
             None => passports.mint(verified, id),
         };
         let passport = this.passports.as_ref().map(mint).transpose()?;
+        if let (Some(passport), Some(upload)) = (&passport, upload) {
+            passport.end_upon(
+                "the application leaves its body lying, behind which the caller's going away cannot be seen",
+                upload.stalls(passport.stall()),
+            );
+        }
         let sign = |signer: &Arc<ContextSigner>| signer.sign(request.tenant(), record.request_id(), this.clock.now());
         let context = this.context.as_ref().map(sign).transpose()?;
         let authority = (passport.as_ref(), context.as_ref());

@@ -23,6 +23,7 @@ mod client;
 mod connection;
 pub mod drain;
 pub mod edge;
+pub mod flow;
 mod head;
 pub mod idle;
 mod peer;

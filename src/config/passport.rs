@@ -11,6 +11,8 @@ pub struct PassportConfig {
     pub terms: PassportTerms,
     /// What is left of a passport after the regular end of its response.
     pub grace: Duration,
+    /// How long the application may leave what the caller sends lying, before the passport ends.
+    pub stall: Duration,
     /// Most passports alive at once. One tenant has half of them at most.
     pub max_live: usize,
 }

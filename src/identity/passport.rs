@@ -3,7 +3,7 @@
 //! The ingress mints one for each request that it lets in, and the application presents it on the egress. It is 256 random
 //! bits that mean something in this process's table alone: nothing to forge, nothing to decode, nothing that outlives the
 //! process. Whoever redeems one acts under its [`Lease`]. The entry goes when the [`Passport`] is dropped, which the ingress ties to
-//! the response: its last byte, its failure, or the client's going away. An entry older than its longest life is refused even
+//! the response: its last byte, its failure, or the client's going away, or what may hide that. An entry older than its longest life is refused even
 //! while the request still runs, so that a compromised application gains nothing by trickling a response.
 //!
 //! Three rules hold whatever happens, and in this order: what has ended never comes back, not by an upgrade and not by the grace;
@@ -151,7 +151,7 @@ impl Passports {
     #[cfg(test)]
     pub(crate) fn for_tests(max_age: Duration, clock: Clock) -> Self {
         let terms = PassportTerms { max_age, upgrade_max_age: max_age, actions: None, max_uses: None };
-        let config = PassportConfig { terms, grace: Duration::ZERO, max_live: 65_536 };
+        let config = PassportConfig { terms, grace: Duration::ZERO, stall: Duration::from_secs(10), max_live: 65_536 };
         Self::new(config, clock, Metrics::new().unwrap())
     }
 
@@ -202,6 +202,21 @@ impl Passport {
         if let Some(entry) = self.table.0.live.get(&self.handle) {
             entry.upgrade(self.table.0.clock.instant());
         }
+    }
+
+    /// Ends it while its request still runs, if `is_over` says so. `why` is for the log.
+    pub fn end_upon(&self, why: &'static str, is_over: impl Future<Output = bool> + Send + 'static) {
+        let (handle, request, table) = (self.handle, self.request.clone(), self.table.clone());
+        tokio::spawn(async move {
+            if is_over.await && table.0.end(&handle, How::Ended) {
+                tracing::info!(request_id = request.as_str(), why, "a passport ended before its request");
+            }
+        });
+    }
+
+    /// How long the application may leave what the caller sends lying.
+    pub fn stall(&self) -> Duration {
+        self.table.0.config.stall
     }
 
     /// The response has come to its end, as it should: what is left is the configured grace. Any other end has none, and is a drop.

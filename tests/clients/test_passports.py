@@ -42,6 +42,11 @@ def graceful(started):
     return started("passports-graceful", grace="1s", max_age="2s", upgrade_max_age="4s")
 
 
+@pytest.fixture(scope="module")
+def stalling(started):
+    return started("passports-stalling", stall="2s")
+
+
 def get(palisade, passport: str, target: str = HELLO, method: str = "GET", body: bytes = b"", **headers: str) -> wire.Message:
     message = wire.request(method, target, {"Host": S3_HOST} | placeholder("acme", passport) | headers, body)
     return wire.exchange(palisade.port("egress"), message)
@@ -260,3 +265,39 @@ def test_operators_see_for_which_request_and_what_comes_late(graceful, applicati
     (warning,) = wait_until(warnings, 5, "the warning")
     assert warning["request_id"] == latest and "after its request had ended" in warning["message"] and warning["held_back"] >= held_back
     assert visit.passport[5:] not in graceful.everything_written()
+
+
+def fill(connection: wire.Connection):
+    """Sends until nobody takes any more: from then on, the end of what is sent stays in the sender's kernel."""
+    connection.socket.settimeout(0.5)
+    with pytest.raises(TimeoutError):
+        for _ in range(4096):
+            connection.socket.sendall(b"x" * 65_536)
+
+
+@contextlib.contextmanager
+def uploading(application, palisade, authority, idp, name: str):
+    """A large upload to an application that reads the head alone, on a connection that the test has in hand."""
+    application.visits[name] = visit = Visit()
+    token = [("Authorization", f"Bearer {idp.token('acme')}"), ("x-tenant-id", "acme")]
+    with wire.Connection(palisade.port("ingress"), authority.client()) as connection:
+        connection.send(wire.request("POST", f"/hold/{name}", [*token, ("Content-Length", str(1 << 30))], length=False))
+        try:
+            assert visit.arrived.wait(5)
+            assert get(palisade, visit.passport).status == 200
+            fill(connection)
+            yield visit, connection
+        finally:
+            visit.release.set()
+            del application.visits[name]
+
+
+def test_an_upload_that_nobody_reads_gives_no_authority_once_its_caller_may_have_gone(stalling, application, authority, idp):
+    with uploading(application, stalling, authority, idp, "cancelled") as (visit, connection):
+        connection.close()
+        wait_until(lambda: get(stalling, visit.passport).reason == "passport-unknown", 3.9, "the passport ends though its caller's end is not to be seen")
+    with uploading(application, stalling, authority, idp, "waiting") as (visit, connection):
+        wait_until(lambda: get(stalling, visit.passport).reason == "passport-unknown", 3.9, "a caller that waits looks the same")
+        visit.release.set()
+        connection.socket.settimeout(5)
+        assert connection.receive().status == 200, "the request goes on"

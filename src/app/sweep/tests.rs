@@ -28,7 +28,7 @@ impl Rig {
         let directory = Arc::new(Directory::open_polling(&DirectoryConfig::File(path.clone()), Duration::from_millis(5)).unwrap());
         let life = Duration::from_secs(60);
         let terms = PassportTerms { max_age: life, upgrade_max_age: life, actions: None, max_uses: None };
-        let config = PassportConfig { terms, grace: Duration::ZERO, max_live: 100 };
+        let config = PassportConfig { terms, grace: Duration::ZERO, stall: Duration::from_secs(10), max_live: 100 };
         let passports = Passports::new(config, clock.clone(), metrics.clone());
         let mint = |(tenant, subject): (&str, &str)| {
             let facts =

@@ -17,8 +17,8 @@ pub(super) fn passport(section: &Section<'_>, has_ingress: bool) -> Option<Optio
     let passport = section.section("passport");
     let _ = passport.get("lifetime", parse::text);
     let (terms, grace) = (terms(&passport), passport.get("grace", parse::duration));
-    let max_live = passport.get("max_live", parse::size);
-    Some(Some(PassportConfig { terms: terms?, grace: grace?, max_live: max_live? }))
+    let (stall, max_live) = (passport.get("stall", parse::duration), passport.get("max_live", parse::size));
+    Some(Some(PassportConfig { terms: terms?, grace: grace?, stall: stall?, max_live: max_live? }))
 }
 
 /// `ingress.endpoints[].passport`

@@ -13,7 +13,7 @@ const SECOND: Duration = Duration::from_secs(1);
 pub(super) fn config(max_age: u64) -> PassportConfig {
     let max_age = Duration::from_secs(max_age);
     let terms = PassportTerms { max_age, upgrade_max_age: max_age, actions: None, max_uses: None };
-    PassportConfig { terms, grace: Duration::ZERO, max_live: 65_536 }
+    PassportConfig { terms, grace: Duration::ZERO, stall: Duration::from_secs(10), max_live: 65_536 }
 }
 
 pub(super) fn table(config: PassportConfig) -> (Passports, Clock) {
@@ -77,7 +77,8 @@ fn it_dies_at_its_longest_life_even_while_held() {
 fn it_never_outlives_the_token_behind_it() {
     let terms = PassportTerms { upgrade_max_age: Duration::from_secs(7_200), ..config(3_600).terms };
     for (upgraded, grace) in [(false, 0), (true, 0), (false, 5), (true, 5)] {
-        let (passports, clock) = table(PassportConfig { terms: terms.clone(), grace: Duration::from_secs(grace), max_live: 10 });
+        let (passports, clock) =
+            table(PassportConfig { terms: terms.clone(), grace: Duration::from_secs(grace), max_live: 10, ..config(1) });
         let tenant = expiring("acme", clock.now() + 2 * SECOND);
         let passport = passports.mint(&tenant, &RequestId::random()).unwrap();
         let handle = text(&passport);
@@ -95,6 +96,26 @@ fn it_never_outlives_the_token_behind_it() {
             clock.advance(SECOND);
             assert_eq!(reason(&passports, &handle), Some(Reason::PassportExpired), "upgraded: {upgraded}");
         }
+    }
+}
+
+#[tokio::test]
+async fn it_can_end_before_its_request_does() {
+    let (passports, _) = table(PassportConfig { grace: SECOND, ..config(60) });
+    for is_over in [true, false] {
+        let passport = mint(&passports, "acme");
+        let (handle, (say, told)) = (text(&passport), tokio::sync::oneshot::channel());
+        let (_, lease) = passports.redeem(&handle, None).unwrap();
+        passport.end_upon("the test says so", async { told.await.unwrap() });
+        tokio::task::yield_now().await;
+        assert_eq!(reason(&passports, &handle), None);
+        say.send(is_over).unwrap();
+        tokio::task::yield_now().await;
+        assert_eq!(reason(&passports, &handle), is_over.then_some(Reason::PassportUnknown));
+        assert_eq!(lease.is_over(), is_over, "what was begun under it ends too");
+        passport.upgrade();
+        passport.response_ended();
+        assert_eq!(reason(&passports, &handle), is_over.then_some(Reason::PassportUnknown), "no grace brings it back");
     }
 }
 

@@ -28,7 +28,7 @@ impl World {
         let clock = Clock::manual(std::time::UNIX_EPOCH + Duration::from_secs(1_000));
         let (max_age, upgrade_max_age) = (Duration::from_secs(60), Duration::from_secs(3_600));
         let terms = PassportTerms { max_age, upgrade_max_age, actions: None, max_uses: None };
-        let passports = Passports::new(PassportConfig { terms, grace: GRACE, max_live: 100 }, clock.clone(), metrics.clone());
+        let passports = Passports::new(PassportConfig { terms, grace: GRACE, stall: GRACE, max_live: 100 }, clock.clone(), metrics.clone());
         Self { passports, metrics, limiter: Limiter::new(&LimitsConfig::default(), clock.clone()), clock }
     }
 

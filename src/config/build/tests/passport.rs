@@ -12,7 +12,10 @@ fn passports_are_what_the_file_says() {
     let minute = Duration::from_secs(60);
     assert_eq!((plain.terms.max_age, plain.terms.upgrade_max_age, plain.grace), (minute, minute, Duration::ZERO));
     assert_eq!((plain.terms.actions, plain.terms.max_uses, plain.max_live), (None, None, 65_536));
-    let bound = passport("{max_age: 1m, upgrade_max_age: 1h, grace: 2s, actions: ['s3:Get*', 'dynamodb:*'], max_uses: 7, max_live: 100}");
+    let bound = passport(
+        "{max_age: 1m, upgrade_max_age: 1h, grace: 2s, stall: 30s, actions: ['s3:Get*', 'dynamodb:*'], max_uses: 7, max_live: 100}",
+    );
+    assert_eq!((plain.stall, bound.stall), (minute / 3, minute / 2));
     assert_eq!((bound.terms.upgrade_max_age, bound.grace, bound.terms.max_uses, bound.max_live), (60 * minute, minute / 30, Some(7), 100));
     assert_eq!(bound.terms.actions.unwrap().services().collect::<Vec<_>>(), ["s3", "dynamodb"]);
     for (wrong, what) in [
@@ -22,6 +25,7 @@ fn passports_are_what_the_file_says() {
         ("{actions: 's3:Get?bject'}", "identity.passport.actions: \"s3:Get?bject\" is not taken here; give an action of IAM's"),
         ("{actions: ['*']}", "identity.passport.actions[0]: \"*\" is not taken here"),
         ("{max_uses: 0}", "identity.passport.max_uses: \"0\" is out of range"),
+        ("{stall: 0s}", "identity.passport.stall: \"0s\" is out of range"),
         ("{max_live: 1}", "identity.passport.max_live: \"1\" is out of range"),
     ] {
         let errors = load(&with(wrong)).unwrap_err().to_string();

@@ -29,6 +29,12 @@ pub(super) const PASSPORT: &[Setting] = &[
         "0s",
         "What is left of a passport after the regular end of its response, for an application that finishes work behind its answer. A response that fails or is cancelled leaves none.",
     ),
+    default(
+        "stall",
+        Kind::Scalar(Form::Duration { least: Duration::from_secs(1), most: Duration::from_secs(24 * 3600) }),
+        "20s",
+        "How long the application may leave what its caller sends lying (an upload over HTTP/1, a WebSocket's messages) before the passport ends: behind bytes that nobody takes, a caller's going away cannot be seen. Who reads steadily, at 100 kB a second or more, never stalls; nor does who pauses for less than that between reads.",
+    ),
     optional(
         "actions",
         ACTIONS,
