@@ -23,7 +23,6 @@ use std::sync::Arc;
 
 use http::{HeaderName, Request, Response, StatusCode, Version, header, request};
 use http_body_util::BodyExt;
-use hyper::upgrade::OnUpgrade;
 
 pub use self::{
     admitted::{AdmittedPublic, AdmittedRequest, PublicPermit, PublicRoom},
@@ -49,6 +48,7 @@ use crate::{
     server::{
         Handler, Peer,
         flow::{self, Upload},
+        tunnel::Caller,
     },
     telemetry::{Listener, Record, Recorder, RequestId},
     upstream::{Answer, AppClient, Busy},
@@ -115,7 +115,7 @@ impl Ingress {
     async fn answer(&self, mut request: Request<Body>, peer: &Peer, voice: &Voice, record: &mut Record) -> Result<Response<Body>, Refusal> {
         let this = &*self.0;
         record.service("app", None);
-        let upgrade = tunnel::wanted(&request).then(|| hyper::upgrade::on(&mut request));
+        let upgrade = tunnel::wanted(&request).then(|| Caller::of(&mut request));
         let (head, body) = request.into_parts();
         // Trailers that callers send could pose as headers where an application server merges the two.
         let body = body::without_trailers(record.count_received(body));
@@ -145,7 +145,7 @@ impl Ingress {
     async fn carry_out(
         &self,
         request: MatchedRequest,
-        (upgrade, upload): (Option<OnUpgrade>, Option<Upload>),
+        (upgrade, upload): (Option<Caller>, Option<Upload>),
         way: Way<'_>,
         record: &mut Record,
     ) -> Result<Response<Body>, Refusal> {
@@ -180,7 +180,7 @@ impl Ingress {
     async fn carry_out_public(
         &self,
         request: PublicRequest,
-        upgrade: Option<OnUpgrade>,
+        upgrade: Option<Caller>,
         way: Way<'_>,
         record: &mut Record,
     ) -> Result<Response<Body>, Refusal> {
@@ -227,7 +227,7 @@ impl Handler for Ingress {
 
 fn pass_on<R>(
     mut answer: Response<Answer>,
-    upgrade: Option<OnUpgrade>,
+    upgrade: Option<Caller>,
     standing: Option<&Standing>,
     held: Held<R>,
 ) -> Result<Response<Body>, Refusal>

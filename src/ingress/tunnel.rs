@@ -1,21 +1,21 @@
 //! Upgraded connections, such as WebSocket (RFC 6455).
 //!
-//! The request never ends while the connection is up, so a rule of its own applies: the passport lives until either side closes,
-//! and no longer than `identity.passport.upgrade_max_age`; after that the connection goes on, but gives no more authority on the
-//! egress. There is no grace: no response comes to an end that an application could have waited for. A tunnel whose caller would no
-//! longer be let in is closed.
+//! The request never ends while the connection is up, so a rule of its own applies: the passport lives until either side closes, or leaves
+//! what the other sends lying for `identity.passport.stall`, and no longer than `identity.passport.upgrade_max_age`; after that the connection
+//! goes on, but gives no more authority on the egress. There is no grace: no response comes to an end that an application could have waited
+//! for. A tunnel whose caller would no longer be let in is closed.
 
 use std::time::Duration;
 
 use http::{Method, Request, Response, header};
-use hyper::upgrade::OnUpgrade;
 
 use super::hold::Held;
 use crate::{
     body::{self, Body},
     directory::Standing,
+    identity::Passport,
     reject::Refusal,
-    server::tunnel,
+    server::tunnel::{self, Caller, Patience},
     upstream::Answer,
 };
 
@@ -31,24 +31,19 @@ pub(super) fn wanted<B>(request: &Request<B>) -> bool {
 /// `standing` is lost.
 pub(super) fn join<R: Send + 'static>(
     mut answer: Response<Answer>,
-    caller: OnUpgrade,
+    caller: Caller,
     standing: Option<Standing>,
     held: Held<R>,
 ) -> Response<Body> {
     let application = hyper::upgrade::on(&mut answer);
     tokio::spawn(async move {
         let Held { room, passport } = held;
-        let (caller, application) = match tokio::try_join!(caller, application) {
-            Ok(both) => both,
-            Err(error) => return tracing::debug!(%error, "a connection was not upgraded"),
-        };
-        if let Some(passport) = &passport {
-            passport.upgrade();
-        }
-        // How a tunnel ends is the business of its two sides.
+        let patience = Patience { idle: IDLE, stall: passport.as_ref().map_or(IDLE, Passport::stall) };
+        let switched = || passport.inspect(Passport::upgrade);
         tokio::select! {
             refusal = lost(standing) => tracing::info!(reason = refusal.reason.as_str(), "a tunnel was closed"),
-            _ = tunnel::join(caller, application, IDLE, passport) => {}
+            // How a tunnel ends is the business of its two sides.
+            ended = tunnel::join(caller, application, patience, switched) => tracing::debug!(?ended, "a tunnel ended"),
         }
         drop(room);
     });

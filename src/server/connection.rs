@@ -14,7 +14,7 @@
 use std::{convert::Infallible, error::Error, pin::Pin, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, header};
 use hyper::{
     body::Incoming,
     server::conn::{http1, http2},
@@ -298,9 +298,13 @@ impl<H: Handler> Connections<H> {
         &self,
         line: &Line,
     ) -> impl Service<Request<Incoming>, Response = Response<Tracked>, Error = Infallible, Future: Send + 'static> + use<H> {
-        let activity = line.activity.clone();
+        let (activity, socket) = (line.activity.clone(), line.socket.clone());
         let stack = edge::stack(self.0.handler.clone(), self.0.listener, &self.0.config, line.peer.clone(), activity.clone());
-        service_fn(move |request: Request<Incoming>| {
+        service_fn(move |mut request: Request<Incoming>| {
+            if request.headers().contains_key(header::UPGRADE) {
+                // The handler takes the connection over, and with it the watch on its end.
+                request.extensions_mut().insert(socket.clone());
+            }
             let in_flight = activity.begin();
             let request = request.map(|body| Tracked::request(body, &activity));
             let (stack, activity) = (stack.clone(), activity.clone());

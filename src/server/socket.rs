@@ -32,7 +32,14 @@ impl Socket {
         Self(Arc::new(stream))
     }
 
-    /// Returns when the peer has closed its side, or broken it, while requests of its were in progress.
+    /// Returns when the peer has closed its side, or broken it, as far as the kernel knows: behind bytes for which it has no room it does not.
+    pub(super) async fn closed(&self) {
+        while !self.is_closed() {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// The same, while requests of the peer's were in progress.
     pub(super) async fn peer_left(&self, activity: &Activity) {
         loop {
             activity.busy().await;
@@ -132,6 +139,22 @@ mod tests {
         socket.write_all(&big).await.unwrap();
         socket.shutdown().await.unwrap();
         assert_eq!(reader.await.unwrap(), big);
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_peer_is_known_before_it_is_read() {
+        for half in [true, false] {
+            let (socket, mut client) = pair().await;
+            client.write_all(b"unread").await.unwrap();
+            assert!(tokio::time::timeout(LOOK * 3 / 2, socket.closed()).await.is_err(), "it is still there");
+            if half {
+                client.shutdown().await.unwrap();
+            } else {
+                socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
+                drop(client);
+            }
+            tokio::time::timeout(LOOK * 3, socket.closed()).await.unwrap();
+        }
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import socket
+import threading
 import time
 
 import h2.connection
@@ -301,3 +302,18 @@ def test_an_upload_that_nobody_reads_gives_no_authority_once_its_caller_may_have
         visit.release.set()
         connection.socket.settimeout(5)
         assert connection.receive().status == 200, "the request goes on"
+
+
+def test_a_websocket_that_nobody_reads_gives_no_authority_once_its_caller_may_have_gone(stalling, application, authority, idp):
+    application.stayed, application.stay = "", threading.Event()
+    token = [("Authorization", f"Bearer {idp.token('acme')}"), ("x-tenant-id", "acme")]
+    try:
+        with wire.Connection(stalling.port("ingress"), authority.client()) as connection:
+            connection.send(wire.request("GET", "/ws-stays", [*token, *WEBSOCKET]))
+            assert connection.receive().status == 101
+            passport = wait_until(lambda: application.stayed, 5, "the application says what it got")
+            assert get(stalling, passport).status == 200
+            fill(connection)
+        wait_until(lambda: get(stalling, passport).reason == "passport-unknown", 3.9, "the passport ends though its caller's end is not to be seen")
+    finally:
+        application.stay.set()
