@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use http::request::Parts;
 
-use super::{Way, cors::Cors, matched::MatchedRequest, same_site};
+use super::{Origin, Way, cors::Cors, matched::MatchedRequest, same_site};
 use crate::{
     authorise::Ruling,
     body::Body,
     directory::{ActiveTenant, Directory},
     identity::{IdentityHeaders, Places, Presented, Verifier, Workloads},
     reject::Refusal,
+    server::Peer,
     telemetry::Listener,
 };
 
@@ -38,6 +39,31 @@ pub struct VerifiedRequest {
     ruling: Ruling,
 }
 
+impl Gate {
+    /// Whose request it is, by what it presents, by what its path says (`in_path`) and by the certificate of whoever sends it. `origin` is
+    /// where it comes from: the host that it is for, and the address that bad tokens count against.
+    ///
+    /// # Errors
+    /// Whatever is wrong with one of them.
+    pub(crate) async fn prove(
+        &self,
+        head: &mut Parts,
+        in_path: &[String],
+        peer: &Peer,
+        origin: &Origin,
+        cors: &Cors,
+    ) -> Result<ActiveTenant, Refusal> {
+        let host = origin.host();
+        let workload = self.workloads.find(peer, Listener::Ingress)?;
+        let presented = Presented::take_ingress(&mut head.headers, &self.names, &self.places, host, in_path)?.pinned(workload.as_ref())?;
+        if presented.is_by_cookie() {
+            same_site::check(head, host, cors)?;
+        }
+        let verified = self.verifier.verify_token(presented, origin.client()).await?;
+        self.directory.resolve(verified).await
+    }
+}
+
 impl VerifiedRequest {
     /// Checks the proof, the claim and the directory.
     ///
@@ -45,14 +71,7 @@ impl VerifiedRequest {
     /// Whatever is wrong with one of them.
     pub(super) async fn verify(request: MatchedRequest, way: Way<'_>, gate: &Gate, cors: &Cors) -> Result<Self, Refusal> {
         let (mut head, body, ruling, tenants) = request.into_parts();
-        let host = way.origin.host();
-        let workload = gate.workloads.find(way.peer, Listener::Ingress)?;
-        let presented = Presented::take_ingress(&mut head.headers, &gate.names, &gate.places, host, &tenants)?.pinned(workload.as_ref())?;
-        if presented.is_by_cookie() {
-            same_site::check(&head, host, cors)?;
-        }
-        let verified = gate.verifier.verify_token(presented, way.origin.client()).await?;
-        let tenant = gate.directory.resolve(verified).await?;
+        let tenant = gate.prove(&mut head, &tenants, way.peer, way.origin, cors).await?;
         Ok(Self { tenant, head, body, ruling })
     }
 

@@ -143,6 +143,12 @@ impl ClientCertificate {
             not_after: at(2_000_000_000),
         }
     }
+
+    /// The same, for another time.
+    #[cfg(test)]
+    pub(crate) fn valid(self, not_before: SystemTime, not_after: SystemTime) -> Self {
+        Self { not_before, not_after, ..self }
+    }
 }
 
 /// The end of validity of a certificate of our own.

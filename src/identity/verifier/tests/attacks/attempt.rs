@@ -1,21 +1,6 @@
-//! One request, put together from parts that a fault can change, and the two listeners that judge it.
+//! One request, put together from parts that a fault can change.
 
-use std::{
-    net::SocketAddr,
-    sync::atomic::{AtomicU32, Ordering},
-};
-
-use http::{HeaderMap, Request};
-
-use super::{super::*, table::On};
-use crate::{
-    body,
-    config::{Demand, DirectoryConfig, FailureBudget, RequiredClaim, TokenRules, WorkloadsConfig},
-    directory::Directory,
-    egress::{Gate, VerifiedRequest},
-    identity::{Passport, Vending, workload::Workloads},
-    server::Peer,
-};
+use super::{super::*, directory::BOUND};
 
 /// An issuer whose keys cannot be had.
 pub(super) const DOWN: &str = "https://down.test/";
@@ -56,11 +41,40 @@ pub(super) struct Attempt {
     /// More headers, as bytes.
     pub(super) more: Vec<(&'static str, &'static [u8])>,
     pub(super) source: From,
+    /// What the sender's connection shows.
+    pub(super) certificate: Option<Certificate>,
+    pub(super) rules: Rules,
 }
 
-/// A proof that is no token.
+/// A certificate of a client, which TLS has verified.
 #[derive(Clone, Copy)]
+pub(super) enum Certificate {
+    /// `spiffe://prod/ns/` and this.
+    Of(&'static str),
+    /// That of acme's worker, whose subject is mapped as well.
+    Twice,
+    /// That of acme's worker, a moment too late.
+    Expired,
+    /// That of acme's worker, made at this moment.
+    MadeAt(u64),
+}
+
+/// The configuration that the request is up against.
+#[derive(Clone, Copy)]
+pub(super) enum Rules {
+    /// Tokens say their tenants.
+    TokensTell,
+    /// A directory of users says them.
+    UsersAreKnown,
+    /// As the first; on the egress a certificate may be the proof.
+    CertificatesProve,
+}
+
+/// A proof that is no token, or none of this moment.
+#[derive(Clone)]
 pub(super) enum Proof {
+    /// The text of a passport, or of a token that was signed before.
+    Written(String),
     LivePassport,
     EndedPassport,
     ExpiredPassport,
@@ -101,6 +115,8 @@ impl Attempt {
             places: vec![("x-tenant-token", "T")],
             more: Vec::new(),
             source: From::Anywhere,
+            certificate: None,
+            rules: Rules::TokensTell,
         }
     }
 
@@ -120,7 +136,27 @@ impl Attempt {
         self.claim("tenant_id", json!(id));
     }
 
-    fn token(&self, keys: &Keys, strangers: &Keys) -> String {
+    /// Asks as this user, whom the directory of users knows or not.
+    pub(super) fn user(&mut self, subject: &'static str) {
+        self.rules = Rules::UsersAreKnown;
+        self.claim("sub", json!(subject));
+    }
+
+    /// Asks for a tenant with a token of the issuer that tenants' records have to name.
+    pub(super) fn bound(&mut self, tenant: &'static str) {
+        self.claim("iss", json!(BOUND));
+        self.tenant(tenant);
+    }
+
+    /// Asks with a certificate alone, and without a word about the tenant.
+    pub(super) fn proved_by(&mut self, certificate: Certificate) {
+        self.rules = Rules::CertificatesProve;
+        self.certificate = Some(certificate);
+        self.tenants.clear();
+        self.places.clear();
+    }
+
+    pub(super) fn token(&self, keys: &Keys, strangers: &Keys) -> String {
         let head = B64.encode(object(&self.header));
         let signed = format!("{head}.{}", B64.encode(object(&self.claims)));
         let algorithm = self.header.iter().find_map(|(name, value)| (*name == "alg").then(|| value.as_str())).flatten();
@@ -178,124 +214,4 @@ fn der(fixed: &str) -> String {
     };
     let body = [number(r), number(s)].concat();
     B64.encode([vec![0x30, body.len() as u8], body].concat())
-}
-
-/// Both listeners over one verifier and one directory.
-pub(super) struct House {
-    keys: &'static Keys,
-    strangers: &'static Keys,
-    gate: Gate,
-    live: Passport,
-    other: Passport,
-    expired: Passport,
-    ended: String,
-    number: AtomicU32,
-    _directory: tempfile::TempDir,
-}
-
-/// Has sent its share of junk.
-const JUNK: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 66));
-const RECORDS: &str = "tenants: {acme: {}, globex: {}, initech: {status: suspended}, umbrella: {}}";
-
-impl House {
-    pub(super) async fn build() -> Self {
-        let (keys, strangers) = (Keys::ours(), Keys::theirs());
-        let clock = Clock::manual(UNIX_EPOCH + Duration::from_secs(NOW));
-        let metrics = Metrics::new().unwrap();
-        let jwks =
-            |name: &str, document: Value| Arc::new(Jwks::new(name.into(), Box::new(Fixed(document)), clock.clone(), metrics.clone()));
-        let required = RequiredClaim { path: ClaimPath("token_use".into()), demand: Demand::new(vec![json!("access")]) };
-        let trusted = IssuerConfig {
-            algorithms: vec![Algorithm::ES256, Algorithm::RS256],
-            rules: TokenRules { required: vec![required], max_lifetime: Some(Duration::from_secs(3_600)), ..TokenRules::default() },
-            ..issuer(&["acme", "globex", "initech", "ghost"])
-        };
-        let down = IssuerConfig { issuer: DOWN.into(), ..trusted.clone() };
-        let issuers = vec![(trusted, jwks(ISSUER, keys.document.clone())), (down, jwks(DOWN, json!("no keys")))];
-        let config = VerificationConfig { failures: FailureBudget { per_second: 1e-3, burst: 500 }, ..VerificationConfig::ample() };
-        let verifier = Arc::new(Verifier::new(issuers, &config, clock.clone(), metrics.clone()));
-        for _ in 0..500 {
-            let _ = verifier.verify_token(presented(Some("acme"), "junk"), JUNK).await;
-        }
-        let directory = tempfile::tempdir().unwrap();
-        let records = directory.path().join("tenants.yaml");
-        std::fs::write(&records, RECORDS).unwrap();
-        let passports = Passports::for_tests(Duration::from_secs(10), clock.clone());
-        let mint = |tenant: &str| passports.mint(&VerifiedTenant::for_tests(tenant), &RequestId::random()).unwrap();
-        let expired = mint("acme");
-        clock.advance(Duration::from_secs(10));
-        let ended = text(&mint("acme"));
-        let (live, other) = (mint("acme"), mint("globex"));
-        let gate = Gate {
-            verifier,
-            passports: Some(passports),
-            redeemer: None,
-            proofs: Proofs { passport: true, jwt: true, deferred: false, certificate: false },
-            names: IdentityHeaders { tenant: HeaderName::from_static("x-tenant-id"), token: HeaderName::from_static("x-tenant-token") },
-            vending: Vending::new().unwrap(),
-            workloads: Workloads::new(WorkloadsConfig { mappings: Vec::new(), max_age: Duration::from_secs(60) }, clock.clone()),
-            clock,
-            directory: Arc::new(Directory::open(&DirectoryConfig::File(records)).unwrap()),
-        };
-        Self { keys, strangers, gate, live, other, expired, ended, number: AtomicU32::new(0), _directory: directory }
-    }
-
-    /// What becomes of a request.
-    pub(super) async fn verdict(&self, on: On, attempt: Attempt) -> Result<(), Reason> {
-        let mut head = Request::new(()).into_parts().0;
-        head.headers = self.headers(&attempt);
-        let verified = match on {
-            On::Egress => {
-                return VerifiedRequest::verify(head, body::empty(), &Peer::at(SocketAddr::from(([127, 0, 0, 1], 1))), &self.gate)
-                    .await
-                    .map(drop)
-                    .map_err(|refusal| refusal.reason);
-            }
-            // As the ingress has it.
-            On::Ingress | On::Both => match Presented::for_tests(head.headers) {
-                Ok(presented) => self.gate.verifier.verify_token(presented, self.address(attempt.source)).await,
-                Err(refusal) => Err(refusal),
-            },
-        };
-        match verified {
-            Ok(verified) => self.gate.directory.resolve(verified).await.map(drop).map_err(|refusal| refusal.reason),
-            Err(refusal) => Err(refusal.reason),
-        }
-    }
-
-    fn headers(&self, attempt: &Attempt) -> HeaderMap {
-        let token = match attempt.proof {
-            None => attempt.token(self.keys, self.strangers),
-            Some(Proof::LivePassport) => text(&self.live),
-            Some(Proof::EndedPassport) => self.ended.clone(),
-            Some(Proof::ExpiredPassport) => text(&self.expired),
-            Some(Proof::MadeUpPassport) => format!("{}{}", passport::PREFIX, B64.encode([7; 32])),
-            Some(Proof::PassportOfAnother) => text(&self.other),
-            Some(Proof::Vended) => format!("{}AAAA", vended::PREFIX),
-            Some(Proof::Deferred) => "pdc1_AAAA".to_owned(),
-        };
-        let mut headers = HeaderMap::new();
-        for tenant in &attempt.tenants {
-            headers.append("x-tenant-id", HeaderValue::from_bytes(tenant).unwrap());
-        }
-        for (name, value) in &attempt.places {
-            headers.append(*name, HeaderValue::from_str(&value.replace('T', &token)).unwrap());
-        }
-        for (name, value) in &attempt.more {
-            headers.append(*name, HeaderValue::from_bytes(value).unwrap());
-        }
-        headers
-    }
-
-    /// A new address for each attempt: none of them uses its budget up.
-    fn address(&self, from: From) -> IpAddr {
-        match from {
-            From::ASourceOfJunk => JUNK,
-            From::Anywhere => Ipv4Addr::from_bits(0x0a00_0000 + self.number.fetch_add(1, Ordering::Relaxed)).into(),
-        }
-    }
-}
-
-fn text(passport: &Passport) -> String {
-    passport.header_value().unwrap().to_str().unwrap().to_owned()
 }
