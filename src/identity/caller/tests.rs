@@ -299,3 +299,31 @@ fn a_presigned_url_that_was_changed_is_refused() {
     foreign.headers.insert("x-tenant-id", HeaderValue::from_static("globex"));
     assert_eq!(take(foreign, &vending).unwrap_err(), Reason::TenantAmbiguous);
 }
+
+#[test]
+fn what_a_presigned_url_and_a_header_both_say_has_to_agree() {
+    let (vending, keys) = vended();
+    let client = Client { presigns: Some(600), ..Client::of(&keys, "s3") };
+    let signed = |value| {
+        let uri = "http://127.0.0.1:8180/b/k?x-amz-acl=private";
+        client.request("GET", uri, &[("x-amz-acl", value)], SignableBody::UnsignedPayload)
+    };
+    let (_, head) = admit(signed("private"), &vending, "").unwrap();
+    assert_eq!(head.headers["x-amz-acl"], "private");
+    assert_eq!(take(signed("public-read"), &vending).unwrap_err(), Reason::SignatureMalformed);
+}
+
+#[test]
+fn only_s3_is_told_of_a_payload_that_nobody_signed() {
+    let (vending, keys) = vended();
+    let client = Client { presigns: Some(600), ..Client::of(&keys, "sqs") };
+    let get = client.request("GET", "http://127.0.0.1:8180/?Action=ListQueues", &[], SignableBody::Bytes(b""));
+    let (_, head) = admit(get, &vending, EMPTY_SHA256).unwrap();
+    assert!(!head.headers.contains_key(CONTENT_SHA256), "{:?}", head.headers);
+    // A hash that is declared stays.
+    let client = Client { presigns: Some(600), ..Client::of(&keys, "s3") };
+    let uri = format!("http://127.0.0.1:8180/b/k?x-amz-content-sha256={EMPTY_SHA256}");
+    let declared = client.request("GET", &uri, &[], SignableBody::Precomputed(EMPTY_SHA256.to_owned()));
+    let (_, head) = take(declared, &vending).unwrap();
+    assert_eq!(head.headers[CONTENT_SHA256], EMPTY_SHA256);
+}
