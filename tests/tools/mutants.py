@@ -7,15 +7,17 @@ switched off: `a == b` becomes `(if on(7) { a != b } else { a == b })`. The test
 mutant that no test notices is a survivor. A changed form that does not compile is no mutant at all. Those that cannot be switched for another reason are
 built and run one by one.
 
-usage: mutants.py [--files GLOB]... [--shard K/N] [--filter TEST]... [--singly] [--list]
+usage: mutants.py [--files GLOB]... [--shard K/N] [--filter TEST]... [--again] [--singly] [--list]
 
   --files    instead of those of .cargo/mutants.toml
   --shard    every N-th mutant, beginning with the K-th from 0
   --filter   the tests that may notice (default: `identity::`)
+  --again    what tests noticed before is taken to be noticed still, and what survived is run again: for when tests have been added
   --singly   also those that cannot be switched: a build for each
   --list     prints the mutants, and what becomes of each in the build
 
-Outcomes are written to target/mutants/outcomes.json as they come, and a run goes on where the last one of the same sources stopped. Exit code 1: survivors.
+Outcomes are written to target/mutants/outcomes.json as they come, and a run goes on where the last one of the same sources stopped. What does not compile
+is remembered beside it for as long as nothing but tests is changed, so that the next build is the first to do. Exit code 1: survivors.
 """
 
 import argparse
@@ -24,9 +26,9 @@ import json
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -50,7 +52,19 @@ pub mod mutant {
 }
 '''
 # Tests that take seconds each. They run where the others have noticed nothing.
-SLOW = ("of_two_faults", "differs_in_one_bit", "longer_or_shorter", "many_addresses", "books_are_right", "under_load", "a_flood_from_one_source")
+SLOW = (
+    "of_two_faults",
+    "no_passport_is_worth_anything",
+    "books_are_right",
+    "what_is_remembered_is_bounded",
+    "differs_in_one_bit",
+    "handles_are_random",
+    "any_text_is_taken_apart",
+    "longer_or_shorter",
+    "many_addresses",
+    "under_load",
+    "a_flood_from_one_source",
+)
 
 
 class Source:
@@ -167,25 +181,33 @@ def listed(files: list[str]) -> list[dict]:
     return mutants
 
 
-def copy_tree():
-    """The sources as they are, without lints: a switched form may well be odd."""
-    shutil.rmtree(TREE, ignore_errors=True)
-    names = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, check=True, capture_output=True).stdout
-    for name in filter(None, names.decode().split("\0")):
-        if (ROOT / name).is_file():
-            (TREE / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, TREE / name)
-    manifest = (TREE / "Cargo.toml").read_text()
-    (TREE / "Cargo.toml").write_text(re.sub(r"^\[lints\.\w+\]\n(?:.+\n)*", "", manifest, flags=re.MULTILINE))
+def put(name: str, content: bytes):
+    """Writes what differs: what does not is not to be built again."""
+    file = TREE / name
+    if not file.is_file() or file.read_bytes() != content:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+
+
+def copy_tree(switched: set[str]):
+    """The sources as they are, but for those that are to be `switched`; without lints: a switched form may well be odd."""
+    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, check=True, capture_output=True).stdout
+    names = {name for name in listed.decode().split("\0") if name and (ROOT / name).is_file()}
+    for file in TREE.rglob("*"):
+        if file.is_file() and str(file.relative_to(TREE)) not in names:
+            file.unlink()
+    for name in names - switched - {"Cargo.toml", "src/lib.rs"}:
+        put(name, (ROOT / name).read_bytes())
+    manifest = (ROOT / "Cargo.toml").read_text()
+    put("Cargo.toml", re.sub(r"^\[lints\.\w+\]\n(?:.+\n)*", "", manifest, flags=re.MULTILINE).encode())
+    put("src/lib.rs", (ROOT / "src" / "lib.rs").read_bytes() + SWITCH.encode())
 
 
 def write(sources: list[Source], without: set[int]) -> dict[str, list]:
     places = {}
     for source in sources:
         text, places[source.path] = source.switched(without)
-        (TREE / source.path).write_text(text)
-    lib = (ROOT / "src" / "lib.rs").read_text()
-    (TREE / "src" / "lib.rs").write_text(lib + SWITCH)
+        put(source.path, text.encode())
     return places
 
 
@@ -221,14 +243,19 @@ def blamed(errors: list[dict], places: dict[str, list]) -> tuple[set[int], set[i
     return changed - around, around
 
 
-def switched_build(sources: list[Source]) -> tuple[Path, set[int], set[int]]:
+def switched_build(sources: list[Source], mutants: list[dict]) -> tuple[Path, set[int], set[int]]:
     """Builds with as much switched as compiles together; what does not compile at all, and what does not in this way."""
-    unviable: set[int] = set()
-    alone: set[int] = set()
+    file, code = WORK / "builds.json", digest_of(code_of)
+    old = json.loads(file.read_text()) if file.is_file() else {}
+    of = {mutant["name"]: mutant["number"] for mutant in mutants}
+    known = old if old.get("code") == code else {"unviable": [], "alone": []}
+    unviable, alone = ({of[name] for name in known[kind] if name in of} for kind in ("unviable", "alone"))
     for _ in range(30):
         places = write(sources, unviable | alone)
         binary, errors = build()
         if binary:
+            names = {kind: sorted({m["name"] for m in mutants if m["number"] in them} | set(known[kind])) for kind, them in (("unviable", unviable - alone), ("alone", alone))}
+            file.write_text(json.dumps({"code": code, **names}, indent=1))
             return binary, unviable - alone, alone
         changed, around = blamed(errors, places)
         print(f"  {len(changed)} do not compile, {len(around)} cannot be switched", flush=True)
@@ -239,21 +266,60 @@ def switched_build(sources: list[Source]) -> tuple[Path, set[int], set[int]]:
     sys.exit("the copy does not come to compile")
 
 
-def noticed(binary: Path, number: int | None, filters: list[str], limit: float) -> str:
-    """`caught`, `timeout` or `survived`: the quick tests first."""
-    skip = [part for name in SLOW for part in ("--skip", name)]
-    environment = os.environ | ({} if number is None else {"PALISADE_MUTANT": str(number)})
-    for options in (skip, []):
+class Tests:
+    """The test binary's tests that may notice: first the quick ones of the mutant's own module, then all quick ones, then all. The first that fails ends it."""
+
+    def __init__(self, filters: list[str]):
+        self.filters = filters
+        # In seconds, for each step: until the tests have been timed.
+        self.limits = (600.0, 600.0, 600.0)
+
+    def steps(self, file: str | None) -> list[tuple[list[str], bool, float]]:
+        """Filters, whether slow tests are left out, and the time that it may take."""
+        own = "" if file is None else "::".join(Path(file).with_suffix("").parts[1:]) + "::"
+        steps = [([own], True), (self.filters, True), (self.filters, False)]
+        return [(*step, limit) for step, limit in zip(steps, self.limits) if any(step[0][0].startswith(f) for f in self.filters)]
+
+    def timed(self, binary: Path) -> float:
+        """Runs them without a mutant; how long they take."""
+        taken = []
+        for step in self.steps(None):
+            begun = time.monotonic()
+            if self.step(binary, None, *step) != "survived":
+                sys.exit("the tests fail without any mutant")
+            taken.append(time.monotonic() - begun)
+        quick, every = taken
+        self.limits = (max(30, 5 * quick), max(30, 5 * quick), max(60, 5 * every))
+        return every
+
+    def noticed(self, binary: Path, mutant: dict, is_on: bool) -> str:
+        """`caught`, `timeout` or `survived`."""
+        for step in self.steps(mutant["file"]):
+            outcome = self.step(binary, mutant["number"] if is_on else None, *step)
+            if outcome != "survived":
+                return outcome
+        return "survived"
+
+    def step(self, binary: Path, number: int | None, filters: list[str], is_quick: bool, limit: float) -> str:
+        skip = [part for name in SLOW for part in ("--skip", name)] if is_quick else []
+        environment = os.environ | ({} if number is None else {"PALISADE_MUTANT": str(number)})
+        command = [binary, *filters, *skip]
+        run = subprocess.Popen(command, cwd=TREE, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        clock = threading.Timer(limit, run.kill)
+        clock.start()
         try:
-            run = subprocess.run([binary, "-q", *filters, *options], cwd=TREE, env=environment, timeout=limit, stdin=subprocess.DEVNULL, capture_output=True)
-        except subprocess.TimeoutExpired:
-            return "timeout"
-        if run.returncode:
-            return "caught"
-    return "survived"
+            # A line for each test, as it ends.
+            if any(line.rstrip().endswith("... FAILED") for line in run.stdout):
+                return "caught"
+            is_late = not clock.is_alive()
+            return "survived" if run.wait() == 0 else "timeout" if is_late else "caught"
+        finally:
+            clock.cancel()
+            run.kill()
+            run.wait()
 
 
-def singly(mutant: dict, filters: list[str], limit: float) -> str:
+def singly(mutant: dict, tests: Tests) -> str:
     """One mutant in a build of its own."""
     text = (ROOT / mutant["file"]).read_text().splitlines(keepends=True)
     (first, left), (last, right) = ((mutant["span"][end]["line"] - 1, mutant["span"][end]["column"] - 1) for end in ("start", "end"))
@@ -262,26 +328,42 @@ def singly(mutant: dict, filters: list[str], limit: float) -> str:
     (TREE / mutant["file"]).write_text("".join(changed))
     try:
         binary, _ = build()
-        return noticed(binary, None, filters, limit) if binary else "unviable"
+        return tests.noticed(binary, mutant, is_on=False) if binary else "unviable"
     finally:
         (TREE / mutant["file"]).write_text("".join(text))
 
 
-class Outcomes:
-    """What is known, kept on disk. It holds for the very sources that it was found with."""
+def code_of(file: Path) -> bytes:
+    """What of a file is no test: the tests of a module are its end, or files of their own."""
+    if "tests" in file.relative_to(ROOT / "src").parts or file.name == "tests.rs":
+        return b""
+    return file.read_bytes().split(b"\n#[cfg(test)]\nmod tests {")[0]
 
-    def __init__(self, mutants: list[dict]):
-        digest = hashlib.sha256()
-        for file in sorted((ROOT / "src").rglob("*.rs")):
-            digest.update(file.read_bytes())
-        self.file, self.sources = WORK / "outcomes.json", digest.hexdigest()
+
+def digest_of(part) -> str:
+    """Of `part` of every source file."""
+    digest = hashlib.sha256()
+    for file in sorted((ROOT / "src").rglob("*.rs")):
+        if text := part(file):
+            digest.update(f"{file.relative_to(ROOT)} {len(text)}\n".encode() + text)
+    return digest.hexdigest()
+
+
+class Outcomes:
+    """What is known, kept on disk. It holds for the very sources that it was found with; by `again`, what tests noticed holds although there are others."""
+
+    def __init__(self, again: bool):
+        self.file, self.found_with = WORK / "outcomes.json", {"sources": digest_of(Path.read_bytes), "code": digest_of(code_of)}
         old = json.loads(self.file.read_text()) if self.file.is_file() else {}
-        self.known = old.get("outcomes", {}) if old.get("sources") == self.sources else {}
-        self.total = len(mutants)
+        self.known = {}
+        if again and old.get("code") == self.found_with["code"]:
+            self.known = {name: outcome for name, outcome in old["outcomes"].items() if outcome != "survived"}
+        elif old.get("sources") == self.found_with["sources"]:
+            self.known = old["outcomes"]
 
     def add(self, mutant: dict, outcome: str):
         self.known[mutant["name"]] = outcome
-        self.file.write_text(json.dumps({"sources": self.sources, "outcomes": self.known}, indent=1))
+        self.file.write_text(json.dumps(self.found_with | {"outcomes": self.known}, indent=1))
         if outcome == "survived":
             print(f"SURVIVED {mutant['name']}", flush=True)
 
@@ -291,6 +373,7 @@ def main() -> int:
     parser.add_argument("--files", action="append", default=[])
     parser.add_argument("--shard", default="0/1")
     parser.add_argument("--filter", action="append", default=[])
+    parser.add_argument("--again", action="store_true")
     parser.add_argument("--singly", action="store_true")
     parser.add_argument("--list", action="store_true")
     arguments = parser.parse_args()
@@ -304,36 +387,31 @@ def main() -> int:
     print(f"{len(mutants)} mutants in {len(sources)} files, {len(placed)} to be switched", flush=True)
 
     WORK.mkdir(parents=True, exist_ok=True)
-    outcomes = Outcomes(mutants)
-    copy_tree()
-    binary, unviable, unswitched = switched_build(sources)
+    outcomes = Outcomes(arguments.again)
+    copy_tree(set(by_file))
+    binary, unviable, unswitched = switched_build(sources, mutants)
     placed -= unviable | unswitched
     if arguments.list:
         for mutant in mutants:
             kind = "switched" if mutant["number"] in placed else "unviable" if mutant["number"] in unviable else "alone"
             print(f"{kind:8} {mutant['name']}")
         return 0
-    begun = time.monotonic()
-    if noticed(binary, None, filters, 600) != "survived":
-        sys.exit("the tests fail without any mutant")
-    usual = time.monotonic() - begun
-    print(f"built; the tests take {usual:.0f} s", flush=True)
+    tests = Tests(filters)
+    print(f"built; the tests take {tests.timed(binary):.0f} s", flush=True)
 
     shard, shards = map(int, arguments.shard.split("/"))
     chosen = [m for m in mutants[shard::shards] if m["name"] not in outcomes.known]
-    limit = max(60, 5 * usual)
     for mutant in chosen:
         if mutant["number"] in unviable:
             outcomes.add(mutant, "unviable")
         elif mutant["number"] in placed:
-            outcomes.add(mutant, noticed(binary, mutant["number"], filters, limit))
+            outcomes.add(mutant, tests.noticed(binary, mutant, is_on=True))
     alone = [m for m in chosen if m["number"] not in placed | unviable]
     if arguments.singly and alone:
-        write([], set())
         for source in sources:
-            (TREE / source.path).write_bytes(source.text)
+            put(source.path, source.text)
         for mutant in alone:
-            outcomes.add(mutant, singly(mutant, filters, limit))
+            outcomes.add(mutant, singly(mutant, tests))
 
     names = {m["name"] for m in mutants[shard::shards]}
     results = {name: outcome for name, outcome in outcomes.known.items() if name in names}
