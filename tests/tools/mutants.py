@@ -26,6 +26,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import threading
@@ -81,6 +82,10 @@ class Source:
         # The node to be wrapped -> (mutant, text of the changed form); several may want the same.
         self.wraps: dict = defaultdict(list)
         self.inserts: dict[int, list] = defaultdict(list)
+        # Bodies that are wrapped and whose type has no name: both forms go into a box.
+        self.boxed: set = set()
+        # What is left out where any of these mutants is in.
+        self.drops: dict = defaultdict(set)
         for mutant in mutants:
             self.place(mutant)
 
@@ -99,10 +104,23 @@ class Source:
         if genre == "FnValue":
             while node and node.type != "function_item":
                 node = node.parent
-            head = self.slice(node.start_byte, node.child_by_field_name("body").start_byte)
-            if "const fn" in head or "-> impl" in head:
-                return
-            self.inserts[node.child_by_field_name("body").start_byte + 1].append((mutant, f" if {on} {{ return {new}; }} "))
+            body = node.child_by_field_name("body")
+            head = self.text[node.start_byte : body.start_byte]
+            if (const := head.find(b"const fn")) >= 0:
+                # The switch is no constant. Where one is wanted, the compiler will say so.
+                self.drops[node.start_byte + const, node.start_byte + const + len(b"const ")].add(mutant["number"])
+            if b"-> impl Iterator" in head:
+                span = body.start_byte + 1, body.end_byte - 1
+                self.boxed.add(span)
+                self.wraps[span].append((mutant, f"Box::new({new}) as Box<dyn Iterator<Item = _> + '_>"))
+            elif b"-> impl" not in head:
+                self.inserts[body.start_byte + 1].append((mutant, f" if {on} {{ return {new}; }} "))
+        elif genre == "StructField":
+            while node and node.type != "struct_expression":
+                node = node.parent
+            after = re.match(rb"\s*,", self.text[end : node.end_byte])
+            rest = end + after.end() if after else end
+            self.wraps[node.start_byte, node.end_byte].append((mutant, self.slice(node.start_byte, start) + self.slice(rest, node.end_byte)))
         elif genre in ("BinaryOperator", "UnaryOperator"):
             node = node if node.parent is None or node.type.endswith("expression") else node.parent
             whole = self.slice(node.start_byte, node.end_byte)
@@ -130,6 +148,7 @@ class Source:
         inserts = {at: [(m, t) for m, t in them if m["number"] not in without] for at, them in self.inserts.items()}
         wraps = {span: [(m, t) for m, t in them if m["number"] not in without] for span, them in self.wraps.items()}
         wraps = {span: them for span, them in wraps.items() if them}
+        drops = dict(span for span, numbers in self.drops.items() if numbers - without)
         out, places = [], []
         size = 0
 
@@ -153,14 +172,17 @@ class Source:
                         places.append((size, size + len(form.encode()), mutant["number"], True))
                         put(form)
                     begun = size
-                    put("{ ")
+                    put("{ Box::new({ " if span in self.boxed else "{ ")
                     emit(span[0], span[1], span)
-                    put(" })")
+                    put(" }) })" if span in self.boxed else " })")
                     # A fault of the wrapping itself shows up at the old form.
                     places.extend((begun, size, mutant["number"], False) for mutant, _ in wraps[span])
                     at = span[1]
                     continue
-                stops = [s for s in [*(span[0] for span in wraps), *inserts] if at < s < end]
+                if at in drops:
+                    at = drops[at]
+                    continue
+                stops = [s for s in [*(span[0] for span in wraps), *inserts, *drops] if at < s < end]
                 stop = min(stops, default=end)
                 put(self.slice(at, stop))
                 at = stop
@@ -218,7 +240,8 @@ def build() -> tuple[Path | None, list[dict]]:
     messages = [json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")]
     for message in messages:
         if message.get("reason") == "compiler-artifact" and message.get("executable") and "lib" in message["target"]["kind"]:
-            return Path(message["executable"]), []
+            # The next build of the crate itself would have the same place.
+            return Path(shutil.copy2(message["executable"], WORK / "tests")), []
     errors = [m["message"] for m in messages if m.get("reason") == "compiler-message" and m["message"]["level"] == "error"]
     if not errors:
         sys.exit(f"cargo failed:\n{run.stderr[-4000:]}")
