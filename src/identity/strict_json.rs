@@ -81,10 +81,6 @@ impl<'de> Visitor<'de> for Strict {
         Ok(Value::String(value.to_owned()))
     }
 
-    fn visit_string<E: Error>(self, value: String) -> Result<Value, E> {
-        Ok(Value::String(value))
-    }
-
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
         let inner = self.deeper()?;
         let mut items = Vec::new();
@@ -139,6 +135,13 @@ mod tests {
             assert!(object(format!("{{\"n\":{text}}}").as_bytes()).is_some(), "{text} was refused");
         }
         assert_eq!(object(br#"{"n":9007199254740993}"#).unwrap()["n"].to_string(), "9007199254740993");
+    }
+
+    #[test]
+    fn what_is_taken_is_what_it_says() {
+        let text =
+            r#"{"no":null,"yes":true,"not":false,"less":-5,"part":-1.25,"more":7,"text":"a\n\u00e9","list":[1,[],{"a":[true]}],"":{}}"#;
+        assert_eq!(Value::Object(object(text.as_bytes()).unwrap()), serde_json::from_str::<Value>(text).unwrap());
     }
 
     #[test]

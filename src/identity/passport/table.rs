@@ -78,11 +78,12 @@ impl Entry {
 
     pub(super) fn upgrade(&self, now: Instant) {
         self.until.send_if_modified(|end| {
-            let longer = now < end.at && !end.is_grace && end.at < self.ceiling;
-            if longer {
+            let lasts = now < end.at && !end.is_grace;
+            if lasts {
+                // Never before the first end.
                 end.at = self.ceiling;
             }
-            longer
+            lasts
         });
     }
 }
