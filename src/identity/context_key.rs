@@ -223,6 +223,21 @@ mod tests {
     }
 
     #[test]
+    fn what_a_key_signs_verifies_with_what_it_publishes() {
+        let algorithms =
+            [(ContextAlgorithm::Es256, jsonwebtoken::Algorithm::ES256), (ContextAlgorithm::EdDsa, jsonwebtoken::Algorithm::EdDSA)];
+        for (algorithm, its) in algorithms {
+            let key = ContextKey::generate(algorithm).unwrap();
+            let jwk: jsonwebtoken::jwk::Jwk = serde_json::from_value(key.public().clone()).unwrap();
+            let public = jsonwebtoken::DecodingKey::from_jwk(&jwk).unwrap();
+            let signature = URL_SAFE_NO_PAD.encode(key.sign(b"a message").unwrap());
+            assert_eq!(key.public()["alg"], format!("{its:?}").as_str());
+            let verifies = |message: &[u8]| jsonwebtoken::crypto::verify(&signature, message, &public, its).unwrap();
+            assert!(verifies(b"a message") && !verifies(b"another"), "{algorithm:?}");
+        }
+    }
+
+    #[test]
     fn nothing_private_is_shown_or_published() {
         for (text, algorithm) in [(es256(), ContextAlgorithm::Es256), (ed25519(), ContextAlgorithm::EdDsa)] {
             let key = ContextKey::from_pem(&text, algorithm).unwrap();

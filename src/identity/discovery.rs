@@ -101,6 +101,14 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_may_have_what_the_guide_says() {
+        let guide = concat!(env!("CARGO_MANIFEST_DIR"), "/config/guide/issuers.md");
+        let said =
+            format!("an answer may have {} KiB (a discovery document {} KiB)", crate::identity::jwks::MAX_BYTES / 1024, MAX_BYTES / 1024);
+        assert!(std::fs::read_to_string(guide).unwrap().contains(&said), "{said}");
+    }
+
+    #[test]
     fn origins_are_scheme_host_and_port() {
         let same = |a: &str, b: &str| is_same_origin(&a.parse().unwrap(), &b.parse().unwrap());
         assert!(same("https://a.test/x", "https://A.test:443/y") && same("http://a.test:80/", "http://a.test/"));

@@ -176,6 +176,17 @@ mod tests {
         assert_eq!((fits("r", Algorithm::RS256), fits("r", Algorithm::PS512), fits("r", Algorithm::HS256)), (1, 1, 0));
         assert_eq!(keys.candidates(None, Algorithm::ES256).count(), 1);
         assert!(keys.knows(Some("e")) && !keys.knows(Some("x")));
+        assert_eq!(keys.len(), 3);
+    }
+
+    #[test]
+    fn both_curves_are_taken() {
+        use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+        let pair = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).unwrap();
+        let [x, y] = [&pair.public_key().as_ref()[1..49], &pair.public_key().as_ref()[49..]].map(|half| URL_SAFE_NO_PAD.encode(half));
+        let keys = set(&[&format!(r#"{{"kty":"EC","crv":"P-384","kid":"e","x":"{x}","y":"{y}"}}"#)]).unwrap();
+        let fits = |alg| keys.candidates(Some("e"), alg).count();
+        assert_eq!((fits(Algorithm::ES384), fits(Algorithm::ES256)), (1, 0));
     }
 
     #[test]
@@ -214,6 +225,7 @@ mod tests {
             &EC.replace("P-256", "P-384"),
             &ED.replace("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "11qYAYKxCrfVS_7TyWQHOg"),
             &ED.replace("Ed25519", "X25519"),
+            &ED.replace("Ed25519", "P-256"),
             // Padded, and with bits that nobody reads.
             &rsa(256, "").replace("AQAB", "AQAB=="),
             &ED.replace("PcHURo", "PcHURp"),
@@ -245,6 +257,7 @@ mod tests {
         assert_eq!(KeySet::parse(twice.as_bytes()).err(), Some(KeySetError::NotJson));
         assert_eq!(set(&[EC, &ED.replace(r#""kid":"d""#, r#""kid":"d","kid":"e""#)]).err(), Some(KeySetError::NotJson));
         assert_eq!(KeySet::parse(&format!(r#"{{"keys":[{EC}]}}"#).as_bytes()[..60]).err(), Some(KeySetError::NotJson), "cut short");
+        assert!(set(&[EC; 64]).is_ok());
         assert_eq!(set(&[EC; 65]).err(), Some(KeySetError::TooMany));
     }
 }

@@ -264,6 +264,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_covered_response_says_what_is_left_of_it_and_an_empty_one_needs_no_cover() {
+        let (alive, lease) = lease(LONG);
+        let mut covered = lease.cover_body(body::full("abc"));
+        assert_eq!((covered.size_hint().exact(), covered.is_end_stream()), (Some(3), false));
+        assert!(covered.frame().await.unwrap().is_ok());
+        assert!(covered.is_end_stream());
+        drop(alive);
+        let empty = lease.cover_body(body::empty()).collect().await;
+        assert!(empty.unwrap().to_bytes().is_empty(), "nothing of it was left to break off");
+    }
+
+    #[tokio::test]
     async fn what_ends_in_time_is_untouched_and_a_token_ends_nothing() {
         let (_alive, lease) = lease(LONG);
         assert_eq!(lease.cover(async { Ok(7) }).await.unwrap(), 7);

@@ -210,13 +210,15 @@ mod tests {
             assert_eq!(read(&missing).unwrap_err(), Reason::SignatureMalformed, "{part}");
             assert_eq!(read(&format!("{GOOD}&{part}")).unwrap_err(), Reason::SignatureMalformed, "{part} twice");
         }
-        for expires in ["0", "-1", "604801", "", "1e3", "9999999"] {
+        for expires in ["0", "-1", "604801", "", "1e3", "9999999", "0000300", "%2B300"] {
             assert_eq!(
                 read(&GOOD.replace("Expires=300", &format!("Expires={expires}"))).unwrap_err(),
                 Reason::SignatureMalformed,
                 "{expires}"
             );
         }
+        let longest = read(&GOOD.replace("Expires=300", "Expires=604800")).unwrap().unwrap();
+        assert_eq!(longest.expires, Duration::from_secs(604_800));
         assert_eq!(read(&format!("{GOOD}&%zz=a")).unwrap_err(), Reason::MalformedRequest);
     }
 }

@@ -115,7 +115,13 @@ mod tests {
 
     #[test]
     fn patterns_have_the_tenant_first_and_a_domain_behind() {
+        for good in ["{tenant}.example.com", "{tenant}.app-1.example.com", "{tenant}.1a.3.example.com", "{tenant}.xn--bcher-kva.example"] {
+            assert!(TenantHost::parse(good).is_some(), "{good}");
+        }
+        let long = format!("{{tenant}}.{}.com", "a".repeat(64));
         for bad in [
+            &long,
+            "{tenant}.a-.com",
             "",
             "{tenant}",
             "{tenant}.",

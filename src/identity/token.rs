@@ -184,6 +184,26 @@ mod tests {
     }
 
     #[test]
+    fn three_parts_are_counted_before_they_are_read() {
+        for case in ["a.b", "a.b.c.d", "a..c", "e30.e30.e30.c2ln"] {
+            let refusal = UntrustedToken::parse(case).map(drop).unwrap_err();
+            assert_eq!((refusal.reason, refusal.note.as_deref()), (Reason::TokenMalformed, Some("not three parts")), "{case}");
+        }
+    }
+
+    #[test]
+    fn a_token_has_16_kib_at_most() {
+        let of = |bytes: usize| {
+            let text = token(r#"{"alg":"ES256"}"#, "{}");
+            format!("{text}{}", "A".repeat(bytes - text.len()))
+        };
+        assert_eq!((of(16_384).len(), reason(&of(16_384))), (16_384, None));
+        let text = of(16_385);
+        let longer = UntrustedToken::parse(&text).map(drop).unwrap_err();
+        assert_eq!(longer.note.as_deref(), Some("longer than 16 KiB"));
+    }
+
+    #[test]
     fn our_own_contexts_are_no_tokens() {
         for typ in ["palisade-context+jwt", "application/Palisade-Context+JWT"] {
             assert_eq!(reason(&token(&format!(r#"{{"alg":"ES256","typ":"{typ}"}}"#), "{}")), Some(Reason::ProofNotAccepted), "{typ}");

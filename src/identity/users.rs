@@ -138,8 +138,16 @@ pub(crate) mod tests {
         let user = ActiveUser::admit(Arc::new(record)).unwrap();
         assert_eq!((user.tenant().as_str(), user.roles()), ("acme", &["reader".to_owned()][..]));
         assert!(user.acts_for(&"acme".parse().unwrap()).is_ok());
+        assert!(user.attributes().is_empty());
         let other = user.acts_for(&"globex".parse().unwrap()).unwrap_err();
         assert_eq!(other.reason, Reason::TenantNotActive, "a membership is not enough");
+    }
+
+    #[test]
+    fn attributes_are_the_record_s() {
+        let attributes: BTreeMap<_, _> = [("desk".to_owned(), "7".to_owned()), (String::new(), "x".to_owned())].into();
+        let record = UserRecord { attributes: attributes.clone(), ..record(Some("acme"), &[("acme", &[])]) };
+        assert_eq!(ActiveUser::admit(Arc::new(record)).unwrap().attributes(), &attributes);
     }
 
     #[test]

@@ -25,8 +25,17 @@ fn example() -> HeaderMap {
     lines.into_iter().map(|(name, value)| (name.parse::<http::HeaderName>().unwrap(), HeaderValue::from_static(value))).collect()
 }
 
+/// The same for another service.
+fn placeholder_for(service: &str) -> Placeholder {
+    Placeholder { service: service.to_owned(), ..placeholder(SIGNED, "20130524") }
+}
+
 fn pending(headers: &HeaderMap, placeholder: &Placeholder, date: &str) -> Result<ClientSignature, Reason> {
-    let request = AsSigned { method: &Method::GET, target: &PathAndQuery::from_static("/test.txt"), headers };
+    pending_to("/test.txt", headers, placeholder, date)
+}
+
+fn pending_to(target: &'static str, headers: &HeaderMap, placeholder: &Placeholder, date: &str) -> Result<ClientSignature, Reason> {
+    let request = AsSigned { method: &Method::GET, target: &PathAndQuery::from_static(target), headers };
     let claim = Claim { placeholder, date, expires: None };
     let secret = Secret::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".into());
     ClientSignature::pending(request, claim, &secret, UNIX_EPOCH + Duration::from_secs(NOW)).map_err(|r| r.reason)
@@ -74,4 +83,27 @@ fn keys_of_others_leave_nothing_to_check() {
     let mut signature = ClientSignature::uncheckable();
     assert!(signature.chunks().is_none());
     assert!(signature.settle("anything").is_ok());
+}
+
+#[test]
+fn a_repeated_parameter_is_refused_where_its_order_means_nothing() {
+    let to = |target, service| pending_to(target, &example(), &placeholder_for(service), "20130524T000000Z").map(drop);
+    assert_eq!(to("/test.txt?versionId=1&versionId=2", "s3"), Err(Reason::SignatureMalformed));
+    assert_eq!(to("/test.txt?versionId=1&partNumber=1", "s3"), Ok(()));
+    assert_eq!(to("/?Attribute=1&Attribute=2", "sqs"), Ok(()), "a list, elsewhere");
+}
+
+#[test]
+fn what_was_checked_for_one_service_s_paths_is_not_signed_for_those_of_another() {
+    let (s3, sqs) = (placeholder_for("s3"), placeholder_for("sqs"));
+    let check = |signature: &ClientSignature, placeholder, canon| signature.check_canon(placeholder, canon).map_err(|r| r.reason);
+    let pending = pending(&example(), &s3, "20130524T000000Z").unwrap();
+    assert_eq!(check(&pending, &s3, Canon::S3), Ok(()));
+    assert_eq!(check(&pending, &s3, Canon::of("sqs")), Err(Reason::TargetConflict));
+    assert_eq!(check(&pending, &sqs, Canon::S3), Err(Reason::TargetConflict));
+    let settled = pending.settle_early(&example()).unwrap();
+    assert_eq!(check(&settled, &s3, Canon::S3), Ok(()));
+    assert_eq!(check(&settled, &s3, Canon::of("sqs")), Err(Reason::TargetConflict), "settled or not");
+    // Nothing was checked of what others' keys signed.
+    assert_eq!(check(&ClientSignature::uncheckable(), &s3, Canon::of("sqs")), Ok(()));
 }

@@ -1,3 +1,4 @@
+mod format;
 mod proof;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -202,6 +203,8 @@ fn nobody_can_order_more_than_is_allowed() {
         seal(&sealer, &order).map(drop)
     };
     assert_eq!(with(&|order| order.lifetime = HOUR), Ok(()));
+    assert_eq!(with(&|order| order.lifetime = Duration::from_secs(1)), Ok(()));
+    assert_eq!(with(&|order| order.actions = vec!["s3:GetObject".into(); 32]), Ok(()));
     assert_eq!(with(&|order| order.actions = vec!["s3:getobjec*".into(), "dynamodb:*".into()]), Ok(()));
     assert_eq!(with(&|order| order.audience = "mails".into()), Ok(()));
     let beyond = Err(Reason::DeferNotAllowed);
@@ -236,6 +239,20 @@ fn a_passport_that_is_bound_defers_no_more_than_it_is_for() {
     assert_eq!(seal(&["s3:*"]), Ok(()));
     assert_eq!(seal(&["s3:GetObject"]), Err(Reason::DeferNotAllowed));
     assert_eq!(seal(&["dynamodb:*"]), Err(Reason::DeferNotAllowed));
+}
+
+#[test]
+fn what_is_redeemed_is_for_its_actions_and_for_presigning_where_the_worker_s_side_says_so() {
+    let clock = clock();
+    let sealed = seal(&sealer(&clock), &order()).unwrap();
+    for presign in [false, true] {
+        let config = RedeemConfig { audience: "reports".into(), keys: vec![key(1)], presign };
+        let redeemer = Redeemer::new(&config, Maker::random().unwrap(), clock.clone(), Metrics::new().unwrap()).unwrap();
+        let deferred = redeem(&redeemer, sealed.context.expose()).unwrap().into_parts().deferred;
+        assert_eq!(deferred.may_presign(), presign);
+        let permit = |operation| deferred.permit(&crate::aws::action::tests::s3(operation)).map_err(|refusal| refusal.reason);
+        assert_eq!((permit("GetObject"), permit("DeleteObject")), (Ok(()), Err(Reason::ActionNotAllowed)));
+    }
 }
 
 #[test]
@@ -287,15 +304,20 @@ fn keys_are_32_bytes_in_any_base64() {
     }
 }
 
-/// The contents of a context for `reports`, as a holder of key 1 could write them, with members replaced.
+/// A context for `reports`, as a holder of key 1 could make it, with members replaced.
 fn handmade(changes: &Value) -> String {
+    let plain = Zeroizing::new(contents(changes).into_bytes());
+    Seal::of(&key(1)).unwrap().seal(plain).unwrap().expose().to_owned()
+}
+
+/// What is inside.
+fn contents(changes: &Value) -> String {
     let mut contents = json!({
         "id": "i", "maker": "m", "audience": "reports", "purpose": "p", "actions": ["s3:GetObject"], "tenant": "acme", "issuer": "i",
         "subject": "s", "roles": [], "scopes": [], "token_id": null, "token_issued_at": null, "request": "r", "sealed_at": NOW, "expires": NOW + 60,
     });
     contents.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
-    let plain = Zeroizing::new(contents.to_string().into_bytes());
-    Seal::of(&key(1)).unwrap().seal(plain).unwrap().expose().to_owned()
+    contents.to_string()
 }
 
 #[test]

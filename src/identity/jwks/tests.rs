@@ -291,8 +291,16 @@ async fn an_oversized_or_missing_file_is_an_error_that_names_it() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("keys.json");
     assert!(KeysFile(path.clone()).fetch().await.unwrap_err().contains("keys.json"));
-    std::fs::write(&path, vec![b' '; MAX_BYTES + 1]).unwrap();
-    assert!(KeysFile(path).fetch().await.unwrap_err().contains("larger"));
+    // 256 KiB, which it may have, and one byte more.
+    let padded = |bytes: usize| format!("{KEYS}{}", " ".repeat(bytes - KEYS.len()));
+    let file = KeysFile(path.clone());
+    std::fs::write(&path, padded(262_144)).unwrap();
+    assert_eq!(file.check(), Ok(()));
+    assert_eq!(file.fetch().await.unwrap().body.len(), 262_144);
+    std::fs::write(&path, padded(262_145)).unwrap();
+    assert!(file.fetch().await.unwrap_err().contains("larger") && file.check().unwrap_err().contains("larger"));
+    std::fs::write(&path, "{}").unwrap();
+    assert!(file.check().unwrap_err().contains("keys.json"), "a file that has no keys");
 }
 
 #[tokio::test]

@@ -61,6 +61,7 @@ fn it_dies_at_its_longest_life_even_while_held() {
     let passport = mint(&passports, "acme");
     let handle = text(&passport);
     clock.advance(Duration::from_millis(59_999));
+    passports.0.clear();
     assert_eq!(reason(&passports, &handle), None);
     clock.advance(Duration::from_millis(1));
     assert_eq!(reason(&passports, &handle), Some(Reason::PassportExpired));
@@ -143,6 +144,33 @@ fn only_a_regular_end_has_a_grace_and_nothing_renews_it() {
     passport.response_ended();
     clock.advance(SECOND);
     assert_eq!(reason(&passports, &handle), Some(Reason::PassportUnknown));
+}
+
+#[test]
+fn a_response_that_ends_with_its_passport_has_no_grace() {
+    let (passports, clock) = table(PassportConfig { grace: 2 * SECOND, ..config(60) });
+    let passport = mint(&passports, "acme");
+    let handle = text(&passport);
+    clock.advance(60 * SECOND);
+    passport.response_ended();
+    assert_eq!((reason(&passports, &handle), passports.count()), (Some(Reason::PassportUnknown), 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_over_is_cleared_away_although_nobody_asks() {
+    let (passports, clock) = table(PassportConfig { grace: 2 * SECOND, ..config(60) });
+    let (_held, ended) = (mint(&passports, "acme"), mint(&passports, "globex"));
+    ended.response_ended();
+    let clearing = tokio::spawn({
+        let passports = passports.clone();
+        async move { passports.maintain().await }
+    });
+    for (seconds, left) in [(1, 2), (1, 1), (57, 1), (1, 0)] {
+        clock.advance(seconds * SECOND);
+        tokio::time::sleep(CLEARING + SECOND).await;
+        assert_eq!(passports.count(), left, "{seconds} seconds later");
+    }
+    clearing.abort();
 }
 
 #[test]
@@ -264,7 +292,8 @@ fn late_is_told_of(request: RequestId) {
     assert_eq!((refusal.reason, &refusal.for_request), (Reason::PassportUnknown, &Some(request)));
     assert_eq!(refusal.note.as_deref(), Some("its request ended 1500 ms before"));
     assert!(!format!("{refusal:?}").contains(&handle[PREFIX.len()..]));
-    clock.advance(ended::KEPT);
+    // As long after its end as it is kept, and not a moment more.
+    clock.advance(ended::KEPT - Duration::from_millis(1_500));
     let refusal = passports.redeem(&handle, None).unwrap_err();
     assert_eq!((refusal.reason, refusal.for_request), (Reason::PassportUnknown, None));
     assert_eq!((redemptions(&passports, "late"), redemptions(&passports, "unknown")), (1, 1));

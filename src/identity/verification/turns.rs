@@ -233,6 +233,15 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_has_one_more_gives_nothing_up() {
+        let turns = turns(1, 9);
+        let _turn = turns.now().unwrap();
+        let _flood = stand(&turns, &source(1), 9);
+        let others = stand(&turns, &source(2), 20);
+        assert_eq!((others.len(), turns.hall.lock().queues[&source(1)].len()), (4, 5));
+    }
+
+    #[tokio::test]
     async fn who_gave_up_is_passed_over() {
         let turns = turns(1, 10);
         let turn = turns.now().unwrap();

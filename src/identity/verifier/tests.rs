@@ -3,6 +3,7 @@
 
 mod attacks;
 mod flood;
+mod known;
 mod tokens;
 
 use std::{
@@ -417,6 +418,7 @@ async fn with_users_the_token_proves_the_user_and_the_directory_says_the_rest() 
     for token in &tokens {
         let verified = with(Ok(record.clone())).verify_token(presented(Some("acme"), token), CALLER).await.unwrap();
         assert_eq!((verified.tenant().as_str(), verified.roles()), ("acme", &["reader".to_owned()][..]));
+        assert_eq!(verified.user().map(ActiveUser::tenant), Some(verified.tenant()));
         for tenant in ["globex", "initech"] {
             assert_eq!(reason(&with(Ok(record.clone())), tenant, token).await, Some(Reason::TenantNotActive), "{tenant}");
         }

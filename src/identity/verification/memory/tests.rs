@@ -109,6 +109,20 @@ fn large_tokens_take_from_their_own_owner() {
 }
 
 #[test]
+fn the_room_can_be_filled_to_its_last_byte_and_may_be_none() {
+    // A token of `put`, with its books.
+    let whole = 100 + BOOKS;
+    for (bytes, held) in [(whole - 1, 0), (whole, 1), (2 * whole - 1, 1), (2 * whole, 2)] {
+        let memory = memory(10, bytes);
+        (0..3).for_each(|n| put(&memory, (1, 1, n)));
+        assert_eq!((memory.len(), memory.lock().all.bytes), (held, held * whole), "{bytes}");
+    }
+    let none = memory(0, usize::MAX);
+    put(&none, (1, 1, 1));
+    assert_eq!((none.len(), none.get(&key((1, 1, 1)))), (0, None));
+}
+
+#[test]
 fn within_an_owner_what_was_not_used_goes_first() {
     let memory = memory(10, usize::MAX);
     (0..10).for_each(|n| put(&memory, (1, 1, n)));
