@@ -19,12 +19,9 @@ use tokio::task::JoinSet;
 use crate::{
     admin::{Admin, AdminState, Probes},
     clock::Clock,
-    config::{Config, ConfigErrors, CredentialsConfig, EgressConfig, LimitsConfig, ServerConfig, SharedConfig, TlsConfig},
-    credentials::{BaseIdentity, Broker, SdkSts, SetupError},
-    directory::{
-        Changes, Directory,
-        users::{UserDirectory, UsersError},
-    },
+    config::{Config, CredentialsConfig, CredentialsSource, EgressConfig, LimitsConfig, ServerConfig, SharedConfig, StsConfig, TlsConfig},
+    credentials::{BaseIdentity, Broker, Readers, SdkSts, SetupError},
+    directory::{Changes, Directory, OpenError, Tables, users::UserDirectory},
     egress::{self, Egress, Gate},
     guard::Guard,
     identity::{IdentityHeaders, Jwks, Passports, Sealer, Vending, Verifier, Workloads},
@@ -85,9 +82,9 @@ pub enum StartError {
     /// The base identity or the STS client cannot be set up.
     #[error("credentials: {0}")]
     Credentials(#[from] SetupError),
-    /// The directory is unusable.
+    /// The directory of tenants or of users is unusable.
     #[error("{0}")]
-    Directory(#[from] ConfigErrors),
+    Directory(#[from] OpenError),
     /// Keys in the configuration itself are unusable.
     #[error("the keys of {issuer}: {wrong}")]
     Keys {
@@ -116,22 +113,13 @@ pub enum StartError {
     /// Roots for upstreams are unusable.
     #[error("{0}")]
     Upstream(#[from] upstream::SetupError),
-    /// The directory of users is unusable.
-    #[error("{0}")]
-    Users(#[from] UsersError),
 }
 
 impl StartError {
     /// Whether the configuration, or a file that it names, has to be corrected before a start can succeed.
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Cors
-            | Self::Credentials(_)
-            | Self::Directory(_)
-            | Self::Keys { .. }
-            | Self::Tls { .. }
-            | Self::Upstream(_)
-            | Self::Users(_) => true,
+            Self::Cors | Self::Credentials(_) | Self::Directory(_) | Self::Keys { .. } | Self::Tls { .. } | Self::Upstream(_) => true,
             Self::Bind { .. } | Self::Metrics(_) | Self::Randomness | Self::Thread(_) => false,
         }
     }
@@ -259,7 +247,8 @@ impl App {
         let broker = vendor.as_ref().map(|vendor| vendor.broker.clone());
         let sweep = Sweep::new(directory.clone(), verifier.clone(), passports.clone(), broker.clone(), &config, metrics.clone());
         let background = Background { keys, directory, users, sweep, broker, passports, tls, application: application.clone() };
-        let state = State::new(config.clone(), verifier, vendor, metrics, clock, outer_handle, quit_handle).with_application(application);
+        let state = State::new(config.clone(), verifier, vendor, metrics, clock, outer_handle, quit_handle);
+        let state = state.with_application(application).with_directory(background.directory.clone());
         let state = Arc::new(state);
         let drains = Drains { outer, inner: Drain::new(), operators: Drain::new(), quit };
         Ok(Self { config, listeners, ingress, egress, key_set, state, drains, background, recorder })
@@ -386,11 +375,14 @@ impl Background {
     }
 }
 
+fn identity_of(config: &Config) -> Option<(&CredentialsSource, &StsConfig)> {
+    let of_base = || config.base.as_ref().map(|base| (&base.source, &base.sts));
+    config.credentials.as_ref().map(|credentials| (&credentials.source, &credentials.sts)).or_else(of_base)
+}
+
 /// Who Palisade is, where it asks AWS for anything.
 async fn base_identity(config: &Config, clock: &Clock) -> Result<Option<BaseIdentity>, StartError> {
-    let of_base = || config.base.as_ref().map(|base| (&base.source, &base.sts));
-    let source = config.credentials.as_ref().map(|credentials| (&credentials.source, &credentials.sts)).or_else(of_base);
-    Ok(match source {
+    Ok(match identity_of(config) {
         Some((source, sts)) => Some(BaseIdentity::open(source, sts, clock.clone()).await?),
         None => None,
     })
@@ -403,9 +395,12 @@ fn directories(
     recorder: &Recorder,
 ) -> Result<(Arc<Directory>, Option<UserDirectory>), StartError> {
     let changes = Changes::default();
-    let open = |users| UserDirectory::open(users, base, &changes, &recorder.clock, &recorder.metrics);
+    let (clock, metrics) = (&recorder.clock, &recorder.metrics);
+    let readers = base.zip(identity_of(config)).map(|(base, (_, sts))| Readers::new(base, sts, clock));
+    let open = |users| UserDirectory::open(users, readers, &changes, clock, metrics);
     let users = config.users.as_ref().map(open).transpose()?;
-    let directory = Directory::open(&config.directory)?;
+    let tables = readers.map(|readers| Tables { readers, changes: &changes, clock, metrics });
+    let directory = Directory::open(&config.directory, tables)?;
     let directory = directory.with_users(users.as_ref().map(UserDirectory::users), changes, config.on_suspend);
     Ok((Arc::new(directory), users))
 }

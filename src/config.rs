@@ -20,7 +20,9 @@ pub(crate) mod reader;
 mod routing;
 pub(crate) mod settings;
 mod suggest;
+mod tables;
 pub mod template;
+mod tenants;
 mod upstream;
 mod users;
 mod verification;
@@ -42,8 +44,10 @@ pub use self::{
     passport::{PassportConfig, PassportRule, PassportTerms},
     routing::{Balance, HealthConfig, Protocol, RouteConfig, RoutingConfig},
     settings::schema,
+    tables::{CacheConfig, ReaderConfig, TableConfig},
+    tenants::{KeyValue, LoadConfig, TenantAttributesConfig, TenantKeyConfig, TenantKeyTemplate, TenantsTableConfig},
     upstream::{Place, PlaceTemplate, Upstream},
-    users::{CacheConfig, KeyTemplate, OnSuspend, TableConfig, UserAttributesConfig, UsersConfig, UsersTableConfig},
+    users::{KeyTemplate, OnSuspend, UserAttributesConfig, UsersConfig, UsersTableConfig},
     verification::{FailureBudget, TokenCacheConfig, VerificationConfig},
 };
 use crate::{secret::Secret, tenant::TenantId};
@@ -69,7 +73,7 @@ pub struct Config {
     pub users: Option<UsersConfig>,
     /// How tenant credentials are obtained; always there when `egress` is.
     pub credentials: Option<CredentialsConfig>,
-    /// Who Palisade is where it asks AWS for users and obtains no tenant credentials; never there when `credentials` is.
+    /// Who Palisade is where it asks AWS for tenants or users and obtains no tenant credentials; never there when `credentials` is.
     pub base: Option<BaseConfig>,
     /// Per-tenant limits.
     pub limits: LimitsConfig,
@@ -334,6 +338,8 @@ fn glob(pattern: &[u8], text: &[u8]) -> bool {
 pub enum DirectoryConfig {
     /// A YAML file of records, read again when it changes.
     File(PathBuf),
+    /// Items of a DynamoDB table.
+    DynamoDb(Box<TenantsTableConfig>),
     /// Every tenant that a verified token names exists.
     Any,
 }

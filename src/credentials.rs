@@ -30,11 +30,12 @@ mod error;
 mod http;
 mod plan;
 mod planner;
+mod reader;
 mod signing_key;
 mod source;
 mod sts;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod values;
 
 pub(crate) use self::{answer::causes, http::client as http_client};
@@ -42,6 +43,7 @@ pub use self::{
     broker::{Broker, ScopedCredentials, SessionView},
     error::{SetupError, StsError},
     plan::StsInputs,
+    reader::Readers,
     signing_key::SigningKey,
     source::{BaseIdentity, BaseIdentityError},
     sts::{IssuedCredentials, SdkSts, TenantSts},

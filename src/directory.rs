@@ -7,12 +7,16 @@
 mod active;
 mod changes;
 mod dynamodb;
+mod error;
 mod item;
 mod points;
 mod records;
 mod resolve;
 mod revoked;
 mod standing;
+mod tenants;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod users;
 mod values;
 mod watched;
@@ -22,7 +26,8 @@ use std::collections::BTreeMap;
 pub use self::{
     active::ActiveTenant,
     changes::{Changes, Heard},
-    resolve::Directory,
+    error::OpenError,
+    resolve::{Directory, Tables},
     revoked::Revoked,
     standing::Standing,
 };

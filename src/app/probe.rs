@@ -3,7 +3,7 @@
 use super::keys::bearer;
 use crate::{
     clock::Clock,
-    config::{Config, ConfigError, ConfigErrors, JwksSource, UsersConfig},
+    config::{Config, ConfigError, ConfigErrors, DirectoryConfig, JwksSource, UsersConfig},
     credentials,
     identity::jwks::{InlineKeys, KeysFile},
     server::ReloadingTls,
@@ -52,9 +52,13 @@ pub fn probe(config: &Config, file: &str) -> Result<(), ConfigErrors> {
     if let Some(base) = &config.base {
         report("credentials.sts.ca".to_owned(), credentials::check_roots(&base.sts).map_err(|error| error.to_string()));
     }
-    if let Some(UsersConfig::DynamoDb(users)) = &config.users {
-        let outcome = credentials::http_client(users.table.ca.as_deref()).map(drop).map_err(|error| error.to_string());
-        report("users.directory.dynamodb.ca".to_owned(), outcome);
+    let tables = [
+        ("users", if let Some(UsersConfig::DynamoDb(users)) = &config.users { Some(&users.table) } else { None }),
+        ("tenants", if let DirectoryConfig::DynamoDb(tenants) = &config.directory { Some(&tenants.table) } else { None }),
+    ];
+    for (key, table) in tables {
+        let outcome = table.map_or(Ok(()), |table| credentials::http_client(table.ca.as_deref()).map(drop));
+        report(format!("{key}.directory.dynamodb.ca"), outcome.map_err(|error| error.to_string()));
     }
     if let Some(egress) = &config.egress {
         let own = egress.services.iter().map(|(name, service)| (format!("egress.services.{name}.ca"), &service.ca));

@@ -16,6 +16,7 @@ use crate::{
     clock::Clock,
     config::SharedConfig,
     credentials::{Broker, SdkSts, SessionView, StsError},
+    directory::Directory,
     identity::Verifier,
     limits::Limiter,
     server::DrainHandle,
@@ -52,6 +53,7 @@ pub(super) struct State {
     verifier: Arc<Verifier>,
     vendor: Option<Vendor>,
     application: Option<AppClient>,
+    directory: Option<Arc<Directory>>,
     base_works: AtomicBool,
     metrics: Metrics,
     clock: Clock,
@@ -79,13 +81,18 @@ impl State {
     ) -> Self {
         let base_works = AtomicBool::new(vendor.is_none());
         let ingress_drained = AtomicBool::new(false);
-        let (application, draining) = (None, AtomicBool::new(false));
-        Self { config, verifier, vendor, application, base_works, metrics, clock, drain, quit, draining, ingress_drained }
+        let (application, directory, draining) = (None, None, AtomicBool::new(false));
+        Self { config, verifier, vendor, application, directory, base_works, metrics, clock, drain, quit, draining, ingress_drained }
     }
 
     /// The same, with the way to the application that its readiness may depend on.
     pub(super) fn with_application(self, application: Option<AppClient>) -> Self {
         Self { application, ..self }
+    }
+
+    /// The same, with the directory that has to have answered once.
+    pub(super) fn with_directory(self, directory: Arc<Directory>) -> Self {
+        Self { directory: Some(directory), ..self }
     }
 
     pub(super) fn drain(&self) {
@@ -139,6 +146,11 @@ impl AdminState for State {
             let ok = self.base_works.load(Ordering::Relaxed);
             let detail = if ok { "works" } else { "does not work; see the log" };
             checks.push(Check { name: "base_identity", ok, detail: detail.to_owned() });
+        }
+        // Once, and never again: an outage must not take a process out of service that can ride it out.
+        if let Some(ok) = self.directory.as_ref().and_then(|directory| directory.is_ready()) {
+            let detail = if ok { "has answered" } else { "the table has not answered yet; see the log" };
+            checks.push(Check { name: "tenants", ok, detail: detail.to_owned() });
         }
         if let Some(ok) = self.application.as_ref().and_then(AppClient::is_ready) {
             let detail = if ok { "works" } else { "no upstream is known to work" };

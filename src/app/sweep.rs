@@ -5,15 +5,17 @@
 //! holder may no longer act, remembered tokens that can no longer be used, and the AWS sessions of tenants that are stopped.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
+use futures_util::{StreamExt, stream};
+
 use crate::{
     config::Config,
     credentials::Broker,
-    directory::Directory,
+    directory::{Directory, TenantStatus},
     identity::{Passports, VerifiedTenant, Verifier, workload::WORKLOAD_ISSUER},
     telemetry::Metrics,
     tenant::TenantId,
@@ -21,6 +23,8 @@ use crate::{
 
 /// Changes that come in a burst are answered together: a sweep looks at everything.
 const PAUSE: Duration = Duration::from_millis(250);
+/// Tenants whose records are looked at again at once.
+const RENEWALS: usize = 16;
 
 /// Sweeps after every change of the directory.
 #[derive(Debug)]
@@ -32,7 +36,7 @@ pub(super) struct Sweep {
     /// Those of the configuration; `None` where others than those can be behind what is redeemed.
     issuers: Option<Vec<String>>,
     metrics: Metrics,
-    /// The moment before which a tenant's tokens were revoked at the last sweep, where it has sessions.
+    /// As of the last sweep.
     revoked_before: Mutex<BTreeMap<TenantId, Option<SystemTime>>>,
 }
 
@@ -56,24 +60,42 @@ impl Sweep {
         let redeems = config.egress.as_ref().is_some_and(|egress| egress.redeem.is_some());
         let of_tokens = config.identity.issuers.iter().map(|issuer| issuer.issuer.clone());
         let issuers = (!redeems).then(|| of_tokens.chain([WORKLOAD_ISSUER.to_owned()]).collect());
-        let known = directory.records().iter().map(|record| (record.id.clone(), directory.revoked_before(&record.id))).collect();
+        let known = moments(&directory);
         Self { directory, verifier, passports, broker, issuers, metrics, revoked_before: Mutex::new(known) }
     }
 
-    /// Sweeps for ever.
+    /// Sweeps for ever: after every change, and where changes are found by asking, in the rhythm in which records are due.
     pub(super) async fn run(&self) {
         let mut changes = self.directory.changes();
         self.warn();
         loop {
-            changes.next().await;
-            self.warn();
-            let swept = self.once();
-            if swept != (Swept { passports: 0, tokens: 0, sessions: 0 }) {
-                let Swept { passports, tokens, sessions } = swept;
-                tracing::info!(passports, tokens, sessions, "the directory changed: passports ended, tokens forgotten, sessions evicted");
+            let Some(interval) = self.directory.renewal() else {
+                changes.next().await;
+                self.look().await;
+                continue;
+            };
+            if tokio::time::timeout(interval, changes.next()).await.is_err() {
+                self.renew().await;
             }
-            tokio::time::sleep(PAUSE).await;
+            self.look().await;
         }
+    }
+
+    async fn look(&self) {
+        self.warn();
+        let swept = self.once();
+        if swept != (Swept { passports: 0, tokens: 0, sessions: 0 }) {
+            let Swept { passports, tokens, sessions } = swept;
+            tracing::info!(passports, tokens, sessions, "the directory changed: passports ended, tokens forgotten, sessions evicted");
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+
+    /// Looks at the records of tenants that have sessions: one that sends no requests is asked for by nobody else.
+    async fn renew(&self) {
+        let Some(broker) = &self.broker else { return };
+        let held: BTreeSet<TenantId> = broker.sessions().into_iter().filter_map(|session| session.tenant.parse().ok()).collect();
+        stream::iter(held).for_each_concurrent(RENEWALS, async |tenant| self.directory.renew(&tenant).await).await;
     }
 
     /// A revocation under an issuer that there is not is a slip of somebody who believes that it works.
@@ -101,20 +123,22 @@ impl Sweep {
     /// Lets go of the sessions of tenants that are stopped, or all of whose tokens were revoked since the last look.
     fn evict(&self) -> usize {
         let mut known = self.revoked_before.lock().unwrap_or_else(PoisonError::into_inner);
-        let records = self.directory.records();
-        let mut revoked = Vec::new();
-        for record in &records {
-            let before = self.directory.revoked_before(&record.id);
-            if known.insert(record.id.clone(), before).is_some_and(|last| last < before) {
-                revoked.push(record.id.clone());
-            }
-        }
-        known.retain(|id, _| self.directory.serves(id));
+        let now = moments(&self.directory);
+        // Of a tenant that was not looked at before, nothing is known to have been revoked already.
+        let is_new = |(id, before): &(&TenantId, &Option<SystemTime>)| known.get(*id).copied().flatten() < **before;
+        let revoked: Vec<_> = now.iter().filter(is_new).map(|(id, _)| id.clone()).collect();
+        *known = now;
         let Some(broker) = &self.broker else { return 0 };
         let held = broker.sessions().into_iter().filter_map(|session| session.tenant.parse::<TenantId>().ok());
         let stopped: Vec<_> = held.filter(|tenant| !self.directory.serves(tenant)).collect();
         stopped.iter().chain(&revoked).map(|tenant| broker.evict(tenant)).sum()
     }
+}
+
+/// The moment before which each tenant's tokens are revoked, of tenants that are served.
+fn moments(directory: &Directory) -> BTreeMap<TenantId, Option<SystemTime>> {
+    let served = directory.records().into_iter().filter(|record| record.status == TenantStatus::Active);
+    served.map(|record| (record.id.clone(), directory.revoked_before(&record.id))).collect()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::{
     io::{self, Write},
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
     time::Duration,
 };
 
@@ -22,10 +23,10 @@ use crate::{
     clock::Clock,
     config::show_duration,
     config::{
-        AccessConfig, Config, CorsConfig, CorsRules, CredentialsSource, DirectoryConfig, Endpoint, IssuerConfig, JwksSource, KeyPolicy,
-        Origins, PassportRule, RouteConfig, RoutingConfig, ServiceConfig, Upstream, UsersConfig,
+        AccessConfig, CacheConfig, Config, CorsConfig, CorsRules, CredentialsSource, DirectoryConfig, Endpoint, IssuerConfig, JwksSource,
+        KeyPolicy, Origins, PassportRule, RouteConfig, RoutingConfig, ServiceConfig, TableConfig, Upstream, UsersConfig,
     },
-    directory::{Changes, Directory, TenantRecord, TenantStatus, users::UserDirectory},
+    directory::{Changes, Directory, OpenError, TenantRecord, TenantStatus, users::UserDirectory},
     identity::workload::WORKLOAD_ISSUER,
     routes::{Routes, place},
     telemetry::Metrics,
@@ -62,7 +63,7 @@ fn check(path: &Path, env: &dyn Fn(&str) -> Option<String>, out: &mut dyn Write,
         }
     };
     let probed = app::probe(&config, &path.display().to_string());
-    let (directory, users) = match (Directory::open(&config.directory), users(&config), probed) {
+    let (directory, users) = match (directory(&config), users(&config), probed) {
         (Ok(directory), Ok(users), Ok(())) => (directory, users),
         (opened, users, probed) => {
             let errors = [opened.err().map(|e| e.to_string()), users.err(), probed.err().map(|e| e.to_string())];
@@ -72,13 +73,22 @@ fn check(path: &Path, env: &dyn Fn(&str) -> Option<String>, out: &mut dyn Write,
             return Ok(MISUSED);
         }
     };
-    let mut found = warnings(&config, &directory);
-    directories(&mut |text| found.push(text), &config, &directory, users.as_ref());
+    let directory = directory.as_ref();
+    let mut found = warnings(&config, directory);
+    directories(&mut |text| found.push(text), &config, directory, users.as_ref());
     for warning in found {
         writeln!(err, "{}: warning: {warning}", path.display())?;
     }
-    writeln!(out, "{}: ok: {}", path.display(), summary(&config, &directory, users.as_ref()))?;
+    writeln!(out, "{}: ok: {}", path.display(), summary(&config, directory, users.as_ref()))?;
     Ok(0)
+}
+
+/// The tenants, where they are at hand. A table is not asked: that is for a process that runs.
+fn directory(config: &Config) -> Result<Option<Directory>, OpenError> {
+    match &config.directory {
+        DirectoryConfig::DynamoDb(_) => Ok(None),
+        at_hand @ (DirectoryConfig::Any | DirectoryConfig::File(_)) => Directory::open(at_hand, None).map(Some),
+    }
 }
 
 /// The users of a file. A table is not asked: that is for a process that runs.
@@ -89,7 +99,7 @@ fn users(config: &Config) -> Result<Option<UserDirectory>, String> {
     opened.map(Some).map_err(|error| error.to_string())
 }
 
-fn summary(config: &Config, directory: &Directory, users: Option<&UserDirectory>) -> String {
+fn summary(config: &Config, directory: Option<&Directory>, users: Option<&UserDirectory>) -> String {
     let mut parts = Vec::new();
     if let Some(ingress) = &config.ingress {
         parts.push(format!("ingress {}", ingress.listen));
@@ -99,9 +109,10 @@ fn summary(config: &Config, directory: &Directory, users: Option<&UserDirectory>
         let services: Vec<_> = egress.services.keys().map(String::as_str).collect();
         parts.push(format!("egress {} to {}", listen.join(" "), services.join(" ")));
     }
-    parts.push(match config.directory {
+    parts.push(match &config.directory {
         DirectoryConfig::Any => "any tenant".to_owned(),
-        DirectoryConfig::File(_) => format!("tenants: {}", directory.records().len()),
+        DirectoryConfig::DynamoDb(tenants) => format!("tenants in table {}", tenants.table.name),
+        DirectoryConfig::File(_) => format!("tenants: {}", records(directory).len()),
     });
     match &config.users {
         None => {}
@@ -113,7 +124,7 @@ fn summary(config: &Config, directory: &Directory, users: Option<&UserDirectory>
 }
 
 /// What works, and is outside the security claim or next to it.
-fn warnings(config: &Config, directory: &Directory) -> Vec<String> {
+fn warnings(config: &Config, directory: Option<&Directory>) -> Vec<String> {
     let mut warnings = Vec::new();
     let mut warn = |text: String| warnings.push(text);
     if let Some(egress) = &config.egress {
@@ -203,7 +214,7 @@ fn warnings(config: &Config, directory: &Directory) -> Vec<String> {
     if config.admin.metrics_token.is_none() && !config.admin.listen.ip().is_loopback() {
         warn("admin.metrics_token is unset and admin.listen is not loopback: the names of tenants are open to the network".to_owned());
     }
-    let tiers: BTreeSet<_> = directory.records().iter().filter_map(|record| record.tier.clone()).collect();
+    let tiers: BTreeSet<_> = records(directory).iter().filter_map(|record| record.tier.clone()).collect();
     for tier in tiers.iter().filter(|tier| !config.limits.tiers.contains_key(*tier)) {
         warn(format!("the tier {tier:?} of the tenant records is not in limits.tiers: limits.default holds for it"));
     }
@@ -316,25 +327,42 @@ fn access(warn: &mut dyn FnMut(String), access: &AccessConfig) {
 }
 
 /// What the records of tenants and users say and will not do.
-fn directories(warn: &mut dyn FnMut(String), config: &Config, directory: &Directory, users: Option<&UserDirectory>) {
+fn directories(warn: &mut dyn FnMut(String), config: &Config, directory: Option<&Directory>, users: Option<&UserDirectory>) {
     // Who redeems contexts may meet users of issuers that only the sealer knows.
     let redeems = config.egress.as_ref().is_some_and(|egress| egress.redeem.is_some());
     let is_known =
         |name: &String| redeems || name == WORKLOAD_ISSUER || config.identity.issuers.iter().any(|issuer| &issuer.issuer == name);
-    for issuer in directory.revoked_issuers().iter().filter(|issuer| !is_known(issuer)) {
+    let revoked_issuers = directory.map(Directory::revoked_issuers).unwrap_or_default();
+    for issuer in revoked_issuers.iter().filter(|issuer| !is_known(issuer)) {
         warn(format!("the tenant records revoke something of {issuer:?}, which is no issuer of identity.issuers: that has no effect"));
     }
     for issuer in users.iter().flat_map(|users| users.issuers()).filter(|issuer| !is_known(issuer)) {
         warn(format!("the users of {issuer:?} are of no issuer of identity.issuers: none of them will ever be asked for"));
     }
-    if let Some(UsersConfig::DynamoDb(users)) = &config.users {
-        plain(warn, "users.directory.dynamodb.endpoint", users.table.endpoint.as_ref());
-        if users.cache.max_stale > LONG_STALE {
-            warn(
-                "users.directory.dynamodb.max_stale is over an hour: so long a suspended user is served while DynamoDB is down".to_owned(),
-            );
-        }
+    if let DirectoryConfig::DynamoDb(tenants) = &config.directory {
+        table(warn, "tenants", &tenants.table, &tenants.cache);
     }
+    if let Some(UsersConfig::DynamoDb(users)) = &config.users {
+        table(warn, "users", &users.table, &users.cache);
+    }
+}
+
+/// What makes a directory in a table weaker than it could be.
+fn table(warn: &mut dyn FnMut(String), whose: &str, table: &TableConfig, cache: &CacheConfig) {
+    let key = format!("{whose}.directory.dynamodb");
+    plain(warn, &format!("{key}.endpoint"), table.endpoint.as_ref());
+    if table.reader.is_none() {
+        warn(format!(
+            "{key}.role_arn is unset: the identity that can become every tenant reads the table itself; it should be able to do nothing but assume roles"
+        ));
+    }
+    if cache.max_stale > LONG_STALE {
+        warn(format!("{key}.max_stale is over an hour: so long one of the {whose} that is suspended is served while DynamoDB is down"));
+    }
+}
+
+fn records(directory: Option<&Directory>) -> Vec<Arc<TenantRecord>> {
+    directory.map(Directory::records).unwrap_or_default()
 }
 
 /// STS gives at most an hour to a role that another role assumes, and refuses to be asked for more.
@@ -354,7 +382,7 @@ fn plain(warn: &mut dyn FnMut(String), key: &str, endpoint: Option<&Endpoint>) {
 }
 
 /// Upstreams that others can listen to, and tenants that there is no way for.
-fn routing(warn: &mut dyn FnMut(String), config: &RoutingConfig, directory: &Directory, is_any: bool) {
+fn routing(warn: &mut dyn FnMut(String), config: &RoutingConfig, directory: Option<&Directory>, is_any: bool) {
     for (key, route) in config.all() {
         for upstream in route.upstreams.iter().filter(|upstream| upstream.crosses_a_network_in_clear()) {
             warn(format!("{key}.upstream {upstream} is not loopback: passports cross a network in plain HTTP"));
@@ -373,7 +401,7 @@ fn routing(warn: &mut dyn FnMut(String), config: &RoutingConfig, directory: &Dir
         }
     }
     let routes = Routes::new(config);
-    let lost = directory.records().into_iter().filter(|record| record.status == TenantStatus::Active).filter_map(|record| {
+    let lost = records(directory).into_iter().filter(|record| record.status == TenantStatus::Active).filter_map(|record| {
         let places =
             |number: usize| routes.all()[number].upstreams.iter().try_for_each(|upstream| place(upstream, Some(&record)).map(drop));
         routes.of(Some(&record)).and_then(places).err().map(|why| format!("{}: {why}", record.id))
@@ -621,8 +649,17 @@ credentials:
         let (code, out, err) = check_text(&format!("{CONFIG}{table}"), "tenants: {}");
         assert_eq!((code, out.contains("users in table t")), (0, true), "{out}{err}");
         assert!(
-            err.lines().count() == 2 && err.contains("max_stale is over an hour") && err.contains("users.directory.dynamodb.endpoint"),
+            err.lines().count() == 3 && err.contains("max_stale is over an hour") && err.contains("users.directory.dynamodb.endpoint"),
             "{err}"
         );
+        assert!(err.contains("users.directory.dynamodb.role_arn is unset"), "{err}");
+        let in_table = |more: &str| check_text(&CONFIG.replace("{file: tenants.yaml}", &format!("{{dynamodb: {{table: t{more}}}}}")), "");
+        let (code, out, err) = in_table("");
+        assert!(code == 0 && out.contains("tenants in table t"), "{out}{err}");
+        assert!(err.lines().count() == 1 && err.contains("tenants.directory.dynamodb.role_arn is unset"), "{err}");
+        let (_, _, err) = in_table(", role_arn: 'arn:aws:iam::111122223333:role/directory', max_stale: 2h");
+        assert!(err.lines().count() == 1 && err.contains("tenants.directory.dynamodb.max_stale is over an hour"), "{err}");
+        let (code, _, err) = in_table(", ca: junk");
+        assert!(code == 2 && err.contains("tenants.directory.dynamodb.ca: F/junk: not a PEM file"), "{err}");
     }
 }

@@ -7,7 +7,7 @@ use std::{io::Read, net::SocketAddr, path::Path};
 
 use super::{
     AdminConfig, AssumeRoleConfig, BaseConfig, Config, ConfigErrors, CredentialsConfig, DirectoryConfig, EgressConfig, IngressConfig,
-    OnSuspend, ProbesConfig, ServerConfig, TelemetryConfig, TlsConfig, UsersConfig,
+    ProbesConfig, ServerConfig, TelemetryConfig, TlsConfig, UsersConfig,
     document::Bounds,
     reader::{Reader, Section},
     settings::{ROOT, parse},
@@ -31,10 +31,15 @@ mod presets;
 mod revoked;
 mod routing;
 mod secret;
+mod tables;
+mod tenants;
 mod users;
 mod verification;
 
-pub(crate) use self::{limits::limits, revoked::revoked};
+pub(crate) use self::{
+    limits::{limits, one_second},
+    revoked::revoked,
+};
 
 /// Where a variable of the environment comes from.
 type Env<'e> = &'e dyn Fn(&str) -> Option<String>;
@@ -97,16 +102,18 @@ fn config(root: &Section<'_>, env: Env<'_>) -> Option<Config> {
         clients::workloads_can_apply(&section, workloads, &asked, proves);
     }
     let users = root.given("users").map(|section| users::users(&section, region, identity.as_ref()));
-    let table = users.iter().flatten().find_map(|users| if let UsersConfig::DynamoDb(users) = users { Some(&users.table) } else { None });
-    let asks_aws = root.given("users").and_then(|users| users.given("directory")).is_some_and(|directory| directory.has("dynamodb"));
-    let base_region = region.or(table.map(|table| table.region.as_str()));
+    let of_users =
+        users.iter().flatten().find_map(|users| if let UsersConfig::DynamoDb(users) = users { Some(&users.table) } else { None });
+    let directory = root.given("tenants").and_then(|section| tenants::directory(&section, region));
+    let of_tenants = if let Some(DirectoryConfig::DynamoDb(tenants)) = &directory { Some(&tenants.table) } else { None };
+    let is_table = |key| root.given(key).and_then(|section| section.given("directory")).is_some_and(|directory| directory.has("dynamodb"));
+    let asks_aws = is_table("tenants") || is_table("users");
+    let base_region = region.or(of_tenants.or(of_users).map(|table| table.region.as_str()));
     let (credentials, base) = credentials_of(root, base_region, asks_aws, env);
     let admin = admin(&root.section("admin"), &server, env);
     let probes = probes(&root.section("probes"), &server);
     context::published(root, ingress.iter().flatten().next(), probes.is_some());
-    let directory = root.given("tenants").and_then(|section| directory(&section));
-    let on_suspend =
-        root.section("tenants").get("on_suspend", |scalar| Some(if scalar.text == "finish" { OnSuspend::Finish } else { OnSuspend::Cut }));
+    let on_suspend = tenants::on_suspend(&root.section("tenants"));
     users::bound(root, identity.as_ref(), matches!(directory, Some(DirectoryConfig::Any)));
     let headers = ingress.iter().flatten().flat_map(|ingress| &ingress.headers).map(|(_, template)| template);
     let of_sessions = credentials.iter().flatten().map(|credentials| &credentials.assume_role);
@@ -161,7 +168,7 @@ fn flatten<T>(part: Option<Option<T>>) -> Option<Option<T>> {
 /// A part of the configuration: absent, wrong, or built.
 type Part<T> = Option<Option<T>>;
 
-/// Tenant credentials where there is an egress; where there is none, and users are read from AWS, the identity alone.
+/// Tenant credentials where there is an egress; where there is none, and tenants or users are read from AWS, the identity alone.
 fn credentials_of(root: &Section<'_>, region: Option<&str>, asks_aws: bool, env: Env<'_>) -> (Part<CredentialsConfig>, Part<BaseConfig>) {
     match (root.given("credentials"), root.has("egress")) {
         (Some(section), true) => (Some(credentials::credentials(&section, region, env)), None),
@@ -175,7 +182,7 @@ fn credentials_of(root: &Section<'_>, region: Option<&str>, asks_aws: bool, env:
             (Some(None), None)
         }
         (None, false) if asks_aws => {
-            root.wrong("credentials", "is missing", "users in DynamoDB need it: give source");
+            root.wrong("credentials", "is missing", "tenants or users in DynamoDB need it: give source");
             (None, Some(None))
         }
         (None, false) => (None, None),
@@ -198,15 +205,6 @@ fn probes(section: &Section<'_>, server: &Section<'_>) -> Option<Option<ProbesCo
     }
     let listen = section.get("listen", parse::address);
     Some(listen.zip(server).map(|(listen, server)| ProbesConfig { listen, server }))
-}
-
-fn directory(section: &Section<'_>) -> Option<DirectoryConfig> {
-    let directory = section.given("directory")?;
-    if directory.has("any") {
-        directory.set("any", serde_json::json!({}));
-        return Some(DirectoryConfig::Any);
-    }
-    directory.file("file").map(DirectoryConfig::File)
 }
 
 fn telemetry(section: &Section<'_>) -> Option<TelemetryConfig> {

@@ -1,8 +1,8 @@
-//! `users`, and the parts of it that any directory in a table has.
+//! `users`
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
-use super::Endpoint;
+use super::{CacheConfig, TableConfig};
 
 /// `tenants.on_suspend`: what becomes of requests in progress when their tenant is suspended or taken out of the directory.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -36,32 +36,6 @@ pub struct UsersTableConfig {
     pub attributes: UserAttributesConfig,
     /// How long answers are kept.
     pub cache: CacheConfig,
-}
-
-/// A DynamoDB table.
-#[derive(Debug, Clone)]
-pub struct TableConfig {
-    /// Name or ARN.
-    pub name: String,
-    /// Region to call and sign for.
-    pub region: String,
-    /// Where DynamoDB is, when it is not AWS's regional endpoint.
-    pub endpoint: Option<Endpoint>,
-    /// PEM file of extra roots.
-    pub ca: Option<PathBuf>,
-    /// Deadline of one read.
-    pub timeout: Duration,
-}
-
-/// How long answers of a table are kept.
-#[derive(Debug, Clone, Copy)]
-pub struct CacheConfig {
-    /// Until an answer is asked for again.
-    pub fresh: Duration,
-    /// Until it is of no use at all, while the table cannot be asked; not less than `fresh`.
-    pub max_stale: Duration,
-    /// Most entries that are kept.
-    pub max_entries: usize,
 }
 
 /// `users.directory.dynamodb.attributes`

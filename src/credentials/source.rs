@@ -1,8 +1,8 @@
 //! Who Palisade is when it calls STS.
 //!
-//! The base identity may do nothing but assume tenant roles, and read the table of users where there is one. Its credentials are
-//! kept here, renewed before they end, and used until they end when a renewal fails. They sign calls to STS and reads of that
-//! table, and never anything for a tenant.
+//! The base identity may do nothing but assume roles: those of tenants, and the one that reads a directory's table. Without such a
+//! role it reads the table itself. Its credentials are kept here, renewed before they end, and used until they end when a renewal
+//! fails. They sign calls to STS and those reads, and never anything for a tenant.
 
 use std::{
     fmt,
@@ -45,6 +45,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 pub struct BaseIdentity(Arc<Inner>);
 
 struct Inner {
+    /// What it is called in errors.
+    name: &'static str,
     provider: SharedCredentialsProvider,
     clock: Clock,
     current: ArcSwapOption<Current>,
@@ -61,8 +63,11 @@ struct Current {
 
 /// The source has no credentials. Says why, without a secret.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("the base identity is not available: {0}")]
-pub struct BaseIdentityError(String);
+#[error("{name} is not available: {why}")]
+pub struct BaseIdentityError {
+    name: &'static str,
+    why: String,
+}
 
 impl fmt::Debug for BaseIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -76,11 +81,12 @@ impl BaseIdentity {
     /// # Errors
     /// `credentials.sts.ca` cannot be used.
     pub async fn open(source: &CredentialsSource, sts: &StsConfig, clock: Clock) -> Result<Self, SetupError> {
-        Ok(Self::new(provider(source, sts).await?, clock))
+        Ok(Self::new("the base identity", provider(source, sts).await?, clock))
     }
 
-    fn new(provider: SharedCredentialsProvider, clock: Clock) -> Self {
-        Self(Arc::new(Inner { provider, clock, current: ArcSwapOption::empty(), asking: Mutex::default() }))
+    /// Keeps and renews what `provider` gives. `name` is what it is called in errors.
+    pub(super) fn new(name: &'static str, provider: SharedCredentialsProvider, clock: Clock) -> Self {
+        Self(Arc::new(Inner { name, provider, clock, current: ArcSwapOption::empty(), asking: Mutex::default() }))
     }
 
     /// Whether there are credentials to call STS with, for readiness. Asks the source where nothing usable is kept.
@@ -113,7 +119,7 @@ impl BaseIdentity {
         match inner.ask().await {
             Ok(credentials) => Ok(credentials),
             Err(error) => {
-                tracing::warn!(%error, "base credentials were not renewed");
+                tracing::warn!(%error, "credentials were not renewed");
                 let old = inner.usable(|_| true).ok_or(error)?;
                 inner.keep(&old, Some(inner.clock.now() + PAUSE));
                 Ok(old)
@@ -140,13 +146,17 @@ impl Inner {
         self.current.store(Some(Arc::new(Current { credentials, ends, renew_at })));
     }
 
+    fn failed(&self, why: &str) -> BaseIdentityError {
+        BaseIdentityError { name: self.name, why: why.to_owned() }
+    }
+
     async fn ask(&self) -> Result<Credentials, BaseIdentityError> {
         let answer = tokio::time::timeout(TIMEOUT, self.provider.provide_credentials()).await;
-        let answer = answer.map_err(|_elapsed| BaseIdentityError("the source did not answer in time".to_owned()))?;
-        let credentials = answer.map_err(|error| BaseIdentityError(answer::causes(&error)))?;
+        let answer = answer.map_err(|_elapsed| self.failed("the source did not answer in time"))?;
+        let credentials = answer.map_err(|error| self.failed(&answer::causes(&error)))?;
         let now = self.clock.now();
         if credentials.expiry().is_some_and(|ends| ends <= now + LIFE_NEEDED) {
-            return Err(BaseIdentityError("the source's credentials have expired".to_owned()));
+            return Err(self.failed("the source's credentials have expired"));
         }
         // Credentials that live shorter than the lead are renewed at half their life.
         let renew_at = credentials.expiry().map(|ends| ends - AHEAD.min(ends.duration_since(now).unwrap_or_default() / 2));

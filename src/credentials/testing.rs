@@ -13,7 +13,7 @@ use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 
-use super::{IssuedCredentials, StsError, StsInputs, TenantSts};
+use super::{Broker, IssuedCredentials, StsError, StsInputs, TenantSts};
 use crate::{
     clock::Clock,
     config::{
@@ -23,6 +23,7 @@ use crate::{
     directory::{ActiveTenant, TenantRecord},
     identity::VerifiedTenant,
     secret::Secret,
+    telemetry::Metrics,
 };
 
 pub(super) const START: u64 = 1_800_000_000;
@@ -205,6 +206,11 @@ pub(super) fn tenant_with(record: TenantRecord, subject: &str, team: &str) -> Ac
 
 pub(super) fn tenant(id: &str) -> ActiveTenant {
     tenant_with(record(id), "user-1", "blue")
+}
+
+/// A broker whose STS gives an hour to everybody.
+pub(crate) fn broker(clock: &Clock, metrics: &Metrics) -> Arc<Broker> {
+    Arc::new(Broker::new(&credentials_config(assume_one_role()), FakeSts::new(clock), clock.clone(), metrics.clone()))
 }
 
 /// Lets every task that can run, run.

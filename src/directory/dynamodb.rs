@@ -2,7 +2,7 @@
 //!
 //! The SDK does the protocol alone, as with STS: its retries and its identity cache are off, since the cache above decides when to
 //! ask again. The endpoint comes from the configuration, never from `AWS_ENDPOINT_URL`: that is what an application uses to find
-//! Palisade. Reads are consistent: what was just suspended is not read as active.
+//! Palisade. Reads are consistent unless the configuration says otherwise: what was just suspended is not read as active.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -22,11 +22,13 @@ use super::{
 };
 use crate::{
     config::TableConfig,
-    credentials::{BaseIdentity, SetupError, http_client},
+    credentials::{BaseIdentity, BaseIdentityError, Readers, SetupError, http_client},
 };
 
 /// A connection that is not up by then will hardly be.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Deadline of a part of a scan, which has up to a megabyte.
+const SCAN_TIMEOUT: Duration = Duration::from_secs(10);
 /// Deepest nesting of an item that is looked at; DynamoDB's own limit is 32.
 const MAX_DEPTH: usize = 32;
 
@@ -34,34 +36,74 @@ const MAX_DEPTH: usize = 32;
 #[derive(Debug)]
 pub(super) struct Table {
     client: Client,
-    base: BaseIdentity,
+    identity: BaseIdentity,
     name: String,
+    consistent: bool,
 }
 
+/// Items of a part of a table, and where the next part begins; `None` after the last.
+pub(super) struct Page {
+    pub(super) items: Vec<Item>,
+    pub(super) next: Option<Cursor>,
+}
+
+/// A place in a table.
+pub(super) struct Cursor(HashMap<String, AttributeValue>);
+
 impl Table {
-    /// Reads as `base`. Sends nothing yet.
+    /// Reads as the one of `readers` that the table is configured with. Sends nothing yet.
     ///
     /// # Errors
-    /// The file of extra roots cannot be used.
-    pub(super) fn new(config: &TableConfig, base: BaseIdentity) -> Result<Self, SetupError> {
-        let provider = SharedCredentialsProvider::new(base.clone());
-        Ok(Self { client: client(config, http_client(config.ca.as_deref())?, provider), base, name: config.name.clone() })
+    /// A file of extra roots cannot be used.
+    pub(super) fn new(config: &TableConfig, readers: Readers<'_>) -> Result<Self, SetupError> {
+        let identity = readers.identity(config.reader.as_ref())?;
+        let provider = SharedCredentialsProvider::new(identity.clone());
+        let client = client(config, http_client(config.ca.as_deref())?, provider);
+        Ok(Self { client, identity, name: config.name.clone(), consistent: config.consistent })
+    }
+
+    /// Sees to it that there are credentials to read with, ahead of their end: obtaining some can take longer than a read may.
+    ///
+    /// # Errors
+    /// There are none.
+    pub(super) async fn prepare(&self) -> Result<(), BaseIdentityError> {
+        self.identity.check().await
     }
 
     /// The item with these key attributes, all strings.
     pub(super) async fn get(&self, key: &[(&str, &str)]) -> Result<Option<Item>, ReadError> {
         let key: HashMap<_, _> = key.iter().map(|(name, value)| ((*name).to_owned(), AttributeValue::S((*value).to_owned()))).collect();
-        match self.client.get_item().table_name(&self.name).set_key(Some(key)).consistent_read(true).send().await {
-            Ok(output) => Ok(output.item.map(|item| Item(item.into_iter().map(|(name, v)| (name, value(v, MAX_DEPTH))).collect()))),
-            Err(error) => {
-                let (failure, of_identity) = failure(&error);
-                if of_identity {
-                    self.base.forget();
-                }
-                Err(failure)
-            }
+        match self.client.get_item().table_name(&self.name).set_key(Some(key)).consistent_read(self.consistent).send().await {
+            Ok(output) => Ok(output.item.map(item)),
+            Err(error) => Err(self.failed(&error)),
         }
     }
+
+    /// The next items, at most `limit`, and fewer where they are large.
+    pub(super) async fn scan(&self, limit: i32, after: Option<Cursor>) -> Result<Page, ReadError> {
+        let call = self.client.scan().table_name(&self.name).consistent_read(self.consistent).limit(limit);
+        let timeouts = TimeoutConfig::builder().operation_timeout(SCAN_TIMEOUT).build();
+        let call = call.set_exclusive_start_key(after.map(|cursor| cursor.0)).customize();
+        match call.config_override(aws_sdk_dynamodb::Config::builder().timeout_config(timeouts)).send().await {
+            Ok(output) => {
+                let next = output.last_evaluated_key.filter(|key| !key.is_empty()).map(Cursor);
+                Ok(Page { items: output.items.unwrap_or_default().into_iter().map(item).collect(), next })
+            }
+            Err(error) => Err(self.failed(&error)),
+        }
+    }
+
+    fn failed<E: ProvideErrorMetadata + std::error::Error + 'static>(&self, error: &SdkError<E>) -> ReadError {
+        let (failure, of_identity) = failure(error);
+        if of_identity {
+            self.identity.forget();
+        }
+        failure
+    }
+}
+
+fn item(attributes: HashMap<String, AttributeValue>) -> Item {
+    Item(attributes.into_iter().map(|(name, v)| (name, value(v, MAX_DEPTH))).collect())
 }
 
 fn client(config: &TableConfig, http: SharedHttpClient, credentials: SharedCredentialsProvider) -> Client {
@@ -83,7 +125,7 @@ fn client(config: &TableConfig, http: SharedHttpClient, credentials: SharedCrede
     Client::from_conf(builder.build())
 }
 
-/// What went wrong, and whether it is the base identity that was not accepted. Messages are not kept: an answer to a bad signature
+/// What went wrong, and whether it is the reader's identity that was not accepted. Messages are not kept: an answer to a bad signature
 /// can repeat the signed request.
 fn failure<E: ProvideErrorMetadata + std::error::Error + 'static>(error: &SdkError<E>) -> (ReadError, bool) {
     let (note, of_identity) = match error {
@@ -115,5 +157,7 @@ fn value(from: AttributeValue, depth: usize) -> Value {
     }
 }
 
+#[cfg(test)]
+pub(super) mod store;
 #[cfg(test)]
 pub(super) mod tests;

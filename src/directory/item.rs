@@ -3,6 +3,11 @@
 
 use std::collections::BTreeMap;
 
+/// Most members of a map of free values.
+pub(super) const MAX_ENTRIES: usize = 256;
+/// Longest name and longest free value, in bytes.
+pub(super) const MAX_TEXT: usize = 1024;
+
 /// One item.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Item(pub(super) BTreeMap<String, Value>);
@@ -60,6 +65,19 @@ impl Item {
             Some(Value::Map(map)) => Ok(Some(map)),
             Some(_) => Err(ItemError::new(attribute, "no map")),
         }
+    }
+
+    /// Free values by name, for templates: a map to strings, numbers and booleans, each short and on one line. None where there is no map.
+    pub(super) fn scalars(&self, attribute: &str) -> Result<BTreeMap<String, String>, ItemError> {
+        let fits = |text: &str| text.len() <= MAX_TEXT && !text.chars().any(char::is_control);
+        let members = self.map(attribute)?.into_iter().flatten().map(|(name, value)| {
+            let value = value.scalar().filter(|value| fits(value) && fits(name));
+            value
+                .map(|value| (name.clone(), value))
+                .ok_or_else(|| ItemError::new(attribute, "no map to short strings on one line, numbers and booleans"))
+        });
+        let scalars: BTreeMap<_, _> = members.collect::<Result<_, _>>()?;
+        if scalars.len() > MAX_ENTRIES { Err(ItemError::new(attribute, "too long")) } else { Ok(scalars) }
     }
 }
 

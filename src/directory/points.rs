@@ -4,7 +4,7 @@
 //! * **Bounded staleness.** A record is used for `fresh`, then read again. Only while the table cannot be read is an older one used,
 //!   until `max_stale` after it was read; after that there is none.
 //! * **One read at a time for one key**, however many ask. Whoever waits may go away; the next in line takes over.
-//! * **What is not there is remembered too**, for a few seconds, and in a room of its own: a flood of keys that do not exist
+//! * **What is not there is remembered too**, for `negative`, and in a room of its own: a flood of keys that do not exist
 //!   displaces no record. How many such answers are fetched is bounded as well, so that it does not become a flood of reads.
 //! * **Everything is bounded**: records, reads at once, the wait for a read.
 
@@ -23,8 +23,6 @@ use crate::{clock::Clock, config::CacheConfig};
 
 /// Reads at once of records that are known, which are renewed, and of those that are not. They do not stand in each other's way.
 const READS: usize = 64;
-/// How long it is remembered that there is no record, or that it cannot be used.
-const ABSENT_FOR: Duration = Duration::from_secs(5);
 /// How long a read that failed stands before the same key is read again, where nothing is at hand.
 const FAILED_FOR: Duration = Duration::from_secs(1);
 /// The same where an older record is: nobody is refused meanwhile, and a table in trouble is left alone.
@@ -92,6 +90,17 @@ pub(super) struct Found<V> {
     pub(super) changed: bool,
 }
 
+/// What became of a record that came with others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// It is another than the one that was at hand.
+    Changed,
+    /// It is the same, is new, or is not needed.
+    Same,
+    /// There are too many.
+    NoRoom,
+}
+
 /// The cache over a table.
 pub(super) struct Points<V> {
     source: Box<dyn ReadPoint<V>>,
@@ -118,6 +127,14 @@ pub(super) struct Cell<V> {
 struct Held<V> {
     answer: Option<Answer<V>>,
     failed: Option<(ReadError, Instant)>,
+}
+
+impl<V> Held<V> {
+    /// Whether what is held is from after `moment`: an answer, or that the record cannot be used.
+    fn is_later_than(&self, moment: Instant, now: Instant) -> bool {
+        let answered = self.answer.as_ref().is_some_and(|answer| answer.read_at > moment);
+        answered || self.failed.as_ref().is_some_and(|(error, until)| matches!(error, ReadError::Unusable(_)) && now < *until)
+    }
 }
 
 impl<V> Default for Cell<V> {
@@ -206,6 +223,56 @@ impl<V: PartialEq> Points<V> {
         held.answer.as_ref().filter(usable).map(|answer| answer.point.clone())
     }
 
+    /// Takes in a record that was read together with others, by a read that `began` then. What is known from later is left alone, and
+    /// what somebody is reading at the moment: they bring something newer. Nobody makes room for it.
+    pub(super) fn take_in(&self, key: &str, began: Instant, outcome: Result<V, ReadError>) -> Taken {
+        let cell = match self.known.peek(key) {
+            Some(cell) => cell,
+            None if self.known.is_full() => return Taken::NoRoom,
+            None => self.strangers.peek(key).unwrap_or_default(),
+        };
+        let Ok(_reading) = cell.reading.try_lock() else { return Taken::Same };
+        if lock(&cell.held).is_later_than(began, self.clock.instant()) {
+            return Taken::Same;
+        }
+        if self.take(key, &cell, began, outcome.map(Some)).changed { Taken::Changed } else { Taken::Same }
+    }
+
+    /// As [`Points::find`], with another read of what was read at `since` or before.
+    pub(super) async fn renew(&self, key: &str, since: Instant) -> Found<V> {
+        if let Some(cell) = self.known.peek(key)
+            && let Some(answer) = lock(&cell.held).answer.as_mut().filter(|answer| answer.read_at <= since)
+        {
+            answer.fresh_until = answer.fresh_until.min(self.clock.instant());
+        }
+        self.find(key).await
+    }
+
+    /// The records at hand that may be used, whatever their age within the bounds.
+    pub(super) fn records(&self) -> Vec<Arc<V>> {
+        let now = self.clock.instant();
+        let record = |(_, cell): (Box<str>, Arc<Cell<V>>)| match &lock(&cell.held).answer {
+            Some(Answer { point: Point::Record(record), read_at, .. })
+                if now.saturating_duration_since(*read_at) < self.config.max_stale =>
+            {
+                Some(record.clone())
+            }
+            _ => None,
+        };
+        self.known.cells().into_iter().filter_map(record).collect()
+    }
+
+    /// The keys of records at hand that were read before `moment`.
+    pub(super) fn read_before(&self, moment: Instant) -> Vec<Box<str>> {
+        let is_older = |cell: &Cell<V>| lock(&cell.held).answer.as_ref().is_some_and(|answer| answer.read_at < moment);
+        self.known.cells().into_iter().filter(|(_, cell)| is_older(cell)).map(|(key, _)| key).collect()
+    }
+
+    /// How many keys there is a record of.
+    pub(super) fn len(&self) -> usize {
+        self.known.len()
+    }
+
     /// How long an answer is used at most without a question.
     pub(super) fn fresh(&self) -> Duration {
         self.config.fresh
@@ -234,7 +301,7 @@ impl<V: PartialEq> Points<V> {
             }
             Ok(None) => {
                 let changed = matches!(held.answer.as_ref().map(|answer| &answer.point), Some(Point::Record(_)));
-                let until = began + ABSENT_FOR.min(self.config.fresh);
+                let until = began + self.config.negative;
                 *held = Held { answer: Some(Answer { point: Point::Absent, read_at: began, fresh_until: until }), failed: None };
                 drop(held);
                 self.leaves(key, cell);
@@ -242,7 +309,7 @@ impl<V: PartialEq> Points<V> {
             }
             Err(error @ ReadError::Unusable(_)) => {
                 let changed = held.answer.is_some();
-                *held = Held { answer: None, failed: Some((error.clone(), now + ABSENT_FOR.min(self.config.fresh))) };
+                *held = Held { answer: None, failed: Some((error.clone(), now + self.config.negative)) };
                 drop(held);
                 self.leaves(key, cell);
                 Found { how: How::Read, point: Err(error), changed }
@@ -317,8 +384,8 @@ impl<V> Cell<V> {
     }
 }
 
-/// From 0 to 1. Without a source of randomness reads only come closer together.
-fn fraction() -> f64 {
+/// From 0 to 1, to spread things. Without a source of randomness reads only come closer together.
+pub(super) fn fraction() -> f64 {
     getrandom::u64().map_or(0.0, |bits| bits as f64 / u64::MAX as f64)
 }
 

@@ -4,17 +4,24 @@
 //! issuer's right to speak for it are asked there, when a request begins and once more before credentials are attached to it. So a
 //! token that is remembered, a passport and vended keys are worth no more than what the directory says now.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
-    ActiveTenant, Revoked, TenantRecord, TenantStatus,
+    ActiveTenant, OpenError, Revoked, TenantRecord, TenantStatus,
     changes::{Changes, Heard},
     records,
+    tenants::{AtHand, TenantsTable},
     watched::{INTERVAL, Watched},
 };
 use crate::{
     clock::Clock,
-    config::{ConfigErrors, DirectoryConfig, OnSuspend},
+    config::{DirectoryConfig, OnSuspend},
+    credentials::Readers,
     identity::{ActiveUser, Recalled, TokenFacts, UserRecord, Users, VerifiedTenant, workload::WORKLOAD_ISSUER},
     reject::{Reason, Refusal},
     telemetry::Metrics,
@@ -42,27 +49,52 @@ pub struct Directory {
 enum Source {
     Any,
     File(Watched<Records>),
+    Table(Box<TenantsTable>),
+}
+
+/// What a directory in a table needs.
+#[derive(Debug)]
+pub struct Tables<'a> {
+    /// Who may read it.
+    pub readers: Readers<'a>,
+    /// Where its changes are announced.
+    pub changes: &'a Changes,
+    /// Time.
+    pub clock: &'a Clock,
+    /// Metrics.
+    pub metrics: &'a Metrics,
 }
 
 impl Directory {
-    /// Reads and validates the records now.
+    /// Reads and validates the records of a file now; a table is not asked yet, and needs `tables`.
     ///
     /// # Errors
-    /// Everything that is wrong with the file, with line and key.
-    pub fn open(config: &DirectoryConfig) -> Result<Self, ConfigErrors> {
-        Self::open_polling(config, INTERVAL)
+    /// Everything that is wrong with the file, with line and key; for a table also that there is nobody to read it as.
+    pub fn open(config: &DirectoryConfig, tables: Option<Tables<'_>>) -> Result<Self, OpenError> {
+        Self::open_polling(config, tables, INTERVAL)
     }
 
     /// As [`Directory::open`], with another interval between looks at the file.
     ///
     /// # Errors
     /// As [`Directory::open`].
-    pub fn open_polling(config: &DirectoryConfig, interval: Duration) -> Result<Self, ConfigErrors> {
+    pub fn open_polling(config: &DirectoryConfig, tables: Option<Tables<'_>>, interval: Duration) -> Result<Self, OpenError> {
         let source = match config {
             DirectoryConfig::Any => Source::Any,
             DirectoryConfig::File(path) => Source::File(Watched::open("tenants", Path::new(path), records::parse, interval)?),
+            DirectoryConfig::DynamoDb(config) => {
+                let key = "tenants.directory.dynamodb";
+                let Tables { readers, changes, clock, metrics } = tables.ok_or(OpenError::NoIdentity { key })?;
+                let opened = TenantsTable::open(config, readers, changes.clone(), clock.clone(), metrics.clone());
+                Source::Table(Box::new(opened.map_err(|source| OpenError::Roots { key, source })?))
+            }
         };
         Ok(Self { source, users: None, on_suspend: OnSuspend::default(), changes: Changes::default() })
+    }
+
+    #[cfg(test)]
+    pub(super) fn of_table(table: TenantsTable) -> Self {
+        Self { source: Source::Table(Box::new(table)), users: None, on_suspend: OnSuspend::default(), changes: Changes::default() }
     }
 
     /// The same with a directory of users, whose changes are announced in `changes`, and what becomes of a suspended tenant's requests.
@@ -74,8 +106,8 @@ impl Directory {
     /// Joins a proof with the tenant's record, if the token, the user and the tenant may act now.
     ///
     /// # Errors
-    /// [`Reason::TokenRevoked`], [`Reason::TenantUnknown`], [`Reason::TenantSuspended`], [`Reason::IssuerNotForTenant`]; with a
-    /// directory of users also [`Reason::UserUnknown`], [`Reason::UserSuspended`], [`Reason::TenantNotActive`] and
+    /// [`Reason::TokenRevoked`], [`Reason::TenantUnknown`], [`Reason::TenantSuspended`], [`Reason::IssuerNotForTenant`]; with a table
+    /// [`Reason::TenantsUnavailable`]; with a directory of users also [`Reason::UserUnknown`], [`Reason::UserSuspended`], [`Reason::TenantNotActive`] and
     /// [`Reason::UsersUnavailable`].
     pub async fn resolve(&self, verified: Arc<VerifiedTenant>) -> Result<ActiveTenant, Refusal> {
         // Before the first look: whatever changes from here on is heard of.
@@ -87,17 +119,22 @@ impl Directory {
                 Some(acting(&verified, users.find(facts.issuer, facts.subject).await?)?)
             }
         };
-        // Last, and without a pause: what is found here holds at the moment in which the request goes on.
-        let record = self.record(&verified)?;
+        // Last, and of a file without a pause: what is found here holds at the moment in which the request goes on.
+        let record = match &self.source {
+            Source::Table(table) => unrevoked(table.find(verified.tenant()).await?, &verified)?,
+            Source::Any | Source::File(_) => self.at_hand(&verified)?.ok_or(Reason::TenantUnknown)?,
+        };
         Ok(ActiveTenant::join(verified, record)?.seen(user, heard))
     }
 
-    /// Whether a proof still stands, by what is at hand: for a look at many at once. A user of whom nothing is at hand stands.
+    /// Whether a proof still stands, by what is at hand: for a look at many at once. A tenant or user of whom nothing is at hand stands.
     ///
     /// # Errors
     /// As [`Directory::resolve`].
     pub fn stands(&self, verified: &VerifiedTenant) -> Result<(), Refusal> {
-        ActiveTenant::may_be(verified, &*self.record(verified)?)?;
+        if let Some(record) = self.at_hand(verified)? {
+            ActiveTenant::may_be(verified, &record)?;
+        }
         let facts = verified.facts();
         match self.users_of(verified).map(|users| users.recall(facts.issuer, facts.subject)) {
             None | Some(Recalled::Nothing) => Ok(()),
@@ -109,34 +146,44 @@ impl Directory {
     /// Whether a token could still be let in for any tenant, by what is at hand.
     pub fn may_use(&self, token: &TokenFacts<'_>) -> bool {
         let Ok(user) = self.user_at_hand(token) else { return false };
-        let Source::File(file) = &self.source else { return true };
-        let records = file.current();
-        let open = |id: &TenantId| {
-            let record = records.tenants.get(id).filter(|record| record.status == TenantStatus::Active);
-            record.is_some_and(|record| record.revoked.check(token).is_ok())
+        let lets = |record: &TenantRecord| record.status == TenantStatus::Active && record.revoked.check(token).is_ok();
+        let open = |id: &TenantId| match self.recall(id) {
+            AtHand::Record(record) => lets(&record),
+            AtHand::Unknown => false,
+            AtHand::Nothing => true,
         };
         let named = match (&self.users, &user) {
             (None, _) => token.tenants.iter().any(|id| id.parse().is_ok_and(|id| open(&id))),
             (Some(_), Some(user)) => open(user.tenant()),
             (Some(_), None) => true,
         };
-        named && records.revoked.check(token).is_ok()
+        let everywhere = if let Source::File(file) = &self.source { file.current().revoked.check(token).is_ok() } else { true };
+        // Where every tenant exists, a token that names none is as good as it was.
+        (named || matches!(self.source, Source::Any)) && everywhere
     }
 
-    /// Whether the tenant has a record that lets it act.
+    /// Whether the tenant may act, by what is at hand. One of whom nothing is at hand may: whoever asks for it will know.
     pub fn serves(&self, tenant: &TenantId) -> bool {
-        match &self.source {
-            Source::Any => true,
-            Source::File(file) => file.current().tenants.get(tenant).is_some_and(|record| record.status == TenantStatus::Active),
+        match self.recall(tenant) {
+            AtHand::Record(record) => record.status == TenantStatus::Active,
+            AtHand::Unknown => false,
+            AtHand::Nothing => true,
         }
     }
 
-    /// The moment before which all tokens for the tenant are revoked.
+    /// Looks at the tenant's record again, unless it was read just now. Where that is done every [`Directory::renewal`], what is at hand
+    /// is never older than the cache allows, though nobody sends a request.
+    pub async fn renew(&self, tenant: &TenantId) {
+        if let Source::Table(table) = &self.source {
+            table.renew(tenant).await;
+        }
+    }
+
+    /// The moment before which all tokens for the tenant are revoked, by what is at hand.
     pub fn revoked_before(&self, tenant: &TenantId) -> Option<std::time::SystemTime> {
-        let Source::File(file) = &self.source else { return None };
-        let records = file.current();
-        let own = records.tenants.get(tenant).and_then(|record| record.revoked.issued_before());
-        own.max(records.revoked.issued_before())
+        let own = if let AtHand::Record(record) = self.recall(tenant) { record.revoked.issued_before() } else { None };
+        let everywhere = if let Source::File(file) = &self.source { file.current().revoked.issued_before() } else { None };
+        own.max(everywhere)
     }
 
     /// Whether requests in progress go on in spite of `refusal`, by configuration.
@@ -151,30 +198,46 @@ impl Directory {
 
     /// How often a request in progress has to ask again, where not every change is announced.
     pub(super) fn recheck(&self) -> Option<Duration> {
-        self.users.as_ref().and_then(|users| users.recheck())
+        let of_users = self.users.as_ref().and_then(|users| users.recheck());
+        [self.renewal(), of_users].into_iter().flatten().min()
     }
 
-    /// The records there are, in the order of their ids; none where every tenant exists.
+    /// How often what is held for tenants has to be renewed, where changes of tenants are found by asking for them.
+    pub fn renewal(&self) -> Option<Duration> {
+        if let Source::Table(table) = &self.source { Some(table.renewal()) } else { None }
+    }
+
+    /// The records at hand: of a file all, in the order of their ids; none where every tenant exists.
     pub fn records(&self) -> Vec<Arc<TenantRecord>> {
         match &self.source {
             Source::Any => Vec::new(),
             Source::File(file) => file.current().tenants.values().cloned().collect(),
+            Source::Table(table) => table.records(),
         }
     }
 
-    /// Issuers that the deny-lists name, in order, each once.
+    /// Issuers that the deny-lists at hand name, in order, each once.
     pub fn revoked_issuers(&self) -> Vec<String> {
-        let Source::File(file) = &self.source else { return Vec::new() };
-        let records = file.current();
-        let lists = records.tenants.values().map(|record| &record.revoked).chain([&records.revoked]);
-        let issuers: std::collections::BTreeSet<_> = lists.flat_map(Revoked::issuers).map(str::to_owned).collect();
+        let mut issuers = BTreeSet::new();
+        let mut note = |list: &Revoked| issuers.extend(list.issuers().map(str::to_owned));
+        self.records().iter().for_each(|record| note(&record.revoked));
+        if let Source::File(file) = &self.source {
+            note(&file.current().revoked);
+        }
         issuers.into_iter().collect()
     }
 
-    /// Takes over every change of the file, until dropped.
+    /// Whether requests can be answered: a table has to have answered once since the start. Later it may be down, which is ridden
+    /// out with what is at hand. `None` where there is nothing to wait for.
+    pub fn is_ready(&self) -> Option<bool> {
+        if let Source::Table(table) = &self.source { Some(table.has_answered()) } else { None }
+    }
+
+    /// Takes over every change of the file, or reads the table in the background as configured, until dropped.
     pub async fn watch(&self, clock: Clock, metrics: Metrics) {
         match &self.source {
             Source::Any => std::future::pending().await,
+            Source::Table(table) => table.watch().await,
             Source::File(file) => {
                 let taken = |records: &Records| {
                     let revocations: usize = records.tenants.values().map(|record| record.revoked.len()).sum();
@@ -199,20 +262,36 @@ impl Directory {
         self.users.as_ref().filter(|_| verified.issuer() != WORKLOAD_ISSUER)
     }
 
-    /// The record of the proof's tenant, unless something is revoked.
-    fn record(&self, verified: &VerifiedTenant) -> Result<Arc<TenantRecord>, Refusal> {
+    /// What is at hand of a tenant; where every tenant exists, there is nothing but the id.
+    fn recall(&self, tenant: &TenantId) -> AtHand {
         match &self.source {
-            Source::Any => Ok(Arc::new(TenantRecord::bare(verified.tenant().clone()))),
-            Source::File(file) => {
-                let records = file.current();
-                let facts = verified.facts();
-                records.revoked.check(&facts)?;
-                let record = records.tenants.get(verified.tenant()).cloned().ok_or(Reason::TenantUnknown)?;
-                record.revoked.check(&facts)?;
-                Ok(record)
-            }
+            Source::Any => AtHand::Record(Arc::new(TenantRecord::bare(tenant.clone()))),
+            Source::File(file) => file.current().tenants.get(tenant).cloned().map_or(AtHand::Unknown, AtHand::Record),
+            Source::Table(table) => table.recall(tenant.as_str()),
         }
     }
+
+    /// The record at hand of the proof's tenant, unless something is revoked; `None` where nothing is at hand.
+    fn at_hand(&self, verified: &VerifiedTenant) -> Result<Option<Arc<TenantRecord>>, Refusal> {
+        if let Source::File(file) = &self.source {
+            // One snapshot for both, so that no edit comes between them.
+            let records = file.current();
+            records.revoked.check(&verified.facts())?;
+            let record = records.tenants.get(verified.tenant()).cloned().ok_or(Reason::TenantUnknown)?;
+            return unrevoked(record, verified).map(Some);
+        }
+        match self.recall(verified.tenant()) {
+            AtHand::Record(record) => unrevoked(record, verified).map(Some),
+            AtHand::Unknown => Err(Reason::TenantUnknown.into()),
+            AtHand::Nothing => Ok(None),
+        }
+    }
+}
+
+/// The record, unless it revokes the proof.
+fn unrevoked(record: Arc<TenantRecord>, verified: &VerifiedTenant) -> Result<Arc<TenantRecord>, Refusal> {
+    record.revoked.check(&verified.facts())?;
+    Ok(record)
 }
 
 /// The user behind a proof, acting for the proof's tenant.

@@ -64,7 +64,11 @@ impl Standing {
         loop {
             match self.directory.recheck() {
                 None => self.changes.next().await,
-                Some(interval) => drop(tokio::time::timeout(interval, self.changes.next()).await),
+                Some(interval) => {
+                    if tokio::time::timeout(interval, self.changes.next()).await.is_err() {
+                        self.directory.renew(self.verified.tenant()).await;
+                    }
+                }
             }
             if let Err(refusal) = self.directory.resolve(self.verified.clone()).await
                 && !self.directory.lets_finish(&refusal)

@@ -7,14 +7,8 @@ mod table;
 use std::sync::Arc;
 
 use self::{file::UsersFile, table::UsersTable};
-use super::Changes;
-use crate::{
-    clock::Clock,
-    config::{ConfigErrors, UsersConfig},
-    credentials::{BaseIdentity, SetupError},
-    identity::Users,
-    telemetry::Metrics,
-};
+use super::{Changes, OpenError};
+use crate::{clock::Clock, config::UsersConfig, credentials::Readers, identity::Users, telemetry::Metrics};
 
 /// A directory of users, as configured.
 #[derive(Debug, Clone)]
@@ -26,20 +20,6 @@ enum Source {
     Table(Arc<UsersTable>),
 }
 
-/// Why a directory of users cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum UsersError {
-    /// The table needs an identity to be read with, and there is none; a configuration that loads has one.
-    #[error("users.directory.dynamodb: there are no credentials to read it with; give credentials.source")]
-    NoIdentity,
-    /// The file of extra roots.
-    #[error("users.directory.dynamodb.ca: {0}")]
-    Roots(#[from] SetupError),
-    /// The file of users.
-    #[error("{0}")]
-    File(#[from] ConfigErrors),
-}
-
 impl UserDirectory {
     /// Reads a file of users now; a table is not asked yet. Changes are announced in `changes`.
     ///
@@ -47,16 +27,18 @@ impl UserDirectory {
     /// Everything that is wrong with the file, or the table's file of roots.
     pub fn open(
         config: &UsersConfig,
-        base: Option<&BaseIdentity>,
+        readers: Option<Readers<'_>>,
         changes: &Changes,
         clock: &Clock,
         metrics: &Metrics,
-    ) -> Result<Self, UsersError> {
+    ) -> Result<Self, OpenError> {
         Ok(Self(match config {
             UsersConfig::File(path) => Source::File(Arc::new(UsersFile::open(path, changes.clone(), metrics.clone())?)),
             UsersConfig::DynamoDb(table) => {
-                let base = base.ok_or(UsersError::NoIdentity)?.clone();
-                Source::Table(Arc::new(UsersTable::open(table, base, changes.clone(), clock.clone(), metrics.clone())?))
+                let key = "users.directory.dynamodb";
+                let readers = readers.ok_or(OpenError::NoIdentity { key })?;
+                let opened = UsersTable::open(table, readers, changes.clone(), clock.clone(), metrics.clone());
+                Source::Table(Arc::new(opened.map_err(|source| OpenError::Roots { key, source })?))
             }
         }))
     }
@@ -85,12 +67,11 @@ impl UserDirectory {
         }
     }
 
-    /// Takes over every change of a file, until dropped.
+    /// Takes over every change of a file, or looks after what a table is read with, until dropped.
     pub async fn watch(&self, clock: Clock, metrics: Metrics) {
         match &self.0 {
             Source::File(file) => file.watch(&clock, &metrics).await,
-            // Each user is looked at again when it is asked for.
-            Source::Table(_) => std::future::pending().await,
+            Source::Table(table) => table.watch().await,
         }
     }
 }

@@ -93,9 +93,12 @@ pub struct Families {
     connections: IntGaugeVec,
     /// Access-log lines that could not be written.
     pub log_lines_lost: IntCounter,
+    directory_entries: IntGaugeVec,
     directory_last_success: GaugeVec,
     revocations_applied: IntCounterVec,
     session_evictions: IntCounterVec,
+    tenant_lookups: IntCounterVec,
+    tenant_loads: IntCounterVec,
     user_lookups: IntCounterVec,
 }
 
@@ -220,6 +223,7 @@ impl Metrics {
             )?,
             connections: new.int_gauges("palisade_connections", "Connections open.", &["listener"])?,
             log_lines_lost: new.counter("palisade_access_log_lines_lost_total", "Access-log lines that could not be written.")?,
+            directory_entries: new.int_gauges("palisade_directory_entries", "Records of a table that are in memory.", &["directory"])?,
             directory_last_success: new.gauges(
                 "palisade_directory_last_success_timestamp_seconds",
                 "When tenants or users were last read without an error.",
@@ -235,6 +239,12 @@ impl Metrics {
                 "Tenant sessions let go before their time, by an operator or by the directory.",
                 &["cause"],
             )?,
+            tenant_lookups: new.counters(
+                "palisade_tenant_lookups_total",
+                "Lookups in a directory of tenants that is a table, by result.",
+                &["result"],
+            )?,
+            tenant_loads: new.counters("palisade_tenant_loads_total", "Readings of the whole table of tenants, by result.", &["result"])?,
             user_lookups: new.counters("palisade_user_lookups_total", "Lookups in the directory of users, by result.", &["result"])?,
             registry,
         })))
@@ -331,6 +341,11 @@ impl Families {
         self.directory_last_success.with_label_values(&[directory]).set(seconds);
     }
 
+    /// Notes how many records of a directory (`tenants` or `users`) are in memory.
+    pub fn directory_entries(&self, directory: &str, count: usize) {
+        self.directory_entries.with_label_values(&[directory]).set(count.try_into().unwrap_or(i64::MAX));
+    }
+
     /// Counts what ended because the directory changed; `what` is `requests`, `passports` or `tokens`.
     pub fn revocations_applied(&self, what: &str, count: usize) {
         self.revocations_applied.with_label_values(&[what]).inc_by(count as u64);
@@ -339,6 +354,16 @@ impl Families {
     /// Counts tenant sessions that were let go before their time; `cause` is `operator` or `directory`.
     pub fn sessions_evicted(&self, cause: &str, count: usize) {
         self.session_evictions.with_label_values(&[cause]).inc_by(count as u64);
+    }
+
+    /// Counts a lookup of a tenant; `result` is `cached`, `read`, `stale`, `unknown`, `malformed`, `unavailable` or `shed`.
+    pub fn tenant_lookup(&self, result: &str) {
+        self.tenant_lookups.with_label_values(&[result]).inc();
+    }
+
+    /// Counts a reading of the whole table of tenants; `result` is `ok`, `partial` (there are more than fit) or `error`.
+    pub fn tenant_load(&self, result: &str) {
+        self.tenant_loads.with_label_values(&[result]).inc();
     }
 
     /// Counts a lookup of a user; `result` is `cached`, `read`, `stale`, `unknown`, `malformed`, `unavailable` or `shed`.

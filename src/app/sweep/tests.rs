@@ -3,7 +3,8 @@ use std::{fs, time::UNIX_EPOCH};
 use super::*;
 use crate::{
     clock::Clock,
-    config::{DirectoryConfig, PassportConfig, PassportTerms, VerificationConfig},
+    config::{DirectoryConfig, OnSuspend, PassportConfig, PassportTerms, VerificationConfig},
+    directory::testing::TableRig,
     identity::{Passport, TokenFacts},
     telemetry::RequestId,
 };
@@ -17,26 +18,32 @@ struct Rig {
     _folder: tempfile::TempDir,
 }
 
+/// Passports of two users of acme and one of globex.
+fn holders(clock: &Clock, metrics: &Metrics) -> (Passports, Vec<(String, Passport)>) {
+    let life = Duration::from_secs(60);
+    let terms = PassportTerms { max_age: life, upgrade_max_age: life, actions: None, max_uses: None };
+    let config = PassportConfig { terms, grace: Duration::ZERO, stall: Duration::from_secs(10), max_live: 100 };
+    let passports = Passports::new(config, clock.clone(), metrics.clone());
+    let mint = |(tenant, subject): (&str, &str)| {
+        let facts =
+            TokenFacts { issuer: IDP, subject, token_id: Some(subject), context_id: None, issued_at: Some(UNIX_EPOCH), tenants: &[] };
+        let passport = passports.mint(&VerifiedTenant::for_tests_of(tenant, facts, None, None), &RequestId::random()).unwrap();
+        (format!("{tenant}/{subject}"), passport)
+    };
+    let held = [("acme", "one"), ("acme", "two"), ("globex", "three")].map(mint).into();
+    (passports, held)
+}
+
 impl Rig {
-    /// Passports of two users of acme and one of globex, by the text of the records.
+    /// As [`holders`] has them, by the text of the records.
     fn new(text: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tenants.yaml");
         fs::write(&path, text).unwrap();
         let clock = Clock::manual(UNIX_EPOCH + Duration::from_secs(1_000));
         let metrics = Metrics::new().unwrap();
-        let directory = Arc::new(Directory::open_polling(&DirectoryConfig::File(path.clone()), Duration::from_millis(5)).unwrap());
-        let life = Duration::from_secs(60);
-        let terms = PassportTerms { max_age: life, upgrade_max_age: life, actions: None, max_uses: None };
-        let config = PassportConfig { terms, grace: Duration::ZERO, stall: Duration::from_secs(10), max_live: 100 };
-        let passports = Passports::new(config, clock.clone(), metrics.clone());
-        let mint = |(tenant, subject): (&str, &str)| {
-            let facts =
-                TokenFacts { issuer: IDP, subject, token_id: Some(subject), context_id: None, issued_at: Some(UNIX_EPOCH), tenants: &[] };
-            let passport = passports.mint(&VerifiedTenant::for_tests_of(tenant, facts, None, None), &RequestId::random()).unwrap();
-            (format!("{tenant}/{subject}"), passport)
-        };
-        let held = [("acme", "one"), ("acme", "two"), ("globex", "three")].map(mint).into();
+        let directory = Arc::new(Directory::open_polling(&DirectoryConfig::File(path.clone()), None, Duration::from_millis(5)).unwrap());
+        let (passports, held) = holders(&clock, &metrics);
         let verifier = Arc::new(Verifier::new(Vec::new(), &VerificationConfig::ample(), clock, metrics.clone()));
         let sweep = Arc::new(Sweep {
             directory,
@@ -99,4 +106,68 @@ async fn a_change_that_concerns_nobody_ends_nothing() {
     rig.change(other, 0).await;
     assert_eq!(rig.sweep.once(), Swept { passports: 0, tokens: 0, sessions: 0 });
     assert_eq!(rig.sweep.metrics.passports_live.get(), 3, "{:?}", rig.held);
+}
+
+/// What is left for tenants of a table of whom nobody sends a request, when acme's item has become `item` or has gone: passports, and whose
+/// sessions.
+async fn left_of_idle_tenants(item: Option<serde_json::Value>, on_suspend: OnSuspend) -> (i64, Vec<String>) {
+    let active = serde_json::json!({"status": {"S": "active"}});
+    let rig = TableRig::new(on_suspend, None).await;
+    let metrics = Metrics::new().unwrap();
+    let (passports, held) = holders(&rig.clock, &metrics);
+    let broker = crate::credentials::testing::broker(&rig.clock, &metrics);
+    for tenant in ["acme", "globex"] {
+        rig.put(tenant, &active);
+        let tenant = rig.directory.resolve(VerifiedTenant::for_tests(tenant)).await.unwrap();
+        broker.credentials(&tenant).await.unwrap();
+    }
+    let sweep = Sweep {
+        directory: rig.directory.clone(),
+        verifier: Arc::new(Verifier::new(Vec::new(), &VerificationConfig::ample(), rig.clock.clone(), metrics.clone())),
+        passports: Some(passports),
+        broker: Some(broker.clone()),
+        issuers: None,
+        metrics: metrics.clone(),
+        revoked_before: Mutex::default(),
+    };
+    match item {
+        Some(item) => rig.put("acme", &item),
+        None => rig.delete("acme"),
+    }
+    let clock = async {
+        // The manual clock goes as the paused one does. The passports would live for a minute.
+        for _ in 0..45 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            rig.clock.advance(Duration::from_secs(1));
+        }
+    };
+    tokio::select! {
+        () = sweep.run() => {}
+        () = clock => {}
+    }
+    let live = metrics.passports_live.get();
+    drop(held);
+    let mut sessions: Vec<_> = broker.sessions().into_iter().map(|session| session.tenant).collect();
+    sessions.sort();
+    (live, sessions)
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_table_idle_tenants_lose_what_they_have_within_the_cache_s_time() {
+    use OnSuspend::{Cut, Finish};
+    use serde_json::json;
+    let suspended = || Some(json!({"status": {"S": "suspended"}}));
+    let revoked = |list: serde_json::Value| Some(json!({"status": {"S": "active"}, "revoked": {"M": list}}));
+    let one = json!({"subjects": {"L": [{"M": {"issuer": {"S": IDP}, "subject": {"S": "one"}}}]}});
+    for (item, on_suspend, passports, sessions) in [
+        (suspended(), Cut, 1, &["globex"][..]),
+        (suspended(), Finish, 3, &["globex"]),
+        (None, Cut, 1, &["globex"]),
+        (revoked(json!({"issued_before": {"S": "1970-01-01T00:00:01Z"}})), Cut, 1, &["globex"]),
+        (revoked(one), Cut, 2, &["acme", "globex"]),
+        (Some(json!({"status": {"S": "active"}, "tier": {"S": "gold"}})), Cut, 3, &["acme", "globex"]),
+    ] {
+        let left = left_of_idle_tenants(item.clone(), on_suspend).await;
+        assert_eq!((left.0, left.1.iter().map(String::as_str).collect::<Vec<_>>().as_slice()), (passports, sessions), "{item:?}");
+    }
 }

@@ -34,7 +34,7 @@ pub(crate) fn limits(section: &Section<'_>) -> Limits {
     Limits { requests_per_second, burst, concurrent: count("concurrent") }
 }
 
-/// A rate is above 0 and at most a million, so it fits.
-fn one_second(rate: f64) -> u32 {
+/// The burst of a rate that has none of its own. A rate is above 0 and at most a million, so it fits.
+pub(crate) fn one_second(rate: f64) -> u32 {
     rate.ceil().max(1.0) as u32
 }

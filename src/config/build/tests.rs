@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 mod passport;
 mod routing;
+mod tenants;
 mod users;
 
 use super::*;
@@ -409,11 +410,11 @@ fn broken_files_are_told_what_is_wrong_and_where() {
             "regoin: eu-west-1",
             &["P:2:1: egress.region: is missing; give a region", "P:3:3: egress.regoin: is not a known setting; did you mean region?"][..],
         ),
-        ("{any: {}}", "{}", &["P:8:11: tenants.directory: says none of its alternatives; give exactly one of file, any"]),
+        ("{any: {}}", "{}", &["P:8:11: tenants.directory: says none of its alternatives; give exactly one of file, dynamodb, any"]),
         ("{any: {}}", "{any: {}, file: c}", &["P:8:11: tenants.directory: says more than one of its alternatives"]),
         ("{any: {}}", "{anny: {}}", &["P:8:23: tenants.directory.anny: is not a known setting; did you mean any?"]),
         ("{any: {}}", "{any: {x: 1}}", &["P:8:29: tenants.directory.any.x: is not a known setting; write {}"]),
-        ("{any: {}}", "c", &["P:8:22: tenants.directory: is a single value; give exactly one of file, any"]),
+        ("{any: {}}", "c", &["P:8:22: tenants.directory: is a single value; give exactly one of file, dynamodb, any"]),
         ("{s3: {}}", "[s3]", &["P:4:13: egress.services: is a list; give a mapping"]),
         ("{s3: {}}", "{s3: {}, s3: {}}", &["P:4:22: the key \"s3\" is here twice; it was on line 4 already; remove one"]),
         ("    - {issuer", "    {issuer", &["P:7:5: identity.issuers: is a mapping; give a list that is not empty"]),
@@ -825,11 +826,7 @@ fn what_is_planned_is_refused_and_null_is_not() {
         let errors = load(&format!("{BASE}{text}\n")).unwrap_err().to_string();
         assert!(errors.starts_with(&format!("{line}: is not supported yet; remove it")), "{errors}");
     }
-    for (old, new) in [
-        ("{any: {}}", "{dynamodb: {table: t}}"),
-        ("{s3: {}}", "{s3: {unguarded: true}}"),
-        ("  assume_role:", "  assume_role:\n    policy_arns: [a]"),
-    ] {
+    for (old, new) in [("{s3: {}}", "{s3: {unguarded: true}}"), ("  assume_role:", "  assume_role:\n    policy_arns: [a]")] {
         let errors = load(&with(old, new)).unwrap_err().to_string();
         assert!(errors.contains("is not supported yet; remove it"), "{errors}");
     }
@@ -940,7 +937,7 @@ fn the_examples_load() {
     Config::load(&path, &|_| None).unwrap();
     let (_folder, path) = example("full.yaml");
     let config = Config::load(&path, &env).unwrap();
-    let directory = crate::directory::Directory::open(&config.directory).unwrap();
+    let directory = crate::directory::Directory::open(&config.directory, None).unwrap();
     assert_eq!(directory.records().len(), 3);
     assert!(matches!(&config.identity.issuers[1].jwks, JwksSource::File(path) if path.is_absolute()));
     assert_eq!(config.credentials.unwrap().assume_role.session_policy.unwrap().names().count(), 3);

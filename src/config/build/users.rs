@@ -1,8 +1,8 @@
 //! `users`
 
-use super::{Section, egress::endpoint, parse};
+use super::{Section, parse, tables};
 use crate::config::{
-    CacheConfig, IdentityConfig, IssuerTenants, KeyTemplate, TableConfig, UserAttributesConfig, UsersConfig, UsersTableConfig,
+    IdentityConfig, IssuerTenants, KeyTemplate, UserAttributesConfig, UsersConfig, UsersTableConfig,
     template::{Name, Template},
 };
 
@@ -16,50 +16,15 @@ pub(super) fn users(section: &Section<'_>, region: Option<&str>, identity: Optio
 }
 
 fn table(section: &Section<'_>, region: Option<&str>, identity: Option<&IdentityConfig>) -> Option<UsersTableConfig> {
-    let name = section.get("table", parse::text);
-    let region = section.get("region", parse::region).or_else(|| {
-        if section.has("region") {
-            return None;
-        }
-        match region {
-            Some(region) => section.set("region", region.into()),
-            None => section.wrong("region", "is missing, and there is no egress to take it from", "give the table's region"),
-        }
-        region.map(str::to_owned)
-    });
-    let endpoint = endpoint(section);
-    let given = section.has("ca");
-    let ca = section.file("ca");
-    let timeout = section.get("timeout", parse::duration);
+    let table = tables::table(section, region);
     let partition_key = section.get("partition_key", parse::text).zip(section.get("key_template", parse::key_template));
-    let sort_key = sort_key(section);
+    let sort_key = tables::sort_key(section, section.get("sort_key_template", parse::key_template));
     if let Some((_, template)) = &partition_key {
         apart(section, template, identity);
     }
     let attributes = attributes(&section.section("attributes"));
-    let cache = cache(section);
-    if given && ca.is_none() {
-        return None;
-    }
-    Some(UsersTableConfig {
-        table: TableConfig { name: name?, region: region?, endpoint: endpoint?, ca, timeout: timeout? },
-        partition_key: partition_key?,
-        sort_key: sort_key?,
-        attributes: attributes?,
-        cache: cache?,
-    })
-}
-
-/// The outer `None` means that it is wrong.
-fn sort_key(section: &Section<'_>) -> Option<Option<(String, KeyTemplate)>> {
-    let (name, template) = (section.get("sort_key", parse::text), section.get("sort_key_template", parse::key_template));
-    for (key, other) in [("sort_key", "sort_key_template"), ("sort_key_template", "sort_key")] {
-        if section.has(key) && !section.has(other) {
-            section.wrong(key, format!("is here without {other}"), "give both, or neither");
-            return None;
-        }
-    }
-    if section.has("sort_key") { name.zip(template).map(Some) } else { Some(None) }
+    let cache = tables::cache(section, "max_entries");
+    Some(UsersTableConfig { table: table?, partition_key: partition_key?, sort_key: sort_key?, attributes: attributes?, cache: cache? })
 }
 
 /// No two users may share a key, whatever their subjects are.
@@ -86,16 +51,6 @@ fn attributes(section: &Section<'_>) -> Option<UserAttributesConfig> {
     let name = |key| section.get(key, parse::text);
     let (status, active_tenant, memberships, attributes) = (name("status"), name("active_tenant"), name("memberships"), name("attributes"));
     Some(UserAttributesConfig { status: status?, active_tenant: active_tenant?, memberships: memberships?, attributes: attributes? })
-}
-
-fn cache(section: &Section<'_>) -> Option<CacheConfig> {
-    let (fresh, max_stale) = (section.get("cache", parse::duration), section.get("max_stale", parse::duration));
-    let max_entries = section.get("max_entries", parse::size);
-    let (fresh, max_stale) = (fresh?, max_stale?);
-    if max_stale < fresh {
-        section.wrong("max_stale", "is below cache, for which an answer is used in any case", "raise it, or lower cache");
-    }
-    Some(CacheConfig { fresh, max_stale, max_entries: max_entries? })
 }
 
 /// What reads of users where there are none, or of records where they are empty, could never work.

@@ -51,6 +51,8 @@ pub(crate) enum Form {
     HeaderName,
     /// Text with `{issuer}` and `{subject}`.
     KeyTemplate,
+    /// Text with `{tenant.id}`.
+    TenantKeyTemplate,
     /// A DNS name, with or without a port.
     Host,
     /// The path of a URI, with or without a query.
@@ -126,6 +128,7 @@ impl Form {
             Self::Host => parse::host(scalar).is_some(),
             Self::HttpPath => parse::http_path(scalar).is_some(),
             Self::KeyTemplate => parse::key_template(scalar).is_some(),
+            Self::TenantKeyTemplate => parse::tenant_key_template(scalar).is_some(),
             Self::Moment => parse::moment(scalar).is_some(),
             Self::OneOf(words) => words.contains(&text),
             Self::Origin => parse::origin(scalar).is_some(),
@@ -218,6 +221,7 @@ impl Form {
             }
             Self::HttpPath => "give a path such as /healthz".to_owned(),
             Self::KeyTemplate => "give text with {subject} and {issuer}, such as \"{issuer}#{subject}\"".to_owned(),
+            Self::TenantKeyTemplate => "give text with {tenant.id} at most once, such as \"TENANT#{tenant.id}\"".to_owned(),
             Self::Moment => "give a date and time with an offset such as 2026-11-28T10:00:00Z".to_owned(),
             Self::OneOf(words) => format!("give {}", words.join(" or ")),
             Self::Origin => {
@@ -295,6 +299,7 @@ impl Form {
             | Self::Path
             | Self::Subject
             | Self::TagKey
+            | Self::TenantKeyTemplate
             | Self::Template(_)
             | Self::Text => {
                 json!({"type": "string", "minLength": 1})

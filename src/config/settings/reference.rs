@@ -152,7 +152,7 @@ fn form_name(form: &Form) -> String {
         Form::Host => "host".to_owned(),
         Form::HttpPath => "path of a URI".to_owned(),
         Form::Origin => "origin or `*`".to_owned(),
-        Form::KeyTemplate => "key template".to_owned(),
+        Form::KeyTemplate | Form::TenantKeyTemplate => "key template".to_owned(),
         Form::Moment => "date and time".to_owned(),
         Form::OwnName => "name".to_owned(),
         Form::OneOf(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),

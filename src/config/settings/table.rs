@@ -15,6 +15,8 @@ mod issuers;
 mod passport;
 mod revoked;
 mod routing;
+mod tables;
+mod tenants;
 mod users;
 mod verification;
 
@@ -33,7 +35,7 @@ pub(crate) const ROOT: &[Setting] = &[
         "The listener that answers `/livez` and `/readyz` alone, for kubelets and load balancers.",
     ),
     required("identity", Kind::Section(IDENTITY), "Whose tokens are believed, and what they must say."),
-    required("tenants", Kind::Section(TENANTS), "Which tenants there are."),
+    required("tenants", Kind::Section(tenants::TENANTS), "Which tenants there are."),
     optional(
         "users",
         Kind::Section(users::USERS),
@@ -42,7 +44,7 @@ pub(crate) const ROOT: &[Setting] = &[
     optional(
         "credentials",
         Kind::Section(credentials::CREDENTIALS),
-        "How tenant credentials are obtained. Required with `egress`. Without it only `source` and `sts` are taken, and only where `users` are read from AWS.",
+        "How tenant credentials are obtained. Required with `egress`. Without it only `source` and `sts` are taken, and only where `tenants` or `users` are read from AWS.",
     ),
     not_yet("guard", "Isolation rules on the requests themselves."),
     default("limits", Kind::Section(LIMITS), "{}", "What one tenant may use."),
@@ -187,28 +189,6 @@ const IDENTITY: &[Setting] = &[
         "Clients whose certificates stand for one tenant. What comes over their connections is that tenant's alone, whatever tokens say.",
     ),
     clients::WORKLOAD_MAX_AGE,
-];
-
-const TENANTS: &[Setting] = &[
-    required(
-        "directory",
-        Kind::Choice(&[
-            optional("file", PATH, "A YAML file of records, read again when it changes. A tenant that is not in it is refused."),
-            optional(
-                "any",
-                Kind::Section(&[]),
-                "`{}`: every tenant that a verified token names exists. Nobody can be suspended, nothing revoked, and records are empty.",
-            ),
-            not_yet("dynamodb", "Records in a DynamoDB table."),
-        ]),
-        "Where tenant records come from. Without a default: whether unknown tenants are refused is a decision.",
-    ),
-    default(
-        "on_suspend",
-        Kind::Scalar(Form::OneOf(&["cut", "finish"])),
-        "cut",
-        "What becomes of requests in progress when their tenant is suspended or removed: broken off, or left to finish. New ones are refused in any case, and what is revoked is broken off in any case.",
-    ),
 ];
 
 const LIMITS: &[Setting] = &[

@@ -36,7 +36,7 @@ pub(in crate::credentials) fn rig(life: u64) -> (BaseIdentity, Scripted, Clock) 
     let clock = clock();
     let life = Arc::new(StdMutex::new(Some(Duration::from_secs(life))));
     let source = Scripted { clock: clock.clone(), life, asked: Arc::default(), hangs: Arc::new(tokio::sync::Semaphore::new(1)) };
-    (BaseIdentity::new(SharedCredentialsProvider::new(source.clone()), clock.clone()), source, clock)
+    (BaseIdentity::new("scripted", SharedCredentialsProvider::new(source.clone()), clock.clone()), source, clock)
 }
 
 impl Scripted {

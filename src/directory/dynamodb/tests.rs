@@ -67,7 +67,15 @@ pub(in crate::directory) async fn base() -> BaseIdentity {
 }
 
 pub(in crate::directory) fn config() -> TableConfig {
-    TableConfig { name: "users".into(), region: "eu-west-1".into(), endpoint: None, ca: None, timeout: Duration::from_secs(1) }
+    TableConfig {
+        name: "users".into(),
+        region: "eu-west-1".into(),
+        endpoint: None,
+        ca: None,
+        timeout: Duration::from_secs(1),
+        consistent: true,
+        reader: None,
+    }
 }
 
 pub(in crate::directory) async fn table(wire: &Wire) -> Table {
@@ -76,7 +84,12 @@ pub(in crate::directory) async fn table(wire: &Wire) -> Table {
         move |_: &HttpConnectorSettings, _| SharedHttpConnector::new(wire.clone())
     });
     let base = base().await;
-    Table { client: super::client(&config(), client, SharedCredentialsProvider::new(base.clone())), base, name: config().name }
+    Table {
+        client: super::client(&config(), client, SharedCredentialsProvider::new(base.clone())),
+        identity: base,
+        name: config().name,
+        consistent: true,
+    }
 }
 
 #[tokio::test]
@@ -145,4 +158,25 @@ async fn a_table_that_does_not_answer_is_given_up_in_time() {
     let table = table(&wire).await;
     let outcome = tokio::time::timeout(Duration::from_secs(2), table.get(&[("pk", "a")])).await;
     assert!(matches!(outcome, Ok(Err(ReadError::Unavailable(_)))), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn reads_are_as_consistent_as_configured_and_a_scan_goes_on_where_it_was() {
+    let wire = Wire::default();
+    let table = Table { consistent: false, ..table(&wire).await };
+    wire.says(200, r#"{"Items": [{"pk": {"S": "a"}}], "LastEvaluatedKey": {"pk": {"S": "a"}}}"#);
+    let page = table.scan(7, None).await.ok().unwrap();
+    assert_eq!((page.items.len(), page.items[0].text("pk")), (1, Ok(Some("a"))));
+    wire.says(200, r#"{"Items": [], "LastEvaluatedKey": {}}"#);
+    let page = table.scan(7, page.next).await.ok().unwrap();
+    assert!(page.items.is_empty() && page.next.is_none());
+    drop(table.get(&[("pk", "a")]).await);
+    let sent: Vec<_> = wire.requests().into_iter().map(|(operation, _, body)| (operation, body)).collect();
+    let first = json!({"TableName": "users", "ConsistentRead": false, "Limit": 7});
+    let mut second = first.clone();
+    second["ExclusiveStartKey"] = json!({"pk": {"S": "a"}});
+    assert_eq!(sent[..2], [("DynamoDB_20120810.Scan".to_owned(), first), ("DynamoDB_20120810.Scan".to_owned(), second)]);
+    assert_eq!(sent[2].1["ConsistentRead"], json!(false));
+    wire.says(400, r#"{"__type": "com.amazon.coral.service#AccessDeniedException", "message": "hunter2"}"#);
+    assert!(matches!(table.scan(7, None).await, Err(ReadError::Unavailable(why)) if why == "AccessDeniedException (HTTP 400)"));
 }

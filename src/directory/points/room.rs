@@ -72,7 +72,17 @@ impl<V> Room<V> {
         lock(&self.places).remove(key);
     }
 
-    #[cfg(test)]
+    /// Every cell and its key.
+    pub(super) fn cells(&self) -> Vec<(Box<str>, Arc<Cell<V>>)> {
+        lock(&self.places).iter().map(|(key, place)| (key.clone(), place.cell.clone())).collect()
+    }
+
+    /// Whether another one would displace one.
+    pub(super) fn is_full(&self) -> bool {
+        self.len() >= self.max
+    }
+
+    /// How many there are.
     pub(super) fn len(&self) -> usize {
         lock(&self.places).len()
     }

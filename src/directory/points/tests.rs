@@ -38,13 +38,14 @@ impl ReadPoint<String> for Script {
 
 const FRESH: Duration = Duration::from_secs(30);
 const STALE: Duration = Duration::from_secs(300);
+const NEGATIVE: Duration = Duration::from_secs(5);
 const TIMEOUT: Duration = Duration::from_secs(1);
 
 fn rig(max_entries: usize) -> (Arc<Points<String>>, Script, Clock) {
     let gate = Semaphore::new(Semaphore::MAX_PERMITS / 2);
     let script = Script(Arc::new(Inner { records: StdMutex::default(), down: StdMutex::new(false), reads: AtomicUsize::new(0), gate }));
     let clock = Clock::manual(UNIX_EPOCH + Duration::from_secs(1_000));
-    let config = CacheConfig { fresh: FRESH, max_stale: STALE, max_entries };
+    let config = CacheConfig { fresh: FRESH, max_stale: STALE, negative: NEGATIVE, max_entries };
     (Arc::new(Points::new(Box::new(script.clone()), config, TIMEOUT, clock.clone())), script, clock)
 }
 
@@ -138,7 +139,7 @@ async fn what_the_table_says_goes_before_what_was_known() {
     let found = points.find("a").await;
     assert!(found.changed && matches!(found.point, Ok(Point::Absent)));
     script.goes(true);
-    clock.advance(ABSENT_FOR);
+    clock.advance(NEGATIVE);
     assert_eq!(find(&points, "a").await, (Err("unavailable"), How::Failed), "an older record does not come back");
 
     script.goes(false);
@@ -151,7 +152,7 @@ async fn what_the_table_says_goes_before_what_was_known() {
     assert!(found.changed && matches!(found.point, Err(ReadError::Unusable(_))));
     assert_eq!(find(&points, "a").await, (Err("unusable"), How::Cached));
     script.goes(true);
-    clock.advance(ABSENT_FOR);
+    clock.advance(NEGATIVE);
     assert_eq!(find(&points, "a").await, (Err("unavailable"), How::Failed));
 }
 

@@ -7,6 +7,8 @@ use std::{
 use futures_util::FutureExt;
 use proptest::prelude::*;
 
+mod table;
+
 use super::*;
 use crate::{config::Limits, directory::Standing, identity::users::tests as users};
 
@@ -26,11 +28,11 @@ tenants:
   initech: {status: suspended}
 "#;
 
-fn open(text: &str) -> (tempfile::TempDir, PathBuf, Result<Directory, ConfigErrors>) {
+fn open(text: &str) -> (tempfile::TempDir, PathBuf, Result<Directory, OpenError>) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tenants.yaml");
     fs::write(&path, text).unwrap();
-    let directory = Directory::open_polling(&DirectoryConfig::File(path.clone()), Duration::from_millis(5));
+    let directory = Directory::open_polling(&DirectoryConfig::File(path.clone()), None, Duration::from_millis(5));
     (folder, path, directory)
 }
 
@@ -72,7 +74,7 @@ fn resolves_the_active_and_refuses_the_rest() {
 
 #[test]
 fn any_knows_everyone_and_nothing() {
-    let directory = Directory::open(&DirectoryConfig::Any).unwrap();
+    let directory = Directory::open(&DirectoryConfig::Any, None).unwrap();
     let tenant = resolve(&directory, VerifiedTenant::for_tests("whoever")).unwrap();
     assert_eq!(tenant.record(), &TenantRecord::bare("whoever".parse().unwrap()));
     assert_eq!(tenant.record().status, TenantStatus::Active);
@@ -85,7 +87,7 @@ fn every_mistake_is_reported_with_its_place() {
     );
     assert_eq!(directory.unwrap_err().to_string().lines().count(), 1, "a repeated key is found before anything else");
     fs::write(&path, fs::read_to_string(&path).unwrap().replace("\n  ok: {}", "")).unwrap();
-    let errors = Directory::open(&DirectoryConfig::File(path.clone())).unwrap_err().to_string();
+    let errors = Directory::open(&DirectoryConfig::File(path.clone()), None).unwrap_err().to_string();
     let found: Vec<_> = errors.lines().map(|line| line.replacen(&path.display().to_string(), "F", 1)).collect();
     let expected = [
         "F:2:3: tenants.a: \"a\" is not taken here; give a tenant id",
@@ -106,7 +108,7 @@ fn every_mistake_is_reported_with_its_place() {
 #[test]
 fn a_missing_file_is_an_error() {
     let config = DirectoryConfig::File(PathBuf::from("/nowhere/tenants.yaml"));
-    assert!(Directory::open(&config).unwrap_err().to_string().starts_with("/nowhere/tenants.yaml: cannot be read"));
+    assert!(Directory::open(&config, None).unwrap_err().to_string().starts_with("/nowhere/tenants.yaml: cannot be read"));
 }
 
 /// Waits until `done` holds, at most five seconds of real time.

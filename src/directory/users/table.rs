@@ -7,11 +7,11 @@ use futures_util::future::BoxFuture;
 use crate::{
     clock::Clock,
     config::{KeyTemplate, UserAttributesConfig, UsersTableConfig},
-    credentials::{BaseIdentity, SetupError},
+    credentials::{Readers, SetupError},
     directory::{
         Changes,
         dynamodb::Table,
-        item::{Item, ItemError, Value},
+        item::{Item, ItemError, MAX_ENTRIES, MAX_TEXT, Value},
         points::{How, Point, Points, ReadError, ReadPoint},
     },
     identity::{Recalled, UserRecord, UserStatus, Users},
@@ -20,18 +20,17 @@ use crate::{
     tenant::TenantId,
 };
 
-/// Most memberships, roles in one of them, and free values of a user.
-const MAX_ENTRIES: usize = 256;
-/// Longest role, and longest name or free value, in bytes.
-const MAX_TEXT: usize = 1024;
 /// DynamoDB's limits on the values of keys, in bytes.
 const MAX_KEY: (usize, usize) = (2048, 1024);
+/// How often credentials are looked after.
+const PREPARE: Duration = Duration::from_secs(60);
 /// Joins the keys of a user in the cache: no key holds it.
 const SEPARATOR: char = '\0';
 
 /// The table and its cache.
 pub(super) struct UsersTable {
     points: Points<UserRecord>,
+    reader: Arc<Reader>,
     partition: KeyTemplate,
     sort: Option<KeyTemplate>,
     changes: Changes,
@@ -54,22 +53,32 @@ struct Reader {
 }
 
 impl UsersTable {
-    /// Reads as `base`. Asks nothing yet.
+    /// Reads as one of `readers`. Asks nothing yet.
     ///
     /// # Errors
-    /// The file of extra roots cannot be used.
+    /// A file of extra roots cannot be used.
     pub(super) fn open(
         config: &UsersTableConfig,
-        base: BaseIdentity,
+        readers: Readers<'_>,
         changes: Changes,
         clock: Clock,
         metrics: Metrics,
     ) -> Result<Self, SetupError> {
         let (partition_key, partition) = config.partition_key.clone();
         let (sort_key, sort) = config.sort_key.clone().unzip();
-        let reader = Reader { table: Table::new(&config.table, base)?, partition_key, sort_key, attributes: config.attributes.clone() };
-        let points = Points::new(Box::new(reader), config.cache, config.table.timeout, clock.clone());
-        Ok(Self { points, partition, sort, changes, clock, metrics })
+        let reader = Reader { table: Table::new(&config.table, readers)?, partition_key, sort_key, attributes: config.attributes.clone() };
+        let reader = Arc::new(reader);
+        let points = Points::new(Box::new(reader.clone()), config.cache, config.table.timeout, clock.clone());
+        Ok(Self { points, reader, partition, sort, changes, clock, metrics })
+    }
+
+    /// Looks after the reader's credentials, which are renewed minutes ahead of their end, until dropped.
+    pub(super) async fn watch(&self) {
+        loop {
+            // What fails is logged by what keeps the credentials, and found by whoever reads.
+            drop(self.reader.table.prepare().await);
+            tokio::time::sleep(PREPARE).await;
+        }
     }
 
     /// The keys of a user, as one; `None` for a user who cannot be in the table.
@@ -100,8 +109,11 @@ impl UsersTable {
             (_, How::Failed) => "unavailable",
             (_, How::Shed) => "shed",
         });
-        if found.how == How::Read && found.point.is_ok() {
-            self.metrics.directory_read("users", self.clock.now());
+        if found.how == How::Read {
+            self.metrics.directory_entries("users", self.points.len());
+            if found.point.is_ok() {
+                self.metrics.directory_read("users", self.clock.now());
+            }
         }
         if found.changed {
             self.changes.announce();
@@ -137,7 +149,7 @@ impl Users for UsersTable {
     }
 }
 
-impl ReadPoint<UserRecord> for Reader {
+impl ReadPoint<UserRecord> for Arc<Reader> {
     fn read<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<UserRecord>, ReadError>> {
         Box::pin(async move {
             let (partition, sort) = key.split_once(SEPARATOR).map_or((key, None), |(partition, sort)| (partition, Some(sort)));
@@ -179,16 +191,9 @@ fn user(item: &Item, names: &UserAttributesConfig) -> Result<UserRecord, ItemErr
             tenants.iter().map(|tenant| Ok((id(tenant, &names.memberships)?, Vec::new()))).collect::<Result<_, _>>()?
         }
     };
-    let attribute = |(name, value): (&String, &Value)| {
-        let value = value.scalar().filter(|value| value.len() <= MAX_TEXT && name.len() <= MAX_TEXT);
-        value
-            .map(|value| (name.clone(), value))
-            .ok_or_else(|| ItemError::new(&names.attributes, "no map to short strings, numbers and booleans"))
-    };
-    let attributes: BTreeMap<String, String> =
-        item.map(&names.attributes)?.into_iter().flatten().map(attribute).collect::<Result<_, _>>()?;
-    if memberships.len() > MAX_ENTRIES || attributes.len() > MAX_ENTRIES {
-        return Err(ItemError::new(&names.memberships, "too long, or the attributes are"));
+    let attributes = item.scalars(&names.attributes)?;
+    if memberships.len() > MAX_ENTRIES {
+        return Err(ItemError::new(&names.memberships, "too long"));
     }
     Ok(UserRecord { status, active_tenant, memberships, attributes })
 }

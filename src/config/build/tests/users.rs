@@ -24,7 +24,7 @@ fn users_may_be_in_a_file_or_a_table() {
     assert_eq!(names, ["status", "active_tenant", "memberships", "attributes"]);
     let text = format!("{BASE}{TABLE}").replace(
         "partition_key: pk",
-        "partition_key: PK, key_template: 'USER#{subject}', sort_key: SK, sort_key_template: PROFILE, region: us-east-1, endpoint: 'http://127.0.0.1:1', insecure: true, ca: c, timeout: 2s, cache: 1m, max_stale: 1h, max_entries: 50, attributes: {status: s, active_tenant: a, memberships: m, attributes: x}",
+        "role_arn: 'arn:aws:iam::111122223333:role/users', external_id: x-1, consistent_reads: false, negative: 2s, partition_key: PK, key_template: 'USER#{subject}', sort_key: SK, sort_key_template: PROFILE, region: us-east-1, endpoint: 'http://127.0.0.1:1', insecure: true, ca: c, timeout: 2s, cache: 1m, max_stale: 1h, max_entries: 50, attributes: {status: s, active_tenant: a, memberships: m, attributes: x}",
     );
     let Some(UsersConfig::DynamoDb(users)) = good(&text).users else { panic!() };
     assert_eq!(users.partition_key.1.render("i", "s"), "USER#s");
@@ -33,6 +33,8 @@ fn users_may_be_in_a_file_or_a_table() {
         (users.table.region.as_str(), users.table.endpoint.is_some(), users.attributes.memberships.as_str()),
         ("us-east-1", true, "m")
     );
+    assert_eq!(users.table.reader.as_ref().and_then(|reader| reader.external_id.as_deref()), Some("x-1"));
+    assert_eq!((users.table.consistent, users.cache.negative), (false, Duration::from_secs(2)));
     let bound =
         good(&with("{any: {}}", "{file: c}, on_suspend: finish").replace("{file: c}}\n", "{file: c}, tenants: {attribute: idp}}\n"));
     assert_eq!(bound.identity.issuers[0].tenants, IssuerTenants::Attribute("idp".into()));
@@ -48,7 +50,7 @@ fn users_in_a_table_need_an_identity_without_an_egress_too() {
     assert!(config.credentials.is_none());
     assert_eq!(config.base.unwrap().sts.region, "eu-west-1");
     assert!(good(&format!("{BASE}{table}")).base.is_none());
-    expect(&format!("{ingress}{table}"), &["P:1:1: credentials: is missing; users in DynamoDB need it: give source"]);
+    expect(&format!("{ingress}{table}"), &["P:1:1: credentials: is missing; tenants or users in DynamoDB need it: give source"]);
     expect(
         &format!("{ingress}{TABLE}credentials: {{source: {{default_chain: {{}}}}, sts: {{region: eu-west-1}}}}\n"),
         &["P:6:21: users.directory.dynamodb.region: is missing, and there is no egress to take it from"],
@@ -144,7 +146,7 @@ fn the_guide_s_examples_load() {
             of_records += 1;
             fs::write(&records, example).unwrap();
             let config = crate::config::DirectoryConfig::File(records.clone());
-            crate::directory::Directory::open(&config).unwrap_or_else(|errors| panic!("{example}\n{errors}"));
+            crate::directory::Directory::open(&config, None).unwrap_or_else(|errors| panic!("{example}\n{errors}"));
         } else if example.starts_with("users:") {
             of_users += 1;
             good(&format!("{BASE}{}", example.replace("users.yaml", "c")));

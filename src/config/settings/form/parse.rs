@@ -12,7 +12,7 @@ use http::{
 use jsonwebtoken::Algorithm;
 use serde_json::Value;
 
-use super::super::super::{ClaimPath, Endpoint, KeyTemplate, TenantPattern, Upstream, WordPattern, document::Scalar, quantity};
+use super::super::super::{ClaimPath, Endpoint, KeyTemplate, TenantKeyTemplate, TenantPattern, Upstream, WordPattern, document::Scalar, quantity};
 use crate::{
     authorise::PathPattern,
     aws::{action::Pattern, target::name},
@@ -59,6 +59,10 @@ pub(crate) fn moment(scalar: &Scalar) -> Option<SystemTime> {
 
 pub(crate) fn key_template(scalar: &Scalar) -> Option<KeyTemplate> {
     KeyTemplate::parse(&scalar.text)
+}
+
+pub(crate) fn tenant_key_template(scalar: &Scalar) -> Option<TenantKeyTemplate> {
+    TenantKeyTemplate::parse(&scalar.text)
 }
 
 pub(crate) fn size(scalar: &Scalar) -> Option<usize> {

@@ -58,7 +58,7 @@ const STS: &[Setting] = &[
     derived(
         "region",
         REGION,
-        "`egress.region`, or without `egress` that of the users' table",
+        "`egress.region`, or without `egress` that of the table of tenants or of users",
         "Region to call and sign for. Regional endpoints are nearer and fail alone.",
     ),
     optional("ca", PATH, "PEM file of extra roots."),

@@ -1,29 +1,26 @@
 //! `users`, and the file of users.
 
-use std::time::Duration;
-
-use super::{ENDPOINT, Form, INSECURE, INSECURE_ABOUT, Kind, PATH, REGION, Setting, TEXT, default, derived, optional, required, short};
+use super::{Form, Kind, PATH, Setting, TEXT, default, optional, required, tables};
 
 pub(super) const USERS: &[Setting] = &[required(
     "directory",
     Kind::Choice(&[
         optional("file", PATH, "A YAML file of users, read again when it changes. A user who is not in it is refused."),
-        optional(
-            "dynamodb",
-            Kind::Section(DYNAMODB),
-            "Items of a DynamoDB table, read with Palisade's own identity (`credentials.source`).",
-        ),
+        optional("dynamodb", Kind::Section(DYNAMODB), "Items of a DynamoDB table."),
     ]),
     "Where users come from.",
 )];
 
 const DYNAMODB: &[Setting] = &[
-    required("table", TEXT, "The table's name or ARN. Palisade's own identity needs `dynamodb:GetItem` on it, and nothing else."),
-    derived("region", REGION, "`egress.region`; required without `egress`", "Region to call and sign for."),
-    optional("endpoint", ENDPOINT, "Where DynamoDB is, when it is not AWS's regional endpoint."),
-    default("insecure", INSECURE, "false", INSECURE_ABOUT),
-    optional("ca", PATH, "PEM file of extra roots."),
-    default("timeout", short(), "1s", "Deadline of one read. A request waits for it only when its user is not at hand."),
+    required("table", TEXT, "The table's name or ARN. Whoever reads it needs `dynamodb:GetItem` on it, and nothing else."),
+    tables::ROLE_ARN,
+    tables::EXTERNAL_ID,
+    tables::REGION,
+    tables::ENDPOINT,
+    tables::INSECURE,
+    tables::CA,
+    tables::TIMEOUT,
+    tables::CONSISTENT_READS,
     required("partition_key", TEXT, "The attribute that is the table's partition key, a string."),
     default(
         "key_template",
@@ -34,18 +31,9 @@ const DYNAMODB: &[Setting] = &[
     optional("sort_key", TEXT, "The attribute that is the table's sort key, where it has one."),
     optional("sort_key_template", KEY_TEMPLATE, "Its value for a user. Given together with `sort_key`."),
     default("attributes", Kind::Section(ATTRIBUTES), "{}", "Which attributes of an item mean what."),
-    default(
-        "cache",
-        Kind::Scalar(Form::Duration { least: Duration::from_secs(1), most: Duration::from_secs(3600) }),
-        "30s",
-        "How long an answer is used: so long a change of an item may take to be noticed. Up to a tenth less, so that users are not all read at once.",
-    ),
-    default(
-        "max_stale",
-        Kind::Scalar(Form::Duration { least: Duration::from_secs(1), most: Duration::from_secs(24 * 3600) }),
-        "5m",
-        "How old an answer may become while the table cannot be read; after that its user is refused. Not below `cache`. An outage of DynamoDB is survived so long, and a suspension missed so long.",
-    ),
+    tables::CACHE,
+    tables::MAX_STALE,
+    tables::NEGATIVE,
     default(
         "max_entries",
         Kind::Scalar(Form::Count { least: 16, most: 10_000_000 }),

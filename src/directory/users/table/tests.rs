@@ -23,11 +23,21 @@ fn names() -> UserAttributesConfig {
 async fn users(wire: &Wire, partition: &str, sort: Option<&str>) -> (UsersTable, Clock, Metrics) {
     let clock = Clock::manual(UNIX_EPOCH + Duration::from_secs(1_000));
     let metrics = Metrics::new().unwrap();
-    let reader =
-        Reader { table: table(wire).await, partition_key: "pk".into(), sort_key: sort.map(|_| "sk".to_owned()), attributes: names() };
-    let cache = CacheConfig { fresh: Duration::from_secs(30), max_stale: Duration::from_secs(60), max_entries: 100 };
+    let reader = Arc::new(Reader {
+        table: table(wire).await,
+        partition_key: "pk".into(),
+        sort_key: sort.map(|_| "sk".to_owned()),
+        attributes: names(),
+    });
+    let cache = CacheConfig {
+        fresh: Duration::from_secs(30),
+        max_stale: Duration::from_secs(60),
+        negative: Duration::from_secs(5),
+        max_entries: 100,
+    };
     let users = UsersTable {
-        points: Points::new(Box::new(reader), cache, Duration::from_secs(1), clock.clone()),
+        points: Points::new(Box::new(reader.clone()), cache, Duration::from_secs(1), clock.clone()),
+        reader,
         partition: KeyTemplate::parse(partition).unwrap(),
         sort: sort.map(|text| KeyTemplate::parse(text).unwrap()),
         changes: Changes::default(),

@@ -37,7 +37,7 @@ pub(super) fn tenants(day: Day, users: Option<Arc<dyn Users>>) -> Arc<Directory>
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tenants.yaml");
     std::fs::write(&path, records(day)).unwrap();
-    let directory = Directory::open(&DirectoryConfig::File(path)).unwrap();
+    let directory = Directory::open(&DirectoryConfig::File(path), None).unwrap();
     Arc::new(directory.with_users(users, Changes::default(), OnSuspend::default()))
 }
 
