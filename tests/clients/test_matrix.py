@@ -19,6 +19,7 @@ ELSEWHERE = {
     "too-many-bad-tokens": "tests/clients/test_flood.py::test_junk_from_one_address_keeps_nobody_else_out",
     "verifier-overloaded": "src/identity/verifier/tests/flood.rs::requests_that_wait_for_a_slow_provider_are_bounded_and_hold_up_nobody",
     "keys-unavailable": "tests/clients/test_run.py::test_without_keys_tokens_are_503_and_the_process_is_not_ready",
+    "tenants-unavailable": "tests/clients/test_directory.py::test_the_table_is_down_and_comes_back",
     "users-unavailable": "tests/clients/test_users.py::test_users_of_a_table_through_its_ups_and_downs",
     "credentials-unavailable": "tests/clients/test_run.py::test_without_sts_cached_sessions_go_on_and_the_rest_is_503",
     "passports-exhausted": "src/identity/passport/tests.rs::the_table_is_bounded_and_recovers",
