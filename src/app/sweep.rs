@@ -68,27 +68,32 @@ impl Sweep {
     pub(super) async fn run(&self) {
         let mut changes = self.directory.changes();
         self.warn();
-        loop {
-            let Some(interval) = self.directory.renewal() else {
+        let after_changes = async {
+            loop {
                 changes.next().await;
-                self.look().await;
-                continue;
-            };
-            if tokio::time::timeout(interval, changes.next()).await.is_err() {
-                self.renew().await;
+                self.warn();
+                self.look();
+                tokio::time::sleep(PAUSE).await;
             }
-            self.look().await;
-        }
+        };
+        // Beside it, so that neither puts the other off: a table that is slow, and changes that are many.
+        let when_due = async {
+            let Some(renewal) = self.directory.renewal() else { return };
+            loop {
+                tokio::time::sleep(renewal).await;
+                self.renew().await;
+                self.look();
+            }
+        };
+        tokio::join!(after_changes, when_due);
     }
 
-    async fn look(&self) {
-        self.warn();
+    fn look(&self) {
         let swept = self.once();
         if swept != (Swept { passports: 0, tokens: 0, sessions: 0 }) {
             let Swept { passports, tokens, sessions } = swept;
             tracing::info!(passports, tokens, sessions, "the directory changed: passports ended, tokens forgotten, sessions evicted");
         }
-        tokio::time::sleep(PAUSE).await;
     }
 
     /// Looks at the records of tenants that have sessions: one that sends no requests is asked for by nobody else.

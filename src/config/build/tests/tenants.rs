@@ -59,28 +59,28 @@ fn a_table_needs_its_name_alone_and_takes_the_rest() {
 fn what_does_not_go_with_a_table_is_said() {
     let mut wrong = Vec::new();
     for (dynamodb, lines) in [
-        ("partition_key: pk", &["P:8:15: tenants.directory.dynamodb.table: is missing"][..]),
+        ("partition_key: pk", &["P:8:23: tenants.directory.dynamodb.table: is missing"][..]),
         (
             "table: t, key_template: TENANT",
-            &["P:8:50: tenants.directory.dynamodb.key_template: is the same for every tenant; put {tenant.id} into it"],
+            &["P:8:58: tenants.directory.dynamodb.key_template: is the same for every tenant; put {tenant.id} into it"],
         ),
-        ("table: t, key_template: '{subject}'", &["P:8:50: tenants.directory.dynamodb.key_template: \"{subject}\" is not taken here"]),
-        ("table: t, sort_key: sk", &["P:8:46: tenants.directory.dynamodb.sort_key: is here without sort_key_template"]),
+        ("table: t, key_template: '{subject}'", &["P:8:58: tenants.directory.dynamodb.key_template: \"{subject}\" is not taken here"]),
+        ("table: t, sort_key: sk", &["P:8:54: tenants.directory.dynamodb.sort_key: is here without sort_key_template"]),
         (
             "table: t, sort_key: tenant_id, sort_key_template: x",
-            &["P:8:46: tenants.directory.dynamodb.sort_key: is the partition key; give the attribute that is the table's sort key"],
+            &["P:8:54: tenants.directory.dynamodb.sort_key: is the partition key; give the attribute that is the table's sort key"],
         ),
-        ("table: t, external_id: x-1", &["P:8:49: tenants.directory.dynamodb.external_id: has no effect without role_arn"]),
-        ("table: t, role_arn: reader", &["P:8:46: tenants.directory.dynamodb.role_arn: \"reader\" is not taken here"]),
+        ("table: t, external_id: x-1", &["P:8:57: tenants.directory.dynamodb.external_id: has no effect without role_arn"]),
+        ("table: t, role_arn: reader", &["P:8:54: tenants.directory.dynamodb.role_arn: \"reader\" is not taken here"]),
         (
             "table: t, cache: 5s, max_stale: 4s, negative: 6s",
             &[
-                "P:8:58: tenants.directory.dynamodb.max_stale: is below cache",
-                "P:8:72: tenants.directory.dynamodb.negative: is above cache",
+                "P:8:66: tenants.directory.dynamodb.max_stale: is below cache",
+                "P:8:80: tenants.directory.dynamodb.negative: is above cache",
             ],
         ),
-        ("table: t, load: {every: 1s}", &["P:8:50: tenants.directory.dynamodb.load.every: \"1s\" is out of range"]),
-        ("table: t, insecure: true", &["P:8:46: tenants.directory.dynamodb.insecure: has no effect without endpoint"]),
+        ("table: t, load: {every: 1s}", &["P:8:58: tenants.directory.dynamodb.load.every: \"1s\" is out of range"]),
+        ("table: t, insecure: true", &["P:8:54: tenants.directory.dynamodb.insecure: has no effect without endpoint"]),
     ] {
         wrong.extend(mismatch(&with("{any: {}}", &format!("{{dynamodb: {{{dynamodb}}}}}")), lines));
     }

@@ -12,7 +12,9 @@ use http::{
 use jsonwebtoken::Algorithm;
 use serde_json::Value;
 
-use super::super::super::{ClaimPath, Endpoint, KeyTemplate, TenantKeyTemplate, TenantPattern, Upstream, WordPattern, document::Scalar, quantity};
+use super::super::super::{
+    ClaimPath, Endpoint, KeyTemplate, TenantKeyTemplate, TenantPattern, Upstream, WordPattern, document::Scalar, quantity,
+};
 use crate::{
     authorise::PathPattern,
     aws::{action::Pattern, target::name},
