@@ -1,6 +1,7 @@
 //! `palisade run`: serve until SIGTERM, then drain.
 
 mod descriptors;
+mod memory;
 
 use std::{io, path::PathBuf, process::ExitCode, time::Duration};
 
@@ -47,6 +48,7 @@ pub async fn run(args: Args) -> ExitCode {
             return FAILED.into();
         }
     };
+    memory::seal();
     descriptors::raise(&config);
     let code = match serve(config).await {
         Ok(()) => ExitCode::SUCCESS,
