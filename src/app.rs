@@ -5,6 +5,7 @@ mod keys;
 mod probe;
 mod ready;
 mod sweep;
+mod warm;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -12,6 +13,7 @@ pub use self::probe::probe;
 use self::{
     ready::{State, Vendor},
     sweep::Sweep,
+    warm::WarmUp,
 };
 use bytes::Bytes;
 use tokio::task::JoinSet;
@@ -28,6 +30,7 @@ use crate::{
     ingress::{self, ContextSigner, Cors, ForwardHeaders, Ingress, Matcher, Origins, PublicRoom},
     limits::Limiter,
     server::{self, Bound, Drain, DrainHandle, Handler, ReloadingTls, tls::TlsError},
+    skew::Skew,
     telemetry::{AccessLog, Listener, Metrics, Recorder, TenantLabels},
     upstream::{self, AppClient, AwsClient},
 };
@@ -156,6 +159,8 @@ struct Background {
     users: Option<UserDirectory>,
     sweep: Sweep,
     broker: Option<Arc<Broker>>,
+    warm_up: WarmUp,
+    skew: Skew,
     passports: Option<Passports>,
     tls: Vec<Arc<ReloadingTls>>,
     application: Option<AppClient>,
@@ -169,7 +174,9 @@ impl App {
         let recorder = Recorder { metrics: metrics.clone(), log, labels, clock: clock.clone() };
         let names = IdentityHeaders { tenant: config.identity.tenant_header.clone(), token: config.identity.token_header.clone() };
 
-        let base = base_identity(&config, &clock).await?;
+        let skew = Skew::new(clock.clone(), metrics.clone());
+        // AWS says when its credentials end, so their time is AWS's.
+        let base = base_identity(&config, &skew.clock()).await?;
         let (directory, users) = directories(&config, base.as_ref(), &recorder)?;
         let keys = keys::load(&config, &clock, &metrics)?;
         let verifier = config.identity.issuers.iter().cloned().zip(keys.iter().cloned()).collect();
@@ -182,7 +189,7 @@ impl App {
         let passports = passports.map(|passport| Passports::new(passport.clone(), clock.clone(), metrics.clone()));
 
         let vendor = match (&config.credentials, base) {
-            (Some(credentials), Some(base)) => Some(vendor(credentials, base, &config.limits, &recorder)?),
+            (Some(credentials), Some(base)) => Some(vendor(credentials, base, &config.limits, &recorder, &skew)?),
             _ => None,
         };
 
@@ -246,9 +253,10 @@ impl App {
         let tls = ingress.iter().map(|(_, tls)| tls).chain(egress.iter().filter_map(|(_, tls)| tls.as_ref())).cloned().collect();
         let broker = vendor.as_ref().map(|vendor| vendor.broker.clone());
         let sweep = Sweep::new(directory.clone(), verifier.clone(), passports.clone(), broker.clone(), &config, metrics.clone());
-        let background = Background { keys, directory, users, sweep, broker, passports, tls, application: application.clone() };
+        let warm_up = WarmUp::new(config.credentials.as_ref().and_then(|credentials| credentials.warm_up.clone()));
         let state = State::new(config.clone(), verifier, vendor, metrics, clock, outer_handle, quit_handle);
-        let state = state.with_application(application).with_directory(background.directory.clone());
+        let state = state.with_application(application.clone()).with_directory(directory.clone()).with_warm_up(warm_up.clone());
+        let background = Background { keys, directory, users, sweep, broker, warm_up, skew, passports, tls, application };
         let state = Arc::new(state);
         let drains = Drains { outer, inner: Drain::new(), operators: Drain::new(), quit };
         Ok(Self { config, listeners, ingress, egress, key_set, state, drains, background, recorder })
@@ -352,10 +360,14 @@ impl Background {
             let (clock, metrics) = (clock.clone(), metrics.clone());
             tasks.spawn(async move { users.watch(clock, metrics).await });
         }
-        tasks.spawn(async move { self.directory.watch(clock, metrics).await });
+        let directory = self.directory.clone();
+        tasks.spawn(async move { directory.watch(clock, metrics).await });
         tasks.spawn(async move { self.sweep.run().await });
         if let Some(broker) = self.broker {
+            let (warm_up, directory, warmed) = (self.warm_up, self.directory, broker.clone());
+            tasks.spawn(async move { warm_up.run(&warmed, &directory).await });
             tasks.spawn(async move { broker.maintain().await });
+            tasks.spawn(async move { self.skew.watch().await });
         }
         if let Some(passports) = self.passports {
             tasks.spawn(async move { passports.maintain().await });
@@ -405,11 +417,16 @@ fn directories(
     Ok((Arc::new(directory), users))
 }
 
-fn vendor(config: &CredentialsConfig, base: BaseIdentity, limits: &LimitsConfig, recorder: &Recorder) -> Result<Vendor, StartError> {
-    let (clock, metrics) = (&recorder.clock, &recorder.metrics);
-    let sts = Arc::new(SdkSts::new(&config.sts, base)?);
-    let broker = Arc::new(Broker::new(config, sts.clone(), clock.clone(), metrics.clone()));
-    Ok(Vendor { sts, broker, limiter: Arc::new(Limiter::new(limits, clock.clone())) })
+fn vendor(
+    config: &CredentialsConfig,
+    base: BaseIdentity,
+    limits: &LimitsConfig,
+    recorder: &Recorder,
+    skew: &Skew,
+) -> Result<Vendor, StartError> {
+    let sts = Arc::new(SdkSts::new(&config.sts, base, skew)?);
+    let broker = Arc::new(Broker::new(config, sts.clone(), skew.clock(), recorder.metrics.clone()));
+    Ok(Vendor { sts, broker, limiter: Arc::new(Limiter::new(limits, recorder.clock.clone())), skew: skew.clone() })
 }
 
 fn load_tls(key: &'static str, files: &TlsConfig, listener: Listener, recorder: &Recorder) -> Result<Arc<ReloadingTls>, StartError> {
@@ -429,5 +446,6 @@ fn egress(settings: &EgressConfig, gate: Gate, sealer: Option<Sealer>, vendor: &
         sealer,
         recorder: recorder.clone(),
         clock: recorder.clock.clone(),
+        skew: vendor.skew.clone(),
     }))
 }

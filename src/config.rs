@@ -357,6 +357,36 @@ pub struct CredentialsConfig {
     pub assume_role: AssumeRoleConfig,
     /// Most tenant sessions held at once.
     pub max_sessions: usize,
+    /// Calls to STS that there may be.
+    pub budget: BudgetConfig,
+    /// Whose sessions are fetched at the start.
+    pub warm_up: Option<WarmUpConfig>,
+}
+
+/// `credentials.budget`
+#[derive(Debug, Clone, Copy)]
+pub struct BudgetConfig {
+    /// Calls a second, sustained; positive.
+    pub requests_per_second: f64,
+    /// Calls at once after a pause, at least four.
+    pub burst: u32,
+    /// Calls in progress, at least two.
+    pub concurrent: usize,
+    /// Calls that wait for their turn.
+    pub queue: usize,
+    /// Longest wait for it.
+    pub wait: Duration,
+}
+
+/// `credentials.warm_up`
+#[derive(Debug, Clone)]
+pub struct WarmUpConfig {
+    /// Tenants by name.
+    pub tenants: Vec<TenantId>,
+    /// Tenants by the tier in their record.
+    pub tiers: Vec<String>,
+    /// How long readiness waits for it.
+    pub wait: Duration,
 }
 
 /// `credentials`, as far as it says who Palisade is.

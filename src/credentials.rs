@@ -15,17 +15,19 @@
 //!   came first, so that request may go away.
 //! * **An STS outage is ridden out.** A session that is in use is renewed ahead of its end; a renewal that fails leaves the
 //!   old one in place until it ends. Only then are requests refused.
-//! * **No tenant starves another.** A tenant has a few of the calls at once and queues the rest by itself; renewals have
-//!   places of their own, and tenants take turns at them; room for sessions is made by the tenant that has the most.
-//! * **Everything is bounded**: sessions, calls at once, renewals a second, the wait for an answer.
+//! * **No tenant starves another.** Tenants take turns at calls, first ones and renewals, and each of the two has its share of
+//!   the [budget]; room for sessions is made by the tenant that has the most.
+//! * **Everything is bounded**: sessions, calls a second and at once, who waits for one and how long, the wait for an answer.
 //!
 //! Deliberately absent: a default role, credentials shared between tenants, a way to read a secret key (a
 //! [`ScopedCredentials`] only derives [`SigningKey`]s).
 
 mod answer;
 mod broker;
+mod budget;
 mod cache;
-mod calls;
+mod date;
+mod denials;
 mod error;
 mod http;
 mod plan;

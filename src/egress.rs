@@ -32,6 +32,7 @@ use crate::{
     reject::Refusal,
     server::{Handler, Peer},
     signing::{self, CredentialedRequest},
+    skew::Skew,
     telemetry::{Listener, Record, Recorder},
     upstream::AwsClient,
 };
@@ -64,6 +65,8 @@ pub struct Pipeline {
     pub recorder: Recorder,
     /// Time.
     pub clock: Clock,
+    /// AWS's time, to sign by.
+    pub skew: Skew,
 }
 
 impl Egress {
@@ -94,7 +97,7 @@ impl Egress {
         let request = this.guard.guard(request, record).await?;
         this.gate.recheck(request.tenant()).await?;
         let request = CredentialedRequest::attach(request, &this.broker).await?;
-        let (request, receipt) = signing::sign(request, this.clock.now())?;
+        let (request, receipt) = signing::sign(request, this.skew.time())?;
         self.send(request, receipt, record).await
     }
 }

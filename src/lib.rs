@@ -74,6 +74,7 @@ pub mod secret;
 pub mod server;
 pub mod signing;
 pub mod sigv4;
+pub mod skew;
 pub mod spiffe;
 pub mod telemetry;
 pub mod tenant;

@@ -286,7 +286,9 @@ reasons! {
     PlanIncomplete = "plan-incomplete", FORBIDDEN, AccessDenied, "No credentials can be obtained for the tenant.";
     /// STS said no.
     CredentialsDenied = "credentials-denied", FORBIDDEN, AccessDenied, "No credentials can be obtained for the tenant.";
-    /// STS cannot be asked, is throttling, or Palisade has no identity of its own.
+    /// More calls to STS are needed than `credentials.budget` has room for, or STS throttles.
+    CredentialsThrottled = "credentials-throttled", TOO_MANY_REQUESTS, Throttled, "Too many sessions are being obtained at the moment.";
+    /// STS cannot be asked, or Palisade has no identity of its own.
     CredentialsUnavailable = "credentials-unavailable", SERVICE_UNAVAILABLE, ServiceUnavailable, "No credentials can be obtained at the moment.";
 
     /// AWS denied the tenant's request.

@@ -11,6 +11,7 @@ use std::{
 use serde::Serialize;
 use serde_json::Value;
 
+use super::warm::WarmUp;
 use crate::{
     admin::{AdminState, Check},
     clock::Clock,
@@ -20,6 +21,7 @@ use crate::{
     identity::Verifier,
     limits::Limiter,
     server::DrainHandle,
+    skew::Skew,
     telemetry::Metrics,
     tenant::TenantId,
     upstream::AppClient,
@@ -37,6 +39,8 @@ pub(super) struct Vendor {
     pub(super) broker: Arc<Broker>,
     /// The egress's.
     pub(super) limiter: Arc<Limiter>,
+    /// What time it is at STS.
+    pub(super) skew: Skew,
 }
 
 /// A session as operators see it.
@@ -54,6 +58,7 @@ pub(super) struct State {
     vendor: Option<Vendor>,
     application: Option<AppClient>,
     directory: Option<Arc<Directory>>,
+    warm_up: WarmUp,
     base_works: AtomicBool,
     metrics: Metrics,
     clock: Clock,
@@ -81,8 +86,22 @@ impl State {
     ) -> Self {
         let base_works = AtomicBool::new(vendor.is_none());
         let ingress_drained = AtomicBool::new(false);
-        let (application, directory, draining) = (None, None, AtomicBool::new(false));
-        Self { config, verifier, vendor, application, directory, base_works, metrics, clock, drain, quit, draining, ingress_drained }
+        let (application, directory, warm_up, draining) = (None, None, WarmUp::new(None), AtomicBool::new(false));
+        Self {
+            config,
+            verifier,
+            vendor,
+            application,
+            directory,
+            warm_up,
+            base_works,
+            metrics,
+            clock,
+            drain,
+            quit,
+            draining,
+            ingress_drained,
+        }
     }
 
     /// The same, with the way to the application that its readiness may depend on.
@@ -93,6 +112,11 @@ impl State {
     /// The same, with the directory that has to have answered once.
     pub(super) fn with_directory(self, directory: Arc<Directory>) -> Self {
         Self { directory: Some(directory), ..self }
+    }
+
+    /// The same, with what its readiness waits for at the start.
+    pub(super) fn with_warm_up(self, warm_up: WarmUp) -> Self {
+        Self { warm_up, ..self }
     }
 
     pub(super) fn drain(&self) {
@@ -112,9 +136,9 @@ impl State {
         self.clock.clone()
     }
 
-    /// Tries the base identity for ever.
+    /// Tries the base identity for ever, which also asks STS what time it is.
     pub(super) async fn watch_base_identity(&self) {
-        let Some(Vendor { sts, .. }) = &self.vendor else { return };
+        let Some(Vendor { sts, skew, .. }) = &self.vendor else { return };
         let mut pause = RETRY;
         loop {
             let outcome = sts.check_identity().await;
@@ -131,8 +155,15 @@ impl State {
                 Ok(()) => {}
                 Err(error) => tracing::warn!(%error, "the base identity could not be checked"),
             }
-            pause = if works { RECHECK } else { (pause * 2).min(RECHECK) };
-            tokio::time::sleep(pause).await;
+            pause = match (works, skew.is_in_doubt()) {
+                (true, false) => RECHECK,
+                (true, true) => RETRY,
+                (false, _) => (pause * 2).min(RECHECK),
+            };
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = skew.complaint() => {}
+            }
         }
     }
 }
@@ -151,6 +182,10 @@ impl AdminState for State {
         if let Some(ok) = self.directory.as_ref().and_then(|directory| directory.is_ready()) {
             let detail = if ok { "has answered" } else { "the table has not answered yet; see the log" };
             checks.push(Check { name: "tenants", ok, detail: detail.to_owned() });
+        }
+        if let Some(ok) = self.warm_up.is_over() {
+            let detail = if ok { "over" } else { "sessions are being fetched" };
+            checks.push(Check { name: "warm_up", ok, detail: detail.to_owned() });
         }
         if let Some(ok) = self.application.as_ref().and_then(AppClient::is_ready) {
             let detail = if ok { "works" } else { "no upstream is known to work" };

@@ -74,6 +74,45 @@ pub fn examine(status: StatusCode, headers: &HeaderMap, body: &[u8], secrets: &[
     }
 }
 
+/// What AWS did not like about credentials or signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rejected {
+    /// Something that other credentials do not mend.
+    Other,
+    /// The signature, or its time: some services say the one and mean the other, as SDKs know.
+    Signature,
+    /// The session: others are needed.
+    Session,
+}
+
+/// What an answer that [`examine`] found to be [`Reason::AwsCredentialsRejected`] is about.
+pub fn rejected(headers: &HeaderMap, body: &[u8]) -> Rejected {
+    let about = |code: &String| match code.as_str() {
+        "ExpiredToken"
+        | "ExpiredTokenException"
+        | "InvalidAccessKeyId"
+        | "InvalidClientTokenId"
+        | "InvalidSecurity"
+        | "InvalidSecurityToken"
+        | "InvalidSecurityTokenException"
+        | "InvalidToken"
+        | "InvalidTokenId"
+        | "TokenRefreshRequired"
+        | "UnrecognizedClient"
+        | "UnrecognizedClientException" => Rejected::Session,
+        "AuthFailure"
+        | "InvalidSignature"
+        | "InvalidSignatureException"
+        | "RequestExpired"
+        | "RequestInTheFuture"
+        | "RequestTimeTooSkewed"
+        | "SignatureDoesNotMatch"
+        | "SignatureDoesNotMatchException" => Rejected::Signature,
+        _ => Rejected::Other,
+    };
+    code::all(headers, body).iter().map(about).max().unwrap_or(Rejected::Other)
+}
+
 /// Sources: "Common errors" of the Query and JSON services, S3's and EC2's lists of error codes.
 fn classify(code: &str, body: &[u8]) -> Class {
     match code {

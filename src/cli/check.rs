@@ -203,6 +203,7 @@ fn warnings(config: &Config, directory: Option<&Directory>) -> Vec<String> {
         }
     }
     chained(&mut warn, config);
+    sessions(&mut warn, config, directory);
     config.identity.issuers.iter().for_each(|issuer| issuers(&mut warn, issuer));
     granting_anything(&mut warn, config);
     if config.identity.verification.failures.per_second >= UNBOUNDED {
@@ -372,6 +373,37 @@ fn chained(warn: &mut dyn FnMut(String), config: &Config) {
         && credentials.assume_role.duration > Duration::from_secs(3_600)
     {
         warn("credentials.assume_role.duration is over 1h, which STS refuses to a role (web_identity) that assumes another".to_owned());
+    }
+}
+
+/// What makes more calls to STS than there are tenants, and what asks for sessions that cannot be had.
+fn sessions(warn: &mut dyn FnMut(String), config: &Config, directory: &Directory) {
+    let Some(credentials) = &config.credentials else { return };
+    let of_users = credentials.assume_role.of_users();
+    for (key, name) in &of_users {
+        warn(format!(
+            "credentials.assume_role.{key} has {{{name}}}: each user of a tenant has a session of their own, which multiplies calls to STS \
+             (credentials.budget) and sessions (credentials.max_sessions)"
+        ));
+    }
+    let Some(warm_up) = &credentials.warm_up else { return };
+    if let Some((key, name)) = of_users.first() {
+        warn(format!(
+            "credentials.warm_up has no effect: credentials.assume_role.{key} has {{{name}}}, which is known with a request alone"
+        ));
+    }
+    let records = directory.records();
+    if matches!(config.directory, DirectoryConfig::Any) {
+        if !warm_up.tiers.is_empty() {
+            warn("credentials.warm_up.tiers has no effect: tenants.directory is any, and no record has a tier".to_owned());
+        }
+        return;
+    }
+    for tenant in warm_up.tenants.iter().filter(|tenant| !records.iter().any(|record| &record.id == *tenant)) {
+        warn(format!("credentials.warm_up.tenants names {tenant}, which the tenant records do not have"));
+    }
+    for tier in warm_up.tiers.iter().filter(|tier| !records.iter().any(|record| record.tier.as_ref() == Some(tier))) {
+        warn(format!("credentials.warm_up.tiers names {tier:?}, which no tenant record has"));
     }
 }
 
@@ -631,6 +663,28 @@ credentials:
         assert!(err.contains("origins is everybody") && err.lines().count() == 1, "{err}");
         let (_, _, err) = check_text(CONFIG, "tenants: {acme: {tier: gold}}");
         assert!(err.contains("the tier \"gold\""), "{err}");
+    }
+
+    #[test]
+    fn sessions_of_users_and_warm_ups_of_nobody_are_said() {
+        let tenants = "tenants: {acme: {tier: gold}}";
+        let warnings = |config: &str| {
+            let (code, _, err) = check_text(&format!("{config}limits: {{tiers: {{gold: {{}}}}}}\n"), tenants);
+            assert_eq!(code, 0, "{err}");
+            err
+        };
+        let warm = |what: &str| format!("  warm_up: {{{what}}}\n");
+        let of_users = CONFIG.replace("{role_arn:", "{session_name: 'p-{subject}', role_arn:");
+        assert_eq!(warnings(&format!("{CONFIG}{}", warm("tenants: [acme], tiers: [gold]"))), "");
+        let err = warnings(&of_users);
+        assert!(err.lines().count() == 1 && err.contains("session_name has {subject}: each user of a tenant"), "{err}");
+        let err = warnings(&format!("{of_users}{}", warm("tenants: acme")));
+        assert!(err.lines().count() == 2 && err.contains("credentials.warm_up has no effect: "), "{err}");
+        let err = warnings(&format!("{CONFIG}{}", warm("tenants: [acme, globex], tiers: [gold, silver]")));
+        assert!(err.lines().count() == 2 && err.contains("names globex") && err.contains("names \"silver\""), "{err}");
+        let any = CONFIG.replace("{file: tenants.yaml}", "{any: {}}");
+        let err = warnings(&format!("{any}{}", warm("tiers: gold")));
+        assert!(err.contains("credentials.warm_up.tiers has no effect"), "{err}");
     }
 
     #[test]

@@ -63,6 +63,21 @@ impl Name {
     pub fn tells_tenants_apart(&self) -> bool {
         matches!(self, Self::TenantId | Self::TenantAccount | Self::TenantAttribute(_))
     }
+
+    /// Whether the value is of the user, the token or the connection, and not of the tenant's record.
+    pub fn is_of_a_user(&self) -> bool {
+        match self {
+            Self::Claim(_) | Self::ClientSpiffeId | Self::ClientSubject | Self::Issuer | Self::Subject | Self::UserAttribute(_) => true,
+            Self::TenantAccount
+            | Self::TenantAttribute(_)
+            | Self::TenantCell
+            | Self::TenantExternalId
+            | Self::TenantId
+            | Self::TenantKmsKey
+            | Self::TenantRegion
+            | Self::TenantTier => false,
+        }
+    }
 }
 
 impl fmt::Display for Name {

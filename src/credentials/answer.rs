@@ -4,6 +4,8 @@
 //! is passed on to the log only where it cannot hold more than names: an answer to a bad signature can repeat the signed
 //! request, and with it the base identity's session token.
 
+use std::time::{Duration, SystemTime};
+
 use super::error::StsError;
 
 /// Longest part of a message that is kept, in characters.
@@ -39,12 +41,25 @@ pub(super) fn error(code: &str, message: &str, status: u16) -> StsError {
         | "RequestThrottledException"
         | "SlowDown"
         | "BandwidthLimitExceeded"
-        | "PriorRequestNotComplete" => StsError::Throttled(code.to_owned()),
+        | "PriorRequestNotComplete" => throttled(code.to_owned()),
         "RegionDisabledException" => StsError::Unavailable("STS is not activated in credentials.sts.region for this account".to_owned()),
-        _ if status == 429 => StsError::Throttled(format!("{} (HTTP 429)", brief(code))),
+        _ if status == 429 => throttled(format!("{} (HTTP 429)", brief(code))),
         _ if status == 403 => StsError::Denied(format!("{} (HTTP 403)", brief(code))),
         _ => StsError::Unavailable(format!("{} (HTTP {status})", brief(code))),
     }
+}
+
+fn throttled(note: String) -> StsError {
+    StsError::Throttled { note, retry_after: None }
+}
+
+/// The time in a `Retry-After` (RFC 9110, section 10.2.3): seconds, or a date.
+pub(super) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+    let value = value.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    httpdate::parse_http_date(value).ok().map(|at| at.duration_since(now).unwrap_or_default())
 }
 
 fn inputs(setting: &'static str, note: String) -> StsError {
@@ -93,9 +108,9 @@ mod tests {
         for (code, status, reason, label) in [
             ("AccessDenied", 403, Reason::CredentialsDenied, "denied"),
             ("SomethingNew", 403, Reason::CredentialsDenied, "denied"),
-            ("Throttling", 400, Reason::CredentialsUnavailable, "throttled"),
-            ("TooManyRequestsException", 429, Reason::CredentialsUnavailable, "throttled"),
-            ("SomethingNew", 429, Reason::CredentialsUnavailable, "throttled"),
+            ("Throttling", 400, Reason::CredentialsThrottled, "throttled"),
+            ("TooManyRequestsException", 429, Reason::CredentialsThrottled, "throttled"),
+            ("SomethingNew", 429, Reason::CredentialsThrottled, "throttled"),
             ("MalformedPolicyDocument", 400, Reason::PlanIncomplete, "error"),
             ("PackedPolicyTooLarge", 400, Reason::PlanIncomplete, "error"),
             ("ValidationError", 400, Reason::PlanIncomplete, "error"),
@@ -109,8 +124,21 @@ mod tests {
             let error = error(code, "", status);
             let refusal = error.refusal();
             assert_eq!((refusal.reason, error.label()), (reason, label), "{code} {status}");
-            assert_eq!(refusal.retry_after.is_some(), reason == Reason::CredentialsUnavailable, "{code} {status}");
+            let passes = matches!(reason, Reason::CredentialsUnavailable | Reason::CredentialsThrottled);
+            assert_eq!(refusal.retry_after.is_some(), passes, "{code} {status}");
         }
+    }
+
+    #[test]
+    fn the_time_for_which_sts_wants_to_be_left_alone_is_kept_within_a_minute() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_445_412_470);
+        let seconds = |value| retry_after(value, now).map(|after| after.as_secs());
+        assert_eq!(seconds(" 7 "), Some(7));
+        assert_eq!(seconds("Wed, 21 Oct 2015 07:28:00 GMT"), Some(10));
+        assert_eq!(seconds("Wed, 21 Oct 2015 07:27:00 GMT"), Some(0), "past");
+        assert_eq!([seconds(""), seconds("-1"), seconds("soon")], [None; 3]);
+        let stands = |after| error("Throttling", "", 400).retry_after(after).refusal().retry_after.unwrap().as_secs();
+        assert_eq!([None, Some(0), Some(9), Some(9_999)].map(|after: Option<u64>| stands(after.map(Duration::from_secs))), [2, 2, 9, 60]);
     }
 
     #[test]

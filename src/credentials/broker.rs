@@ -3,18 +3,23 @@
 //! The [`Broker`] owns control flow alone: it plans, asks the cache whose turn it is, and sees to it that every flight
 //! lands. Calls to STS run in tasks of their own, so that a caller who goes away takes nothing from those who wait with it.
 
+mod renewals;
+mod view;
+
 use std::{
     fmt,
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime},
 };
 
-use serde::Serialize;
-
+use self::renewals::{TICK, random_fraction, refresh_at};
+pub use self::view::SessionView;
 use super::{
-    cache::{Arrival, Cache, Flight, Held, Slot, Turn, numbered},
-    calls::{Calls, Place},
+    budget::{Budget, Place},
+    cache::{Arrival, Cache, Flight, Held, Slot, Turn},
+    denials::Denials,
     error::StsError,
+    plan::StsInputs,
     planner::{Plan, Planner},
     signing_key::{SigningKey, SigningKeys},
     sts::{IssuedCredentials, TenantSts},
@@ -22,7 +27,7 @@ use super::{
 use crate::{
     clock::Clock,
     config::{CredentialsConfig, RefreshConfig},
-    directory::ActiveTenant,
+    directory::{ActiveTenant, TenantRecord},
     reject::{Reason, Refusal},
     secret::Secret,
     telemetry::Metrics,
@@ -31,10 +36,10 @@ use crate::{
 
 /// Credentials are not handed out with less life than this: a request signed with them has to reach AWS first.
 const LIFE_NEEDED: Duration = Duration::from_secs(5);
-/// How often sessions are looked at. With [`RENEWALS`](super::calls::RENEWALS) this bounds renewals to 16 a second.
-const ROUND: Duration = Duration::from_millis(500);
-/// Sessions that nobody used for this long are let go, well before a session of several hours would end.
-const IDLE: Duration = Duration::from_secs(30 * 60);
+/// From here on a session policy and its tags are close to what STS takes, in percent.
+const NEARLY_PACKED: i32 = 90;
+
+type SessionSlot = Slot<Plan, ScopedCredentials>;
 
 /// What STS issued for one tenant and one set of inputs.
 ///
@@ -45,6 +50,7 @@ pub struct ScopedCredentials {
     session_token: Secret,
     keys: SigningKeys,
     expires: SystemTime,
+    packed_policy_percent: Option<i32>,
 }
 
 impl ScopedCredentials {
@@ -92,6 +98,7 @@ impl ScopedCredentials {
             session_token: issued.session_token,
             keys: SigningKeys::new(issued.secret_access_key),
             expires: issued.expires,
+            packed_policy_percent: issued.packed_policy_percent,
         })
     }
 }
@@ -106,25 +113,6 @@ impl fmt::Debug for ScopedCredentials {
     }
 }
 
-/// A tenant session, for operators.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct SessionView {
-    /// Whose it is.
-    pub tenant: String,
-    /// The role assumed.
-    pub role_arn: String,
-    /// `RoleSessionName`, as CloudTrail shows it.
-    pub session_name: String,
-    /// Seconds since STS issued it.
-    pub age_seconds: u64,
-    /// Seconds since it was last handed out.
-    pub unused_seconds: u64,
-    /// When it ends, in seconds since the Unix epoch.
-    pub expires: u64,
-    /// Whether it is being renewed at the moment.
-    pub renewing: bool,
-}
-
 /// Hands out each tenant's credentials. Cheap to clone; clones share everything.
 #[derive(Clone)]
 pub struct Broker(Arc<Inner>);
@@ -137,7 +125,8 @@ struct Inner {
     metrics: Metrics,
     refresh: RefreshConfig,
     timeout: Duration,
-    calls: Calls,
+    budget: Budget,
+    denials: Denials,
 }
 
 impl fmt::Debug for Broker {
@@ -147,17 +136,18 @@ impl fmt::Debug for Broker {
 }
 
 impl Broker {
-    /// A broker without sessions. [`Broker::maintain`] has to run beside it.
+    /// A broker without sessions. [`Broker::maintain`] has to run beside it. `clock` has AWS's time, by which sessions end.
     pub fn new(config: &CredentialsConfig, sts: Arc<dyn TenantSts>, clock: Clock, metrics: Metrics) -> Self {
         Self(Arc::new(Inner {
             planner: Planner::new(&config.assume_role, &config.sts.region, config.max_sessions),
             cache: Cache::new(config.max_sessions, clock.clone(), metrics.tenant_sessions.clone()),
+            budget: Budget::new(config.budget, config.max_sessions, clock.clone(), metrics.clone()),
+            denials: Denials::new(config.max_sessions),
             sts,
             clock,
             metrics,
             refresh: config.refresh,
             timeout: config.sts.timeout,
-            calls: Calls::new(config.max_sessions),
         }))
     }
 
@@ -166,11 +156,12 @@ impl Broker {
     /// May be dropped at any time; others who wait for the same session are not affected.
     ///
     /// # Errors
-    /// [`Reason::PlanIncomplete`], [`Reason::CredentialsDenied`], or [`Reason::CredentialsUnavailable`] with `retry_after`.
+    /// [`Reason::PlanIncomplete`], [`Reason::CredentialsDenied`], or, with `retry_after`, [`Reason::CredentialsThrottled`] or
+    /// [`Reason::CredentialsUnavailable`].
     /// A failure stands for a few seconds, in which STS is not asked again for the same session.
     pub async fn credentials(&self, tenant: &ActiveTenant) -> Result<Arc<ScopedCredentials>, Refusal> {
         let plan = self.0.planner.plan(tenant)?;
-        let credentials = self.obtain(&plan).await?;
+        let credentials = self.obtain(&plan, None).await?;
         if credentials.tenant() != tenant.id() {
             tracing::error!(asked = %tenant.id(), found = %credentials.tenant(), "credentials of another tenant were found and withheld");
             return Err(Refusal::noted(Reason::Internal, "credentials of another tenant were found and withheld"));
@@ -186,6 +177,7 @@ impl Broker {
 
     /// Forgets every session of `tenant`, and what STS last refused it; how many there were.
     pub fn evict(&self, tenant: &TenantId) -> usize {
+        self.0.denials.forget(tenant);
         let slots = self.0.cache.slots();
         slots.iter().filter(|slot| &slot.key().inputs().tenant == tenant).inspect(|slot| self.0.cache.remove(slot)).count()
     }
@@ -199,29 +191,26 @@ impl Broker {
         tracing::warn!(tenant = %credentials.tenant(), role = credentials.role_arn(), forgotten, "AWS rejected a tenant session");
     }
 
-    /// Renews sessions that are in use and near their end, and lets idle ones go. Never returns.
-    pub async fn maintain(&self) {
-        loop {
-            tokio::time::sleep(ROUND).await;
-            self.round();
-        }
-    }
-
-    fn round(&self) {
-        let (now, instant) = (self.0.cache.now(), self.0.clock.instant());
-        self.0.cache.sweep(|slot| {
-            let spent = slot.held().is_none_or(|held| held.expires <= now) && !slot.failed_lately(instant);
-            spent || self.0.cache.unused(slot) >= IDLE
-        });
-        for slot in self.0.due(now) {
-            let Some(place) = self.0.calls.renewal() else { return };
-            if let Some(flight) = slot.refresh(instant) {
-                self.fly(flight, Some(place));
+    /// Fetches a session for the tenant of `record`, as if a request had asked that knows no more than the record does.
+    ///
+    /// Hands nothing out: a request has to bring its own proof to get at the session. The call counts as a renewal, so that
+    /// requests go first.
+    ///
+    /// # Errors
+    /// As [`Broker::credentials`]; [`Reason::PlanIncomplete`] too where a session depends on the user.
+    pub async fn warm_up(&self, record: &TenantRecord) -> Result<(), Refusal> {
+        let plan = self.0.planner.of_record(record)?;
+        let place = loop {
+            match self.0.budget.renewal(plan.inputs()) {
+                Ok(place) => break place,
+                Err(_) => tokio::time::sleep(TICK).await,
             }
-        }
+        };
+        self.obtain(&plan, Some(place)).await.map(drop)
     }
 
-    async fn obtain(&self, plan: &Arc<Plan>) -> Result<Arc<ScopedCredentials>, Refusal> {
+    /// The credentials for `plan`. Where they have to be fetched, that takes the `place`, or waits for one.
+    async fn obtain(&self, plan: &Arc<Plan>, mut place: Option<Place>) -> Result<Arc<ScopedCredentials>, Refusal> {
         loop {
             let slot = self.0.cache.slot(plan).map_err(|_full| {
                 Refusal::noted(Reason::CredentialsUnavailable, "every session slot is waiting for STS").retry_after(Duration::from_secs(1))
@@ -231,7 +220,7 @@ impl Broker {
                 Turn::Refused(refusal) => return Err(refusal),
                 Turn::Wait(news) => news,
                 Turn::Lead(flight, news) => {
-                    self.fly(flight, None);
+                    self.fly(flight, place.take());
                     news
                 }
                 Turn::Retired => {
@@ -251,7 +240,11 @@ impl Broker {
     fn fly(&self, flight: Flight<Plan, ScopedCredentials>, place: Option<Place>) {
         let inner = Arc::clone(&self.0);
         tokio::spawn(async move {
+            let is_renewal = flight.is_renewal();
             let arrival = inner.fetch(flight.key(), place).await;
+            if is_renewal {
+                inner.metrics.session_renewed(arrival.is_ok());
+            }
             inner.cache.land(flight, arrival);
         });
     }
@@ -274,63 +267,58 @@ impl Inner {
         }
     }
 
-    /// One call, within the timeout, once there is a place for it, which is waited for no longer than that either.
+    /// One call, within the timeout, once there is a place for it.
     async fn call(&self, plan: &Arc<Plan>, place: Option<Place>) -> Result<ScopedCredentials, StsError> {
+        let inputs = plan.inputs();
         let _place = match place {
             Some(place) => place,
-            None => self.calls.first(&plan.inputs().tenant, self.timeout).await?,
+            None => {
+                self.not_denied_lately(&inputs.tenant)?;
+                let place = self.budget.first(inputs).await?;
+                // Others of the tenant may have been denied meanwhile.
+                self.not_denied_lately(&inputs.tenant)?;
+                place
+            }
         };
         let started = self.clock.instant();
-        let answer = tokio::time::timeout(self.timeout, self.sts.assume_role(plan.inputs())).await;
+        let answer = tokio::time::timeout(self.timeout, self.sts.assume_role(inputs)).await;
         let issued = answer.unwrap_or_else(|_elapsed| Err(StsError::Unavailable("no answer in time".to_owned())));
-        if let Ok(IssuedCredentials { packed_policy_percent: Some(percent), .. }) = &issued {
-            self.metrics.packed_policy_percent.set(f64::from(*percent));
-        }
         let result = issued.and_then(|issued| ScopedCredentials::accept(plan, issued, self.clock.now()));
         let label = result.as_ref().map_or_else(StsError::label, |_| "ok");
         self.metrics.sts_request(label, self.clock.instant().duration_since(started));
+        self.learn(inputs, &result);
         result
     }
 
-    /// The sessions to renew: of each tenant the one that ends first, then of each the next one, and so on.
-    fn due(&self, now: SystemTime) -> impl Iterator<Item = Arc<Slot<Plan, ScopedCredentials>>> {
-        let mut due: Vec<_> = self.cache.slots().into_iter().filter_map(|slot| Some((due(&slot, now)?, slot))).collect();
-        due.sort_by_key(|(expires, _)| *expires);
-        let mut due = numbered(due.into_iter().map(|(_, slot)| slot).collect());
-        due.sort_by_key(|(number, _)| *number);
-        due.into_iter().map(|(_, slot)| slot)
+    /// What an answer means for the calls that follow.
+    fn learn(&self, inputs: &StsInputs, result: &Result<ScopedCredentials, StsError>) {
+        match result {
+            Ok(credentials) => {
+                self.denials.forget(&inputs.tenant);
+                let Some(percent) = credentials.packed_policy_percent else { return };
+                self.metrics.packed_policy_percent.set(f64::from(percent));
+                if percent >= NEARLY_PACKED {
+                    tracing::warn!(
+                        tenant = %inputs.tenant, role = inputs.role_arn, percent,
+                        "the session policy and tags take nearly all the room that STS has for them: beyond 100 % it refuses"
+                    );
+                }
+            }
+            Err(StsError::Denied(_)) => self.denials.denied(&inputs.tenant, self.clock.instant()),
+            Err(StsError::Throttled { retry_after, .. }) => self.budget.throttled(&inputs.role_arn, *retry_after),
+            Err(_) => {}
+        }
     }
 
-    fn view(&self, slot: &Slot<Plan, ScopedCredentials>, now: SystemTime) -> Option<SessionView> {
-        let (held, inputs) = (slot.held()?, slot.key().inputs());
-        Some(SessionView {
-            tenant: inputs.tenant.to_string(),
-            role_arn: inputs.role_arn.clone(),
-            session_name: inputs.session_name.clone(),
-            age_seconds: now.duration_since(held.since).map_or(0, |age| age.as_secs()),
-            unused_seconds: self.cache.unused(slot).as_secs(),
-            expires: held.expires.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
-            renewing: slot.in_flight(),
-        })
+    fn not_denied_lately(&self, tenant: &TenantId) -> Result<(), StsError> {
+        match self.denials.pause(tenant, self.clock.instant()) {
+            None => Ok(()),
+            Some(left) => {
+                self.metrics.sts_call_not_made("denied");
+                Err(StsError::DeniedLately { left })
+            }
+        }
     }
-}
-
-/// When the session in `slot` ends, if it is time to renew it and somebody used it since it was issued.
-fn due(slot: &Slot<Plan, ScopedCredentials>, now: SystemTime) -> Option<SystemTime> {
-    let held = slot.held()?;
-    (held.refresh_at <= now && slot.used_since_stored()).then_some(held.expires)
-}
-
-/// `ahead` of the end, and up to `jitter` earlier, but never in the first half of a session's life.
-fn refresh_at(since: SystemTime, expires: SystemTime, refresh: RefreshConfig, fraction: f64) -> SystemTime {
-    let life = expires.duration_since(since).unwrap_or_default();
-    let lead = refresh.ahead.saturating_add(refresh.jitter.mul_f64(fraction));
-    expires - lead.min(life / 2)
-}
-
-/// From 0 to 1. Without a source of randomness renewals only come closer together.
-fn random_fraction() -> f64 {
-    getrandom::u64().map_or(0.0, |bits| bits as f64 / u64::MAX as f64)
 }
 
 #[cfg(test)]

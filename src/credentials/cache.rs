@@ -5,12 +5,13 @@
 //! [`Flight`] that has to bring it. No lock is held across an `await`, and none is taken where a value is at hand.
 
 mod slot;
+mod sync;
 
 use std::{
     cmp::Reverse,
     collections::HashMap,
     hash::Hash,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -18,6 +19,7 @@ use dashmap::DashMap;
 use prometheus::IntGauge;
 
 pub(super) use self::slot::{Arrival, Flight, Held, Slot, Turn};
+use self::sync::{Mutex, lock};
 use crate::clock::Clock;
 
 /// A key that belongs to somebody. Owners share the room, and none can take it from those who have less.
@@ -81,9 +83,9 @@ impl<K: Owned, V> Cache<K, V> {
         self.slots.iter().map(|entry| Arc::clone(entry.value())).collect()
     }
 
-    /// Removes slots that are not waiting for a value and that `idle` chooses; how many went.
-    pub(super) fn sweep(&self, idle: impl Fn(&Slot<K, V>) -> bool) -> usize {
-        self.slots().into_iter().filter(|slot| idle(slot) && self.remove_unless_in_flight(slot)).count()
+    /// Removes those of `slots` that are not waiting for a value and that `idle` chooses; the others.
+    pub(super) fn sweep(&self, slots: Vec<Arc<Slot<K, V>>>, idle: impl Fn(&Slot<K, V>) -> bool) -> Vec<Arc<Slot<K, V>>> {
+        slots.into_iter().filter(|slot| !(idle(slot) && self.remove_unless_in_flight(slot))).collect()
     }
 
     /// Removes `slot` even while it waits: those who wait still get their answer, and it is not kept.
@@ -160,11 +162,6 @@ pub(super) fn numbered<K: Owned, V>(slots: Vec<Arc<Slot<K, V>>>) -> Vec<(usize, 
         (*number, slot)
     };
     slots.into_iter().map(number).collect()
-}
-
-/// Locks for a short section without an `await`. A panic elsewhere leaves nothing half done in these sections.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

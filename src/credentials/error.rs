@@ -4,6 +4,11 @@ use std::{path::PathBuf, time::Duration};
 
 use crate::reject::{Reason, Refusal};
 
+/// How long STS is left alone after it has throttled and did not say for how long.
+const THROTTLED: Duration = Duration::from_secs(2);
+/// The longest that one answer stands, whatever STS says.
+const LONGEST: Duration = Duration::from_secs(60);
+
 /// Why STS gave no credentials. Notes are for the log and hold no secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StsError {
@@ -21,9 +26,28 @@ pub enum StsError {
         /// What STS said.
         note: String,
     },
-    /// Too many calls.
-    #[error("STS is throttling: {0}")]
-    Throttled(String),
+    /// Too many calls, by STS's count.
+    #[error("STS is throttling: {note}")]
+    Throttled {
+        /// What STS said.
+        note: String,
+        /// How long it wants to be left alone, where it says that.
+        retry_after: Option<Duration>,
+    },
+    /// Too many calls, by our own count (`credentials.budget`). Nothing was asked.
+    #[error("{why}")]
+    Crowded {
+        /// What there is too much of.
+        why: &'static str,
+        /// When there may be room.
+        retry_after: Duration,
+    },
+    /// STS has denied the tenant's last calls a moment ago. Nothing was asked.
+    #[error("STS has denied every call for this tenant of late; it is asked again in {} seconds", left.as_secs() + 1)]
+    DeniedLately {
+        /// How long it is not asked.
+        left: Duration,
+    },
     /// No answer, or none that can be used.
     #[error("STS is not available: {0}")]
     Unavailable(String),
@@ -33,8 +57,8 @@ impl StsError {
     /// The value of the `result` label.
     pub(super) fn label(&self) -> &'static str {
         match self {
-            Self::Denied(_) => "denied",
-            Self::Throttled(_) => "throttled",
+            Self::Denied(_) | Self::DeniedLately { .. } => "denied",
+            Self::Throttled { .. } | Self::Crowded { .. } => "throttled",
             Self::Identity(_) | Self::Inputs { .. } | Self::Unavailable(_) => "error",
         }
     }
@@ -46,8 +70,19 @@ impl StsError {
     pub(super) fn stands_for(&self) -> Duration {
         match self {
             Self::Denied(_) | Self::Inputs { .. } => Duration::from_secs(5),
-            Self::Throttled(_) => Duration::from_secs(2),
+            Self::Throttled { retry_after, .. } => retry_after.map_or(THROTTLED, |after| after.clamp(THROTTLED, LONGEST)),
+            // Room can be found at any moment, and whoever asks again waits in line again.
+            Self::Crowded { retry_after, .. } => (*retry_after).min(LONGEST),
+            Self::DeniedLately { left } => *left,
             Self::Identity(_) | Self::Unavailable(_) => Duration::from_secs(1),
+        }
+    }
+
+    /// The same, with the time for which STS wants to be left alone.
+    pub(super) fn retry_after(self, after: Option<Duration>) -> Self {
+        match self {
+            Self::Throttled { note, .. } => Self::Throttled { note, retry_after: after },
+            other => other,
         }
     }
 
@@ -55,11 +90,12 @@ impl StsError {
     pub(super) fn refusal(&self) -> Refusal {
         let note = self.to_string();
         match self {
-            Self::Denied(_) => Refusal::noted(Reason::CredentialsDenied, note),
-            Self::Inputs { .. } => Refusal::noted(Reason::PlanIncomplete, note),
-            Self::Identity(_) | Self::Throttled(_) | Self::Unavailable(_) => {
-                Refusal::noted(Reason::CredentialsUnavailable, note).retry_after(self.stands_for())
+            Self::Denied(_) | Self::DeniedLately { .. } => Refusal::noted(Reason::CredentialsDenied, note),
+            Self::Throttled { .. } | Self::Crowded { .. } => {
+                Refusal::noted(Reason::CredentialsThrottled, note).retry_after(self.stands_for())
             }
+            Self::Inputs { .. } => Refusal::noted(Reason::PlanIncomplete, note),
+            Self::Identity(_) | Self::Unavailable(_) => Refusal::noted(Reason::CredentialsUnavailable, note).retry_after(self.stands_for()),
         }
     }
 }

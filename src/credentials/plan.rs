@@ -52,7 +52,7 @@ pub(super) fn plan(config: &AssumeRoleConfig, region: &str, values: &TenantValue
     let policy =
         |template| crate::config::template::JsonTemplate::render(template, values).map_err(|error| unrendered("session_policy", &error));
     let inputs = StsInputs {
-        tenant: values.tenant().id().clone(),
+        tenant: values.tenant().clone(),
         region: region.to_owned(),
         role_arn: text("role_arn", &config.role_arn)?,
         session_name: text("session_name", &config.session_name)?,

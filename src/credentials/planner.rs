@@ -21,7 +21,7 @@ use crate::{
         AssumeRoleConfig,
         template::{Name, Values},
     },
-    directory::ActiveTenant,
+    directory::{ActiveTenant, TenantRecord},
     reject::{Reason, Refusal},
     tenant::TenantId,
 };
@@ -93,6 +93,14 @@ impl Planner {
             return Err(Refusal::noted(Reason::Internal, "a plan of another tenant was found"));
         }
         Ok(plan)
+    }
+
+    /// What to ask STS for the tenant of `record` when nothing is known of a user. Errors as [`plan`].
+    ///
+    /// Equal to what [`Planner::plan`] makes for a request that adds nothing to the record.
+    pub(super) fn of_record(&self, record: &TenantRecord) -> Result<Arc<Plan>, Refusal> {
+        let inputs = plan(&self.config, &self.region, &TenantValues::of_record(record))?;
+        Ok(Arc::new(Plan { hash: self.hasher.hash_one(&inputs), inputs }))
     }
 
     fn remembered(&self, tenant: &ActiveTenant) -> Option<Arc<Plan>> {

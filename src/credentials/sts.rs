@@ -12,7 +12,7 @@ use std::{
 use aws_sdk_sts::{
     Client,
     config::{
-        BehaviorVersion, IdentityCache, Region, SharedCredentialsProvider, SharedHttpClient, StalledStreamProtectionConfig,
+        BehaviorVersion, Builder, IdentityCache, Region, SharedCredentialsProvider, SharedHttpClient, StalledStreamProtectionConfig,
         retry::RetryConfig, timeout::TimeoutConfig,
     },
     error::{ProvideErrorMetadata, SdkError},
@@ -22,13 +22,13 @@ use aws_sdk_sts::{
 use futures_util::future::BoxFuture;
 
 use super::{
-    answer,
+    answer, date,
     error::{SetupError, StsError},
     http,
     plan::StsInputs,
     source::BaseIdentity,
 };
-use crate::{config::StsConfig, secret::Secret};
+use crate::{config::StsConfig, secret::Secret, skew::Skew};
 
 /// What STS answers. Debug hides the secrets.
 #[derive(Debug)]
@@ -59,13 +59,13 @@ pub struct SdkSts {
 }
 
 impl SdkSts {
-    /// Calls as `base`. Sends nothing yet.
+    /// Calls as `base`, and lets `skew` know what time it is there. Sends nothing yet.
     ///
     /// # Errors
     /// `credentials.sts.ca` cannot be used.
-    pub fn new(config: &StsConfig, base: BaseIdentity) -> Result<Self, SetupError> {
+    pub fn new(config: &StsConfig, base: BaseIdentity, skew: &Skew) -> Result<Self, SetupError> {
         let provider = SharedCredentialsProvider::new(base.clone());
-        Ok(Self { client: client(config, http::client(config.ca.as_deref())?, Some(provider)), base })
+        Ok(Self { client: watched(builder(config, http::client(config.ca.as_deref())?, Some(provider)), config, skew), base })
     }
 
     /// Asks STS who the base identity is (`GetCallerIdentity`, which needs no permission): proof that its credentials work.
@@ -125,8 +125,19 @@ impl TenantSts for SdkSts {
     }
 }
 
+/// A client whose answers let `skew` know what time it is, unless they come in the clear: then anybody may give them.
+fn watched(builder: Builder, config: &StsConfig, skew: &Skew) -> Client {
+    let is_believed = config.endpoint.as_ref().is_none_or(|endpoint| endpoint.tls);
+    let builder = if is_believed { builder.interceptor(date::Watch::new(skew.clone())) } else { builder };
+    Client::from_conf(builder.build())
+}
+
 /// A client for `config`; without `credentials` it can make the calls that are not signed.
 pub(super) fn client(config: &StsConfig, http: SharedHttpClient, credentials: Option<SharedCredentialsProvider>) -> Client {
+    Client::from_conf(builder(config, http, credentials).build())
+}
+
+fn builder(config: &StsConfig, http: SharedHttpClient, credentials: Option<SharedCredentialsProvider>) -> Builder {
     let timeouts = TimeoutConfig::builder().connect_timeout(config.timeout.min(CONNECT_TIMEOUT)).operation_timeout(config.timeout).build();
     let mut builder = aws_sdk_sts::Config::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -142,7 +153,7 @@ pub(super) fn client(config: &StsConfig, http: SharedHttpClient, credentials: Op
         format!("{scheme}://{}", endpoint.authority)
     }));
     builder.set_credentials_provider(credentials);
-    Client::from_conf(builder.build())
+    builder
 }
 
 /// A connection that is not up by then will hardly be.
@@ -152,8 +163,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 pub(super) fn failure<E: ProvideErrorMetadata + std::error::Error + 'static>(error: &SdkError<E>) -> StsError {
     match error {
         SdkError::ServiceError(answer) => {
-            let (said, status) = (answer.err(), answer.raw().status().as_u16());
-            answer::error(said.code().unwrap_or(""), said.message().unwrap_or(""), status)
+            let (said, raw) = (answer.err(), answer.raw());
+            // A date is reckoned from the answer's own, so that no clock of ours is in it.
+            let now = raw.headers().get("date").and_then(|date| httpdate::parse_http_date(date).ok()).unwrap_or(SystemTime::UNIX_EPOCH);
+            let pause = raw.headers().get("retry-after").and_then(|value| answer::retry_after(value, now));
+            answer::error(said.code().unwrap_or(""), said.message().unwrap_or(""), raw.status().as_u16()).retry_after(pause)
         }
         SdkError::TimeoutError(_) => unusable("no answer in time"),
         SdkError::ResponseError(_) => unusable("the answer cannot be read"),

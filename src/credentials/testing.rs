@@ -17,7 +17,7 @@ use super::{Broker, IssuedCredentials, StsError, StsInputs, TenantSts};
 use crate::{
     clock::Clock,
     config::{
-        AssumeRoleConfig, CredentialsConfig, CredentialsSource, RefreshConfig, StsConfig,
+        AssumeRoleConfig, BudgetConfig, CredentialsConfig, CredentialsSource, RefreshConfig, StsConfig,
         template::{JsonTemplate, Lands, Template},
     },
     directory::{ActiveTenant, TenantRecord},
@@ -188,7 +188,28 @@ pub(super) fn credentials_config(assume_role: AssumeRoleConfig) -> CredentialsCo
         refresh: RefreshConfig { ahead: Duration::from_secs(300), jitter: Duration::from_secs(60) },
         assume_role,
         max_sessions: 1000,
+        budget: ample(),
+        warm_up: None,
     }
+}
+
+/// Lets `time` pass on `clock` and on the runtime's own, which is paused, in steps of `step`; after each, every task runs that can.
+pub(super) async fn pass(clock: &Clock, time: Duration, step: Duration) {
+    let mut left = time;
+    while !left.is_zero() {
+        let next = left.min(step);
+        clock.advance(next);
+        tokio::time::advance(next).await;
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+        left -= next;
+    }
+}
+
+/// A budget whose rate no test reaches that is not about it; places and queue as by default.
+pub(super) fn ample() -> BudgetConfig {
+    BudgetConfig { requests_per_second: 1e6, burst: 100_000, concurrent: 24, queue: 1024, wait: Duration::from_secs(5) }
 }
 
 pub(super) fn record(id: &str) -> TenantRecord {

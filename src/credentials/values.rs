@@ -4,24 +4,31 @@ use std::{borrow::Cow, cell::RefCell};
 
 use crate::{
     config::template::{Name, Values},
-    directory::ActiveTenant,
+    directory::{ActiveTenant, TenantRecord},
+    tenant::TenantId,
 };
 
 /// The values of one tenant, and a note of which of them were asked for.
 ///
 /// An empty value counts as absent: it would let `{tenant.cell}/` quietly mean `/`.
 pub(super) struct TenantValues<'a> {
-    tenant: &'a ActiveTenant,
+    tenant: &'a TenantId,
+    values: &'a dyn Values,
     asked: RefCell<Vec<Name>>,
 }
 
 impl<'a> TenantValues<'a> {
     pub(super) fn new(tenant: &'a ActiveTenant) -> Self {
-        Self { tenant, asked: RefCell::default() }
+        Self { tenant: tenant.id(), values: tenant, asked: RefCell::default() }
+    }
+
+    /// What the directory alone knows: no user, no token, no connection.
+    pub(super) fn of_record(record: &'a TenantRecord) -> Self {
+        Self { tenant: &record.id, values: record, asked: RefCell::default() }
     }
 
     /// Whose values these are.
-    pub(super) fn tenant(&self) -> &'a ActiveTenant {
+    pub(super) fn tenant(&self) -> &'a TenantId {
         self.tenant
     }
 
@@ -37,6 +44,6 @@ impl Values for TenantValues<'_> {
         if !asked.contains(name) {
             asked.push(name.clone());
         }
-        self.tenant.value(name)
+        self.values.value(name)
     }
 }

@@ -8,7 +8,7 @@ use http::{Response, response};
 
 use super::Egress;
 use crate::{
-    aws::response::{INSPECT_BYTES, Verdict, clean_headers, examine, triage},
+    aws::response::{INSPECT_BYTES, Rejected, Verdict, clean_headers, examine, rejected, triage},
     body::{self, Body, Unreadable},
     reject::{Reason, Refusal},
     server::idle,
@@ -53,7 +53,14 @@ impl Egress {
         let secrets = [credentials.session_token().expose(), credentials.access_key_id(), credentials.role_arn()];
         if let Some(reason) = examine(head.status, &head.headers, &document, &secrets) {
             if reason == Reason::AwsCredentialsRejected {
-                self.0.broker.reject(credentials);
+                match rejected(&head.headers, &document) {
+                    Rejected::Session => self.0.broker.reject(credentials),
+                    Rejected::Signature => {
+                        tracing::warn!(service = receipt.service, status = %head.status, "AWS rejected a signature, or its time");
+                        self.0.skew.complain();
+                    }
+                    Rejected::Other => {}
+                }
             }
             return Err(Refusal::noted(reason, format!("AWS answered {}", head.status)));
         }

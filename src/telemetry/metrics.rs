@@ -74,10 +74,22 @@ pub struct Families {
     jwks_expiry: IntGaugeVec,
     sts_requests: IntCounterVec,
     sts_duration: Histogram,
+    sts_calls_not_made: IntCounterVec,
+    /// First calls to STS that wait for their turn.
+    pub sts_waiting: IntGauge,
+    /// Calls to STS that there may be in a second at the moment.
+    pub sts_rate: Gauge,
+    /// Seconds that AWS's clock is ahead of this machine's.
+    pub clock_skew: Gauge,
     /// Tenant sessions held.
     pub tenant_sessions: IntGauge,
     /// Percentage of the packed session policy limit that the last STS answer reported.
     pub packed_policy_percent: Gauge,
+    session_renewals: IntCounterVec,
+    /// Age of the oldest tenant session.
+    pub session_oldest_age: Gauge,
+    /// When the first tenant session to end does.
+    pub session_first_expiry: Gauge,
     /// Passports that could be redeemed now.
     pub passports_live: IntGauge,
     /// Passports ever made.
@@ -179,7 +191,26 @@ impl Metrics {
             )?,
             sts_requests: new.counters("palisade_sts_requests_total", "Calls to STS, by result.", &["result"])?,
             sts_duration: new.histogram("palisade_sts_duration_seconds", "Duration of calls to STS.", DURATION_BUCKETS)?,
+            sts_calls_not_made: new.counters(
+                "palisade_sts_calls_not_made_total",
+                "Calls to STS that a request needed and that were not made, by what stood against it.",
+                &["cause"],
+            )?,
+            sts_waiting: new.int_gauge("palisade_sts_calls_waiting", "Calls to STS that requests need and that wait for their turn.")?,
+            sts_rate: new
+                .gauge("palisade_sts_calls_per_second", "Calls to STS that there may be now: less than the budget after it throttled.")?,
+            clock_skew: new.gauge("palisade_clock_skew_seconds", "How far the clock of AWS (STS) is ahead of this machine's.")?,
             tenant_sessions: new.int_gauge("palisade_tenant_sessions", "Tenant sessions held.")?,
+            session_renewals: new.counters(
+                "palisade_tenant_session_renewals_total",
+                "Renewals of tenant sessions, by result.",
+                &["result"],
+            )?,
+            session_oldest_age: new.gauge("palisade_tenant_session_oldest_age_seconds", "Age of the oldest tenant session held.")?,
+            session_first_expiry: new.gauge(
+                "palisade_tenant_session_first_expiry_timestamp_seconds",
+                "When the first of the tenant sessions held ends; 0 without any.",
+            )?,
             packed_policy_percent: new.gauge(
                 "palisade_sts_packed_policy_percent",
                 "Share of the packed session policy limit that the last STS answer reported, in percent.",
@@ -328,6 +359,16 @@ impl Families {
     pub fn jwks_keys(&self, issuer: &str, count: usize, until_unix_seconds: u64) {
         self.jwks_keys.with_label_values(&[issuer]).set(count.try_into().unwrap_or(i64::MAX));
         self.jwks_expiry.with_label_values(&[issuer]).set(until_unix_seconds.try_into().unwrap_or(i64::MAX));
+    }
+
+    /// Counts a call to STS that was not made; `cause` is `denied`, `queue`, `tenant`, `throttled` or `wait`.
+    pub fn sts_call_not_made(&self, cause: &str) {
+        self.sts_calls_not_made.with_label_values(&[cause]).inc();
+    }
+
+    /// Counts a renewal of a tenant session.
+    pub fn session_renewed(&self, is_ok: bool) {
+        self.session_renewals.with_label_values(&[if is_ok { "ok" } else { "error" }]).inc();
     }
 
     /// Counts a changed file of the configuration that was read again.

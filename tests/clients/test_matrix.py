@@ -22,6 +22,7 @@ ELSEWHERE = {
     "tenants-unavailable": "tests/clients/test_directory.py::test_the_table_is_down_and_comes_back",
     "users-unavailable": "tests/clients/test_users.py::test_users_of_a_table_through_its_ups_and_downs",
     "credentials-unavailable": "tests/clients/test_run.py::test_without_sts_cached_sessions_go_on_and_the_rest_is_503",
+    "credentials-throttled": "src/credentials/broker/tests/budget.rs::a_tenant_that_churns_keeps_anothers_first_call_waiting_for_one_turn",
     "passports-exhausted": "src/identity/passport/tests.rs::the_table_is_bounded_and_recovers",
     "signature-mismatch": "tests/clients/test_vended.py::test_a_signature_that_is_wrong",
     "signature-expired": "tests/clients/test_vended.py::test_an_old_signature",

@@ -123,3 +123,25 @@ proptest! {
         clean_headers(status, &mut map, &[value]);
     }
 }
+
+#[test]
+fn a_session_is_only_given_up_for_what_another_one_would_mend() {
+    let about = |body: &str| rejected(&HeaderMap::new(), body.as_bytes());
+    for (code, expected) in [
+        ("ExpiredToken", Rejected::Session),
+        ("InvalidAccessKeyId", Rejected::Session),
+        ("InvalidToken", Rejected::Session),
+        ("RequestTimeTooSkewed", Rejected::Signature),
+        ("SignatureDoesNotMatch", Rejected::Signature),
+        ("OptInRequired", Rejected::Other),
+        ("AuthorizationHeaderMalformed", Rejected::Other),
+        // The one that more follows from counts.
+        ("SignatureDoesNotMatch</Code><Code>ExpiredToken", Rejected::Session),
+    ] {
+        assert_eq!(about(&format!("<Error><Code>{code}</Code></Error>")), expected, "{code}");
+    }
+    assert_eq!(about("{\"__type\":\"com.amazon.coral.service#ExpiredTokenException\"}"), Rejected::Session);
+    assert_eq!(about("{\"__type\":\"com.amazon.coral.service#InvalidSignatureException\"}"), Rejected::Signature);
+    assert_eq!(rejected(&headers(&[("x-amzn-errortype", "UnrecognizedClientException:")]), b""), Rejected::Session);
+    assert_eq!(about(""), Rejected::Other);
+}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Env, Section, egress::endpoint, parse, secret::secret};
 use crate::config::{
-    AssumeRoleConfig, BaseConfig, CredentialsConfig, CredentialsSource, RefreshConfig, StsConfig,
+    AssumeRoleConfig, BaseConfig, BudgetConfig, CredentialsConfig, CredentialsSource, RefreshConfig, StsConfig, WarmUpConfig,
     build::read_text,
     error::quote,
     template::{JsonTemplate, Lands, Name, Template},
@@ -26,12 +26,25 @@ pub(super) fn credentials(section: &Section<'_>, region: Option<&str>, env: Env<
     }
     let assume_role = section.given("assume_role").and_then(|assume_role| self::assume_role(&assume_role));
     let refresh = refresh(&section.section("refresh"), assume_role.as_ref().map(|assume_role| assume_role.duration));
-    Some(CredentialsConfig { source: source?, sts: sts?, refresh: refresh?, assume_role: assume_role?, max_sessions: max_sessions? })
+    let budget = budget(&section.section("budget"));
+    let warm_up = section.given("warm_up").map(|given| warm_up(section, &given));
+    Some(CredentialsConfig {
+        source: source?,
+        sts: sts?,
+        refresh: refresh?,
+        assume_role: assume_role?,
+        max_sessions: max_sessions?,
+        budget: budget?,
+        warm_up: match warm_up {
+            None => None,
+            Some(warm_up) => Some(warm_up?),
+        },
+    })
 }
 
 /// What is needed of it without an egress: who Palisade is.
 pub(super) fn base(section: &Section<'_>, region: Option<&str>, env: Env<'_>) -> Option<BaseConfig> {
-    for key in ["assume_role", "max_sessions", "refresh"] {
+    for key in ["assume_role", "budget", "max_sessions", "refresh", "warm_up"] {
         if section.has(key) {
             section.wrong(key, "has no effect without egress", "remove it, or add egress");
         }
@@ -79,6 +92,23 @@ fn refresh(section: &Section<'_>, duration: Option<Duration>) -> Option<RefreshC
         section.wrong("ahead", "and jitter leave less than a minute of a session's duration", "lower them, or raise assume_role.duration");
     }
     Some(RefreshConfig { ahead, jitter })
+}
+
+fn budget(section: &Section<'_>) -> Option<BudgetConfig> {
+    let requests_per_second = section.get("requests_per_second", parse::rate);
+    let burst = section.get("burst", parse::count).and_then(|count| u32::try_from(count).ok());
+    let (concurrent, queue) = (section.get("concurrent", parse::size), section.get("queue", parse::size));
+    let wait = section.get("wait", parse::duration);
+    Some(BudgetConfig { requests_per_second: requests_per_second?, burst: burst?, concurrent: concurrent?, queue: queue?, wait: wait? })
+}
+
+fn warm_up(credentials: &Section<'_>, section: &Section<'_>) -> Option<WarmUpConfig> {
+    let tenants = section.all("tenants", |scalar| scalar.text.parse().ok());
+    let tiers = section.all("tiers", parse::text);
+    if !section.has("tenants") && !section.has("tiers") {
+        credentials.wrong("warm_up", "names nobody", "give tenants or tiers");
+    }
+    Some(WarmUpConfig { tenants, tiers, wait: section.get("wait", parse::duration)? })
 }
 
 fn assume_role(section: &Section<'_>) -> Option<AssumeRoleConfig> {
@@ -177,6 +207,22 @@ impl AssumeRoleConfig {
     pub(super) fn templates(&self) -> impl Iterator<Item = &Template> {
         let tags = self.session_tags.iter().map(|(_, template)| template);
         [&self.role_arn, &self.session_name].into_iter().chain(&self.external_id).chain(&self.source_identity).chain(tags)
+    }
+}
+
+impl AssumeRoleConfig {
+    /// The settings that are not the same for everybody of a tenant, each with the placeholder that makes it so. Where there are
+    /// any, each user has sessions of their own.
+    pub(crate) fn of_users(&self) -> Vec<(String, &Name)> {
+        fn one<'a>(key: &str, template: &'a Template) -> Option<(String, &'a Name)> {
+            Some((key.to_owned(), template.names().find(|name| name.is_of_a_user())?))
+        }
+        let named = [("role_arn", Some(&self.role_arn)), ("session_name", Some(&self.session_name))];
+        let optional = [("external_id", self.external_id.as_ref()), ("source_identity", self.source_identity.as_ref())];
+        let templates = named.into_iter().chain(optional).filter_map(|(key, template)| one(key, template?));
+        let tags = self.session_tags.iter().filter_map(|(tag, template)| one(&format!("session_tags.{tag}"), template));
+        let policy = self.session_policy.iter().filter_map(|policy| policy.names().find(|name| name.is_of_a_user()));
+        templates.chain(tags).chain(policy.map(|name| ("session_policy".to_owned(), name))).collect()
     }
 }
 

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 mod passport;
 mod routing;
+mod sessions;
 mod tenants;
 mod users;
 

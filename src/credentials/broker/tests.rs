@@ -1,12 +1,18 @@
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::UNIX_EPOCH};
 
-use super::*;
-use crate::credentials::{
-    calls::{AT_ONCE, OF_ONE_TENANT, RENEWALS},
-    testing::{
-        Answer, FakeSts, START, assume_one_role, assume_role, clock, credentials_config, issued, record, settle, tenant, tenant_with,
-    },
+use super::{renewals::IDLE, *};
+use crate::credentials::testing::{
+    Answer, FakeSts, START, assume_one_role, assume_role, clock, credentials_config, issued, record, settle, tenant, tenant_with,
 };
+
+mod budget;
+mod outage;
+mod simulation;
+
+/// Of the 24 places that there are by default: those for first calls, those of them for one tenant, and those for renewals.
+const AT_ONCE: usize = 16;
+const OF_ONE_TENANT: usize = 4;
+const RENEWALS: usize = 8;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -64,6 +70,14 @@ impl Rig {
     }
 }
 
+impl Broker {
+    /// One look, and what can be renewed at once.
+    fn round(&self) {
+        let mut due = self.look();
+        self.renew(&mut due);
+    }
+}
+
 /// Every part of the credentials is of the tenant that asked.
 fn check(credentials: &ScopedCredentials, id: &str) {
     assert_eq!(credentials.tenant().as_str(), id);
@@ -72,9 +86,9 @@ fn check(credentials: &ScopedCredentials, id: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_thousand_cold_requests_make_one_call() {
+async fn ten_thousand_cold_requests_make_one_call() {
     let rig = Arc::new(Rig::gated(|_| ()));
-    let tasks: Vec<_> = (0..1_000)
+    let tasks: Vec<_> = (0..10_000)
         .map(|_| {
             tokio::spawn({
                 let rig = Arc::clone(&rig);
@@ -216,7 +230,7 @@ async fn each_value_that_reaches_sts_has_a_session_of_its_own() {
 async fn a_failure_is_remembered_for_a_moment_and_per_session() {
     for (error, reason, stands) in [
         (StsError::Denied("no".into()), Reason::CredentialsDenied, 5),
-        (StsError::Throttled("slow".into()), Reason::CredentialsUnavailable, 2),
+        (StsError::Throttled { note: "slow".into(), retry_after: None }, Reason::CredentialsThrottled, 2),
         (StsError::Inputs { setting: "session_policy", note: "bad".into() }, Reason::PlanIncomplete, 5),
         (StsError::Identity("ExpiredToken".into()), Reason::CredentialsUnavailable, 1),
         (StsError::Unavailable("reset".into()), Reason::CredentialsUnavailable, 1),
@@ -225,9 +239,12 @@ async fn a_failure_is_remembered_for_a_moment_and_per_session() {
         rig.sts.answer(Answer::Fail(error.clone()));
         for _ in 0..10 {
             let refusal = rig.refused("acme").await;
-            assert_eq!((refusal.reason, refusal.retry_after.is_some()), (reason, reason == Reason::CredentialsUnavailable));
+            let passes = matches!(reason, Reason::CredentialsUnavailable | Reason::CredentialsThrottled);
+            assert_eq!((refusal.reason, refusal.retry_after.is_some()), (reason, passes));
         }
         assert_eq!(rig.sts.calls(), 1, "{error}");
+        // What a throttled call takes out of the budget comes back.
+        rig.clock.advance(Duration::from_millis(1));
         rig.refused("globex").await;
         assert_eq!(rig.sts.calls(), 2, "{error}");
         rig.clock.advance(SECOND * stands);
@@ -310,7 +327,7 @@ async fn a_tenant_with_many_cold_requests_keeps_no_other_waiting() {
     for task in flood {
         match task.await.unwrap() {
             Ok(_) => answered += 1,
-            Err(refusal) => assert_eq!(refusal.reason, Reason::CredentialsUnavailable),
+            Err(refusal) => assert_eq!(refusal.reason, Reason::CredentialsThrottled),
         }
     }
     assert_eq!(answered, 3 * OF_ONE_TENANT, "calls began after 0, 2 and 4 of the 5 seconds that each waits for a place");
@@ -474,6 +491,8 @@ async fn no_interleaving_hands_out_another_tenants_credentials() {
     for seed in 1..=6_u64 {
         let rig = Arc::new(Rig::new(|config| {
             config.max_sessions = 5;
+            // The clock stands still while a call waits for its turn.
+            config.budget.wait = Duration::from_millis(5);
             config.assume_role = if seed % 2 == 0 { assume_role() } else { assume_one_role() };
         }));
         let workers: Vec<_> = (0..8).map(|worker| tokio::spawn(wander(Arc::clone(&rig), seed * 1_000 + worker))).collect();
@@ -500,7 +519,7 @@ async fn wander(rig: Arc<Rig>, seed: u64) {
             0 => rig.broker.round(),
             1 => rig.clock.advance(Duration::from_secs(random(900))),
             2 => drop(rig.broker.evict(tenant(&id).id())),
-            3 => rig.sts.answer(Answer::Fail(StsError::Throttled("slow".into()))),
+            3 => rig.sts.answer(Answer::Fail(StsError::Throttled { note: "slow".into(), retry_after: None })),
             4 => rig.sts.answer(Answer::Issue(Duration::from_secs(random(3_600)))),
             5 => {
                 let (rig, id) = (Arc::clone(&rig), id.clone());
@@ -547,8 +566,13 @@ async fn operators_see_sessions_and_calls() {
         unused_seconds: 10,
         expires: START + 3600,
         renewing: false,
+        renewals: 0,
+        failures: 0,
+        last_failure: None,
+        packed_policy_percent: Some(42),
     };
     assert_eq!(rig.broker.sessions(), [expected]);
+    rig.round().await;
     rig.sts.answer(Answer::Fail(StsError::Denied("no".into())));
     rig.refused("globex").await;
     let text = String::from_utf8(rig.metrics.render().unwrap()).unwrap();
@@ -557,9 +581,81 @@ async fn operators_see_sessions_and_calls() {
         "palisade_sts_requests_total{result=\"denied\"} 1",
         "palisade_tenant_sessions 1",
         "palisade_sts_packed_policy_percent 42",
+        "palisade_tenant_session_oldest_age_seconds 10",
+        "palisade_tenant_session_first_expiry_timestamp_seconds 1800003600",
+        "palisade_sts_calls_waiting 0",
+        "palisade_sts_calls_per_second 1000000",
     ] {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }
+}
+
+#[tokio::test]
+async fn operators_see_what_becomes_of_renewals() {
+    let rig = Rig::new(|_| ());
+    rig.sts.answer(Answer::Issue(20 * MINUTE));
+    rig.get("acme").await.unwrap();
+    rig.get("acme").await.unwrap();
+    rig.clock.advance(15 * MINUTE);
+    rig.sts.answer(Answer::Fail(StsError::Unavailable("reset".into())));
+    rig.round().await;
+    let seen = |rig: &Rig| {
+        let session = rig.broker.sessions().remove(0);
+        (session.renewals, session.failures, session.last_failure)
+    };
+    assert_eq!(seen(&rig), (0, 1, Some("credentials-unavailable")));
+    rig.sts.answer(Answer::Issue(20 * MINUTE));
+    rig.clock.advance(MINUTE);
+    rig.round().await;
+    assert_eq!(seen(&rig), (1, 0, None));
+    let text = String::from_utf8(rig.metrics.render().unwrap()).unwrap();
+    for line in ["palisade_tenant_session_renewals_total{result=\"error\"} 1", "palisade_tenant_session_renewals_total{result=\"ok\"} 1"] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_whose_users_are_all_denied_stops_asking() {
+    let rig = Rig::new(|_| ());
+    rig.sts.answer(Answer::Fail(StsError::Denied("no".into())));
+    for user in 0..100 {
+        assert_eq!(rig.get_as("acme", user).await.unwrap_err().reason, Reason::CredentialsDenied);
+    }
+    assert_eq!(rig.sts.calls(), 3, "not one for each user");
+    rig.sts.answer(Answer::Issue(HOUR));
+    rig.get("globex").await.unwrap();
+    rig.clock.advance(6 * SECOND);
+    rig.get_as("acme", 200).await.unwrap();
+    // An operator who has mended the trust policy need not wait.
+    rig.sts.answer(Answer::Fail(StsError::Denied("no".into())));
+    for user in 300..310 {
+        rig.get_as("acme", user).await.unwrap_err();
+    }
+    rig.broker.evict(tenant("acme").id());
+    rig.sts.answer(Answer::Issue(HOUR));
+    rig.get_as("acme", 400).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_warm_up_fetches_what_a_request_will_ask_for_and_hands_nothing_out() {
+    let plain = |config: &mut CredentialsConfig| {
+        config.assume_role = assume_one_role();
+        config.assume_role.session_tags = vec![(
+            "Shard".into(),
+            crate::credentials::testing::template("{tenant.attributes.shard}", crate::config::template::Lands::TagValue),
+        )];
+    };
+    let rig = Rig::new(plain);
+    rig.broker.warm_up(&record("acme")).await.unwrap();
+    assert_eq!(rig.broker.sessions().len(), 1);
+    rig.get("acme").await.unwrap();
+    assert_eq!(rig.sts.calls(), 1, "the request found the session");
+    rig.get("globex").await.unwrap();
+    assert_eq!(rig.sts.calls(), 2);
+    // Where a session depends on the user there is none to be fetched.
+    let rig = Rig::new(|_| ());
+    assert_eq!(rig.broker.warm_up(&record("acme")).await.unwrap_err().reason, Reason::PlanIncomplete);
+    assert_eq!(rig.sts.calls(), 0);
 }
 
 #[test]

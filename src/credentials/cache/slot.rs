@@ -1,19 +1,15 @@
 //! One key's place in the cache.
 
 use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
-use arc_swap::ArcSwapOption;
 use prometheus::IntGauge;
 use tokio::sync::watch;
 
-use super::lock;
-use crate::reject::Refusal;
+use super::sync::{AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, Swap, lock};
+use crate::reject::{Reason, Refusal};
 
 /// Refreshes that failed are tried again after a share of the life that is left, within these bounds.
 const REFRESH_PAUSE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
@@ -55,11 +51,15 @@ pub(in crate::credentials) enum Turn<K, V> {
 /// The place where everyone who wants the value of one key meets.
 pub(in crate::credentials) struct Slot<K, V> {
     key: Arc<K>,
-    held: ArcSwapOption<Held<V>>,
+    held: Swap<Held<V>>,
     /// Milliseconds since the cache's origin.
     last_used: AtomicU64,
     /// Whether anyone asked for the value since it was stored.
     used: AtomicBool,
+    /// How many values were stored, one after another.
+    stored: AtomicU32,
+    /// How many fetches have failed since the last one that did not.
+    failures: AtomicU32,
     /// Every change to `held` is made under this lock.
     state: Mutex<State<V>>,
     gauge: IntGauge,
@@ -73,11 +73,19 @@ struct State<V> {
     retired: bool,
 }
 
+impl<V> State<V> {
+    fn may_refresh(&self, instant: Instant) -> bool {
+        let paused = self.refresh_not_before.is_some_and(|not_before| not_before > instant);
+        !self.retired && self.flight.is_none() && !paused
+    }
+}
+
 impl<K, V> Slot<K, V> {
     pub(super) fn new(key: Arc<K>, gauge: IntGauge) -> Self {
         let state = State { flight: None, failed: None, refresh_not_before: None, forgotten_at: None, retired: false };
-        let (held, state) = (ArcSwapOption::empty(), Mutex::new(state));
-        Self { key, held, last_used: AtomicU64::new(0), used: AtomicBool::new(false), state, gauge }
+        let (held, state) = (Swap::empty(), Mutex::new(state));
+        let (stored, failures) = (AtomicU32::new(0), AtomicU32::new(0));
+        Self { key, held, last_used: AtomicU64::new(0), used: AtomicBool::new(false), stored, failures, state, gauge }
     }
 
     pub(in crate::credentials) fn key(&self) -> &Arc<K> {
@@ -95,6 +103,17 @@ impl<K, V> Slot<K, V> {
     /// Whether anyone asked for the value since it was stored.
     pub(in crate::credentials) fn used_since_stored(&self) -> bool {
         self.used.load(Ordering::Relaxed)
+    }
+
+    /// How many times a value was stored.
+    pub(in crate::credentials) fn stored(&self) -> u32 {
+        self.stored.load(Ordering::Relaxed)
+    }
+
+    /// How many fetches have failed since the last one that did not, and why the last one did.
+    pub(in crate::credentials) fn failures(&self) -> (u32, Option<Reason>) {
+        let why = lock(&self.state).failed.as_ref().map(|(refusal, _)| refusal.reason);
+        (self.failures.load(Ordering::Relaxed), why)
     }
 
     /// Whether a failed fetch is still remembered.
@@ -123,7 +142,7 @@ impl<K, V> Slot<K, V> {
                 Turn::Refused(Refusal { retry_after: refusal.retry_after.map(|_| until.duration_since(instant)), ..refusal.clone() })
             }
             _ => {
-                let (flight, news) = self.take_off(&mut state);
+                let (flight, news) = self.take_off(&mut state, false);
                 Turn::Lead(flight, news)
             }
         }
@@ -132,11 +151,12 @@ impl<K, V> Slot<K, V> {
     /// A flight to replace a value that is still good, unless there is one already or the last one failed lately.
     pub(in crate::credentials) fn refresh(self: &Arc<Self>, instant: Instant) -> Option<Flight<K, V>> {
         let mut state = lock(&self.state);
-        let paused = state.refresh_not_before.is_some_and(|not_before| not_before > instant);
-        if state.retired || state.flight.is_some() || paused {
-            return None;
-        }
-        Some(self.take_off(&mut state).0)
+        state.may_refresh(instant).then(|| self.take_off(&mut state, true).0)
+    }
+
+    /// Whether [`Slot::refresh`] would take off now.
+    pub(in crate::credentials) fn may_refresh(&self, instant: Instant) -> bool {
+        lock(&self.state).may_refresh(instant)
     }
 
     /// Drops the value if it is `unwanted` itself, not a newer one; whether it did.
@@ -189,10 +209,10 @@ impl<K, V> Slot<K, V> {
         held.as_ref().filter(|held| held.expires > now + life_needed).map(|held| Arc::clone(&held.value))
     }
 
-    fn take_off(self: &Arc<Self>, state: &mut State<V>) -> (Flight<K, V>, watch::Receiver<News<V>>) {
+    fn take_off(self: &Arc<Self>, state: &mut State<V>, is_renewal: bool) -> (Flight<K, V>, watch::Receiver<News<V>>) {
         let (sender, news) = watch::channel(None);
         state.flight = Some(news.clone());
-        (Flight { slot: Arc::clone(self), sender }, news)
+        (Flight { slot: Arc::clone(self), sender, is_renewal }, news)
     }
 
     fn store(&self, new: Option<Held<V>>) {
@@ -206,11 +226,17 @@ impl<K, V> Slot<K, V> {
 pub(in crate::credentials) struct Flight<K, V> {
     slot: Arc<Slot<K, V>>,
     sender: watch::Sender<News<V>>,
+    is_renewal: bool,
 }
 
 impl<K, V> Flight<K, V> {
     pub(in crate::credentials) fn key(&self) -> &Arc<K> {
         &self.slot.key
+    }
+
+    /// Whether it is to replace a value that is still good.
+    pub(in crate::credentials) fn is_renewal(&self) -> bool {
+        self.is_renewal
     }
 
     pub(super) fn land(self, arrival: Arrival<V>, now: SystemTime, instant: Instant) {
@@ -219,13 +245,16 @@ impl<K, V> Flight<K, V> {
             Ok(held) => {
                 let value = Arc::clone(&held.value);
                 (state.failed, state.refresh_not_before) = (None, None);
+                self.slot.failures.store(0, Ordering::Relaxed);
                 if !state.retired {
                     self.slot.used.store(false, Ordering::Relaxed);
+                    self.slot.stored.fetch_add(1, Ordering::Relaxed);
                     self.slot.store(Some(held));
                 }
                 Ok(value)
             }
             Err((refusal, stands_for)) => {
+                self.slot.failures.fetch_add(1, Ordering::Relaxed);
                 let left = self.slot.held().and_then(|held| held.expires.duration_since(now).ok()).unwrap_or_default();
                 state.refresh_not_before = Some(instant + (left / 8).clamp(REFRESH_PAUSE.0, REFRESH_PAUSE.1));
                 state.failed = Some((refusal.clone(), instant + stands_for));

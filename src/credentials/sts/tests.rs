@@ -23,6 +23,7 @@ pub(in crate::credentials) struct Wire(Arc<Mutex<Script>>);
 struct Script {
     requests: Vec<(String, Option<String>, String)>,
     answer: (u16, String),
+    headers: Vec<(&'static str, String)>,
 }
 
 impl Wire {
@@ -34,6 +35,10 @@ impl Wire {
 
     fn answer(&self, status: u16, body: &str) {
         self.0.lock().unwrap().answer = (status, body.to_owned());
+    }
+
+    fn headers<const N: usize>(&self, headers: [(&'static str, String); N]) {
+        self.0.lock().unwrap().headers = headers.into();
     }
 
     pub(in crate::credentials) fn client(&self) -> SharedHttpClient {
@@ -53,7 +58,11 @@ impl HttpConnector for Wire {
         let body = String::from_utf8(request.body().bytes().unwrap().to_vec()).unwrap();
         script.requests.push((request.uri().to_owned(), request.headers().get("authorization").map(str::to_owned), body));
         let (status, answer) = script.answer.clone();
-        HttpConnectorFuture::ready(Ok(HttpResponse::new(status.try_into().unwrap(), answer.into())))
+        let mut response = HttpResponse::new(status.try_into().unwrap(), answer.into());
+        for (name, value) in &script.headers {
+            response.headers_mut().insert(*name, value.clone());
+        }
+        HttpConnectorFuture::ready(Ok(response))
     }
 }
 
@@ -158,6 +167,50 @@ async fn an_error_answer_is_sorted_and_not_tried_again() {
         assert_eq!(error.label(), expected, "{code}: {error}");
         assert_eq!(wire.requests().len(), 1, "{code}");
     }
+}
+
+#[tokio::test]
+async fn the_time_for_which_sts_wants_to_be_left_alone_is_heard() {
+    let wire = Wire::answering(400, &error_xml("Throttling", "Rate exceeded"));
+    let date = |seconds: u64| httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(START + seconds));
+    for (value, seconds) in [("7".to_owned(), Some(7)), (date(12), Some(12)), ("soon".to_owned(), None)] {
+        wire.headers([("retry-after", value), ("date", date(0))]);
+        let StsError::Throttled { retry_after, .. } = sts(&wire).await.0.assume_role(&inputs()).await.unwrap_err() else { panic!() };
+        assert_eq!(retry_after, seconds.map(Duration::from_secs));
+    }
+}
+
+/// What a clock that is twenty minutes behind makes of three answers with these headers.
+async fn corrected(change: impl FnOnce(&mut StsConfig), headers: [(&'static str, String); 2]) -> u64 {
+    let mut config = credentials_config(crate::credentials::testing::assume_one_role());
+    change(&mut config.sts);
+    let clock = clock();
+    let skew = Skew::new(clock.clone(), crate::telemetry::Metrics::new().unwrap());
+    let base = BaseIdentity::open(&config.source, &config.sts, skew.clock()).await.unwrap();
+    let wire = Wire::answering(403, &error_xml("SignatureDoesNotMatch", "Signature expired"));
+    wire.headers(headers);
+    let provider = SharedCredentialsProvider::new(base.clone());
+    let sts = SdkSts { client: watched(builder(&config.sts, wire.client(), Some(provider)), &config.sts, &skew), base };
+    for _ in 0..3 {
+        sts.assume_role(&inputs()).await.unwrap_err();
+    }
+    skew.time().duration_since(clock.now()).unwrap().as_secs()
+}
+
+#[tokio::test]
+async fn every_answer_says_what_time_it_is_and_only_some_are_believed() {
+    let date = || ("date", httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(START + 1_200)));
+    let other = || ("x-other", "0".to_owned());
+    assert_eq!(corrected(|_| (), [date(), other()]).await, 1_200, "a refusal is an answer");
+    assert_eq!(corrected(|_| (), [date(), ("age", "1200".to_owned())]).await, 0, "a cache's is of then");
+    assert_eq!(corrected(|_| (), [("date", "now".to_owned()), other()]).await, 0);
+    let endpoint = |tls| {
+        move |config: &mut StsConfig| {
+            config.endpoint = Some(crate::config::Endpoint { tls, authority: "sts.internal".parse().unwrap() });
+        }
+    };
+    assert_eq!(corrected(endpoint(true), [date(), other()]).await, 1_200);
+    assert_eq!(corrected(endpoint(false), [date(), other()]).await, 0, "in the clear it may be anybody's");
 }
 
 #[tokio::test]

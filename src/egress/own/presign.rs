@@ -86,7 +86,7 @@ impl Egress {
         }
         this.gate.recheck(request.tenant()).await?;
         let request = CredentialedRequest::attach(request, &this.broker).await?;
-        let url = signing::presign(request, this.clock.now(), expires)?;
+        let url = signing::presign(request, this.skew.time(), expires)?;
         let headers: BTreeMap<&str, &str> =
             url.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))).collect();
         Ok(answer(&json!({

@@ -15,6 +15,17 @@ pub(super) const CREDENTIALS: &[Setting] = &[
     default("sts", Kind::Section(STS), "{}", "STS itself."),
     default("refresh", Kind::Section(REFRESH), "{}", "When tenant sessions are renewed, in the background."),
     default(
+        "budget",
+        Kind::Section(BUDGET),
+        "{}",
+        "Calls to STS that there may be, shared fairly by all tenants. See the [guide](guide/sessions.md).",
+    ),
+    optional(
+        "warm_up",
+        Kind::Section(WARM_UP),
+        "Tenants whose sessions are fetched at the start, before requests come. Needs a plan that does not depend on the user.",
+    ),
+    default(
         "max_sessions",
         Kind::Scalar(Form::Count { least: 1, most: 1_000_000 }),
         "10000",
@@ -77,6 +88,50 @@ const REFRESH: &[Setting] = &[
         Kind::Scalar(Form::Duration { least: Duration::ZERO, most: Duration::from_secs(3600) }),
         "1m",
         "Spread of that moment, so that sessions that began together do not renew together.",
+    ),
+];
+
+const BUDGET: &[Setting] = &[
+    default(
+        "requests_per_second",
+        Kind::Scalar(Form::Rate),
+        "50",
+        "Sustained rate. STS takes 600 calls a second of an account in a region, from everybody together: this leaves room for a dozen processes that start at once.",
+    ),
+    default(
+        "burst",
+        Kind::Scalar(Form::Count { least: 4, most: 100_000 }),
+        "100",
+        "Calls at once after a pause: the tenants that come with a new process's first requests.",
+    ),
+    default(
+        "concurrent",
+        Kind::Scalar(Form::Count { least: 2, most: 1_024 }),
+        "24",
+        "Calls in progress. A third of them are kept for renewals; a tenant has a quarter of the rest at most.",
+    ),
+    default(
+        "queue",
+        Kind::Scalar(Form::Count { least: 4, most: 100_000 }),
+        "1024",
+        "Calls that wait for their turn, a quarter of them of one tenant at most. What does not fit is throttled (`credentials-throttled`).",
+    ),
+    default(
+        "wait",
+        Kind::Scalar(Form::Duration { least: Duration::from_millis(100), most: Duration::from_secs(60) }),
+        "5s",
+        "Longest wait for a turn: then SDKs are told to back off, which keeps their own deadlines.",
+    ),
+];
+
+const WARM_UP: &[Setting] = &[
+    optional("tenants", Kind::OneOrMore(&Form::TenantId), "These tenants."),
+    optional("tiers", Kind::OneOrMore(&Form::Text), "Tenants whose record has one of these tiers."),
+    default(
+        "wait",
+        Kind::Scalar(Form::Duration { least: Duration::ZERO, most: Duration::from_secs(600) }),
+        "10s",
+        "How long the process is not ready because of it. What is not fetched by then is fetched afterwards.",
     ),
 ];
 

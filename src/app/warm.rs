@@ -1,0 +1,107 @@
+//! Sessions that are fetched before requests come (`credentials.warm_up`).
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::future::join_all;
+
+use crate::{
+    config::WarmUpConfig,
+    credentials::Broker,
+    directory::{Directory, TenantRecord, TenantStatus},
+    reject::Refusal,
+};
+
+/// What could not be fetched is tried again after this.
+const AGAIN: Duration = Duration::from_secs(1);
+/// Then whoever is still missing is left to its first request.
+const ROUNDS: usize = 30;
+/// Tenants that look for a place in the budget at once: more than there ever are for renewals by default.
+const AT_ONCE: usize = 16;
+
+/// The tenants to be warmed up, and whether that is over as far as readiness goes. Clones share that.
+#[derive(Debug, Clone)]
+pub(super) struct WarmUp {
+    config: Option<WarmUpConfig>,
+    is_over: Arc<AtomicBool>,
+}
+
+impl WarmUp {
+    pub(super) fn new(config: Option<WarmUpConfig>) -> Self {
+        let is_over = Arc::new(AtomicBool::new(config.is_none()));
+        Self { config, is_over }
+    }
+
+    /// Whether there was something to be done, and whether it need not be waited for any more.
+    pub(super) fn is_over(&self) -> Option<bool> {
+        self.config.as_ref().map(|_| self.is_over.load(Ordering::Relaxed))
+    }
+
+    /// Fetches the sessions. Readiness waits for all of them, or for `wait`.
+    pub(super) async fn run(&self, broker: &Broker, directory: &Directory) {
+        let Some(config) = &self.config else { return };
+        let fetching = async {
+            let (asked, missing) = fetch(broker, config, directory).await;
+            self.is_over.store(true, Ordering::Relaxed);
+            tracing::info!(tenants = asked, missing, "warmed up");
+        };
+        let waiting = async {
+            tokio::time::sleep(config.wait).await;
+            if !self.is_over.swap(true, Ordering::Relaxed) {
+                tracing::warn!("credentials.warm_up is not through in credentials.warm_up.wait: requests are served meanwhile");
+            }
+        };
+        tokio::join!(fetching, waiting);
+    }
+}
+
+/// How many tenants there were, and how many of them have no session.
+async fn fetch(broker: &Broker, config: &WarmUpConfig, directory: &Directory) -> (usize, usize) {
+    let mut missing = records(config, directory);
+    let asked = missing.len();
+    for round in 0..ROUNDS {
+        if round > 0 {
+            tokio::time::sleep(AGAIN).await;
+        }
+        let mut failed = Vec::new();
+        for some in missing.chunks(AT_ONCE) {
+            failed.extend(join_all(some.iter().map(|record| one(broker, record))).await.into_iter().flatten());
+        }
+        // What is not to be expected to go better by itself is in the log already.
+        missing = failed.into_iter().filter(|(_, refusal)| refusal.retry_after.is_some()).map(|(record, _)| record).collect();
+        if missing.is_empty() {
+            break;
+        }
+    }
+    let held: BTreeSet<String> = broker.sessions().into_iter().map(|session| session.tenant).collect();
+    let is_missing = |record: &&Arc<TenantRecord>| !held.contains(record.id.as_str());
+    (asked, records(config, directory).iter().filter(is_missing).count())
+}
+
+/// The tenant again, and why there is no session for it.
+async fn one(broker: &Broker, record: &Arc<TenantRecord>) -> Option<(Arc<TenantRecord>, Refusal)> {
+    broker.warm_up(record).await.err().map(|refusal| (Arc::clone(record), refusal))
+}
+
+/// The active tenants that `config` means. Where the directory has no records, those that it names.
+fn records(config: &WarmUpConfig, directory: &Directory) -> Vec<Arc<TenantRecord>> {
+    let records = directory.records();
+    if records.is_empty() {
+        let named = config.tenants.iter().filter(|tenant| directory.serves(tenant));
+        return named.cloned().map(TenantRecord::bare).map(Arc::new).collect();
+    }
+    let is_meant = |record: &Arc<TenantRecord>| {
+        let has_tier = || record.tier.as_ref().is_some_and(|tier| config.tiers.contains(tier));
+        record.status == TenantStatus::Active && (config.tenants.contains(&record.id) || has_tier())
+    };
+    records.into_iter().filter(is_meant).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+//! What goes on beside requests: sessions in use are renewed, those that nobody uses are let go.
+
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use super::{Broker, SessionSlot};
+use crate::{
+    config::RefreshConfig,
+    credentials::{budget::NoPlace, cache::numbered},
+};
+
+/// How often it is tried to find places for the renewals that are due.
+pub(super) const TICK: Duration = Duration::from_millis(25);
+/// After so many ticks sessions are looked at anew: which are due, and which are to be let go.
+const ROUND: usize = 20;
+/// Sessions that nobody used for this long are let go, well before a session of several hours would end.
+pub(super) const IDLE: Duration = Duration::from_secs(30 * 60);
+
+impl Broker {
+    /// Renews sessions that are in use and near their end, and lets idle ones go. Never returns.
+    pub async fn maintain(&self) {
+        loop {
+            let mut due = self.look();
+            for _ in 0..ROUND {
+                self.renew(&mut due);
+                tokio::time::sleep(TICK).await;
+            }
+        }
+    }
+
+    /// Lets go of what nobody uses; the sessions that are to be renewed, the first first.
+    pub(super) fn look(&self) -> VecDeque<Arc<SessionSlot>> {
+        let (now, instant) = (self.0.cache.now(), self.0.clock.instant());
+        let slots = self.0.cache.sweep(self.0.cache.slots(), |slot| {
+            let spent = slot.held().is_none_or(|held| held.expires <= now) && !slot.failed_lately(instant);
+            spent || self.0.cache.unused(slot) >= IDLE
+        });
+        self.0.denials.tidy(instant);
+        self.0.budget.tidy();
+        self.0.report(&slots, now);
+        in_turns(slots, now).collect()
+    }
+
+    /// Renews of `due` what there are places for.
+    pub(super) fn renew(&self, due: &mut VecDeque<Arc<SessionSlot>>) {
+        for _ in 0..due.len() {
+            let Some(slot) = due.pop_front() else { break };
+            let (now, instant) = (self.0.cache.now(), self.0.clock.instant());
+            // It may have been renewed, or let go, since it was looked at.
+            if !slot.may_refresh(instant) || is_due(&slot, now).is_none() {
+                continue;
+            }
+            match self.0.budget.renewal(slot.key().inputs()) {
+                Ok(place) => {
+                    if let Some(flight) = slot.refresh(instant) {
+                        self.fly(flight, Some(place));
+                    }
+                }
+                Err(NoPlace::ForTheRole) => due.push_back(slot),
+                Err(NoPlace::ForAny) => {
+                    due.push_front(slot);
+                    break;
+                }
+            }
+        }
+        self.0.budget.renewals_wait(!due.is_empty());
+    }
+}
+
+/// Those of `slots` that are to be renewed: of each tenant the one that ends first, then of each the next one, and so on.
+fn in_turns(slots: Vec<Arc<SessionSlot>>, now: SystemTime) -> impl Iterator<Item = Arc<SessionSlot>> {
+    let mut due: Vec<_> = slots.into_iter().filter_map(|slot| Some((is_due(&slot, now)?, slot))).collect();
+    due.sort_by_key(|(expires, _)| *expires);
+    let mut due = numbered(due.into_iter().map(|(_, slot)| slot).collect());
+    due.sort_by_key(|(number, _)| *number);
+    due.into_iter().map(|(_, slot)| slot)
+}
+
+/// When the session in `slot` ends, if it is time to renew it and somebody used it since it was issued.
+fn is_due(slot: &SessionSlot, now: SystemTime) -> Option<SystemTime> {
+    let held = slot.held()?;
+    (held.refresh_at <= now && slot.used_since_stored()).then_some(held.expires)
+}
+
+/// `ahead` of the end, and up to `jitter` earlier, but never in the first half of a session's life.
+pub(super) fn refresh_at(since: SystemTime, expires: SystemTime, refresh: RefreshConfig, fraction: f64) -> SystemTime {
+    let life = expires.duration_since(since).unwrap_or_default();
+    let lead = refresh.ahead.saturating_add(refresh.jitter.mul_f64(fraction));
+    expires - lead.min(life / 2)
+}
+
+/// From 0 to 1. Without a source of randomness renewals only come closer together.
+pub(super) fn random_fraction() -> f64 {
+    getrandom::u64().map_or(0.0, |bits| bits as f64 / u64::MAX as f64)
+}
