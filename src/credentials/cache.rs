@@ -165,4 +165,6 @@ pub(super) fn numbered<K: Owned, V>(slots: Vec<Arc<Slot<K, V>>>) -> Vec<(usize, 
 }
 
 #[cfg(test)]
+mod interleavings;
+#[cfg(test)]
 mod tests;
