@@ -63,6 +63,9 @@ impl WarmUp {
 
 /// How many tenants there were, and how many of them have no session.
 async fn fetch(broker: &Broker, config: &WarmUpConfig, directory: &Directory) -> (usize, usize) {
+    for some in config.tenants.chunks(AT_ONCE) {
+        join_all(some.iter().map(|tenant| directory.renew(tenant))).await;
+    }
     let mut missing = records(config, directory);
     let asked = missing.len();
     for round in 0..ROUNDS {
@@ -89,10 +92,10 @@ async fn one(broker: &Broker, record: &Arc<TenantRecord>) -> Option<(Arc<TenantR
     broker.warm_up(record).await.err().map(|refusal| (Arc::clone(record), refusal))
 }
 
-/// The active tenants that `config` means. Where the directory has no records, those that it names.
+/// The active tenants that `config` means, by the records at hand. Where every tenant exists, those that it names.
 fn records(config: &WarmUpConfig, directory: &Directory) -> Vec<Arc<TenantRecord>> {
     let records = directory.records();
-    if records.is_empty() {
+    if records.is_empty() && directory.renewal().is_none() {
         let named = config.tenants.iter().filter(|tenant| directory.serves(tenant));
         return named.cloned().map(TenantRecord::bare).map(Arc::new).collect();
     }

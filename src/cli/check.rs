@@ -377,7 +377,7 @@ fn chained(warn: &mut dyn FnMut(String), config: &Config) {
 }
 
 /// What makes more calls to STS than there are tenants, and what asks for sessions that cannot be had.
-fn sessions(warn: &mut dyn FnMut(String), config: &Config, directory: &Directory) {
+fn sessions(warn: &mut dyn FnMut(String), config: &Config, directory: Option<&Directory>) {
     let Some(credentials) = &config.credentials else { return };
     let of_users = credentials.assume_role.of_users();
     for (key, name) in &of_users {
@@ -392,13 +392,21 @@ fn sessions(warn: &mut dyn FnMut(String), config: &Config, directory: &Directory
             "credentials.warm_up has no effect: credentials.assume_role.{key} has {{{name}}}, which is known with a request alone"
         ));
     }
-    let records = directory.records();
-    if matches!(config.directory, DirectoryConfig::Any) {
-        if !warm_up.tiers.is_empty() {
+    match config.directory {
+        DirectoryConfig::Any if !warm_up.tiers.is_empty() => {
             warn("credentials.warm_up.tiers has no effect: tenants.directory is any, and no record has a tier".to_owned());
         }
-        return;
+        DirectoryConfig::DynamoDb(_) if !warm_up.tiers.is_empty() => {
+            warn(
+                "credentials.warm_up.tiers has no effect: tenants.directory is a table, of which nobody knows yet who is in a tier; name \
+                 credentials.warm_up.tenants"
+                    .to_owned(),
+            );
+        }
+        _ => {}
     }
+    let (DirectoryConfig::File(_), Some(directory)) = (&config.directory, directory) else { return };
+    let records = directory.records();
     for tenant in warm_up.tenants.iter().filter(|tenant| !records.iter().any(|record| &record.id == *tenant)) {
         warn(format!("credentials.warm_up.tenants names {tenant}, which the tenant records do not have"));
     }

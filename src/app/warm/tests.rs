@@ -21,14 +21,14 @@ fn active_tenants_are_meant_by_name_and_by_tier() {
     let path = folder.path().join("tenants.yaml");
     let tenants = "tenants: {a1: {tier: gold}, a2: {tier: gold, status: suspended}, a3: {}, a4: {tier: free}, a5: {status: suspended}}";
     fs::write(&path, tenants).unwrap();
-    let directory = Directory::open(&DirectoryConfig::File(path)).unwrap();
+    let directory = Directory::open(&DirectoryConfig::File(path), None).unwrap();
     assert_eq!(ids(&records(&config(&["a3", "a5", "unknown"], &["gold", "none"]), &directory)), ["a1", "a3"]);
     assert!(records(&config(&[], &[]), &directory).is_empty());
 }
 
 #[test]
 fn without_records_those_are_meant_that_are_named() {
-    let directory = Directory::open(&DirectoryConfig::Any).unwrap();
+    let directory = Directory::open(&DirectoryConfig::Any, None).unwrap();
     assert_eq!(ids(&records(&config(&["acme", "globex"], &["gold"]), &directory)), ["acme", "globex"]);
 }
 
