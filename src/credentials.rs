@@ -8,9 +8,9 @@
 //! ```
 //!
 //! Promises, and where they are kept:
-//! * **A session is found only by the very inputs that made it.** The key is every value that STS gets, and the tenant,
+//! * **A session is found only by the very inputs that made it.** The key is every value that STS gets, and its owner,
 //!   compared by equality ([`StsInputs`]). The caller's token is no part of it.
-//! * **Tenants are compared where they meet**: when an answer is taken in, and again when credentials are handed out.
+//! * **Owners are compared where they meet**: when an answer is taken in, and again when credentials are handed out.
 //! * **One call for one thing.** However many requests miss at once, one call is made; it is not tied to the request that
 //!   came first, so that request may go away.
 //! * **An STS outage is ridden out.** A session that is in use is renewed ahead of its end; a renewal that fails leaves the
@@ -30,6 +30,7 @@ mod date;
 mod denials;
 mod error;
 mod http;
+mod owner;
 mod plan;
 mod planner;
 mod reader;
@@ -44,6 +45,7 @@ pub(crate) use self::{answer::causes, http::client as http_client};
 pub use self::{
     broker::{Broker, ScopedCredentials, SessionView},
     error::{SetupError, StsError},
+    owner::Owner,
     plan::StsInputs,
     reader::Readers,
     signing_key::SigningKey,

@@ -37,6 +37,7 @@
 //! | [`ingress`], [`egress`] | the pipelines, to be read from top to bottom |
 //! | [`server`], [`upstream`] | HTTP and TLS under limits and deadlines, and who a client is by its certificate; no tenants |
 //! | [`reject`] | the closed list of reasons, and the only place where "no" becomes a response |
+//! | [`workloads`] | work of no tenant: named, proved, and allowed what is listed alone |
 //! | [`telemetry`], [`admin`] | what operators see; no payload, token or secret passes through |
 //! | [`config`] | validated, immutable, complete; every error at once |
 //! | [`app`], [`cli`] | everything wired in one function; one file a command |
@@ -79,6 +80,7 @@ pub mod spiffe;
 pub mod telemetry;
 pub mod tenant;
 pub mod upstream;
+pub mod workloads;
 
 /// This release.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -19,6 +19,7 @@ use super::{
     cache::{Arrival, Cache, Flight, Held, Slot, Turn},
     denials::Denials,
     error::StsError,
+    owner::Owner,
     plan::StsInputs,
     planner::{Plan, Planner},
     signing_key::{SigningKey, SigningKeys},
@@ -41,7 +42,7 @@ const NEARLY_PACKED: i32 = 90;
 
 type SessionSlot = Slot<Plan, ScopedCredentials>;
 
-/// What STS issued for one tenant and one set of inputs.
+/// What STS issued for one owner and one set of inputs.
 ///
 /// The secret access key cannot be read, only signing keys be derived from it. Secrets are wiped when the last holder goes.
 pub struct ScopedCredentials {
@@ -54,9 +55,9 @@ pub struct ScopedCredentials {
 }
 
 impl ScopedCredentials {
-    /// The tenant that these credentials are for, and no other.
-    pub fn tenant(&self) -> &TenantId {
-        &self.plan.inputs().tenant
+    /// Whom these credentials are for, and nobody else.
+    pub fn owner(&self) -> &Owner {
+        &self.plan.inputs().owner
     }
 
     /// Names the key in the credential scope.
@@ -106,7 +107,7 @@ impl ScopedCredentials {
 impl fmt::Debug for ScopedCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ScopedCredentials")
-            .field("tenant", self.tenant())
+            .field("owner", self.owner())
             .field("role_arn", &self.role_arn())
             .field("expires", &self.expires)
             .finish_non_exhaustive()
@@ -162,8 +163,8 @@ impl Broker {
     pub async fn credentials(&self, tenant: &ActiveTenant) -> Result<Arc<ScopedCredentials>, Refusal> {
         let plan = self.0.planner.plan(tenant)?;
         let credentials = self.obtain(&plan, None).await?;
-        if credentials.tenant() != tenant.id() {
-            tracing::error!(asked = %tenant.id(), found = %credentials.tenant(), "credentials of another tenant were found and withheld");
+        if !credentials.owner().is_tenant(tenant.id()) {
+            tracing::error!(asked = %tenant.id(), found = %credentials.owner(), "credentials of another tenant were found and withheld");
             return Err(Refusal::noted(Reason::Internal, "credentials of another tenant were found and withheld"));
         }
         Ok(credentials)
@@ -177,9 +178,9 @@ impl Broker {
 
     /// Forgets every session of `tenant`, and what STS last refused it; how many there were.
     pub fn evict(&self, tenant: &TenantId) -> usize {
-        self.0.denials.forget(tenant);
+        self.0.denials.forget(&Owner::Tenant(tenant.clone()));
         let slots = self.0.cache.slots();
-        slots.iter().filter(|slot| &slot.key().inputs().tenant == tenant).inspect(|slot| self.0.cache.remove(slot)).count()
+        slots.iter().filter(|slot| slot.key().inputs().owner.is_tenant(tenant)).inspect(|slot| self.0.cache.remove(slot)).count()
     }
 
     /// AWS said that `credentials` are expired or invalid: forgets this very session, not one that has replaced it.
@@ -188,7 +189,7 @@ impl Broker {
     /// every request into a call to STS.
     pub fn reject(&self, credentials: &ScopedCredentials) {
         let forgotten = self.0.cache.find(&credentials.plan).is_some_and(|slot| slot.forget(credentials, self.0.clock.instant()));
-        tracing::warn!(tenant = %credentials.tenant(), role = credentials.role_arn(), forgotten, "AWS rejected a tenant session");
+        tracing::warn!(tenant = %credentials.owner(), role = credentials.role_arn(), forgotten, "AWS rejected a tenant session");
     }
 
     /// Fetches a session for the tenant of `record`, as if a request had asked that knows no more than the record does.
@@ -256,12 +257,12 @@ impl Inner {
         match self.call(plan, place).await {
             Ok(credentials) => {
                 let (since, expires) = (self.clock.now(), credentials.expires);
-                tracing::debug!(tenant = %inputs.tenant, role = inputs.role_arn, session = inputs.session_name, "tenant session issued");
+                tracing::debug!(tenant = %inputs.owner, role = inputs.role_arn, session = inputs.session_name, "tenant session issued");
                 let refresh_at = refresh_at(since, expires, self.refresh, random_fraction());
                 Ok(Held { value: Arc::new(credentials), since, expires, refresh_at })
             }
             Err(error) => {
-                tracing::warn!(tenant = %inputs.tenant, role = inputs.role_arn, session = inputs.session_name, %error, "no tenant session");
+                tracing::warn!(tenant = %inputs.owner, role = inputs.role_arn, session = inputs.session_name, %error, "no tenant session");
                 Err((error.refusal(), error.stands_for()))
             }
         }
@@ -273,10 +274,10 @@ impl Inner {
         let _place = match place {
             Some(place) => place,
             None => {
-                self.not_denied_lately(&inputs.tenant)?;
+                self.not_denied_lately(&inputs.owner)?;
                 let place = self.budget.first(inputs).await?;
-                // Others of the tenant may have been denied meanwhile.
-                self.not_denied_lately(&inputs.tenant)?;
+                // Others of the owner may have been denied meanwhile.
+                self.not_denied_lately(&inputs.owner)?;
                 place
             }
         };
@@ -294,24 +295,24 @@ impl Inner {
     fn learn(&self, inputs: &StsInputs, result: &Result<ScopedCredentials, StsError>) {
         match result {
             Ok(credentials) => {
-                self.denials.forget(&inputs.tenant);
+                self.denials.forget(&inputs.owner);
                 let Some(percent) = credentials.packed_policy_percent else { return };
                 self.metrics.packed_policy_percent.set(f64::from(percent));
                 if percent >= NEARLY_PACKED {
                     tracing::warn!(
-                        tenant = %inputs.tenant, role = inputs.role_arn, percent,
+                        tenant = %inputs.owner, role = inputs.role_arn, percent,
                         "the session policy and tags take nearly all the room that STS has for them: beyond 100 % it refuses"
                     );
                 }
             }
-            Err(StsError::Denied(_)) => self.denials.denied(&inputs.tenant, self.clock.instant()),
+            Err(StsError::Denied(_)) => self.denials.denied(&inputs.owner, self.clock.instant()),
             Err(StsError::Throttled { retry_after, .. }) => self.budget.throttled(&inputs.role_arn, *retry_after),
             Err(_) => {}
         }
     }
 
-    fn not_denied_lately(&self, tenant: &TenantId) -> Result<(), StsError> {
-        match self.denials.pause(tenant, self.clock.instant()) {
+    fn not_denied_lately(&self, owner: &Owner) -> Result<(), StsError> {
+        match self.denials.pause(owner, self.clock.instant()) {
             None => Ok(()),
             Some(left) => {
                 self.metrics.sts_call_not_made("denied");

@@ -36,7 +36,7 @@ use self::{
     queue::{Queue, Waiter},
 };
 use super::{error::StsError, plan::StsInputs};
-use crate::{clock::Clock, config::BudgetConfig, telemetry::Metrics, tenant::TenantId};
+use crate::{clock::Clock, config::BudgetConfig, telemetry::Metrics, tenant::Owner};
 
 /// First calls of one tenant at once, of all that may be: only several tenants together can take every place.
 const SHARE_OF_PLACES: usize = 4;
@@ -119,17 +119,17 @@ impl Budget {
             if held_off > shared.config.wait {
                 return Err(shared.refuse("throttled", "STS has asked for a pause", held_off));
             }
-            let line = state.queue.line(&inputs.tenant);
+            let line = state.queue.line(&inputs.owner);
             if line.waiting() + line.taken >= shared.crowd {
-                state.queue.forget_if_idle(&inputs.tenant);
+                state.queue.forget_if_idle(&inputs.owner);
                 return Err(shared.refuse("tenant", "too many calls to STS for this tenant are waiting", Duration::from_secs(1)));
             }
             if state.queue.waiting() >= shared.config.queue {
-                state.queue.forget_if_idle(&inputs.tenant);
+                state.queue.forget_if_idle(&inputs.owner);
                 return Err(shared.refuse("queue", "too many calls to STS are waiting", Duration::from_secs(1)));
             }
             let (give, given) = oneshot::channel();
-            state.queue.push(&inputs.tenant, Waiter { role: inputs.role_arn.clone(), give });
+            state.queue.push(&inputs.owner, Waiter { role: inputs.role_arn.clone(), give });
             shared.dispatch(&mut state, now);
             given
         };
@@ -137,7 +137,7 @@ impl Budget {
             Ok(Ok(place)) => Ok(place),
             Ok(Err(_)) | Err(_) => {
                 let mut state = shared.state();
-                state.queue.sweep(&inputs.tenant);
+                state.queue.sweep(&inputs.owner);
                 shared.metrics.sts_waiting.set(gauge(state.queue.waiting()));
                 drop(state);
                 Err(shared.refuse("wait", "too many calls to STS are in progress", Duration::from_secs(1)))
@@ -162,7 +162,7 @@ impl Budget {
         }
         state.called(&inputs.role_arn, shared.config.requests_per_second, now);
         state.taken[Kind::Renewal as usize] += 1;
-        Ok(Place::new(Arc::clone(shared), Kind::Renewal, inputs.tenant.clone()))
+        Ok(Place::new(Arc::clone(shared), Kind::Renewal, inputs.owner.clone()))
     }
 
     /// Whether renewals are due that had no place: their share of the rate is kept for them then.
@@ -247,7 +247,7 @@ impl Shared {
     }
 
     /// Gives the head of `tenant`'s line its place, unless it has gone away.
-    fn grant(self: &Arc<Self>, state: &mut State, tenant: &TenantId) -> bool {
+    fn grant(self: &Arc<Self>, state: &mut State, tenant: &Owner) -> bool {
         let Some(waiter) = state.queue.pop(tenant) else { return false };
         match waiter.give.send(Place::new(Arc::clone(self), Kind::First, tenant.clone())) {
             Ok(()) => {
@@ -282,7 +282,7 @@ impl Shared {
     }
 
     /// The call of `tenant` that had a place has ended.
-    fn give_back(self: &Arc<Self>, kind: Kind, tenant: &TenantId) {
+    fn give_back(self: &Arc<Self>, kind: Kind, tenant: &Owner) {
         let (now, mut state) = (self.clock.instant(), self.state());
         state.taken[kind as usize] -= 1;
         if kind == Kind::First {

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::tenant::TenantId;
+use crate::credentials::owner::Owner;
 
 /// Denials that make a pause.
 const IN_A_ROW: u32 = 3;
@@ -24,7 +24,7 @@ const MEMORY: Duration = Duration::from_secs(60);
 /// The denied tenants.
 pub(super) struct Denials {
     most: usize,
-    tenants: Mutex<HashMap<TenantId, Denied>>,
+    tenants: Mutex<HashMap<Owner, Denied>>,
 }
 
 struct Denied {
@@ -38,27 +38,27 @@ impl Denials {
         Self { most, tenants: Mutex::default() }
     }
 
-    /// How long nothing is to be asked for `tenant`.
-    pub(super) fn pause(&self, tenant: &TenantId, now: Instant) -> Option<Duration> {
+    /// How long nothing is to be asked for `owner`.
+    pub(super) fn pause(&self, owner: &Owner, now: Instant) -> Option<Duration> {
         let tenants = self.tenants();
-        let denied = tenants.get(tenant).filter(|denied| denied.in_a_row >= IN_A_ROW)?;
+        let denied = tenants.get(owner).filter(|denied| denied.in_a_row >= IN_A_ROW)?;
         Some((denied.at + PAUSE).saturating_duration_since(now)).filter(|left| !left.is_zero())
     }
 
-    /// STS denied a call for `tenant`.
-    pub(super) fn denied(&self, tenant: &TenantId, now: Instant) {
+    /// STS denied a call for `owner`.
+    pub(super) fn denied(&self, owner: &Owner, now: Instant) {
         let mut tenants = self.tenants();
-        if let Some(denied) = tenants.get_mut(tenant) {
+        if let Some(denied) = tenants.get_mut(owner) {
             let is_old = now.saturating_duration_since(denied.at) >= MEMORY;
             (denied.in_a_row, denied.at) = (if is_old { 1 } else { denied.in_a_row.saturating_add(1) }, now);
         } else if tenants.len() < self.most {
-            tenants.insert(tenant.clone(), Denied { in_a_row: 1, at: now });
+            tenants.insert(owner.clone(), Denied { in_a_row: 1, at: now });
         }
     }
 
-    /// STS issued a session for `tenant`, or an operator wants it tried again.
-    pub(super) fn forget(&self, tenant: &TenantId) {
-        self.tenants().remove(tenant);
+    /// STS issued a session for `owner`, or an operator wants it tried again.
+    pub(super) fn forget(&self, owner: &Owner) {
+        self.tenants().remove(owner);
     }
 
     /// Lets go of what lies too far back.
@@ -67,7 +67,7 @@ impl Denials {
     }
 
     /// For short sections without an `await`.
-    fn tenants(&self) -> MutexGuard<'_, HashMap<TenantId, Denied>> {
+    fn tenants(&self) -> MutexGuard<'_, HashMap<Owner, Denied>> {
         self.tenants.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -81,8 +81,8 @@ mod tests {
     fn a_tenant_that_is_denied_everything_is_left_alone_for_a_moment() {
         let (clock, denials) = (clock(), Denials::new(2));
         let (acme, globex, initech) = ("acme".parse().unwrap(), "globex".parse().unwrap(), "initech".parse().unwrap());
-        let pause = |tenant| denials.pause(tenant, clock.instant());
-        let deny = |tenant, times| (0..times).for_each(|_| denials.denied(tenant, clock.instant()));
+        let pause = |owner| denials.pause(owner, clock.instant());
+        let deny = |owner, times| (0..times).for_each(|_| denials.denied(owner, clock.instant()));
         deny(&acme, 2);
         assert_eq!(pause(&acme), None, "one user's session may be denied for what is in it");
         denials.forget(&acme);

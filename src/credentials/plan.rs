@@ -5,21 +5,20 @@
 //! <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>; what STS would refuse is refused here,
 //! with the name of the setting.
 
-use super::values::TenantValues;
+use super::{owner::Owner, values::TenantValues};
 use crate::{
     config::{
         AssumeRoleConfig,
         template::{RenderError, Template},
     },
     reject::{Reason, Refusal},
-    tenant::TenantId,
 };
 
 /// Everything that one `AssumeRole` call depends on, and whose it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StsInputs {
-    /// Not sent by itself, and still part of the identity: tenants do not share a session even where their inputs agree.
-    pub tenant: TenantId,
+    /// Not sent by itself, and still part of the identity: owners do not share a session even where their inputs agree.
+    pub owner: Owner,
     /// Region of the STS endpoint.
     pub region: String,
     /// `RoleArn`
@@ -52,7 +51,7 @@ pub(super) fn plan(config: &AssumeRoleConfig, region: &str, values: &TenantValue
     let policy =
         |template| crate::config::template::JsonTemplate::render(template, values).map_err(|error| unrendered("session_policy", &error));
     let inputs = StsInputs {
-        tenant: values.tenant().clone(),
+        owner: Owner::Tenant(values.tenant().clone()),
         region: region.to_owned(),
         role_arn: text("role_arn", &config.role_arn)?,
         session_name: text("session_name", &config.session_name)?,

@@ -13,6 +13,7 @@ use dashmap::DashMap;
 
 use super::{
     cache::Owned,
+    owner::Owner,
     plan::{StsInputs, plan},
     values::TenantValues,
 };
@@ -23,7 +24,6 @@ use crate::{
     },
     directory::{ActiveTenant, TenantRecord},
     reject::{Reason, Refusal},
-    tenant::TenantId,
 };
 
 /// Inputs with their hash beside them, since a session policy is long and is looked up on every request.
@@ -42,10 +42,10 @@ impl Plan {
 }
 
 impl Owned for Plan {
-    type Owner = TenantId;
+    type Owner = Owner;
 
-    fn owner(&self) -> TenantId {
-        self.inputs.tenant.clone()
+    fn owner(&self) -> Owner {
+        self.inputs.owner.clone()
     }
 }
 
@@ -88,7 +88,7 @@ impl Planner {
             Some(plan) => plan,
             None => self.make(tenant)?,
         };
-        if &plan.inputs.tenant != tenant.id() {
+        if !plan.inputs.owner.is_tenant(tenant.id()) {
             tracing::error!(tenant = %tenant.id(), "a plan of another tenant was found");
             return Err(Refusal::noted(Reason::Internal, "a plan of another tenant was found"));
         }

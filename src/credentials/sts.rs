@@ -215,7 +215,7 @@ fn is_for(user: &AssumedRoleUser, inputs: &StsInputs) -> Result<(), StsError> {
             Ok(())
         }
         _ => {
-            tracing::error!(tenant = %inputs.tenant, role = inputs.role_arn, "STS answered with another session than was asked for");
+            tracing::error!(tenant = %inputs.owner, role = inputs.role_arn, "STS answered with another session than was asked for");
             Err(unusable("the answer is for another role, account or session name"))
         }
     }

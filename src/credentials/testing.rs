@@ -115,11 +115,11 @@ impl TenantSts for FakeSts {
             drop(self.gate.acquire().await.unwrap());
             let answer = self.answer.lock().unwrap().clone();
             match answer {
-                Answer::Issue(life) => Ok(issued(&inputs.tenant.to_string(), number, self.clock.now() + life)),
+                Answer::Issue(life) => Ok(issued(&inputs.owner.to_string(), number, self.clock.now() + life)),
                 Answer::Fail(error) => Err(error),
                 Answer::Late(wait) => {
                     tokio::time::sleep(wait).await;
-                    Ok(issued(&inputs.tenant.to_string(), number, self.clock.now() + Duration::from_secs(3600)))
+                    Ok(issued(&inputs.owner.to_string(), number, self.clock.now() + Duration::from_secs(3600)))
                 }
                 Answer::Hang => std::future::pending().await,
                 Answer::Panic => panic!("scripted"),

@@ -20,7 +20,7 @@ impl CredentialedRequest {
     /// more, where they meet.
     pub async fn attach(request: GuardedRequest, broker: &Broker) -> Result<Self, Refusal> {
         let credentials = broker.credentials(request.tenant()).await?;
-        if credentials.tenant() != request.tenant().id() {
+        if !credentials.owner().is_tenant(request.tenant().id()) {
             return Err(Refusal::noted(Reason::Internal, "credentials of another tenant were about to be attached"));
         }
         Ok(Self { request, credentials })

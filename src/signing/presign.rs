@@ -34,7 +34,7 @@ pub struct PresignedUrl {
 /// Presigns `request` as of `now`. The tenant's permit is given back: nothing is in progress.
 pub fn presign(request: CredentialedRequest, now: SystemTime, expires: Duration) -> Result<PresignedUrl, Refusal> {
     let (request, credentials) = request.into_parts();
-    if request.tenant().id() != credentials.tenant() {
+    if !credentials.owner().is_tenant(request.tenant().id()) {
         return Err(Refusal::noted(Reason::Internal, "a URL was about to be signed with another tenant's credentials"));
     }
     let parts = request.into_parts();

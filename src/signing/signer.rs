@@ -70,7 +70,7 @@ impl SignedRequest {
 /// Signs `request` as of `now`.
 pub fn sign(request: CredentialedRequest, now: SystemTime) -> Result<(SignedRequest, Receipt), Refusal> {
     let (request, credentials) = request.into_parts();
-    if request.tenant().id() != credentials.tenant() {
+    if !credentials.owner().is_tenant(request.tenant().id()) {
         return Err(Refusal::noted(Reason::Internal, "a request was about to be signed with another tenant's credentials"));
     }
     let parts = request.into_parts();

@@ -80,7 +80,7 @@ impl Broker {
 
 /// Every part of the credentials is of the tenant that asked.
 fn check(credentials: &ScopedCredentials, id: &str) {
-    assert_eq!(credentials.tenant().as_str(), id);
+    assert_eq!(credentials.owner().to_string(), id);
     assert!(credentials.session_token().expose().starts_with(&format!("TOKEN/{id}/")));
     assert!(credentials.access_key_id().starts_with(&format!("ASIA/{id}/")));
 }

@@ -53,7 +53,7 @@ impl Inner {
         let (held, inputs) = (slot.held()?, slot.key().inputs());
         let (failures, why) = slot.failures();
         Some(SessionView {
-            tenant: inputs.tenant.to_string(),
+            tenant: inputs.owner.to_string(),
             role_arn: inputs.role_arn.clone(),
             session_name: inputs.session_name.clone(),
             age_seconds: now.duration_since(held.since).map_or(0, |age| age.as_secs()),

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use super::Shared;
-use crate::tenant::TenantId;
+use crate::credentials::owner::Owner;
 
 /// What a call is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,12 +19,12 @@ pub(in crate::credentials) struct Place {
     /// `None` when there is nothing to give back.
     shared: Option<Arc<Shared>>,
     kind: Kind,
-    tenant: TenantId,
+    owner: Owner,
 }
 
 impl Place {
-    pub(super) fn new(shared: Arc<Shared>, kind: Kind, tenant: TenantId) -> Self {
-        Self { shared: Some(shared), kind, tenant }
+    pub(super) fn new(shared: Arc<Shared>, kind: Kind, owner: Owner) -> Self {
+        Self { shared: Some(shared), kind, owner }
     }
 
     /// Drops it without giving anything back, which takes no lock.
@@ -35,14 +35,14 @@ impl Place {
 
 impl fmt::Debug for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Place").field("kind", &self.kind).field("tenant", &self.tenant).finish_non_exhaustive()
+        f.debug_struct("Place").field("kind", &self.kind).field("owner", &self.owner).finish_non_exhaustive()
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         if let Some(shared) = self.shared.take() {
-            shared.give_back(self.kind, &self.tenant);
+            shared.give_back(self.kind, &self.owner);
         }
     }
 }

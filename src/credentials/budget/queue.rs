@@ -5,14 +5,14 @@ use std::collections::{HashMap, VecDeque};
 use tokio::sync::oneshot;
 
 use super::Place;
-use crate::tenant::TenantId;
+use crate::credentials::owner::Owner;
 
 /// The tenants with a first call in progress or waiting, and no others.
 #[derive(Default)]
 pub(super) struct Queue {
-    lines: HashMap<TenantId, Line>,
+    lines: HashMap<Owner, Line>,
     /// Tenants with somebody waiting, the next one first, each once.
-    turns: VecDeque<TenantId>,
+    turns: VecDeque<Owner>,
     waiting: usize,
 }
 
@@ -56,68 +56,68 @@ impl Queue {
         self.turns.len()
     }
 
-    /// The line of `tenant`; a new one where there was none, to be used or [forgotten](Self::forget_if_idle).
-    pub(super) fn line(&mut self, tenant: &TenantId) -> &mut Line {
-        self.lines.entry(tenant.clone()).or_default()
+    /// The line of `owner`; a new one where there was none, to be used or [forgotten](Self::forget_if_idle).
+    pub(super) fn line(&mut self, owner: &Owner) -> &mut Line {
+        self.lines.entry(owner.clone()).or_default()
     }
 
-    /// One more call of `tenant`, behind those that wait already.
-    pub(super) fn push(&mut self, tenant: &TenantId, waiter: Waiter) {
+    /// One more call of `owner`, behind those that wait already.
+    pub(super) fn push(&mut self, owner: &Owner, waiter: Waiter) {
         self.waiting += 1;
-        self.line(tenant).waiters.push_back(waiter);
-        self.turn(tenant.clone());
+        self.line(owner).waiters.push_back(waiter);
+        self.turn(owner.clone());
     }
 
     /// The tenant whose turn it is. It has to be given [another turn](Self::turn), or this one [back](Self::unturn).
-    pub(super) fn next(&mut self) -> Option<TenantId> {
-        let tenant = self.turns.pop_front()?;
-        self.line(&tenant).has_turn = false;
-        Some(tenant)
+    pub(super) fn next(&mut self) -> Option<Owner> {
+        let owner = self.turns.pop_front()?;
+        self.line(&owner).has_turn = false;
+        Some(owner)
     }
 
-    /// The first call of `tenant`.
-    pub(super) fn pop(&mut self, tenant: &TenantId) -> Option<Waiter> {
-        let waiter = self.line(tenant).waiters.pop_front();
+    /// The first call of `owner`.
+    pub(super) fn pop(&mut self, owner: &Owner) -> Option<Waiter> {
+        let waiter = self.line(owner).waiters.pop_front();
         self.waiting -= usize::from(waiter.is_some());
         waiter
     }
 
-    /// A turn for `tenant`, behind all others, if it has a call that waits and no turn yet.
-    pub(super) fn turn(&mut self, tenant: TenantId) {
-        if self.takes_turn(&tenant) {
-            self.turns.push_back(tenant);
+    /// A turn for `owner`, behind all others, if it has a call that waits and no turn yet.
+    pub(super) fn turn(&mut self, owner: Owner) {
+        if self.takes_turn(&owner) {
+            self.turns.push_back(owner);
         }
     }
 
     /// As [`Self::turn`], before all others.
-    pub(super) fn unturn(&mut self, tenant: TenantId) {
-        if self.takes_turn(&tenant) {
-            self.turns.push_front(tenant);
+    pub(super) fn unturn(&mut self, owner: Owner) {
+        if self.takes_turn(&owner) {
+            self.turns.push_front(owner);
         }
     }
 
-    /// Lets go of the calls of `tenant` that have gone away.
-    pub(super) fn sweep(&mut self, tenant: &TenantId) {
-        let line = self.line(tenant);
+    /// Lets go of the calls of `owner` that have gone away.
+    pub(super) fn sweep(&mut self, owner: &Owner) {
+        let line = self.line(owner);
         let before = line.waiters.len();
         line.waiters.retain(|waiter| !waiter.give.is_closed());
         let gone = before - line.waiters.len();
         self.waiting -= gone;
-        self.forget_if_idle(tenant);
+        self.forget_if_idle(owner);
     }
 
-    /// Lets go of the line of `tenant` if there is nothing in it.
-    pub(super) fn forget_if_idle(&mut self, tenant: &TenantId) {
-        if self.lines.get(tenant).is_some_and(|line| line.taken == 0 && line.waiters.is_empty() && !line.has_turn) {
-            self.lines.remove(tenant);
+    /// Lets go of the line of `owner` if there is nothing in it.
+    pub(super) fn forget_if_idle(&mut self, owner: &Owner) {
+        if self.lines.get(owner).is_some_and(|line| line.taken == 0 && line.waiters.is_empty() && !line.has_turn) {
+            self.lines.remove(owner);
         }
     }
 
-    fn takes_turn(&mut self, tenant: &TenantId) -> bool {
-        let line = self.line(tenant);
+    fn takes_turn(&mut self, owner: &Owner) -> bool {
+        let line = self.line(owner);
         let takes = !line.waiters.is_empty() && !line.has_turn;
         line.has_turn |= takes;
-        self.forget_if_idle(tenant);
+        self.forget_if_idle(owner);
         takes
     }
 

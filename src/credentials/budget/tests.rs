@@ -42,7 +42,7 @@ impl Rig {
 
 fn inputs(tenant: &str, role: &str) -> StsInputs {
     StsInputs {
-        tenant: tenant.parse().unwrap(),
+        owner: crate::credentials::owner::Owner::Tenant(tenant.parse().unwrap()),
         region: "eu-west-1".into(),
         role_arn: format!("arn:aws:iam::111122223333:role/{role}"),
         session_name: tenant.into(),
@@ -146,7 +146,7 @@ async fn whose_turn_it_is_goes_round_however_many_calls_a_tenant_has() {
         let (budget, order, inputs) = (rig.budget.clone(), Arc::clone(&order), inputs(tenant, "data"));
         tokio::spawn(async move {
             let place = budget.first(&inputs).await.unwrap();
-            order.lock().unwrap().push(inputs.tenant.to_string());
+            order.lock().unwrap().push(inputs.owner.to_string());
             drop(place);
         })
     });

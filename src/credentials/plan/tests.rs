@@ -15,7 +15,7 @@ fn planned(config: &AssumeRoleConfig, tenant: &ActiveTenant) -> Result<StsInputs
 fn every_setting_arrives_rendered_for_the_tenant() {
     let inputs = planned(&assume_role(), &tenant("acme")).unwrap();
     let expected = StsInputs {
-        tenant: "acme".parse().unwrap(),
+        owner: Owner::Tenant("acme".parse().unwrap()),
         region: "eu-west-1".into(),
         role_arn: "arn:aws:iam::111122223333:role/data".into(),
         session_name: "acme=user-1".into(),
@@ -59,7 +59,7 @@ fn a_change_of_any_setting_changes_the_inputs() {
 fn tenants_differ_even_where_nothing_that_is_sent_does() {
     let config = assume_one_role();
     let (one, other) = (planned(&config, &tenant("acme")).unwrap(), planned(&config, &tenant("globex")).unwrap());
-    assert_eq!(StsInputs { tenant: other.tenant.clone(), ..one.clone() }, other);
+    assert_eq!(StsInputs { owner: other.owner.clone(), ..one.clone() }, other);
     assert_ne!(one, other);
 }
 

@@ -88,7 +88,7 @@ fn error_xml(code: &str, message: &str) -> String {
 
 fn inputs() -> StsInputs {
     StsInputs {
-        tenant: "acme".parse().unwrap(),
+        owner: crate::credentials::Owner::Tenant("acme".parse().unwrap()),
         region: "eu-west-1".into(),
         role_arn: "arn:aws:iam::111122223333:role/path/data".into(),
         session_name: "acme".into(),

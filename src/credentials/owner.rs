@@ -1,0 +1,53 @@
+//! Whose a session is.
+
+use std::fmt;
+
+use crate::{tenant::TenantId, workloads::WorkloadName};
+
+/// A tenant, or a workload that is no tenant's. The two never meet, whatever they are called: equality looks at the kind first.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Owner {
+    /// Of this tenant.
+    Tenant(TenantId),
+    /// Of this workload, for work that belongs to no tenant.
+    Workload(WorkloadName),
+}
+
+impl Owner {
+    /// Whether this is `tenant`.
+    pub fn is_tenant(&self, tenant: &TenantId) -> bool {
+        self.tenant() == Some(tenant)
+    }
+
+    /// The tenant; `None` for a workload.
+    pub fn tenant(&self) -> Option<&TenantId> {
+        match self {
+            Self::Tenant(tenant) => Some(tenant),
+            Self::Workload(_) => None,
+        }
+    }
+}
+
+/// A tenant's id as it is, and `_workload:NAME`, which is no tenant's id: for logs.
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tenant(tenant) => tenant.fmt(f),
+            Self::Workload(name) => write!(f, "_workload:{name}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workload_is_never_the_tenant_of_its_name() {
+        let (tenant, name): (TenantId, WorkloadName) = ("poller".parse().unwrap(), "poller".parse().unwrap());
+        let (one, other) = (Owner::Tenant(tenant.clone()), Owner::Workload(name));
+        assert_ne!(one, other);
+        assert!(one.is_tenant(&tenant) && !other.is_tenant(&tenant) && other.tenant().is_none());
+        assert!(other.to_string().parse::<TenantId>().is_err(), "no tenant can be shown like it");
+    }
+}
