@@ -21,8 +21,10 @@ use tokio::task::JoinSet;
 use crate::{
     admin::{Admin, AdminState, Probes},
     clock::Clock,
-    config::{Config, CredentialsConfig, CredentialsSource, EgressConfig, LimitsConfig, ServerConfig, SharedConfig, StsConfig, TlsConfig},
-    credentials::{BaseIdentity, Broker, Readers, SdkSts, SetupError},
+    config::{
+        Config, CredentialsConfig, CredentialsSource, EgressConfig, LimitsConfig, ServerConfig, SharedConfig, StsConfig, TlsConfig,
+    },
+    credentials::{BaseIdentity, BaseIdentityError, Broker, Readers, SdkSts, SetupError},
     directory::{Changes, Directory, OpenError, Tables, users::UserDirectory},
     egress::{self, Egress, Gate},
     guard::Guard,
@@ -82,6 +84,9 @@ pub enum StartError {
     /// `ingress.cors` makes no headers, which its forms exclude.
     #[error("ingress.cors: a list makes no header")]
     Cors,
+    /// The source of the base identity is not there, or must not be used.
+    #[error("credentials.source: {0}")]
+    BaseIdentity(BaseIdentityError),
     /// The base identity or the STS client cannot be set up.
     #[error("credentials: {0}")]
     Credentials(#[from] SetupError),
@@ -122,7 +127,13 @@ impl StartError {
     /// Whether the configuration, or a file that it names, has to be corrected before a start can succeed.
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Cors | Self::Credentials(_) | Self::Directory(_) | Self::Keys { .. } | Self::Tls { .. } | Self::Upstream(_) => true,
+            Self::BaseIdentity(_)
+            | Self::Cors
+            | Self::Credentials(_)
+            | Self::Directory(_)
+            | Self::Keys { .. }
+            | Self::Tls { .. }
+            | Self::Upstream(_) => true,
             Self::Bind { .. } | Self::Metrics(_) | Self::Randomness | Self::Thread(_) => false,
         }
     }
@@ -158,6 +169,7 @@ struct Background {
     directory: Arc<Directory>,
     users: Option<UserDirectory>,
     sweep: Sweep,
+    base: Option<BaseIdentity>,
     broker: Option<Arc<Broker>>,
     warm_up: WarmUp,
     skew: Skew,
@@ -188,7 +200,7 @@ impl App {
         let passports = config.identity.passport.as_ref().filter(|_| takes_passports);
         let passports = passports.map(|passport| Passports::new(passport.clone(), clock.clone(), metrics.clone()));
 
-        let vendor = match (&config.credentials, base) {
+        let vendor = match (&config.credentials, base.clone()) {
             (Some(credentials), Some(base)) => Some(vendor(credentials, base, &config.limits, &recorder, &skew)?),
             _ => None,
         };
@@ -256,7 +268,7 @@ impl App {
         let warm_up = WarmUp::new(config.credentials.as_ref().and_then(|credentials| credentials.warm_up.clone()));
         let state = State::new(config.clone(), verifier, vendor, metrics, clock, outer_handle, quit_handle);
         let state = state.with_application(application.clone()).with_directory(directory.clone()).with_warm_up(warm_up.clone());
-        let background = Background { keys, directory, users, sweep, broker, warm_up, skew, passports, tls, application };
+        let background = Background { keys, directory, users, sweep, base, broker, warm_up, skew, passports, tls, application };
         let state = Arc::new(state);
         let drains = Drains { outer, inner: Drain::new(), operators: Drain::new(), quit };
         Ok(Self { config, listeners, ingress, egress, key_set, state, drains, background, recorder })
@@ -363,6 +375,9 @@ impl Background {
         let directory = self.directory.clone();
         tasks.spawn(async move { directory.watch(clock, metrics).await });
         tasks.spawn(async move { self.sweep.run().await });
+        if let Some(base) = self.base {
+            tasks.spawn(async move { base.maintain().await });
+        }
         if let Some(broker) = self.broker {
             let (warm_up, directory, warmed) = (self.warm_up, self.directory, broker.clone());
             tasks.spawn(async move { warm_up.run(&warmed, &directory).await });
@@ -392,12 +407,17 @@ fn identity_of(config: &Config) -> Option<(&CredentialsSource, &StsConfig)> {
     config.credentials.as_ref().map(|credentials| (&credentials.source, &credentials.sts)).or_else(of_base)
 }
 
-/// Who Palisade is, where it asks AWS for anything.
+/// Who Palisade is, where it asks AWS for anything. A source that is not there, or that must not be used, is known before anything is served; one
+/// that only does not answer yet is waited for by readiness.
 async fn base_identity(config: &Config, clock: &Clock) -> Result<Option<BaseIdentity>, StartError> {
-    Ok(match identity_of(config) {
-        Some((source, sts)) => Some(BaseIdentity::open(source, sts, clock.clone()).await?),
-        None => None,
-    })
+    let Some((source, sts)) = identity_of(config) else { return Ok(None) };
+    let base = BaseIdentity::open(source, sts, clock.clone())?;
+    match base.check().await {
+        Err(error @ BaseIdentityError::SetUp(..)) => return Err(StartError::BaseIdentity(error)),
+        Err(error @ BaseIdentityError::Unavailable(..)) => tracing::warn!(%error, "there are no base credentials yet"),
+        Ok(()) => {}
+    }
+    Ok(Some(base))
 }
 
 /// Tenants and users, whose changes are announced in one place.

@@ -402,7 +402,12 @@ pub struct BaseConfig {
 #[derive(Debug)]
 pub enum CredentialsSource {
     /// The AWS SDK's default chain.
-    DefaultChain,
+    DefaultChain {
+        /// Whether a source that the application can ask as well may answer: it was accepted, or there is no application beside.
+        may_be_shared: bool,
+    },
+    /// A file of keys in the SDKs' format, read again when it changes.
+    File(PathBuf),
     /// `AssumeRoleWithWebIdentity` with a token file.
     WebIdentity {
         /// The projected token; read for each use.

@@ -49,7 +49,7 @@ pub use self::{
     plan::StsInputs,
     reader::Readers,
     signing_key::SigningKey,
-    source::{BaseIdentity, BaseIdentityError},
+    source::{BaseIdentity, BaseIdentityError, check_file},
     sts::{IssuedCredentials, SdkSts, TenantSts},
 };
 use crate::config::StsConfig;

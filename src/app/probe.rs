@@ -47,9 +47,11 @@ pub fn probe(config: &Config, file: &str) -> Result<(), ConfigErrors> {
         }
     }
     if let Some(credentials) = &config.credentials {
+        report("credentials.source.file".to_owned(), credentials::check_file(&credentials.source));
         report("credentials.sts.ca".to_owned(), credentials::check_roots(&credentials.sts).map_err(|error| error.to_string()));
     }
     if let Some(base) = &config.base {
+        report("credentials.source.file".to_owned(), credentials::check_file(&base.source));
         report("credentials.sts.ca".to_owned(), credentials::check_roots(&base.sts).map_err(|error| error.to_string()));
     }
     let tables = [

@@ -199,8 +199,12 @@ fn warnings(config: &Config, directory: Option<&Directory>) -> Vec<String> {
     if let Some((source, sts)) = config.credentials.as_ref().map(|credentials| (&credentials.source, &credentials.sts)).or_else(of_base) {
         plain(&mut warn, "credentials.sts.endpoint", sts.endpoint.as_ref());
         if matches!(source, CredentialsSource::Static { .. }) {
-            warn("credentials.source is a fixed key: it stays valid wherever it gets to; prefer web_identity or default_chain".to_owned());
+            warn(
+                "credentials.source is a fixed key: it stays valid wherever it gets to; prefer web_identity, or a file that is rotated"
+                    .to_owned(),
+            );
         }
+        shared(&mut warn, config, source);
     }
     chained(&mut warn, config);
     sessions(&mut warn, config, directory);
@@ -366,6 +370,27 @@ fn records(directory: Option<&Directory>) -> Vec<Arc<TenantRecord>> {
     directory.map(Directory::records).unwrap_or_default()
 }
 
+/// What decides, or may decide, that the application can be who Palisade is.
+fn shared(warn: &mut dyn FnMut(String), config: &Config, source: &CredentialsSource) {
+    let accepted = config.effective.pointer("/credentials/shared_with_application").is_some();
+    match source {
+        _ if accepted => warn(
+            "credentials.shared_with_application is accepted: outside the security claim, since an application that asks the same source can assume \
+             whatever Palisade can"
+                .to_owned(),
+        ),
+        CredentialsSource::DefaultChain { may_be_shared: false } => warn(
+            "credentials.source is default_chain: a start is refused where it leads to what the application can ask as well (instance metadata, task \
+             role, Pod Identity, an injected web identity)"
+                .to_owned(),
+        ),
+        CredentialsSource::DefaultChain { .. }
+        | CredentialsSource::File(_)
+        | CredentialsSource::Static { .. }
+        | CredentialsSource::WebIdentity { .. } => {}
+    }
+}
+
 /// STS gives at most an hour to a role that another role assumes, and refuses to be asked for more.
 fn chained(warn: &mut dyn FnMut(String), config: &Config) {
     if let Some(credentials) = &config.credentials
@@ -469,7 +494,7 @@ egress: {region: eu-west-1, services: {s3: {}}}
 identity: {issuers: [{issuer: i, audience: a, jwks: {uri: https://idp.example.com/keys}}]}
 tenants: {directory: {file: tenants.yaml}}
 credentials:
-  source: {default_chain: {}}
+  source: {file: base}
   assume_role: {role_arn: 'arn:aws:iam::111122223333:role/{tenant.id}'}
 ";
 
@@ -485,6 +510,7 @@ credentials:
             fs::write(folder.path().join(format!("seal{byte}")), STANDARD.encode([byte; 32])).unwrap();
         }
         fs::write(folder.path().join("junk"), "x").unwrap();
+        fs::write(folder.path().join("base"), "[default]\naws_access_key_id = AKIA1\naws_secret_access_key = secret\n").unwrap();
         fs::write(folder.path().join("tenants.yaml"), tenants).unwrap();
         fs::write(folder.path().join("users.yaml"), "issuers: {j: {users: {u: {tenants: {}}}}}").unwrap();
         fs::write(folder.path().join("p.yaml"), config).unwrap();
@@ -536,6 +562,7 @@ credentials:
             ("{s3: {}}", "{s3: {}}, ca: junk", "egress.ca", "F/junk: it holds no PEM certificate"),
             ("{s3: {}}", "{s3: {ca: junk}}", "egress.services.s3.ca", "F/junk: it holds no PEM certificate"),
             ("  source:", "  sts: {ca: junk}\n  source:", "credentials.sts.ca", "F/junk: not a PEM file of certificates"),
+            ("{file: base}", "{file: junk}", "credentials.source.file", "F/junk: line 1: there is no profile above it"),
         ] {
             let (code, out, err) = check_text(&CONFIG.replace(old, new), "tenants: {}");
             assert_eq!((code, out.as_str()), (2, ""), "{new}");
@@ -558,7 +585,7 @@ credentials:
             )
             .replace("{uri: https:", "{insecure: true, uri: http:")
             .replace(
-                "{default_chain: {}}",
+                "{file: base}",
                 "{static: {access_key_id: test, secret_access_key: {env: X}}}\n  sts: {endpoint: 'http://127.0.0.1:5000', insecure: true}",
             )
             .replace("{file: tenants.yaml}", "{any: {}}")
@@ -613,14 +640,19 @@ credentials:
             "tenants: {}",
         );
         assert!(err.contains("the keys of http://i come over plain HTTP"), "{err}");
-        let chained =
-            CONFIG.replace("{default_chain: {}}", "{web_identity: {token_file: junk, role_arn: 'arn:aws:iam::111122223333:role/base'}}");
+        let chained = CONFIG.replace("{file: base}", "{web_identity: {token_file: junk, role_arn: 'arn:aws:iam::111122223333:role/base'}}");
         let (_, _, err) = check_text(
             &chained.replace("{role_arn: 'arn:aws:iam::111122223333:role/{", "{duration: 2h, role_arn: 'arn:aws:iam::111122223333:role/{"),
             "tenants: {}",
         );
         assert!(err.contains("is over 1h"), "{err}");
         assert!(!check_text(&chained, "tenants: {}").2.contains("is over 1h"));
+        let chain = CONFIG.replace("{file: base}", "{default_chain: {}}");
+        let (_, _, err) = check_text(&chain, "tenants: {}");
+        assert!(err.contains("default_chain: a start is refused where") && err.lines().count() == 1, "{err}");
+        let (_, _, err) =
+            check_text(&chain.replace("default_chain: {}}", "default_chain: {}}\n  shared_with_application: accepted"), "tenants: {}");
+        assert!(err.contains("shared_with_application is accepted: outside the security claim") && err.lines().count() == 1, "{err}");
         let secured = "{dynamodb: {}}, presign: {}, listen: 0.0.0.0:8180, tls: {certificate: tls.crt, private_key: tls.key}";
         let (_, _, err) = check_text(&CONFIG.replace("{s3: {}}", secured), "tenants: {}");
         assert!(err.contains("egress.presign has no effect") && !err.contains("egress.listen"), "{err}");

@@ -109,7 +109,7 @@ fn config(root: &Section<'_>, env: Env<'_>) -> Option<Config> {
     let is_table = |key| root.given(key).and_then(|section| section.given("directory")).is_some_and(|directory| directory.has("dynamodb"));
     let asks_aws = is_table("tenants") || is_table("users");
     let base_region = region.or(of_tenants.or(of_users).map(|table| table.region.as_str()));
-    let (credentials, base) = credentials_of(root, base_region, asks_aws, env);
+    let (credentials, base) = credentials_of(root, base_region, asks_aws, is_beside_application(has_ingress, egress.as_ref()), env);
     let admin = admin(&root.section("admin"), &server, env);
     let probes = probes(&root.section("probes"), &server);
     context::published(root, ingress.iter().flatten().next(), probes.is_some());
@@ -160,6 +160,13 @@ fn certificates_asked(ingress: Option<&Option<IngressConfig>>, egress: Option<&O
     (asked, egress.is_some_and(|egress| egress.as_ref().is_none_or(|egress| egress.proofs.certificate)))
 }
 
+/// Whether an application shares this process's network namespace: one behind the ingress, or one that comes to the egress over loopback. An egress
+/// that could not be read counts as one.
+fn is_beside_application(has_ingress: bool, egress: Option<&Option<EgressConfig>>) -> bool {
+    let on_loopback = |egress: &EgressConfig| egress.listen.iter().any(|listen| listen.ip().is_loopback());
+    has_ingress || egress.is_some_and(|egress| egress.as_ref().is_none_or(on_loopback))
+}
+
 /// Absent, there and wrong, and built are three answers: an outer `None` is "absent", an inner one "wrong". "Absent" is as good as "built"; only "there and wrong" is a failure.
 fn flatten<T>(part: Option<Option<T>>) -> Option<Option<T>> {
     part.map_or(Some(None), |built| built.map(Some))
@@ -169,10 +176,16 @@ fn flatten<T>(part: Option<Option<T>>) -> Option<Option<T>> {
 type Part<T> = Option<Option<T>>;
 
 /// Tenant credentials where there is an egress; where there is none, and tenants or users are read from AWS, the identity alone.
-fn credentials_of(root: &Section<'_>, region: Option<&str>, asks_aws: bool, env: Env<'_>) -> (Part<CredentialsConfig>, Part<BaseConfig>) {
+fn credentials_of(
+    root: &Section<'_>,
+    region: Option<&str>,
+    asks_aws: bool,
+    is_beside: bool,
+    env: Env<'_>,
+) -> (Part<CredentialsConfig>, Part<BaseConfig>) {
     match (root.given("credentials"), root.has("egress")) {
-        (Some(section), true) => (Some(credentials::credentials(&section, region, env)), None),
-        (Some(section), false) if asks_aws => (None, Some(credentials::base(&section, region, env))),
+        (Some(section), true) => (Some(credentials::credentials(&section, region, is_beside, env)), None),
+        (Some(section), false) if asks_aws => (None, Some(credentials::base(&section, region, is_beside, env))),
         (Some(_), false) => {
             root.wrong("credentials", "has no effect without egress", "remove it, or add egress");
             (Some(None), None)

@@ -49,7 +49,7 @@ impl<'a> Readers<'a> {
         let base = SharedCredentialsProvider::new(self.base.clone());
         let client = sts::client(self.sts, http::client(self.sts.ca.as_deref())?, Some(base));
         let role = Role { client, base: self.base.clone(), config: config.clone() };
-        Ok(BaseIdentity::new("the role that reads the table", SharedCredentialsProvider::new(role), self.clock.clone()))
+        Ok(BaseIdentity::new("the role that reads the table", SharedCredentialsProvider::new(role), None, self.clock.clone()))
     }
 }
 

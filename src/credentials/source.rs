@@ -1,34 +1,36 @@
 //! Who Palisade is when it calls STS.
 //!
 //! The base identity may do nothing but assume roles: those of tenants, and the one that reads a directory's table. Without such a
-//! role it reads the table itself. Its credentials are kept here, renewed before they end, and used until they end when a renewal
-//! fails. They sign calls to STS and those reads, and never anything for a tenant.
+//! role it reads the table itself. Its credentials are kept here, renewed in the background before they end, and used until they end
+//! when a renewal fails. They sign calls to STS and those reads, and never anything for a tenant.
+//!
+//! An application that reaches the source of these credentials is as good as Palisade: see [`chain`].
+
+mod chain;
+mod file;
+mod problem;
+mod web_identity;
 
 use std::{
     fmt,
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, SystemTime},
+    sync::{Arc, Mutex as StdMutex, PoisonError},
+    time::{Duration, Instant, SystemTime},
 };
 
 use arc_swap::ArcSwapOption;
-use aws_config::{default_provider::credentials::DefaultCredentialsChain, provider_config::ProviderConfig, timeout::TimeoutConfig};
+use aws_config::{provider_config::ProviderConfig, timeout::TimeoutConfig};
 use aws_credential_types::{
     Credentials,
     provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future},
 };
-use aws_sdk_sts::{Client, config::Region};
+use aws_sdk_sts::config::Region;
 use tokio::sync::Mutex;
 
-use super::{
-    answer,
-    error::{SetupError, StsError},
-    http, sts,
-};
+use self::{chain::Chain, file::KeysFile, problem::Problem, web_identity::WebIdentity};
+use super::{answer, error::SetupError, http, sts};
 use crate::{
     clock::Clock,
     config::{CredentialsSource, StsConfig},
-    secret::Secret,
 };
 
 /// Base credentials are renewed this long before they end; the metadata services have new ones ready by then.
@@ -39,6 +41,12 @@ const PAUSE: Duration = Duration::from_secs(15);
 const LIFE_NEEDED: Duration = Duration::from_secs(5);
 /// Longest wait for the source, whose own steps have shorter limits.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// How often it is looked whether a renewal is due.
+const ROUND: Duration = Duration::from_secs(1);
+/// How often a file is read again: its keys do not say when they end.
+const FILE_INTERVAL: Duration = Duration::from_secs(5);
+/// So long a failure stands where nothing usable is kept: a source that hangs is not waited for by one request after the other.
+const FAILURE_STANDS: Duration = Duration::from_secs(1);
 
 /// The base identity. Cheap to clone; clones share the credentials.
 #[derive(Clone)]
@@ -48,10 +56,14 @@ struct Inner {
     /// What it is called in errors.
     name: &'static str,
     provider: SharedCredentialsProvider,
+    /// Credentials that do not say when they end are asked for again so often; `None`: never.
+    interval: Option<Duration>,
     clock: Clock,
     current: ArcSwapOption<Current>,
     /// Held by whoever asks the source.
     asking: Mutex<()>,
+    /// The last failure, until the next success.
+    failed: StdMutex<Option<(Instant, BaseIdentityError)>>,
 }
 
 struct Current {
@@ -61,12 +73,15 @@ struct Current {
     renew_at: Option<SystemTime>,
 }
 
-/// The source has no credentials. Says why, without a secret.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{name} is not available: {why}")]
-pub struct BaseIdentityError {
-    name: &'static str,
-    why: String,
+/// Why there are no credentials: whose, and why. Says it without a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BaseIdentityError {
+    /// The source is not there, or must not be used: somebody has to set up another.
+    #[error("{0} cannot be used: {1}")]
+    SetUp(&'static str, String),
+    /// The source gives none at the moment.
+    #[error("{0} is not available: {1}")]
+    Unavailable(&'static str, String),
 }
 
 impl fmt::Debug for BaseIdentity {
@@ -75,26 +90,45 @@ impl fmt::Debug for BaseIdentity {
     }
 }
 
+/// Whether the keys of a file can be used, where `source` is one.
+///
+/// # Errors
+/// Why they cannot, with file and line.
+pub fn check_file(source: &CredentialsSource) -> Result<(), String> {
+    let CredentialsSource::File(path) = source else { return Ok(()) };
+    KeysFile::new(path).read().map(drop).map_err(|problem| problem.to_string())
+}
+
 impl BaseIdentity {
-    /// The identity that `source` describes. Asks it nothing yet.
+    /// The identity that `source` describes. Asks it nothing yet. [`BaseIdentity::maintain`] has to run beside it.
     ///
     /// # Errors
     /// `credentials.sts.ca` cannot be used.
-    pub async fn open(source: &CredentialsSource, sts: &StsConfig, clock: Clock) -> Result<Self, SetupError> {
-        Ok(Self::new("the base identity", provider(source, sts).await?, clock))
+    pub fn open(source: &CredentialsSource, sts: &StsConfig, clock: Clock) -> Result<Self, SetupError> {
+        let interval = matches!(source, CredentialsSource::File(_)).then_some(FILE_INTERVAL);
+        Ok(Self::new("the base identity", provider(source, sts)?, interval, clock))
     }
 
     /// Keeps and renews what `provider` gives. `name` is what it is called in errors.
-    pub(super) fn new(name: &'static str, provider: SharedCredentialsProvider, clock: Clock) -> Self {
-        Self(Arc::new(Inner { name, provider, clock, current: ArcSwapOption::empty(), asking: Mutex::default() }))
+    pub(super) fn new(name: &'static str, provider: SharedCredentialsProvider, interval: Option<Duration>, clock: Clock) -> Self {
+        let (current, asking, failed) = (ArcSwapOption::empty(), Mutex::default(), StdMutex::default());
+        Self(Arc::new(Inner { name, provider, interval, clock, current, asking, failed }))
     }
 
-    /// Whether there are credentials to call STS with, for readiness. Asks the source where nothing usable is kept.
+    /// Whether there are credentials to call STS with, for a start and for readiness. Asks the source where nothing usable is kept.
     ///
     /// # Errors
-    /// The source gave none.
+    /// The source gave none, or must not be used.
     pub async fn check(&self) -> Result<(), BaseIdentityError> {
         self.credentials().await.map(|_| ())
+    }
+
+    /// Renews the credentials before they end, and follows a file's. Never returns.
+    pub async fn maintain(&self) {
+        loop {
+            tokio::time::sleep(ROUND).await;
+            self.renew_when_due().await;
+        }
     }
 
     /// AWS did not accept the credentials: the source is asked again next time.
@@ -102,43 +136,57 @@ impl BaseIdentity {
         self.0.current.store(None);
     }
 
+    /// What is kept, for as long as it lives. Nobody waits for a renewal.
     async fn credentials(&self) -> Result<Credentials, BaseIdentityError> {
         let inner = &*self.0;
-        if let Some(fresh) = inner.fresh() {
-            return Ok(fresh);
+        if let Some(usable) = inner.usable() {
+            return Ok(usable);
         }
-        let _asking = match (inner.asking.try_lock(), inner.usable(|_| true)) {
-            (Ok(asking), _) => asking,
-            // Someone is asking already, and what there is will do until they have the answer.
-            (Err(_), Some(old)) => return Ok(old),
-            (Err(_), None) => inner.asking.lock().await,
-        };
-        if let Some(fresh) = inner.fresh() {
-            return Ok(fresh);
+        let _asking = inner.asking.lock().await;
+        if let Some(usable) = inner.usable() {
+            return Ok(usable);
         }
-        match inner.ask().await {
-            Ok(credentials) => Ok(credentials),
-            Err(error) => {
-                tracing::warn!(%error, "credentials were not renewed");
-                let old = inner.usable(|_| true).ok_or(error)?;
+        match inner.failed_lately() {
+            Some(error) => Err(error),
+            None => inner.ask().await,
+        }
+    }
+
+    async fn renew_when_due(&self) {
+        let inner = &*self.0;
+        if !inner.is_due() {
+            return;
+        }
+        let _asking = inner.asking.lock().await;
+        if !inner.is_due() {
+            return;
+        }
+        if let Err(error) = inner.ask().await {
+            tracing::warn!(%error, "credentials were not renewed");
+            if let Some(old) = inner.usable() {
                 inner.keep(&old, Some(inner.clock.now() + PAUSE));
-                Ok(old)
             }
         }
     }
 }
 
 impl Inner {
-    /// What is kept and need not be renewed yet.
-    fn fresh(&self) -> Option<Credentials> {
+    /// What is kept and has not ended.
+    fn usable(&self) -> Option<Credentials> {
         let now = self.clock.now();
-        self.usable(|current| current.renew_at.is_none_or(|at| at > now))
+        let lives = |current: &&Arc<Current>| current.ends.is_none_or(|ends| ends > now + LIFE_NEEDED);
+        self.current.load().as_ref().filter(lives).map(|current| current.credentials.clone())
     }
 
-    fn usable(&self, also: impl Fn(&Current) -> bool) -> Option<Credentials> {
+    fn is_due(&self) -> bool {
         let now = self.clock.now();
-        let lives = |current: &Current| current.ends.is_none_or(|ends| ends > now + LIFE_NEEDED);
-        self.current.load().as_ref().filter(|current| lives(current) && also(current)).map(|current| current.credentials.clone())
+        self.current.load().as_ref().is_some_and(|current| current.renew_at.is_some_and(|at| at <= now))
+    }
+
+    fn failed_lately(&self) -> Option<BaseIdentityError> {
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let stands = |at: Instant| self.clock.instant().saturating_duration_since(at) < FAILURE_STANDS;
+        failed.as_ref().filter(|(at, _)| stands(*at)).map(|(_, error)| error.clone())
     }
 
     fn keep(&self, credentials: &Credentials, renew_at: Option<SystemTime>) {
@@ -146,22 +194,35 @@ impl Inner {
         self.current.store(Some(Arc::new(Current { credentials, ends, renew_at })));
     }
 
-    fn failed(&self, why: &str) -> BaseIdentityError {
-        BaseIdentityError { name: self.name, why: why.to_owned() }
-    }
-
     async fn ask(&self) -> Result<Credentials, BaseIdentityError> {
-        let answer = tokio::time::timeout(TIMEOUT, self.provider.provide_credentials()).await;
-        let answer = answer.map_err(|_elapsed| self.failed("the source did not answer in time"))?;
-        let credentials = answer.map_err(|error| self.failed(&answer::causes(&error)))?;
+        let asked = self.fetch().await;
+        let failed = asked.as_ref().err().map(|error| (self.clock.instant(), error.clone()));
+        *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = failed;
+        let credentials = asked?;
         let now = self.clock.now();
-        if credentials.expiry().is_some_and(|ends| ends <= now + LIFE_NEEDED) {
-            return Err(self.failed("the source's credentials have expired"));
+        let renew_at = match credentials.expiry() {
+            // Credentials that live shorter than the lead are renewed at half their life.
+            Some(ends) => Some(ends - AHEAD.min(ends.duration_since(now).unwrap_or_default() / 2)),
+            None => self.interval.map(|interval| now + interval),
+        };
+        let before = self.current.load().as_ref().map(|current| current.credentials.access_key_id().to_owned());
+        if before.is_some_and(|before| before != credentials.access_key_id()) {
+            tracing::info!(of = self.name, "credentials were replaced by newer ones");
         }
-        // Credentials that live shorter than the lead are renewed at half their life.
-        let renew_at = credentials.expiry().map(|ends| ends - AHEAD.min(ends.duration_since(now).unwrap_or_default() / 2));
         self.keep(&credentials, renew_at);
         Ok(credentials)
+    }
+
+    async fn fetch(&self) -> Result<Credentials, BaseIdentityError> {
+        let unavailable = |why: &str| BaseIdentityError::Unavailable(self.name, why.to_owned());
+        let answer = tokio::time::timeout(TIMEOUT, self.provider.provide_credentials()).await;
+        let answer = answer.map_err(|_elapsed| unavailable("the source did not answer in time"))?;
+        let credentials = answer.map_err(|error| match Problem::behind(&error) {
+            Some(problem) => BaseIdentityError::SetUp(self.name, problem.to_string()),
+            None => unavailable(&answer::causes(&error)),
+        })?;
+        let is_over = credentials.expiry().is_some_and(|ends| ends <= self.clock.now() + LIFE_NEEDED);
+        if is_over { Err(unavailable("the source's credentials have expired")) } else { Ok(credentials) }
     }
 }
 
@@ -180,17 +241,18 @@ impl fmt::Debug for Current {
     }
 }
 
-async fn provider(source: &CredentialsSource, sts: &StsConfig) -> Result<SharedCredentialsProvider, SetupError> {
+fn provider(source: &CredentialsSource, sts: &StsConfig) -> Result<SharedCredentialsProvider, SetupError> {
     let http = http::client(sts.ca.as_deref())?;
     Ok(match source {
-        CredentialsSource::DefaultChain => {
-            let region = Region::new(sts.region.clone());
+        CredentialsSource::DefaultChain { may_be_shared } => {
             let timeouts = TimeoutConfig::builder().operation_timeout(sts.timeout).build();
-            let settings = ProviderConfig::without_region().with_http_client(http).with_timeout_config(timeouts);
-            SharedCredentialsProvider::new(DefaultCredentialsChain::builder().configure(settings).region(region).build().await)
+            let region = Some(Region::new(sts.region.clone()));
+            let settings = ProviderConfig::without_region().with_http_client(http).with_timeout_config(timeouts).with_region(region);
+            SharedCredentialsProvider::new(Chain::of_sdk(&settings, *may_be_shared, |name| std::env::var_os(name).is_some()))
         }
+        CredentialsSource::File(path) => SharedCredentialsProvider::new(KeysFile::new(path)),
         CredentialsSource::WebIdentity { token_file, role_arn } => SharedCredentialsProvider::new(WebIdentity {
-            client: super::sts::client(sts, http, None),
+            client: sts::client(sts, http, None),
             token_file: token_file.clone(),
             role_arn: role_arn.clone(),
         }),
@@ -199,39 +261,6 @@ async fn provider(source: &CredentialsSource, sts: &StsConfig) -> Result<SharedC
             SharedCredentialsProvider::new(Credentials::new(access_key_id, secret_access_key.expose(), token, None, "palisade"))
         }
     })
-}
-
-/// `AssumeRoleWithWebIdentity` with a token from a file.
-///
-/// The SDK has a provider of its own, but that one takes its endpoint from the environment, not from the configuration.
-#[derive(Debug)]
-struct WebIdentity {
-    client: Client,
-    /// Read for each use: the platform replaces it.
-    token_file: PathBuf,
-    role_arn: String,
-}
-
-impl WebIdentity {
-    async fn credentials(&self) -> Result<Credentials, StsError> {
-        let unreadable = |error: std::io::Error| StsError::Identity(format!("{}: {error}", self.token_file.display()));
-        let token = Secret::new(tokio::fs::read_to_string(&self.token_file).await.map_err(unreadable)?);
-        let call = self.client.assume_role_with_web_identity().role_arn(&self.role_arn).role_session_name("palisade");
-        let answer = call.web_identity_token(token.expose().trim()).send().await.map_err(|error| sts::failure(&error))?;
-        let issued = answer.credentials.ok_or_else(|| StsError::Unavailable("the answer holds no credentials".to_owned()))?;
-        let ends = SystemTime::try_from(issued.expiration)
-            .map_err(|_| StsError::Unavailable("the answer's expiration cannot be read".to_owned()))?;
-        Ok(Credentials::new(issued.access_key_id, issued.secret_access_key, Some(issued.session_token), Some(ends), "palisade"))
-    }
-}
-
-impl ProvideCredentials for WebIdentity {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        future::ProvideCredentials::new(async move { self.credentials().await.map_err(CredentialsError::provider_error) })
-    }
 }
 
 #[cfg(test)]

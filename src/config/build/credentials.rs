@@ -1,6 +1,6 @@
 //! `credentials`
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use super::{Env, Section, egress::endpoint, parse, secret::secret};
 use crate::config::{
@@ -17,8 +17,9 @@ const MAX_POLICY_FILE: usize = 256 << 10;
 /// What is left of a session when its renewal begins at the latest; less would renew all the time.
 const MIN_USE: Duration = Duration::from_secs(60);
 
-pub(super) fn credentials(section: &Section<'_>, region: Option<&str>, env: Env<'_>) -> Option<CredentialsConfig> {
-    let source = section.given("source").and_then(|source| self::source(&source, env));
+/// `is_beside`: an application shares this process's network namespace, and with it what is to be had there.
+pub(super) fn credentials(section: &Section<'_>, region: Option<&str>, is_beside: bool, env: Env<'_>) -> Option<CredentialsConfig> {
+    let source = source(section, is_beside, env);
     let sts = sts(&section.section("sts"), region);
     let max_sessions = section.get("max_sessions", parse::size);
     if !section.has("assume_role") {
@@ -43,21 +44,52 @@ pub(super) fn credentials(section: &Section<'_>, region: Option<&str>, env: Env<
 }
 
 /// What is needed of it without an egress: who Palisade is.
-pub(super) fn base(section: &Section<'_>, region: Option<&str>, env: Env<'_>) -> Option<BaseConfig> {
+pub(super) fn base(section: &Section<'_>, region: Option<&str>, is_beside: bool, env: Env<'_>) -> Option<BaseConfig> {
     for key in ["assume_role", "budget", "max_sessions", "refresh", "warm_up"] {
         if section.has(key) {
             section.wrong(key, "has no effect without egress", "remove it, or add egress");
         }
     }
-    let source = section.given("source").and_then(|source| self::source(&source, env));
+    let source = source(section, is_beside, env);
     let sts = sts(&section.section("sts"), region);
     Some(BaseConfig { source: source?, sts: sts? })
 }
 
-fn source(section: &Section<'_>, env: Env<'_>) -> Option<CredentialsSource> {
+/// Where the platform puts tokens that are in every container of a pod: EKS's web-hook, and Kubernetes itself.
+const INJECTED: [&str; 2] = ["/run/secrets/eks.amazonaws.com", "/run/secrets/kubernetes.io/serviceaccount"];
+
+/// `source`, and what `shared_with_application` says of it.
+fn source(section: &Section<'_>, is_beside: bool, env: Env<'_>) -> Option<CredentialsSource> {
+    let accepted = section.get("shared_with_application", parse::text).is_some();
+    let source = source_of(&section.given("source")?, accepted || !is_beside, env)?;
+    let injected = matches!(&source, CredentialsSource::WebIdentity { token_file, .. } if is_injected(token_file));
+    let can_be_shared = is_beside && (injected || matches!(source, CredentialsSource::DefaultChain { .. }));
+    if accepted && !can_be_shared {
+        let why = if is_beside {
+            "this source is Palisade's own"
+        } else {
+            "no application is beside: there is no ingress, and egress is not on loopback"
+        };
+        section.wrong("shared_with_application", format!("has no effect: {why}"), "remove it");
+    }
+    if injected && is_beside && !accepted {
+        section.section("source").section("web_identity").wrong(
+            "token_file",
+            "is the token that the platform puts into every container of the pod, and so into the application's",
+            "project a token of its own into Palisade's container, or set credentials.shared_with_application to accepted",
+        );
+        return None;
+    }
+    Some(source)
+}
+
+fn source_of(section: &Section<'_>, may_be_shared: bool, env: Env<'_>) -> Option<CredentialsSource> {
     if section.has("default_chain") {
         section.set("default_chain", serde_json::json!({}));
-        return Some(CredentialsSource::DefaultChain);
+        return Some(CredentialsSource::DefaultChain { may_be_shared });
+    }
+    if section.has("file") {
+        return section.file("file").map(CredentialsSource::File);
     }
     if let Some(web) = section.given("web_identity") {
         let (token_file, role_arn) = (web.file("token_file"), web.get("role_arn", parse::role_arn));
@@ -68,6 +100,15 @@ fn source(section: &Section<'_>, env: Env<'_>) -> Option<CredentialsSource> {
     let secret_access_key = secret(&fixed, "secret_access_key", env);
     let session_token = secret(&fixed, "session_token", env);
     Some(CredentialsSource::Static { access_key_id: access_key_id?, secret_access_key: secret_access_key?, session_token })
+}
+
+/// Whether `path`, or what it leads to, is a token of every container's. `/var/run` is `/run` on most systems, and need not be.
+fn is_injected(path: &Path) -> bool {
+    let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    [path, &real].into_iter().any(|path| {
+        let below_run = path.strip_prefix("/var").map_or_else(|_| path.to_owned(), |rest| Path::new("/").join(rest));
+        INJECTED.iter().any(|place| below_run.starts_with(place))
+    })
 }
 
 fn sts(section: &Section<'_>, region: Option<&str>) -> Option<StsConfig> {
@@ -230,4 +271,24 @@ fn tells_tenants_apart(config: &AssumeRoleConfig) -> bool {
     let tags = config.session_tags.iter().flat_map(|(_, template)| template.names());
     let policy = config.session_policy.iter().flat_map(JsonTemplate::names);
     config.role_arn.names().chain(tags).chain(policy).any(Name::tells_tenants_apart)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_of_every_container_are_known_by_their_place() {
+        for path in [
+            "/var/run/secrets/eks.amazonaws.com/serviceaccount/token",
+            "/run/secrets/eks.amazonaws.com/serviceaccount/token",
+            "/var/run/secrets/kubernetes.io/serviceaccount/token",
+        ] {
+            assert!(is_injected(Path::new(path)), "{path}");
+        }
+        for path in ["/etc/palisade/secrets/token", "/var/run/secrets/palisade/token", "/run/secrets/eks.amazonaws.com.mine/token", "token"]
+        {
+            assert!(!is_injected(Path::new(path)), "{path}");
+        }
+    }
 }

@@ -3,6 +3,7 @@ use std::{collections::BTreeSet, fs, time::Duration};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+mod base;
 mod passport;
 mod routing;
 mod sessions;
@@ -205,7 +206,10 @@ fn endpoint_rules_are_read_as_they_are_written() {
 #[test]
 fn every_source_of_credentials_can_be_had() {
     let source = |text: &str| good(&with("{default_chain: {}}", text)).credentials.unwrap().source;
-    assert!(matches!(source("{default_chain: {}}"), CredentialsSource::DefaultChain));
+    assert!(matches!(source("{default_chain: {}}"), CredentialsSource::DefaultChain { may_be_shared: false }));
+    let accepted = source("{default_chain: {}}\n  shared_with_application: accepted");
+    assert!(matches!(accepted, CredentialsSource::DefaultChain { may_be_shared: true }));
+    assert!(matches!(source("{file: c}"), CredentialsSource::File(path) if path.ends_with("c")));
     let web = source("{web_identity: {token_file: c, role_arn: 'arn:aws:iam::111122223333:role/base'}}");
     assert!(matches!(web, CredentialsSource::WebIdentity { token_file, .. } if token_file.ends_with("c")));
     let fixed = source("{static: {access_key_id: test, secret_access_key: {file: c}, session_token: {env: SET}}}");

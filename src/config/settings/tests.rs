@@ -171,7 +171,9 @@ fn the_full_example_shows_every_setting() {
         ".tenants.directory.any",
         ".users",
         ".credentials.source.default_chain",
+        ".credentials.source.file",
         ".credentials.source.static",
+        ".credentials.shared_with_application",
         ".credentials.assume_role.session_policy.inline",
     ];
     assert_eq!(shown("full.yaml", ROOT), alternatives);

@@ -36,7 +36,7 @@ pub(in crate::credentials) fn rig(life: u64) -> (BaseIdentity, Scripted, Clock) 
     let clock = clock();
     let life = Arc::new(StdMutex::new(Some(Duration::from_secs(life))));
     let source = Scripted { clock: clock.clone(), life, asked: Arc::default(), hangs: Arc::new(tokio::sync::Semaphore::new(1)) };
-    (BaseIdentity::new("scripted", SharedCredentialsProvider::new(source.clone()), clock.clone()), source, clock)
+    (BaseIdentity::new("scripted", SharedCredentialsProvider::new(source.clone()), None, clock.clone()), source, clock)
 }
 
 impl Scripted {
@@ -53,9 +53,10 @@ async fn the_source_is_asked_once_and_again_ahead_of_the_end() {
     }
     assert_eq!(source.asked(), 1);
     clock.advance(Duration::from_secs(3299));
-    base.check().await.unwrap();
+    base.renew_when_due().await;
     assert_eq!(source.asked(), 1);
     clock.advance(Duration::from_secs(1));
+    base.renew_when_due().await;
     assert_eq!(base.credentials().await.unwrap().access_key_id(), "AKIA1");
 }
 
@@ -66,10 +67,12 @@ async fn a_renewal_that_fails_keeps_the_old_ones_until_they_end() {
     *source.life.lock().unwrap() = None;
     clock.advance(Duration::from_secs(3300));
     for _ in 0..10 {
+        base.renew_when_due().await;
         base.check().await.unwrap();
     }
     assert_eq!(source.asked(), 2, "and the source is not asked all the time");
     clock.advance(Duration::from_secs(294));
+    base.renew_when_due().await;
     base.check().await.unwrap();
     clock.advance(Duration::from_secs(1));
     let error = base.check().await.unwrap_err();
@@ -105,12 +108,56 @@ async fn many_ask_as_one_and_a_slow_renewal_stands_in_nobodys_way() {
     source.hangs.forget_permits(1);
     let renewing = tokio::spawn({
         let base = base.clone();
-        async move { base.credentials().await }
+        async move { base.renew_when_due().await }
     });
     settle().await;
     assert_eq!(base.credentials().await.unwrap().access_key_id(), "AKIA0", "the old ones will do");
     source.hangs.add_permits(1);
-    assert_eq!(renewing.await.unwrap().unwrap().access_key_id(), "AKIA1");
+    renewing.await.unwrap();
+    assert_eq!(base.credentials().await.unwrap().access_key_id(), "AKIA1");
+}
+
+#[tokio::test]
+async fn a_failure_is_not_repeated_for_each_who_asks() {
+    let (base, source, clock) = rig(3600);
+    *source.life.lock().unwrap() = None;
+    for _ in 0..50 {
+        assert!(matches!(base.check().await, Err(BaseIdentityError::Unavailable(_))));
+    }
+    assert_eq!(source.asked(), 1);
+    *source.life.lock().unwrap() = Some(Duration::from_secs(3600));
+    clock.advance(FAILURE_STANDS);
+    base.check().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_of_keys_is_followed_and_what_cannot_be_used_leaves_the_old_ones() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+    let path = folder.path().join("credentials");
+    let sts = credentials_config(assume_one_role()).sts;
+    let base = BaseIdentity::open(&CredentialsSource::File(path.clone()), &sts, clock.clone()).unwrap();
+    let missing = base.check().await.unwrap_err();
+    assert!(matches!(&missing, BaseIdentityError::SetUp(why) if why.contains(&path.display().to_string())), "{missing}");
+
+    let keys = |number: u32| format!("[default]\naws_access_key_id = AKIA{number}\naws_secret_access_key = secret\n");
+    let later = async || {
+        clock.advance(PAUSE);
+        base.renew_when_due().await;
+        base.credentials().await.unwrap().access_key_id().to_owned()
+    };
+    std::fs::write(&path, keys(1)).unwrap();
+    assert_eq!(later().await, "AKIA1");
+    std::fs::write(&path, keys(2)).unwrap();
+    assert_eq!(base.credentials().await.unwrap().access_key_id(), "AKIA1", "nobody waits for the file");
+    assert_eq!(later().await, "AKIA2");
+    std::fs::write(&path, "junk").unwrap();
+    assert_eq!(later().await, "AKIA2");
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(later().await, "AKIA2");
+    std::fs::write(&path, keys(3)).unwrap();
+    base.forget();
+    clock.advance(FAILURE_STANDS);
+    assert_eq!(base.credentials().await.unwrap().access_key_id(), "AKIA3", "AWS rejected the others");
 }
 
 #[tokio::test]
@@ -125,7 +172,7 @@ async fn what_sts_did_not_accept_is_asked_for_again() {
 #[tokio::test]
 async fn a_static_key_needs_nobody() {
     let config = credentials_config(assume_one_role());
-    let base = BaseIdentity::open(&config.source, &config.sts, clock()).await.unwrap();
+    let base = BaseIdentity::open(&config.source, &config.sts, clock()).unwrap();
     base.check().await.unwrap();
     let credentials = base.credentials().await.unwrap();
     assert_eq!((credentials.access_key_id(), credentials.secret_access_key()), ("AKIABASE", "base-secret"));
@@ -140,7 +187,7 @@ async fn web_identity_sends_the_files_token_unsigned_and_reads_the_file_each_tim
     let config = credentials_config(assume_one_role());
     let client = sts::client(&config.sts, wire.client(), None);
     let identity = WebIdentity { client, token_file: token_file.clone(), role_arn: "arn:aws:iam::111122223333:role/base".into() };
-    assert!(matches!(identity.credentials().await, Err(StsError::Identity(_))), "no file yet");
+    assert!(matches!(identity.credentials().await, Err(crate::credentials::StsError::Identity(_))), "no file yet");
     for token in ["first", "second"] {
         std::fs::write(&token_file, format!("{token}\n")).unwrap();
         let credentials = identity.credentials().await.unwrap();

@@ -105,7 +105,7 @@ async fn sts(wire: &Wire) -> (SdkSts, Clock) {
     let config = credentials_config(crate::credentials::testing::assume_one_role());
     assert!(matches!(config.source, CredentialsSource::Static { .. }));
     let clock = clock();
-    let base = BaseIdentity::open(&config.source, &config.sts, clock.clone()).await.unwrap();
+    let base = BaseIdentity::open(&config.source, &config.sts, clock.clone()).unwrap();
     let provider = SharedCredentialsProvider::new(base.clone());
     (SdkSts { client: client(&config.sts, wire.client(), Some(provider)), base }, clock)
 }

@@ -63,7 +63,7 @@ pub(in crate::directory) async fn base() -> BaseIdentity {
         session_token: None,
     };
     let sts = StsConfig { endpoint: None, region: "eu-west-1".into(), ca: None, timeout: Duration::from_secs(1) };
-    BaseIdentity::open(&source, &sts, Clock::system()).await.unwrap()
+    BaseIdentity::open(&source, &sts, Clock::system()).unwrap()
 }
 
 pub(in crate::directory) fn config() -> TableConfig {

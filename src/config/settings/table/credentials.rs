@@ -12,6 +12,13 @@ pub(super) const CREDENTIALS: &[Setting] = &[
         Kind::Choice(SOURCE),
         "Who Palisade is when it calls STS. That identity should be able to do nothing but assume tenant roles.",
     ),
+    optional(
+        "shared_with_application",
+        Kind::Scalar(Form::OneOf(&["accepted"])),
+        "Accepts a `source` that an application beside Palisade can ask as well: instance metadata, an ECS task role, EKS Pod Identity, the token that \
+         EKS's web-hook puts into every container. Refused otherwise, since such an application is whoever Palisade is. See the \
+         [guide](guide/base-identity.md).",
+    ),
     default("sts", Kind::Section(STS), "{}", "STS itself."),
     default("refresh", Kind::Section(REFRESH), "{}", "When tenant sessions are renewed, in the background."),
     default(
@@ -42,7 +49,12 @@ const SOURCE: &[Setting] = &[
     optional(
         "default_chain",
         Kind::Section(&[]),
-        "`{}`: the AWS SDK's default chain: environment, profile, web identity, container, instance.",
+        "`{}`: the AWS SDK's default chain: environment, profile, web identity, container, instance. A start says which it may not be.",
+    ),
+    optional(
+        "file",
+        PATH,
+        "Keys in the format of `~/.aws/credentials`, profile `default`. Read again every 5 seconds; a version that cannot be used leaves the one before.",
     ),
     optional(
         "web_identity",
