@@ -21,9 +21,7 @@ use tokio::task::JoinSet;
 use crate::{
     admin::{Admin, AdminState, Probes},
     clock::Clock,
-    config::{
-        Config, CredentialsConfig, CredentialsSource, EgressConfig, LimitsConfig, ServerConfig, SharedConfig, StsConfig, TlsConfig,
-    },
+    config::{Config, CredentialsConfig, CredentialsSource, EgressConfig, ServerConfig, SharedConfig, StsConfig, TlsConfig},
     credentials::{BaseIdentity, BaseIdentityError, Broker, Readers, SdkSts, SetupError},
     directory::{Changes, Directory, OpenError, Tables, users::UserDirectory},
     egress::{self, Egress, Gate},
@@ -35,6 +33,7 @@ use crate::{
     skew::Skew,
     telemetry::{AccessLog, Listener, Metrics, Recorder, TenantLabels},
     upstream::{self, AppClient, AwsClient},
+    workloads::{NamedWorkloads, UnusableWorkload},
 };
 
 /// For listeners whose clients have had their time.
@@ -121,6 +120,9 @@ pub enum StartError {
     /// Roots for upstreams are unusable.
     #[error("{0}")]
     Upstream(#[from] upstream::SetupError),
+    /// A workload of no tenant cannot be had.
+    #[error("{0}")]
+    Workload(#[from] UnusableWorkload),
 }
 
 impl StartError {
@@ -133,7 +135,8 @@ impl StartError {
             | Self::Directory(_)
             | Self::Keys { .. }
             | Self::Tls { .. }
-            | Self::Upstream(_) => true,
+            | Self::Upstream(_)
+            | Self::Workload(_) => true,
             Self::Bind { .. } | Self::Metrics(_) | Self::Randomness | Self::Thread(_) => false,
         }
     }
@@ -170,6 +173,7 @@ struct Background {
     users: Option<UserDirectory>,
     sweep: Sweep,
     base: Option<BaseIdentity>,
+    named: Option<NamedWorkloads>,
     broker: Option<Arc<Broker>>,
     warm_up: WarmUp,
     skew: Skew,
@@ -201,7 +205,7 @@ impl App {
         let passports = passports.map(|passport| Passports::new(passport.clone(), clock.clone(), metrics.clone()));
 
         let vendor = match (&config.credentials, base.clone()) {
-            (Some(credentials), Some(base)) => Some(vendor(credentials, base, &config.limits, &recorder, &skew)?),
+            (Some(credentials), Some(base)) => Some(vendor(credentials, base, &config, &recorder, &skew)?),
             _ => None,
         };
 
@@ -253,6 +257,7 @@ impl App {
                     clock: clock.clone(),
                     directory: directory.clone(),
                     workloads,
+                    named: vendor.workloads.clone(),
                 };
                 let tls = settings.tls.as_ref().map(|tls| load_tls("egress.tls", tls, Listener::Egress, &recorder)).transpose()?;
                 Some((egress(settings, gate, sealer, vendor, &recorder)?, tls))
@@ -264,11 +269,12 @@ impl App {
         let (quit_handle, quit) = Drain::new();
         let tls = ingress.iter().map(|(_, tls)| tls).chain(egress.iter().filter_map(|(_, tls)| tls.as_ref())).cloned().collect();
         let broker = vendor.as_ref().map(|vendor| vendor.broker.clone());
+        let named = vendor.as_ref().map(|vendor| vendor.workloads.clone());
         let sweep = Sweep::new(directory.clone(), verifier.clone(), passports.clone(), broker.clone(), &config, metrics.clone());
         let warm_up = WarmUp::new(config.credentials.as_ref().and_then(|credentials| credentials.warm_up.clone()));
         let state = State::new(config.clone(), verifier, vendor, metrics, clock, outer_handle, quit_handle);
         let state = state.with_application(application.clone()).with_directory(directory.clone()).with_warm_up(warm_up.clone());
-        let background = Background { keys, directory, users, sweep, base, broker, warm_up, skew, passports, tls, application };
+        let background = Background { keys, directory, users, sweep, base, named, broker, warm_up, skew, passports, tls, application };
         let state = Arc::new(state);
         let drains = Drains { outer, inner: Drain::new(), operators: Drain::new(), quit };
         Ok(Self { config, listeners, ingress, egress, key_set, state, drains, background, recorder })
@@ -378,6 +384,9 @@ impl Background {
         if let Some(base) = self.base {
             tasks.spawn(async move { base.maintain().await });
         }
+        if let Some(named) = self.named {
+            tasks.spawn(async move { named.maintain().await });
+        }
         if let Some(broker) = self.broker {
             let (warm_up, directory, warmed) = (self.warm_up, self.directory, broker.clone());
             tasks.spawn(async move { warm_up.run(&warmed, &directory).await });
@@ -438,15 +447,17 @@ fn directories(
 }
 
 fn vendor(
-    config: &CredentialsConfig,
+    credentials: &CredentialsConfig,
     base: BaseIdentity,
-    limits: &LimitsConfig,
+    config: &Config,
     recorder: &Recorder,
     skew: &Skew,
 ) -> Result<Vendor, StartError> {
-    let sts = Arc::new(SdkSts::new(&config.sts, base, skew)?);
-    let broker = Arc::new(Broker::new(config, sts.clone(), skew.clock(), recorder.metrics.clone()));
-    Ok(Vendor { sts, broker, limiter: Arc::new(Limiter::new(limits, recorder.clock.clone())), skew: skew.clone() })
+    let sts = Arc::new(SdkSts::new(&credentials.sts, base, skew)?);
+    let broker = Arc::new(Broker::new(credentials, sts.clone(), skew.clock(), recorder.metrics.clone()));
+    let workloads = NamedWorkloads::open(&config.workloads, &credentials.sts.region, config.limits.default, &recorder.clock)?;
+    let limiter = Arc::new(Limiter::new(&config.limits, recorder.clock.clone()));
+    Ok(Vendor { sts, broker, limiter, skew: skew.clone(), workloads })
 }
 
 fn load_tls(key: &'static str, files: &TlsConfig, listener: Listener, recorder: &Recorder) -> Result<Arc<ReloadingTls>, StartError> {

@@ -26,6 +26,7 @@ mod tenants;
 mod upstream;
 mod users;
 mod verification;
+mod workloads;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -49,6 +50,7 @@ pub use self::{
     upstream::{Place, PlaceTemplate, Upstream},
     users::{KeyTemplate, OnSuspend, UserAttributesConfig, UsersConfig, UsersTableConfig},
     verification::{FailureBudget, TokenCacheConfig, VerificationConfig},
+    workloads::{NamedWorkloadConfig, WorkloadProof, WorkloadRole},
 };
 use crate::{secret::Secret, tenant::TenantId};
 
@@ -75,6 +77,8 @@ pub struct Config {
     pub credentials: Option<CredentialsConfig>,
     /// Who Palisade is where it asks AWS for tenants or users and obtains no tenant credentials; never there when `credentials` is.
     pub base: Option<BaseConfig>,
+    /// Work of no tenant; empty where there is none.
+    pub workloads: Vec<NamedWorkloadConfig>,
     /// Per-tenant limits.
     pub limits: LimitsConfig,
     /// Logs and metrics.
@@ -487,6 +491,17 @@ pub struct Limits {
     pub burst: Option<u32>,
     /// Requests in progress at once on each listener.
     pub concurrent: Option<u32>,
+}
+
+impl Limits {
+    /// These, field by field, and where there is none that of `under`.
+    pub fn over(self, under: Self) -> Self {
+        Self {
+            requests_per_second: self.requests_per_second.or(under.requests_per_second),
+            burst: self.burst.or(under.burst),
+            concurrent: self.concurrent.or(under.concurrent),
+        }
+    }
 }
 
 /// `server`, per listener.

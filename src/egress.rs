@@ -1,6 +1,6 @@
-//! The way out: the application's requests to AWS, one tenant at a time.
+//! The way out: the application's requests to AWS, one tenant at a time, and those of workloads, which are no tenant's.
 //!
-//! Read [`Egress::answer`] and [`Egress::carry_out`] from top to bottom: each line is one promise and takes the value of the line before it, so that
+//! Read [`Egress::answer`], [`Egress::carry_out`] and [`Egress::work`] from top to bottom: each line is one promise and takes the value of the line before it, so that
 //! none can be left out or moved. Whatever fails, fails the request; nothing is ever sent unsigned, or signed for somebody
 //! else.
 
@@ -8,8 +8,10 @@ mod admitted;
 mod answer;
 mod hoarding;
 mod own;
+mod taken;
 mod verified;
 mod voice;
+mod workload;
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +19,9 @@ use http::{HeaderName, Request, Response, request};
 
 pub use self::{
     admitted::AdmittedRequest,
+    taken::Taken,
     verified::{Gate, VerifiedRequest},
+    workload::{AdmittedWorkload, WorkloadRequest},
 };
 use self::{hoarding::Hoarding, voice::Voice};
 use crate::{
@@ -81,13 +85,29 @@ impl Egress {
         if own::is_own(head.uri.path()) && this.guard.is_called_by(&head)? {
             return self.own(head, body, peer, record).await;
         }
-        let request = VerifiedRequest::verify(head, body, peer, &this.gate).await?;
+        let taken = Taken::take(head, body, peer, &this.gate)?;
+        if taken.names_a_workload() {
+            return self.work(taken, peer, record).await;
+        }
+        let request = VerifiedRequest::verify(taken, &this.gate).await?;
         record.tenant(request.tenant());
         let lease = request.lease();
         record.for_proof(&lease);
         let standing = Standing::of(request.tenant(), &this.gate.directory, &this.recorder.metrics);
         let response = lease.cover(standing.cover(self.carry_out(request, record))).await?;
         Ok(response.map(|body| lease.cover_body(standing.cover_body(body))))
+    }
+
+    /// What a request goes through that names a workload: it is that workload's, or nobody's.
+    async fn work(&self, taken: Taken, peer: &Peer, record: &mut Record) -> Result<Response<Body>, Refusal> {
+        let this = &*self.0;
+        let request = WorkloadRequest::prove(taken, peer, &this.gate)?;
+        record.workload(request.workload());
+        let request = request.admit()?;
+        let request = this.guard.guard_workload(request, record).await?;
+        let request = CredentialedRequest::attach_workload(request, &this.broker).await?;
+        let (request, receipt) = signing::sign(request, this.clock.now())?;
+        self.send(request, receipt, record).await
     }
 
     /// What a verified request goes through. Dropped where it stands when the proof behind it ends, or would no longer be taken.

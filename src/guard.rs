@@ -9,19 +9,22 @@ use http::{HeaderMap, Method, header, request, uri::Authority};
 
 use crate::{
     aws::{
-        action, operation,
+        action::{self, Needed},
+        operation,
+        resource::{self, Asked},
         target::{Scope, Target, TargetHints, Targets},
     },
-    body::Buffers,
+    body::{Body, Buffers},
     config::EgressConfig,
     directory::ActiveTenant,
-    egress::AdmittedRequest,
-    identity::{Placeholder, SettledSignature},
+    egress::{AdmittedRequest, AdmittedWorkload},
+    identity::{ClientSignature, Placeholder, SettledSignature},
     limits::Permit,
     reject::{Reason, Refusal},
     signing::{Payload, Room, Route},
     sigv4::{Canon, WireTarget},
     telemetry::Record,
+    workloads::ProvedWorkload,
 };
 
 /// Memory for bodies that are held to be hashed, of all requests together. Each is bounded by its service's `body_limit`; this
@@ -36,16 +39,32 @@ pub struct Guard {
     buffers: Buffers,
 }
 
-/// A request whose destination and operation are settled and allowed.
+/// A tenant's request whose destination and operation are settled and allowed.
 #[derive(Debug)]
 pub struct GuardedRequest {
+    tenant: ActiveTenant,
     parts: GuardedParts,
+}
+
+/// The same of a workload, which may do what is listed alone.
+#[derive(Debug)]
+pub struct GuardedWorkload {
+    workload: ProvedWorkload,
+    parts: GuardedParts,
+}
+
+/// A request as it comes to the guard, whosever it is.
+struct Sent {
+    head: request::Parts,
+    body: Body,
+    placeholder: Option<Placeholder>,
+    signature: ClientSignature,
+    permit: Permit,
 }
 
 /// What a guarded request consists of.
 #[derive(Debug)]
 pub(crate) struct GuardedParts {
-    pub(crate) tenant: ActiveTenant,
     pub(crate) permit: Permit,
     pub(crate) method: Method,
     pub(crate) headers: HeaderMap,
@@ -68,11 +87,30 @@ impl Guard {
         Ok(self.targets.means_us(head.uri.authority().or(host(head)?.as_ref())))
     }
 
-    /// Settles and checks destination, target, body and operation.
+    /// Settles and checks destination, target, body and operation, and whether the proof is for it.
     pub async fn guard(&self, request: AdmittedRequest, record: &mut Record) -> Result<GuardedRequest, Refusal> {
         let (request, permit) = request.into_parts();
         let lease = request.lease();
-        let (tenant, head, body, placeholder, mut signature) = request.into_parts();
+        let (tenant, head, body, placeholder, signature) = request.into_parts();
+        let (parts, settled) = self.settle(Sent { head, body, placeholder, signature, permit }, record).await?;
+        lease.permit(|| parts.needed())?;
+        if let Some(deferred) = tenant.verified().deferred() {
+            deferred.permit(&parts.needed())?;
+        }
+        Ok(GuardedRequest::new(tenant, parts, settled))
+    }
+
+    /// The same for a workload, and whether it and what it is about are on the workload's lists.
+    pub async fn guard_workload(&self, request: AdmittedWorkload, record: &mut Record) -> Result<GuardedWorkload, Refusal> {
+        let (request, permit) = request.into_parts();
+        let (workload, head, body, placeholder, signature) = request.into_parts();
+        let (parts, settled) = self.settle(Sent { head, body, placeholder, signature, permit }, record).await?;
+        workload.permit(&parts.needed(), || resource::named(&parts.asked(), workload.home()))?;
+        Ok(GuardedWorkload::new(workload, parts, settled))
+    }
+
+    async fn settle(&self, sent: Sent, record: &mut Record) -> Result<(GuardedParts, SettledSignature), Refusal> {
+        let Sent { head, body, placeholder, mut signature, permit } = sent;
         let mut target = self.targets.resolve(&hints(&head, host(&head)?.as_ref(), placeholder.as_ref()))?;
         record.service(&target.service, Some(&target.region));
         let service = self.services.get(&target.service).ok_or(Reason::ServiceNotAllowed)?;
@@ -92,13 +130,21 @@ impl Guard {
         let candidates = operation::candidates(&target, &head.method, &head.headers, body)?;
         let operation = operation::check(&target, &candidates)?;
         record.operation(operation.clone());
-        lease.permit(|| action::needed(&target, &head.method, &head.headers, operation.as_deref()))?;
-        if let Some(deferred) = tenant.verified().deferred() {
-            deferred.permit(&action::needed(&target, &head.method, &head.headers, operation.as_deref()))?;
-        }
         let (method, headers, timeouts) = (head.method, head.headers, service.timeouts);
-        let parts = GuardedParts { tenant, permit, method, headers, target, wire, payload, timeouts, operation };
-        Ok(GuardedRequest::new(parts, settled))
+        Ok((GuardedParts { permit, method, headers, target, wire, payload, timeouts, operation }, settled))
+    }
+}
+
+impl GuardedParts {
+    /// The actions that it needs.
+    fn needed(&self) -> Needed {
+        action::needed(&self.target, &self.method, &self.headers, self.operation.as_deref())
+    }
+
+    /// What it is about can be read from this.
+    fn asked(&self) -> Asked<'_> {
+        let body = self.payload.bytes().map(|bytes| &bytes[..]);
+        Asked { target: &self.target, operation: self.operation.as_deref(), headers: &self.headers, body }
     }
 }
 
@@ -115,13 +161,13 @@ fn host(head: &request::Parts) -> Result<Option<Authority>, Refusal> {
 
 impl GuardedRequest {
     /// Takes the settled signature as a token: a request whose signature is still open cannot get here.
-    fn new(parts: GuardedParts, _: SettledSignature) -> Self {
-        Self { parts }
+    fn new(tenant: ActiveTenant, parts: GuardedParts, _: SettledSignature) -> Self {
+        Self { tenant, parts }
     }
 
     /// Whose request it is.
     pub fn tenant(&self) -> &ActiveTenant {
-        &self.parts.tenant
+        &self.tenant
     }
 
     /// What it asks for, where that has a name.
@@ -130,7 +176,24 @@ impl GuardedRequest {
     }
 
     /// Gives the parts to the next state.
-    pub(crate) fn into_parts(self) -> GuardedParts {
-        self.parts
+    pub(crate) fn into_parts(self) -> (ActiveTenant, GuardedParts) {
+        (self.tenant, self.parts)
+    }
+}
+
+impl GuardedWorkload {
+    /// As [`GuardedRequest::new`].
+    fn new(workload: ProvedWorkload, parts: GuardedParts, _: SettledSignature) -> Self {
+        Self { workload, parts }
+    }
+
+    /// Whose request it is.
+    pub fn workload(&self) -> &ProvedWorkload {
+        &self.workload
+    }
+
+    /// Gives the parts to the next state.
+    pub(crate) fn into_parts(self) -> (ProvedWorkload, GuardedParts) {
+        (self.workload, self.parts)
     }
 }

@@ -21,7 +21,6 @@ pub mod passport;
 pub mod placeholder;
 mod presigned;
 pub mod spoofed;
-mod strict_json;
 mod tenant_host;
 mod token;
 #[cfg(test)]
@@ -52,3 +51,4 @@ pub use self::{
     verifier::{Entitled, VerifiedTenant, Verifier},
     workload::{Workload, Workloads},
 };
+use crate::strict_json;

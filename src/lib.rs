@@ -77,9 +77,11 @@ pub mod signing;
 pub mod sigv4;
 pub mod skew;
 pub mod spiffe;
+mod strict_json;
 pub mod telemetry;
 pub mod tenant;
 pub mod upstream;
+pub mod workload_name;
 pub mod workloads;
 
 /// This release.

@@ -7,6 +7,7 @@
 //! A bucket is let go only when that changes nothing: nothing in progress, and full. Evicting a busy one would refill it.
 
 mod bucket;
+mod quota;
 mod rate;
 
 use std::{
@@ -19,7 +20,7 @@ use std::{
 
 use dashmap::{DashMap, mapref::one::Ref};
 
-pub use self::bucket::Permit;
+pub use self::{bucket::Permit, quota::Quota};
 use self::{
     bucket::{Bucket, Refused},
     rate::Rate,
@@ -85,12 +86,7 @@ impl Limiter {
         let record = tenant.record();
         let own = record.limits.unwrap_or_default();
         let tier = record.tier.as_ref().and_then(|tier| self.config.tiers.get(tier)).copied().unwrap_or_default();
-        let default = self.config.default;
-        Limits {
-            requests_per_second: own.requests_per_second.or(tier.requests_per_second).or(default.requests_per_second),
-            burst: own.burst.or(tier.burst).or(default.burst),
-            concurrent: own.concurrent.or(tier.concurrent).or(default.concurrent),
-        }
+        own.over(tier).over(self.config.default)
     }
 
     fn bucket(&self, tenant: &TenantId, now: u64) -> Result<Ref<'_, TenantId, Arc<Bucket>>, Refusal> {

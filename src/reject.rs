@@ -221,6 +221,12 @@ reasons! {
     PassportUsedUp = "passport-used-up", FORBIDDEN, AccessDenied, "The passport has been used up.";
     /// An action that the passport, or the deferred context, is not for.
     ActionNotAllowed = "action-not-allowed", FORBIDDEN, AccessDenied, "The action is not allowed for this request.";
+    /// A resource that the workload is not for, or one that cannot be told.
+    ResourceNotAllowed = "resource-not-allowed", FORBIDDEN, AccessDenied, "The resource is not allowed for this request.";
+    /// A workload named beside a tenant, or two workloads.
+    WorkloadAmbiguous = "workload-ambiguous", BAD_REQUEST, Invalid, "The request names a workload and a tenant, or two workloads.";
+    /// A workload named that there is not, or without its proof.
+    WorkloadUnproved = "workload-unproved", FORBIDDEN, AccessDenied, "The request does not prove that it is the workload's.";
     /// No room for another passport, or the tenant has half of them.
     PassportsExhausted = "passports-exhausted", SERVICE_UNAVAILABLE, ServiceUnavailable, "Too many requests are in progress.";
 

@@ -25,6 +25,7 @@ use crate::{
     telemetry::Metrics,
     tenant::TenantId,
     upstream::AppClient,
+    workloads::NamedWorkloads,
 };
 
 /// How often a base identity that works is tried again.
@@ -41,6 +42,8 @@ pub(super) struct Vendor {
     pub(super) limiter: Arc<Limiter>,
     /// What time it is at STS.
     pub(super) skew: Skew,
+    /// Work of no tenant, on the egress too.
+    pub(super) workloads: NamedWorkloads,
 }
 
 /// A session as operators see it.
@@ -219,7 +222,8 @@ impl AdminState for State {
 
     fn drained(&self) -> bool {
         // An egress-only process goes on serving the application until its end; it is drained while nothing is in progress.
-        let is_quiet = || self.vendor.as_ref().is_none_or(|vendor| vendor.limiter.all_in_flight() == 0);
+        let in_flight = |vendor: &Vendor| vendor.limiter.all_in_flight() + vendor.workloads.all_in_flight();
+        let is_quiet = || self.vendor.as_ref().is_none_or(|vendor| in_flight(vendor) == 0);
         self.draining.load(Ordering::Relaxed) && if self.config.ingress.is_some() { self.is_ingress_drained() } else { is_quiet() }
     }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Method};
 
-use crate::aws::{operation, service::Service, target::Target};
+use crate::aws::{glob, operation, service::Service, target::Target};
 
 /// The longest pattern, in bytes: longer than any action.
 const PATTERN_BYTES: usize = 160;
@@ -104,31 +104,17 @@ pub fn iam_service(signing_name: &str) -> &str {
     names::iam_service(signing_name)
 }
 
-/// `*` is any run of characters; the rest is compared without regard to case. Takes time in proportion to both lengths at most.
+/// `*` is any run of characters; the rest is compared without regard to case.
 fn fits(pattern: &str, text: &str) -> bool {
-    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
-    let (mut p, mut t) = (0, 0);
-    // Where the last `*` stands, and where the text goes on behind what it has taken.
-    let mut star: Option<(usize, usize)> = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                star = Some((p, t));
-                p += 1;
-            }
-            Some(byte) if byte.eq_ignore_ascii_case(&text[t]) => {
-                p += 1;
-                t += 1;
-            }
-            _ => {
-                let Some((at, taken)) = star else { return false };
-                star = Some((at, taken + 1));
-                p = at + 1;
-                t = taken + 1;
-            }
-        }
+    glob::fits(pattern, text, u8::eq_ignore_ascii_case)
+}
+
+#[cfg(test)]
+impl Needed {
+    /// One action.
+    pub(crate) fn for_tests(service: &str, operation: &str) -> Self {
+        Self { service: service.to_owned(), operations: Some(vec![operation.to_owned()]) }
     }
-    pattern[p..].iter().all(|byte| *byte == b'*')
 }
 
 #[cfg(test)]

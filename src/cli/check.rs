@@ -18,13 +18,14 @@ use crate::{
     authorise::{Asks, Unmatched},
     aws::{
         action::{Actions, iam_service},
+        resource::ResourcePattern,
         service::Service,
     },
     clock::Clock,
     config::show_duration,
     config::{
-        AccessConfig, CacheConfig, Config, CorsConfig, CorsRules, CredentialsSource, DirectoryConfig, Endpoint, IssuerConfig, JwksSource,
-        KeyPolicy, Origins, PassportRule, RouteConfig, RoutingConfig, ServiceConfig, TableConfig, Upstream, UsersConfig,
+        AccessConfig, CacheConfig, Config, CorsConfig, CorsRules, CredentialsSource, DirectoryConfig, EgressConfig, Endpoint, IssuerConfig,
+        JwksSource, KeyPolicy, Origins, PassportRule, RouteConfig, RoutingConfig, ServiceConfig, TableConfig, Upstream, UsersConfig,
     },
     directory::{Changes, Directory, OpenError, TenantRecord, TenantStatus, users::UserDirectory},
     identity::workload::WORKLOAD_ISSUER,
@@ -183,6 +184,7 @@ fn warnings(config: &Config, directory: Option<&Directory>) -> Vec<String> {
         }
     }
     passports(&mut warn, config);
+    workloads(&mut warn, config);
     if let Some(ingress) = &config.ingress
         && ingress.origin.hops > 0
         && ingress.origin.proxies.is_empty()
@@ -247,11 +249,7 @@ fn passports(warn: &mut dyn FnMut(String), config: &Config) {
     if !passport.grace.is_zero() {
         warn("identity.passport.grace is set: a passport works for that long after its request has ended".to_owned());
     }
-    let signing = |(name, service): (&String, &ServiceConfig)| {
-        let known = Service::find(name).map_or(name.as_str(), |known| known.signing_name);
-        iam_service(service.signing_name.as_deref().unwrap_or(known)).to_owned()
-    };
-    let served: BTreeSet<String> = egress.services.iter().map(signing).collect();
+    let served = served(egress);
     let everywhere = ("identity.passport".to_owned(), &passport.terms.actions);
     for (key, actions) in std::iter::once(everywhere).chain(rules.into_iter().map(|(key, rule)| (key, &rule.actions))) {
         let named: BTreeSet<&str> = actions.iter().flat_map(Actions::services).collect();
@@ -259,6 +257,31 @@ fn passports(warn: &mut dyn FnMut(String), config: &Config) {
             warn(format!("{key}.actions names {service}, which is what IAM calls none of egress.services: it allows nothing"));
         }
     }
+}
+
+/// What a workload may do more, or less, than was meant.
+fn workloads(warn: &mut dyn FnMut(String), config: &Config) {
+    let Some(egress) = &config.egress else { return };
+    let served = served(egress);
+    for workload in &config.workloads {
+        let name = &workload.name;
+        if workload.resources.iter().any(ResourcePattern::is_everything) {
+            warn(format!("workloads.{name}.resources is everything: its role's policy is all that limits what its actions are done with"));
+        }
+        let named: BTreeSet<&str> = workload.actions.services().collect();
+        for service in named.into_iter().filter(|service| !served.contains(*service)) {
+            warn(format!("workloads.{name}.actions names {service}, which is what IAM calls none of egress.services: it allows nothing"));
+        }
+    }
+}
+
+/// IAM's names of the services that may be called.
+fn served(egress: &EgressConfig) -> BTreeSet<String> {
+    let signing = |(name, service): (&String, &ServiceConfig)| {
+        let known = Service::find(name).map_or(name.as_str(), |known| known.signing_name);
+        iam_service(service.signing_name.as_deref().unwrap_or(known)).to_owned()
+    };
+    egress.services.iter().map(signing).collect()
 }
 
 fn issuers(warn: &mut dyn FnMut(String), issuer: &IssuerConfig) {
@@ -510,6 +533,7 @@ credentials:
             fs::write(folder.path().join(format!("seal{byte}")), STANDARD.encode([byte; 32])).unwrap();
         }
         fs::write(folder.path().join("junk"), "x").unwrap();
+        fs::write(folder.path().join("token"), "3f9c0b1d5e7a2846c0ffee0123456789").unwrap();
         fs::write(folder.path().join("base"), "[default]\naws_access_key_id = AKIA1\naws_secret_access_key = secret\n").unwrap();
         fs::write(folder.path().join("tenants.yaml"), tenants).unwrap();
         fs::write(folder.path().join("users.yaml"), "issuers: {j: {users: {u: {tenants: {}}}}}").unwrap();
@@ -668,6 +692,11 @@ credentials:
             |more: &str| check_text(&CONFIG.replace("upstream: http", &format!("trusted_hops: 1{more}, upstream: http")), "tenants: {}").2;
         assert!(hops("").contains("ingress.trusted_hops without trusted_proxies"), "{}", hops(""));
         assert_eq!(hops(", trusted_proxies: [10.0.0.0/8]"), "");
+        let role = "assume_role: {role_arn: 'arn:aws:iam::111122223333:role/w'}, actions: ['sns:Publish', 's3:GetObject'], resources: '*'";
+        let working = format!("{CONFIG}workloads: {{poller: {{token_file: token, {role}}}}}\n");
+        let (_, _, err) = check_text(&working, "tenants: {}");
+        assert!(err.contains("workloads.poller.resources is everything") && err.contains("workloads.poller.actions names sns"), "{err}");
+        assert_eq!(err.lines().count(), 2, "{err}");
         let certificates =
             "{s3: {}}, tls: {certificate: tls.crt, private_key: tls.key, client_ca: tls.crt}, proofs: [passport, certificate]";
         let workload = "identity: {workloads: [{spiffe_id: 'spiffe://prod/a', tenant: acme}], ";

@@ -35,6 +35,7 @@ mod tables;
 mod tenants;
 mod users;
 mod verification;
+mod workloads;
 
 pub(crate) use self::{
     limits::{limits, one_second},
@@ -119,6 +120,8 @@ fn config(root: &Section<'_>, env: Env<'_>) -> Option<Config> {
     let of_sessions = credentials.iter().flatten().map(|credentials| &credentials.assume_role);
     let policies = of_sessions.clone().flat_map(|assume_role| assume_role.session_policy.iter().flat_map(JsonTemplate::names));
     users::needed(root, headers.chain(of_sessions.flat_map(AssumeRoleConfig::templates)), policies);
+    let mapped = identity.as_ref().map_or(&[][..], |identity| &identity.workloads.mappings[..]);
+    let workloads = workloads::workloads(root, egress.as_ref(), mapped);
     let limits = limits::limits_config(&root.section("limits"));
     let telemetry = telemetry(&root.section("telemetry"));
     // Shown under its own name as well, since it is in the file.
@@ -140,6 +143,7 @@ fn config(root: &Section<'_>, env: Env<'_>) -> Option<Config> {
         users: flatten(users)?,
         credentials: flatten(credentials)?,
         base: flatten(base)?,
+        workloads: workloads?,
         limits: limits?,
         telemetry: telemetry?,
         effective: serde_json::Value::Null,

@@ -33,6 +33,7 @@ use crate::{
     secret::Secret,
     telemetry::Metrics,
     tenant::TenantId,
+    workloads::ProvedWorkload,
 };
 
 /// Credentials are not handed out with less life than this: a request signed with them has to reach AWS first.
@@ -166,6 +167,19 @@ impl Broker {
         if !credentials.owner().is_tenant(tenant.id()) {
             tracing::error!(asked = %tenant.id(), found = %credentials.owner(), "credentials of another tenant were found and withheld");
             return Err(Refusal::noted(Reason::Internal, "credentials of another tenant were found and withheld"));
+        }
+        Ok(credentials)
+    }
+
+    /// Credentials of `workload`, as [`Broker::credentials`] has a tenant's.
+    ///
+    /// # Errors
+    /// As [`Broker::credentials`].
+    pub async fn workload_credentials(&self, workload: &ProvedWorkload) -> Result<Arc<ScopedCredentials>, Refusal> {
+        let credentials = self.obtain(&self.0.planner.fixed(workload.inputs())).await?;
+        if credentials.owner() != &workload.inputs().owner {
+            tracing::error!(asked = %workload.name(), found = %credentials.owner(), "credentials of another owner were found and withheld");
+            return Err(Refusal::noted(Reason::Internal, "credentials of another owner were found and withheld"));
         }
         Ok(credentials)
     }

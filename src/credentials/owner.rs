@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{tenant::TenantId, workloads::WorkloadName};
+use crate::{tenant::TenantId, workload_name::WorkloadName};
 
 /// A tenant, or a workload that is no tenant's. The two never meet, whatever they are called: equality looks at the kind first.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

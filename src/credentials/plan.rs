@@ -8,10 +8,11 @@
 use super::{owner::Owner, values::TenantValues};
 use crate::{
     config::{
-        AssumeRoleConfig,
+        AssumeRoleConfig, WorkloadRole,
         template::{RenderError, Template},
     },
     reject::{Reason, Refusal},
+    workload_name::WorkloadName,
 };
 
 /// Everything that one `AssumeRole` call depends on, and whose it is.
@@ -77,10 +78,31 @@ fn incomplete(setting: &str, why: &str) -> Refusal {
     Refusal::noted(Reason::PlanIncomplete, format!("credentials.assume_role.{setting}: {why}"))
 }
 
-/// A setting below `credentials.assume_role`, and what is wrong with it.
-type Unacceptable = (&'static str, &'static str);
+/// A setting below `assume_role`, and what is wrong with it.
+pub(crate) type Unacceptable = (&'static str, &'static str);
 
 impl StsInputs {
+    /// Those of a workload, in which no tenant has a part.
+    ///
+    /// # Errors
+    /// A setting below its `assume_role` that STS does not take.
+    pub(crate) fn of_workload(name: &WorkloadName, role: &WorkloadRole, region: &str) -> Result<Self, Unacceptable> {
+        let inputs = Self {
+            owner: Owner::Workload(name.clone()),
+            region: region.to_owned(),
+            role_arn: role.role_arn.clone(),
+            session_name: role.session_name.clone(),
+            external_id: role.external_id.clone(),
+            source_identity: None,
+            tags: role.session_tags.clone(),
+            transitive_tag_keys: Vec::new(),
+            policy: None,
+            duration_seconds: i32::try_from(role.duration.as_secs()).unwrap_or(i32::MAX),
+        };
+        inputs.acceptable()?;
+        Ok(inputs)
+    }
+
     /// Whether STS would take these inputs, as far as that can be told without asking.
     fn acceptable(&self) -> Result<(), Unacceptable> {
         is_role_arn(&self.role_arn).or_else_say("role_arn", "is not the ARN of an IAM role")?;

@@ -103,6 +103,11 @@ impl Planner {
         Ok(Arc::new(Plan { hash: self.hasher.hash_one(&inputs), inputs }))
     }
 
+    /// What to ask STS where that does not depend on a tenant.
+    pub(super) fn fixed(&self, inputs: &StsInputs) -> Arc<Plan> {
+        Arc::new(Plan { hash: self.hasher.hash_one(inputs), inputs: inputs.clone() })
+    }
+
     fn remembered(&self, tenant: &ActiveTenant) -> Option<Arc<Plan>> {
         let key = key(tenant, self.names.get()?);
         self.known.get(&*key).map(|plan| Arc::clone(&plan))

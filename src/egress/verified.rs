@@ -4,20 +4,21 @@ use std::{sync::Arc, time::SystemTime};
 
 use http::request;
 
+use super::taken::Taken;
 use crate::{
     body::{self, Body},
     clock::Clock,
     config::Proofs,
     directory::{ActiveTenant, Directory},
-    hop,
     identity::{
         Caller, ClientSignature, IdentityHeaders, Lease, Passports, Placeholder, Presented, Redeemer, VendedKeys, Vending, VerifiedTenant,
-        Verifier, Workload, Workloads, unverified::strip_identity_headers,
+        Verifier, Workload, Workloads,
     },
-    reject::Refusal,
+    reject::{Reason, Refusal},
     secret::Secret,
     server::Peer,
     telemetry::Listener,
+    workloads::NamedWorkloads,
 };
 
 /// What decides who a request is for.
@@ -41,6 +42,8 @@ pub struct Gate {
     pub directory: Arc<Directory>,
     /// Clients whose certificates are one tenant's.
     pub workloads: Workloads,
+    /// Work of no tenant.
+    pub named: NamedWorkloads,
 }
 
 /// A request of the application, with the proof taken out and the tenant put in.
@@ -122,15 +125,13 @@ impl OwnRequest {
 
 impl VerifiedRequest {
     /// Checks the proof, the claim and the directory.
-    pub async fn verify(mut head: request::Parts, body: Body, peer: &Peer, gate: &Gate) -> Result<Self, Refusal> {
-        // First of all: what is signed, checked and sent must be one request, and a sender may name any header for removal here.
-        hop::strip(&mut head.headers);
-        let workload = gate.workloads.find(peer, Listener::Egress)?;
-        let certified = workload.is_some() && gate.proofs.certificate;
-        let Caller { presented, placeholder, signature } =
-            Caller::take(&mut head, &gate.names, &gate.vending, gate.clock.now(), certified)?;
-        strip_identity_headers(&mut head.headers, &gate.names, std::iter::empty());
-        let (verified, lease) = gate.prove(presented, workload.as_ref()).await?;
+    pub async fn verify(taken: Taken, gate: &Gate) -> Result<Self, Refusal> {
+        let Taken { head, body, caller, certificate } = taken;
+        let Caller { presented, placeholder, signature, workload } = caller;
+        if workload.is_some() {
+            return Err(Refusal::noted(Reason::Internal, "a workload's request was about to become a tenant's"));
+        }
+        let (verified, lease) = gate.prove(presented, certificate.as_ref()).await?;
         let tenant = gate.directory.resolve(verified).await?;
         Ok(Self { tenant, head, body, placeholder, signature, lease })
     }

@@ -12,13 +12,16 @@ use super::{
     client_signature::{AsSigned, Claim, ClientSignature},
     placeholder::Placeholder,
     presigned::QuerySignature,
-    unverified::{Bearer, ClaimedTenant, IdentityHeaders, Presented, SECURITY_TOKEN, agree, is_scheme, single, take_proof, take_tenant},
+    unverified::{
+        Bearer, ClaimedTenant, IdentityHeaders, Presented, SECURITY_TOKEN, agree, is_scheme, single, take_proof, take_tenant, take_workload,
+    },
     vended::{self, Opened, Vending},
 };
 use crate::{
     reject::{Reason, Refusal},
     secret::Secret,
     sigv4::{Canon, payload_mode::CONTENT_SHA256},
+    workload_name::WorkloadName,
 };
 
 const AMZ_DATE: HeaderName = HeaderName::from_static("x-amz-date");
@@ -32,11 +35,13 @@ pub struct Caller {
     pub placeholder: Option<Placeholder>,
     /// To be settled before the request goes on.
     pub signature: ClientSignature,
+    /// The workload that it names: then it is to be no tenant's.
+    pub workload: Option<WorkloadName>,
 }
 
 impl Caller {
     /// Takes claim, proof and placeholder signature out of a request of the application. Without a proof it is refused, unless
-    /// the client's certificate may be one (`certified`).
+    /// the client's certificate may be one (`certified`, or a workload's).
     pub fn take(
         head: &mut request::Parts,
         names: &IdentityHeaders,
@@ -48,7 +53,7 @@ impl Caller {
             Some(signature) => Self::presigned(head, names, signature, vending, now)?,
             None => Self::in_headers(head, names, vending, now)?,
         };
-        if !certified {
+        if !certified && caller.workload.is_none() {
             caller.presented.proof()?;
         }
         Ok(caller)
@@ -73,8 +78,9 @@ impl Caller {
         let proof = take_proof(headers, names, bearer)?;
         let date = headers.remove(AMZ_DATE);
         let tenant = agree(claimed, placeholder.as_ref().and_then(|p| p.tenant.clone()))?;
+        let workload = take_workload(headers, placeholder.as_ref().and_then(|p| p.workload.clone()))?;
         let (Some(placeholder), Some(original)) = (&placeholder, original) else {
-            return Ok(Self { presented: Presented::new(tenant, proof), placeholder, signature: ClientSignature::uncheckable() });
+            return Ok(Self { presented: Presented::new(tenant, proof), placeholder, signature: ClientSignature::uncheckable(), workload });
         };
         let opened = open(vending, proof.as_ref().ok_or(Reason::TokenMissing)?)?;
         let as_signed = AsSigned { method: &head.method, target: &target(&head.uri), headers: &original };
@@ -82,7 +88,7 @@ impl Caller {
         let claim = Claim { placeholder, date, expires: None };
         let signature = ClientSignature::pending(as_signed, claim, &opened.secret_access_key, now)?.settle_early(&original)?;
         let placeholder = Some(placeholder.clone());
-        Ok(Self { presented: redeemed(tenant, opened)?, placeholder, signature })
+        Ok(Self { presented: redeemed(tenant, opened)?, placeholder, signature, workload })
     }
 
     fn presigned(
@@ -106,6 +112,7 @@ impl Caller {
 
         let claimed = take_tenant(&mut head.headers, names)?;
         let tenant = agree(claimed, query.placeholder.tenant.clone())?;
+        let workload = take_workload(&mut head.headers, query.placeholder.workload.clone())?;
         for (name, value) in query.headers.iter() {
             if head.headers.insert(name, value.clone()).is_some_and(|sent| sent != value) {
                 return Err(Refusal::noted(Reason::SignatureMalformed, format!("{name} differs between headers and query")));
@@ -116,7 +123,7 @@ impl Caller {
         }
         let signature = signature.settle_early(&head.headers)?;
         set_target(&mut head.uri, query.target)?;
-        Ok(Self { presented: redeemed(tenant, opened)?, placeholder: Some(query.placeholder), signature })
+        Ok(Self { presented: redeemed(tenant, opened)?, placeholder: Some(query.placeholder), signature, workload })
     }
 }
 

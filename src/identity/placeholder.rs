@@ -8,10 +8,13 @@ use http::{HeaderMap, HeaderValue};
 use crate::{
     reject::{Reason, Refusal},
     tenant::TenantId,
+    workload_name::WorkloadName,
 };
 
 /// What an access key id that names a tenant begins with.
 pub(super) const TENANT_PREFIX: &str = "tenant.";
+/// What an access key id that names a workload begins with.
+const WORKLOAD_PREFIX: &str = "workload.";
 /// Longest region or service name in a credential scope; AWS's longest is below half of it.
 const MAX_NAME: usize = 63;
 
@@ -20,6 +23,8 @@ const MAX_NAME: usize = 63;
 pub struct Placeholder {
     /// From an access key id `tenant.<id>`.
     pub(super) tenant: Option<TenantId>,
+    /// From an access key id `workload.<name>`.
+    pub(super) workload: Option<WorkloadName>,
     /// Region of the credential scope.
     pub region: String,
     /// Service of the credential scope: the signing name.
@@ -67,7 +72,7 @@ impl Placeholder {
     pub(super) fn read(credential: &str, signed_headers: &str, signature: &str) -> Result<Self, Refusal> {
         let scope = Self::scope(credential);
         let mut placeholder = scope.ok_or_else(|| Refusal::noted(Reason::SignatureMalformed, "the credential scope is malformed"))?;
-        placeholder.tenant = claimed(credential)?;
+        (placeholder.tenant, placeholder.workload) = claimed(credential)?;
         placeholder.signed_headers = signed_headers.split(';').map(str::to_ascii_lowercase).collect();
         placeholder.signature = signature.to_owned();
         Ok(placeholder)
@@ -77,6 +82,7 @@ impl Placeholder {
     pub(crate) fn of_our_own(region: &str, service: &str) -> Self {
         Self {
             tenant: None,
+            workload: None,
             region: region.to_owned(),
             service: service.to_owned(),
             date: String::new(),
@@ -115,12 +121,15 @@ impl Placeholder {
     }
 }
 
-/// The tenant of an access key id `tenant.<id>`. Another key id names none; a malformed tenant is not "none".
-fn claimed(credential: &str) -> Result<Option<TenantId>, Refusal> {
+/// The tenant of an access key id `tenant.<id>`, or the workload of `workload.<name>`. Another key id names neither; a malformed name is not "none".
+fn claimed(credential: &str) -> Result<(Option<TenantId>, Option<WorkloadName>), Refusal> {
     let key = credential.split('/').next().unwrap_or_default();
-    match key.strip_prefix(TENANT_PREFIX) {
-        None => Ok(None),
-        Some(id) => id.parse().map(Some).map_err(|e| Refusal::noted(Reason::TenantMalformed, format!("{e}"))),
+    if let Some(id) = key.strip_prefix(TENANT_PREFIX) {
+        return id.parse().map(|id| (Some(id), None)).map_err(|e| Refusal::noted(Reason::TenantMalformed, format!("{e}")));
+    }
+    match key.strip_prefix(WORKLOAD_PREFIX) {
+        None => Ok((None, None)),
+        Some(name) => name.parse().map(|name| (None, Some(name))).map_err(|e| Refusal::noted(Reason::WorkloadUnproved, format!("{e}"))),
     }
 }
 
@@ -141,12 +150,19 @@ mod tests {
         // Without blanks after the commas, and with a key id that names nobody.
         let p =
             parse("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261122/eu-west-1/s3/aws4_request,SignedHeaders=host,Signature=ab").unwrap();
-        assert_eq!(p.tenant, None);
+        assert_eq!((p.tenant, p.workload), (None, None));
+        let p = parse("AWS4-HMAC-SHA256 Credential=workload.poller/20261122/eu-west-1/sqs/aws4_request,SignedHeaders=host,Signature=ab")
+            .unwrap();
+        assert_eq!((p.tenant, p.workload.unwrap().as_str()), (None, "poller"));
+        // Nothing but the whole prefix, in lower case, means one.
+        let p = parse("AWS4-HMAC-SHA256 Credential=Workload.poller/20261122/eu-west-1/sqs/aws4_request,SignedHeaders=host,Signature=ab")
+            .unwrap();
+        assert_eq!((p.tenant, p.workload), (None, None));
     }
 
     #[test]
     fn refuses_the_rest() {
-        use Reason::{SignatureMalformed as Bad, SignatureUnsupported as Unsupported, TenantMalformed};
+        use Reason::{SignatureMalformed as Bad, SignatureUnsupported as Unsupported, TenantMalformed, WorkloadUnproved};
         let scope = "20261122/eu-west-1/s3/aws4_request";
         let full = |credential: &str| format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=ab");
         for (text, reason) in [
@@ -170,6 +186,9 @@ mod tests {
             (full("a/b/20261122/eu-west-1/s3/aws4_request"), Bad),
             (full(&format!("tenant.*/{scope}")), TenantMalformed),
             (full(&format!("tenant./{scope}")), TenantMalformed),
+            (full(&format!("workload./{scope}")), WorkloadUnproved),
+            (full(&format!("workload.POLLER/{scope}")), WorkloadUnproved),
+            (full(&format!("workload.tenant.acme/{scope}")), WorkloadUnproved),
         ] {
             assert_eq!(parse(&text).err(), Some(reason), "{text}");
         }

@@ -17,10 +17,14 @@ use crate::{
     reject::{Reason, Refusal},
     secret::Secret,
     tenant::TenantId,
+    workload_name::WorkloadName,
 };
 
 /// The session token of SigV4: where SDKs put the proof.
 pub const SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
+
+/// Names a workload, whose request is no tenant's.
+const WORKLOAD: HeaderName = HeaderName::from_static("x-palisade-workload");
 
 /// What our own header names begin with.
 const PREFIX: &str = "x-palisade-";
@@ -111,6 +115,9 @@ impl Presented {
     /// SDKs that fetch credentials send what they were given as the whole of `Authorization`, with or without a scheme, and can
     /// be told nothing but a URI: so the tenant may be its parameter `tenant`, or stay unsaid where the proof names but one.
     pub fn take_own(headers: &mut HeaderMap, uri: &Uri, names: &IdentityHeaders) -> Result<Self, Refusal> {
+        if headers.contains_key(WORKLOAD) {
+            return Err(Refusal::noted(Reason::WorkloadAmbiguous, "Palisade's own paths are for tenants"));
+        }
         let in_header = take_tenant(headers, names)?;
         let in_query = tenant_parameter(uri)?;
         let proof = match single(headers, &header::AUTHORIZATION, Reason::TokenAmbiguous)? {
@@ -137,6 +144,11 @@ impl Presented {
     /// Whether nothing but a cookie proves it: then somebody else's page may have sent it.
     pub(crate) const fn is_by_cookie(&self) -> bool {
         self.by_cookie
+    }
+
+    /// Whether a tenant is named, in whatever place.
+    pub(crate) const fn names_a_tenant(&self) -> bool {
+        self.tenant.is_some()
     }
 
     /// The proof, to be sealed or verified.
@@ -205,6 +217,18 @@ pub(super) fn take_tenant(headers: &mut HeaderMap, names: &IdentityHeaders) -> R
     let text = value.to_str().map_err(|_| Reason::TenantMalformed)?;
     let id = text.parse().map_err(|e| Refusal::noted(Reason::TenantMalformed, format!("{e}")))?;
     Ok(Some(ClaimedTenant(id)))
+}
+
+/// The workload that the header or the access key id names. Both have to name the same.
+pub(super) fn take_workload(headers: &mut HeaderMap, key: Option<WorkloadName>) -> Result<Option<WorkloadName>, Refusal> {
+    let Some(value) = single(headers, &WORKLOAD, Reason::WorkloadAmbiguous)? else { return Ok(key) };
+    headers.remove(WORKLOAD);
+    let name = value.to_str().ok().and_then(|text| text.parse::<WorkloadName>().ok());
+    let name = name.ok_or_else(|| Refusal::noted(Reason::WorkloadUnproved, format!("{WORKLOAD} is no workload's name")))?;
+    match key {
+        Some(key) if key != name => Err(Refusal::noted(Reason::WorkloadAmbiguous, "two places of the request name different workloads")),
+        _ => Ok(Some(name)),
+    }
 }
 
 /// The parameter `tenant` of a target: absent, one, or a refusal.
@@ -308,6 +332,14 @@ impl Presented {
     pub(crate) fn for_tests(mut headers: HeaderMap) -> Result<Self, Refusal> {
         let names = IdentityHeaders { tenant: HeaderName::from_static("x-tenant-id"), token: HeaderName::from_static("x-tenant-token") };
         Self::take_ingress(&mut headers, &names, &Places::default(), None, &[])
+    }
+
+    /// What they say on the egress, where a certificate may take the place of a token.
+    pub(crate) fn for_tests_of_egress(mut headers: HeaderMap) -> Result<Self, Refusal> {
+        let names = IdentityHeaders { tenant: HeaderName::from_static("x-tenant-id"), token: HeaderName::from_static("x-tenant-token") };
+        let tenant = take_tenant(&mut headers, &names)?;
+        let bearer = Bearer::take(&mut headers)?;
+        Ok(Self::new(tenant, take_proof(&mut headers, &names, bearer)?))
     }
 }
 

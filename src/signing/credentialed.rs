@@ -1,17 +1,18 @@
-//! A guarded request with its tenant's credentials. A leaf: nothing else can build one.
+//! A guarded request with its owner's credentials. A leaf: nothing else can build one.
 
 use std::sync::Arc;
 
 use crate::{
-    credentials::{Broker, ScopedCredentials},
-    guard::GuardedRequest,
+    credentials::{Broker, Owner, ScopedCredentials},
+    guard::{GuardedParts, GuardedRequest, GuardedWorkload},
     reject::{Reason, Refusal},
 };
 
-/// A request and credentials of one and the same tenant.
+/// A request and credentials of one and the same owner.
 #[derive(Debug)]
 pub struct CredentialedRequest {
-    request: GuardedRequest,
+    owner: Owner,
+    parts: GuardedParts,
     credentials: Arc<ScopedCredentials>,
 }
 
@@ -20,14 +21,26 @@ impl CredentialedRequest {
     /// more, where they meet.
     pub async fn attach(request: GuardedRequest, broker: &Broker) -> Result<Self, Refusal> {
         let credentials = broker.credentials(request.tenant()).await?;
-        if !credentials.owner().is_tenant(request.tenant().id()) {
-            return Err(Refusal::noted(Reason::Internal, "credentials of another tenant were about to be attached"));
+        let (tenant, parts) = request.into_parts();
+        Self::join(Owner::Tenant(tenant.id().clone()), parts, credentials)
+    }
+
+    /// The same for a workload, with the workload's.
+    pub async fn attach_workload(request: GuardedWorkload, broker: &Broker) -> Result<Self, Refusal> {
+        let credentials = broker.workload_credentials(request.workload()).await?;
+        let (workload, parts) = request.into_parts();
+        Self::join(Owner::Workload(workload.name().clone()), parts, credentials)
+    }
+
+    fn join(owner: Owner, parts: GuardedParts, credentials: Arc<ScopedCredentials>) -> Result<Self, Refusal> {
+        if credentials.owner() != &owner {
+            return Err(Refusal::noted(Reason::Internal, "credentials of another owner were about to be attached"));
         }
-        Ok(Self { request, credentials })
+        Ok(Self { owner, parts, credentials })
     }
 
     /// Gives the parts to the signer.
-    pub(super) fn into_parts(self) -> (GuardedRequest, Arc<ScopedCredentials>) {
-        (self.request, self.credentials)
+    pub(super) fn into_parts(self) -> (Owner, GuardedParts, Arc<ScopedCredentials>) {
+        (self.owner, self.parts, self.credentials)
     }
 }

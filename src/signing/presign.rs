@@ -33,11 +33,10 @@ pub struct PresignedUrl {
 
 /// Presigns `request` as of `now`. The tenant's permit is given back: nothing is in progress.
 pub fn presign(request: CredentialedRequest, now: SystemTime, expires: Duration) -> Result<PresignedUrl, Refusal> {
-    let (request, credentials) = request.into_parts();
-    if !credentials.owner().is_tenant(request.tenant().id()) {
-        return Err(Refusal::noted(Reason::Internal, "a URL was about to be signed with another tenant's credentials"));
+    let (owner, parts, credentials) = request.into_parts();
+    if credentials.owner() != &owner {
+        return Err(Refusal::noted(Reason::Internal, "a URL was about to be signed with another owner's credentials"));
     }
-    let parts = request.into_parts();
     let life = credentials.expires().duration_since(now).unwrap_or_default().min(expires);
     let life = Duration::from_secs(life.as_secs());
     if life.is_zero() {

@@ -69,11 +69,10 @@ impl SignedRequest {
 
 /// Signs `request` as of `now`.
 pub fn sign(request: CredentialedRequest, now: SystemTime) -> Result<(SignedRequest, Receipt), Refusal> {
-    let (request, credentials) = request.into_parts();
-    if !credentials.owner().is_tenant(request.tenant().id()) {
-        return Err(Refusal::noted(Reason::Internal, "a request was about to be signed with another tenant's credentials"));
+    let (owner, parts, credentials) = request.into_parts();
+    if credentials.owner() != &owner {
+        return Err(Refusal::noted(Reason::Internal, "a request was about to be signed with another owner's credentials"));
     }
-    let parts = request.into_parts();
     let mut headers = parts.headers;
     clean(&mut headers);
     // A body that was read has been asked for.

@@ -46,6 +46,9 @@ pub struct Line<'a> {
     /// The verified tenant; absent when there was none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tenant: Option<&'a str>,
+    /// The workload, where the request is no tenant's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workload: Option<&'a str>,
     /// The verified subject.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<&'a str>,
@@ -70,7 +73,7 @@ pub struct Line<'a> {
     /// The route to the application, on the ingress: a name of the configuration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream: Option<&'a str>,
-    /// `allowed` for a tenant, `public` for nobody, `preflight` for a browser's question that was answered, or `refused`.
+    /// `allowed` for a tenant or a workload, `public` for nobody, `preflight` for a browser's question that was answered, or `refused`.
     pub decision: &'static str,
     /// Why it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -148,6 +151,7 @@ pub(crate) mod tests {
             client: None,
             method: "GET",
             tenant: Some("acme"),
+            workload: None,
             subject: None,
             issuer: None,
             context_id: None,

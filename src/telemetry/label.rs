@@ -1,8 +1,8 @@
 //! The `tenant` label: bounded, and made from verified tenants only.
 //!
 //! An attacker who can invent label values can grow a metrics store without end, so a [`TenantLabel`] can only be had for an
-//! [`ActiveTenant`]; everything else shares one fixed label. Beyond `telemetry.metrics.max_tenants` distinct tenants, further
-//! ones share another. Both names start with `_`, which no tenant id can.
+//! [`ActiveTenant`] or a workload of the configuration; everything else shares one fixed label. Beyond `telemetry.metrics.max_tenants` distinct tenants, further
+//! ones share another. Their names, and those of workloads, start with `_`, which no tenant id can.
 
 use std::sync::{
     Arc,
@@ -11,7 +11,7 @@ use std::sync::{
 
 use dashmap::DashMap;
 
-use crate::{directory::ActiveTenant, tenant::TenantId};
+use crate::{directory::ActiveTenant, tenant::TenantId, workloads::ProvedWorkload};
 
 /// A value for the `tenant` label.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -22,6 +22,7 @@ enum Label {
     None,
     Other,
     Tenant(TenantId),
+    Workload(Arc<str>),
 }
 
 impl TenantLabel {
@@ -34,7 +35,13 @@ impl TenantLabel {
             Label::None => "_none",
             Label::Other => "_other",
             Label::Tenant(id) => id.as_str(),
+            Label::Workload(label) => label,
         }
+    }
+
+    /// The label of a workload, `_workload:NAME`. There are as many as the configuration has.
+    pub fn of_workload(workload: &ProvedWorkload) -> Self {
+        Self(Label::Workload(format!("_workload:{}", workload.name()).into()))
     }
 }
 
@@ -102,7 +109,7 @@ mod tests {
 
     #[test]
     fn no_tenant_can_take_a_shared_label() {
-        for label in [TenantLabel::NONE, TenantLabel(Label::Other)] {
+        for label in [TenantLabel::NONE, TenantLabel(Label::Other), TenantLabel(Label::Workload("_workload:poller".into()))] {
             assert!(label.as_str().parse::<TenantId>().is_err());
         }
     }

@@ -33,6 +33,8 @@ use crate::{
     identity::{Deferred, Lease},
     reject::Refusal,
     server::{ClientCertificate, Peer},
+    workload_name::WorkloadName,
+    workloads::ProvedWorkload,
 };
 
 /// Everything that recording needs. One a process, cheap to clone.
@@ -59,6 +61,7 @@ pub struct Record {
     method: Method,
     started: Instant,
     tenant: Option<ActiveTenant>,
+    workload: Option<WorkloadName>,
     label: TenantLabel,
     inflight: Option<IntGauge>,
     /// Id and purpose of a context that was made.
@@ -145,6 +148,7 @@ impl Recorder {
             method: method.clone(),
             started: self.clock.instant(),
             tenant: None,
+            workload: None,
             label: TenantLabel::NONE,
             inflight: None,
             context: None,
@@ -180,13 +184,23 @@ impl Record {
 
     /// The request is a tenant's.
     pub fn tenant(&mut self, tenant: &ActiveTenant) {
-        self.label = self.recorder.labels.of(tenant);
+        self.count_as(self.recorder.labels.of(tenant));
+        self.tenant = Some(tenant.clone());
+    }
+
+    /// The request is a workload's, and no tenant's.
+    pub fn workload(&mut self, workload: &ProvedWorkload) {
+        self.count_as(TenantLabel::of_workload(workload));
+        self.workload = Some(workload.name().clone());
+    }
+
+    fn count_as(&mut self, label: TenantLabel) {
+        self.label = label;
         let inflight = self.recorder.metrics.inflight(self.listener, &self.label);
         inflight.inc();
         if let Some(before) = self.inflight.replace(inflight) {
             before.dec();
         }
-        self.tenant = Some(tenant.clone());
     }
 
     /// The request made a context of deferred work.
@@ -300,6 +314,7 @@ impl Drop for Record {
             client: self.peer.client().map(ClientCertificate::name),
             method: self.method.as_str(),
             tenant: verified.map(|v| v.tenant().as_str()),
+            workload: self.workload.as_ref().map(WorkloadName::as_str),
             subject: verified.map(|v| v.subject()),
             issuer: verified.map(|v| v.issuer()),
             context_id: context.map(|(id, _)| id),

@@ -68,7 +68,7 @@ def aws(request, tmp_path_factory):
         "identity": {"issuers": [{"issuer": idp.issuer, "audience": [AUDIENCE], "jwks": {"file": "jwks.json"}, "algorithms": ["RS256"],
                                   "claims": {"tenant": "tenant_id"}}]},
         "tenants": {"directory": {"file": "tenants.yaml"}},
-        "credentials": {"source": {"default_chain": {}}, "assume_role": assume},
+        "credentials": {"source": {"default_chain": {}}, "shared_with_application": "accepted", "assume_role": assume},
     }
     # Palisade gets what the person who runs this has: that is its base identity here.
     home = os.path.expanduser("~/.aws")

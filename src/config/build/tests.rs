@@ -9,6 +9,7 @@ mod routing;
 mod sessions;
 mod tenants;
 mod users;
+mod workloads;
 
 use super::*;
 use crate::{
@@ -1013,7 +1014,20 @@ fn the_schema_is_for_this_file() {
     let keys: Vec<_> = properties.as_object().unwrap().keys().cloned().collect();
     assert_eq!(
         keys,
-        ["admin", "credentials", "egress", "identity", "ingress", "limits", "probes", "server", "telemetry", "tenants", "users"]
+        [
+            "admin",
+            "credentials",
+            "egress",
+            "identity",
+            "ingress",
+            "limits",
+            "probes",
+            "server",
+            "telemetry",
+            "tenants",
+            "users",
+            "workloads"
+        ]
     );
     assert_eq!(properties["server"]["default"], json!({}));
     assert_eq!(properties["admin"]["anyOf"][0]["properties"]["listen"]["default"], "127.0.0.1:8190");

@@ -70,6 +70,8 @@ pub(crate) enum Form {
     /// A positive number, with or without a fraction.
     Rate,
     Region,
+    /// An ARN with `*`, or `*`.
+    ResourcePattern,
     RoleArn,
     /// A short name in lower case.
     RouteName,
@@ -98,6 +100,8 @@ pub(crate) enum Form {
     WordPattern,
     /// An `https://` or `http://` URI.
     Uri,
+    /// A workload's name.
+    WorkloadName,
 }
 
 impl Form {
@@ -144,6 +148,10 @@ impl Form {
             Self::Path | Self::Text => parse::text(scalar).is_some(),
             Self::Rate => parse::rate(scalar).is_some(),
             Self::Region => parse::region(scalar).is_some(),
+            Self::ResourcePattern => {
+                let parsed = text.parse::<crate::aws::resource::ResourcePattern>();
+                return parsed.map(drop).map_err(|why| Fault::new(format!("{} is no resource: {why}", quote(text)), self.expected()));
+            }
             Self::RoleArn => parse::role_arn(scalar).is_some(),
             // The same letters.
             Self::RouteName | Self::ServiceName => parse::service(text),
@@ -168,6 +176,7 @@ impl Form {
             Self::TokenType => parse::token_type(scalar).is_some(),
             Self::WordPattern => parse::word_pattern(scalar).is_some(),
             Self::Uri => parse::uri(scalar).is_some(),
+            Self::WorkloadName => text.parse::<crate::workload_name::WorkloadName>().is_ok(),
         };
         if fits { Ok(()) } else { Err(Fault::new(self.wrong(scalar), self.expected())) }
     }
@@ -233,6 +242,7 @@ impl Form {
             Self::PathPattern => "give a path such as /parks/{park}/**".to_owned(),
             Self::Rate => "give a number above 0, up to 1000000".to_owned(),
             Self::Region => "give a region such as eu-west-1".to_owned(),
+            Self::ResourcePattern => "give an ARN such as arn:aws:sqs:eu-west-1:111122223333:jobs, whose end may have *, or \"*\"".to_owned(),
             Self::RoleArn => "give a role's ARN such as arn:aws:iam::111122223333:role/NAME".to_owned(),
             Self::RouteName => "give a name such as gold: a-z, 0-9 and -, at most 63 characters".to_owned(),
             Self::SpiffePattern => "give an id such as spiffe://prod/ns/a/sa/b, with * for any one segment, or for all that follow at the end".to_owned(),
@@ -253,6 +263,7 @@ impl Form {
             Self::WordPattern => "give a word of at most 256 bytes in which up to two * stand for any characters".to_owned(),
             Self::TokenType => "give a type such as JWT or at+jwt, or absent for tokens that have none".to_owned(),
             Self::Uri => "give an https:// URI without user and fragment".to_owned(),
+            Self::WorkloadName => "give a name such as queue-poller: 2 to 48 of a-z 0-9 -, beginning with a letter".to_owned(),
         }
     }
 
@@ -282,6 +293,8 @@ impl Form {
             Self::Moment => json!({"type": "string", "pattern": "^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d"}),
             Self::OwnName => json!({"type": "string", "pattern": "^[a-z0-9.-]{1,253}$"}),
             Self::Region => json!({"type": "string", "pattern": "^[a-z]{2,}(-[a-z0-9]+)+$"}),
+            Self::ResourcePattern => json!({"type": "string", "pattern": "^(\\*|arn:.+)$"}),
+            Self::WorkloadName => json!({"type": "string", "pattern": "^[a-z][a-z0-9-]{1,47}$"}),
             Self::RoleArn => json!({"type": "string", "pattern": "^arn:[a-z-]+:iam::\\d{12}:role/"}),
             Self::RouteName | Self::ServiceName => json!({"type": "string", "pattern": "^[a-z0-9-]{1,63}$"}),
             Self::SpiffePattern => json!({"type": "string", "pattern": "^spiffe://"}),

@@ -26,12 +26,16 @@ fn the_reference_is_that_of_the_table() {
 fn tables() -> String {
     let mut text = String::new();
     // `server` is the same everywhere, and described once.
-    let (sections, rest): (Vec<_>, Vec<_>) = ROOT.iter().partition(|setting| matches!(setting.kind, Kind::Section(_)));
+    let (rest, sections): (Vec<_>, Vec<_>) = ROOT.iter().partition(|setting| matches!(setting.kind, Kind::NotYet));
     for setting in sections {
         let mut rows = String::new();
-        let Kind::Section(settings) = setting.kind else { continue };
+        let (path, settings) = match setting.kind {
+            Kind::Section(settings) => (setting.key.to_owned(), settings),
+            Kind::Map(_, Kind::Section(settings)) => (format!("{}.NAME", setting.key), *settings),
+            _ => continue,
+        };
         text.push_str(&format!("\n### `{}`\n\n{}\n", setting.key, setting.about));
-        table(&mut text, &mut rows, setting.key, settings);
+        table(&mut text, &mut rows, &path, settings);
     }
     let [Setting { kind: Kind::Map(_, Kind::Section(record)), about, .. }, revoked] = RECORDS else { return text };
     text.push_str(&format!(
@@ -160,6 +164,7 @@ fn form_name(form: &Form) -> String {
         Form::Path => "path".to_owned(),
         Form::Rate => "number > 0".to_owned(),
         Form::Region => "region".to_owned(),
+        Form::ResourcePattern => "ARN pattern or `*`".to_owned(),
         Form::RoleArn => "role ARN".to_owned(),
         Form::RouteName => "name".to_owned(),
         Form::ServiceName => "service".to_owned(),
@@ -176,5 +181,6 @@ fn form_name(form: &Form) -> String {
         Form::TokenType => "type".to_owned(),
         Form::WordPattern => "pattern".to_owned(),
         Form::Uri => "URI".to_owned(),
+        Form::WorkloadName => "name".to_owned(),
     }
 }

@@ -19,6 +19,7 @@ mod tables;
 mod tenants;
 mod users;
 mod verification;
+mod workloads;
 
 use self::clients::TLS;
 pub(crate) use self::users::USER_RECORDS;
@@ -46,6 +47,7 @@ pub(crate) const ROOT: &[Setting] = &[
         Kind::Section(credentials::CREDENTIALS),
         "How tenant credentials are obtained. Required with `egress`. Without it only `source` and `sts` are taken, and only where `tenants` or `users` are read from AWS.",
     ),
+    workloads::WORKLOADS,
     not_yet("guard", "Isolation rules on the requests themselves."),
     default("limits", Kind::Section(LIMITS), "{}", "What one tenant may use."),
     default(

@@ -175,6 +175,7 @@ fn the_full_example_shows_every_setting() {
         ".credentials.source.static",
         ".credentials.shared_with_application",
         ".credentials.assume_role.session_policy.inline",
+        ".workloads",
     ];
     assert_eq!(shown("full.yaml", ROOT), alternatives);
     let with_limits: Vec<_> = shown("tenants.yaml", RECORDS);

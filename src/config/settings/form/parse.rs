@@ -17,7 +17,7 @@ use super::super::super::{
 };
 use crate::{
     authorise::PathPattern,
-    aws::{action::Pattern, target::name},
+    aws::{action::Pattern, resource::ResourcePattern, target::name},
     cidr::Cidr,
     client_pattern::DnsPattern,
     distinguished_name,
@@ -73,6 +73,10 @@ pub(crate) fn size(scalar: &Scalar) -> Option<usize> {
 
 pub(crate) fn action(scalar: &Scalar) -> Option<Pattern> {
     Pattern::parse(&scalar.text)
+}
+
+pub(crate) fn resource(scalar: &Scalar) -> Option<ResourcePattern> {
+    scalar.text.parse().ok()
 }
 
 pub(crate) fn address(scalar: &Scalar) -> Option<SocketAddr> {

@@ -21,6 +21,8 @@ pub(super) const ELSEWHERE: &[(&str, &[Reason])] = {
         // What only load, or what is done with a passport, brings about.
         ("src/identity/verifier/tests/flood.rs", &[VerifierOverloaded]),
         ("src/identity/passport/tests.rs", &[PassportsExhausted, PassportUsedUp, ActionNotAllowed]),
+        // Work of no tenant.
+        ("src/workloads/registry/tests.rs", &[ResourceNotAllowed, WorkloadAmbiguous, WorkloadUnproved]),
         // Signatures of clients, and work that is deferred.
         ("src/identity/caller/tests.rs", &[SignatureUnsupported, SignatureMismatch, SignatureExpired, HeaderNotSigned]),
         ("src/identity/deferred/tests.rs", &[DeferNotAllowed, DeferredUnknown, DeferredNotForUs, DeferredExpired, ContextTooLarge]),

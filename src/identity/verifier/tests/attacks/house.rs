@@ -16,11 +16,12 @@ use super::{
 use crate::{
     body,
     client_pattern::ClientPattern,
-    config::{Demand, FailureBudget, OriginConfig, RequiredClaim, TokenRules, WorkloadConfig, WorkloadsConfig},
+    config::{Demand, FailureBudget, Limits, OriginConfig, RequiredClaim, TokenRules, WorkloadConfig, WorkloadsConfig},
     egress,
     identity::{Passport, Vending, workload::Workloads},
     ingress::{self, Cors, Origins},
     server::{ClientCertificate, Peer},
+    workloads::NamedWorkloads,
 };
 
 /// The two listeners of one configuration.
@@ -98,6 +99,7 @@ impl House {
                     names,
                     vending: Vending::new().unwrap(),
                     workloads,
+                    named: NamedWorkloads::open(&[], "eu-west-1", Limits::default(), &clock).unwrap(),
                     clock: clock.clone(),
                     directory,
                 },
@@ -148,7 +150,9 @@ impl House {
             On::Ingress | On::Both => self.enters(attempt).await.map(drop),
             On::Egress => {
                 let gate = &self.doors(attempt.rules).egress;
-                let verified = egress::VerifiedRequest::verify(self.head(attempt), body::empty(), &peer(attempt), gate).await;
+                let taken =
+                    egress::Taken::take(self.head(attempt), body::empty(), &peer(attempt), gate).map_err(|refusal| refusal.reason)?;
+                let verified = egress::VerifiedRequest::verify(taken, gate).await;
                 verified.map(drop).map_err(|refusal| refusal.reason)
             }
         }

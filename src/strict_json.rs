@@ -15,7 +15,7 @@ const MAX_DEPTH: usize = 16;
 const MAX_DOUBLE: f64 = 9_007_199_254_740_992.0;
 
 /// Parses one JSON object and nothing after it.
-pub(super) fn object(bytes: &[u8]) -> Option<Map<String, Value>> {
+pub(crate) fn object(bytes: &[u8]) -> Option<Map<String, Value>> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = Strict { depth: 0 }.deserialize(&mut deserializer).ok()?;
     deserializer.end().ok()?;

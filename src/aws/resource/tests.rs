@@ -1,0 +1,172 @@
+use http::{HeaderName, Uri};
+
+use super::*;
+use crate::{aws::service::Service, config::Endpoint};
+
+fn target(key: &str, style: Style, path: &str) -> Target {
+    Target {
+        service: key.to_owned(),
+        api: key.to_owned(),
+        signing_name: Service::find(key).map_or(key, |service| service.signing_name).to_owned(),
+        region: "eu-west-1".to_owned(),
+        style,
+        dial: Endpoint { tls: true, authority: "h".parse().unwrap() },
+        dial_is_configured: false,
+        host: "h".parse().unwrap(),
+        signed_host: "h".parse().unwrap(),
+        path_and_query: path.parse::<Uri>().unwrap().path_and_query().unwrap().clone(),
+    }
+}
+
+fn home() -> Home {
+    Home::of_role("arn:aws:iam::111122223333:role/poller").unwrap()
+}
+
+fn headers(list: &[(&str, &str)]) -> HeaderMap {
+    list.iter().map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap())).collect()
+}
+
+fn about(target: &Target, operation: Option<&str>, list: &[(&str, &str)], body: Option<&str>) -> Option<String> {
+    let headers = headers(list);
+    named(&Asked { target, operation, headers: &headers, body: body.map(str::as_bytes) }, &home()).ok().map(|arns| arns.join(" "))
+}
+
+fn s3(path: &str) -> Option<String> {
+    about(&target("s3", Style::Plain, path), Some("GetObject"), &[], None)
+}
+
+/// Of a request in a service's JSON protocol.
+fn json(service: &str, operation: &str, body: &str) -> Option<String> {
+    about(&target(service, Style::Plain, "/"), Some(operation), &[("x-amz-target", "T.O")], Some(body))
+}
+
+#[test]
+fn objects_and_buckets_are_read_from_host_and_path() {
+    assert_eq!(s3("/pool/a/b%20c//%2F*").as_deref(), Some("arn:aws:s3:::pool/a/b c///*"));
+    assert_eq!(s3("/pool?list-type=2").as_deref(), Some("arn:aws:s3:::pool"));
+    assert_eq!(s3("/pool/").as_deref(), Some("arn:aws:s3:::pool"));
+    let virtual_hosted = |path| about(&target("s3", Style::Bucket("pool".into()), path), Some("GetObject"), &[], None);
+    assert_eq!(virtual_hosted("/other/k").as_deref(), Some("arn:aws:s3:::pool/other/k"));
+    assert_eq!(virtual_hosted("/?acl").as_deref(), Some("arn:aws:s3:::pool"));
+}
+
+#[test]
+fn what_s3_could_read_otherwise_or_elsewhere_is_untold() {
+    for path in [
+        "/",
+        "/po",
+        "/Pool/k",
+        "/arn%3Aaws%3As3/k",
+        "/pool/%ff",
+        "//k",
+        "/pool?delete",
+        "/pool?DELETE=",
+        "/pool?a=b&%64elete",
+        "/pool/k?restore",
+    ] {
+        assert_eq!(s3(path), None, "{path}");
+    }
+    assert_eq!(about(&target("s3", Style::Plain, "/pool/k"), Some("CopyObject"), &[("x-amz-copy-source", "other/k")], None), None);
+    let mut control = target("s3-control", Style::Plain, "/v20180820/x");
+    assert_eq!(about(&control, Some("GetJob"), &[], None), None);
+    control = target("s3", Style::Bucket("ap-111122223333".into()), "/k");
+    control.host = "ap-111122223333.s3-accesspoint.eu-west-1.amazonaws.com".parse().unwrap();
+    assert_eq!(about(&control, Some("GetObject"), &[], None), None);
+}
+
+#[test]
+fn queues_parameters_secrets_and_tables_are_read_from_documents() {
+    for (service, operation, body, arns) in [
+        (
+            "sqs",
+            "ReceiveMessage",
+            r#"{"QueueUrl":"https://sqs.eu-west-1.amazonaws.com/999999999999/jobs.fifo"}"#,
+            "arn:aws:sqs:eu-west-1:999999999999:jobs.fifo",
+        ),
+        ("sqs", "GetQueueUrl", r#"{"QueueName":"jobs"}"#, "arn:aws:sqs:eu-west-1:111122223333:jobs"),
+        (
+            "sqs",
+            "GetQueueUrl",
+            r#"{"QueueName":"jobs","QueueOwnerAWSAccountId":"999999999999"}"#,
+            "arn:aws:sqs:eu-west-1:999999999999:jobs",
+        ),
+        ("ssm", "GetParameter", r#"{"Name":"/app/db:3","WithDecryption":true}"#, "arn:aws:ssm:eu-west-1:111122223333:parameter/app/db"),
+        (
+            "ssm",
+            "GetParameters",
+            r#"{"Names":["one","/two"]}"#,
+            "arn:aws:ssm:eu-west-1:111122223333:parameter/one arn:aws:ssm:eu-west-1:111122223333:parameter/two",
+        ),
+        ("ssm", "GetParametersByPath", r#"{"Path":"/app/"}"#, "arn:aws:ssm:eu-west-1:111122223333:parameter/app/*"),
+        ("ssm", "GetParametersByPath", r#"{"Path":"/"}"#, "arn:aws:ssm:eu-west-1:111122223333:parameter/*"),
+        (
+            "secretsmanager",
+            "GetSecretValue",
+            r#"{"SecretId":"arn:aws:secretsmanager:eu-west-1:111122223333:secret:a-AbCdEf"}"#,
+            "arn:aws:secretsmanager:eu-west-1:111122223333:secret:a-AbCdEf",
+        ),
+        ("dynamodb", "GetItem", r#"{"TableName":"config","Key":{}}"#, "arn:aws:dynamodb:eu-west-1:111122223333:table/config"),
+        (
+            "dynamodb",
+            "Query",
+            r#"{"TableName":"config","IndexName":"by-name"}"#,
+            "arn:aws:dynamodb:eu-west-1:111122223333:table/config/index/by-name",
+        ),
+        (
+            "dynamodb",
+            "BatchGetItem",
+            r#"{"RequestItems":{"one":{},"two":{}}}"#,
+            "arn:aws:dynamodb:eu-west-1:111122223333:table/one arn:aws:dynamodb:eu-west-1:111122223333:table/two",
+        ),
+        (
+            "dynamodb",
+            "TransactWriteItems",
+            r#"{"TransactItems":[{"Put":{"TableName":"one"}},{"Delete":{"TableName":"two"}}]}"#,
+            "arn:aws:dynamodb:eu-west-1:111122223333:table/one arn:aws:dynamodb:eu-west-1:111122223333:table/two",
+        ),
+    ] {
+        assert_eq!(json(service, operation, body).as_deref(), Some(arns), "{service} {operation} {body}");
+    }
+}
+
+#[test]
+fn a_document_that_can_be_read_in_two_ways_says_nothing() {
+    let queue = "https://h/111122223333/jobs";
+    for (service, operation, body) in [
+        ("sqs", "ReceiveMessage", "{}".to_owned()),
+        ("sqs", "ReceiveMessage", format!(r#"{{"queueUrl":"{queue}"}}"#)),
+        ("sqs", "ReceiveMessage", format!(r#"{{"QueueUrl":"{queue}","queueurl":"https://h/111122223333/other"}}"#)),
+        ("sqs", "ReceiveMessage", format!(r#"{{"QueueUrl":"{queue}","QueueUrl":"https://h/111122223333/other"}}"#)),
+        ("sqs", "ReceiveMessage", format!(r#"{{"QueueUrl":["{queue}"]}}"#)),
+        ("sqs", "ReceiveMessage", r#"{"QueueUrl":"https://h/111122223333/jobs?x"}"#.to_owned()),
+        ("sqs", "ReceiveMessage", r#"{"QueueUrl":"https://h/111122223333/a/jobs"}"#.to_owned()),
+        ("sqs", "ReceiveMessage", r#"{"QueueUrl":"jobs"}"#.to_owned()),
+        ("sqs", "receivemessage", format!(r#"{{"QueueUrl":"{queue}"}}"#)),
+        ("sqs", "StartMessageMoveTask", format!(r#"{{"QueueUrl":"{queue}"}}"#)),
+        ("sqs", "ListQueues", "{}".to_owned()),
+        ("ssm", "GetParameter", r#"{"Name":"arn:aws:ssm:eu-west-1:999999999999:parameter/x"}"#.to_owned()),
+        ("ssm", "GetParameter", r#"{"Name":"/app/*"}"#.to_owned()),
+        ("ssm", "GetParameters", r#"{"Names":[]}"#.to_owned()),
+        ("ssm", "GetParameters", r#"{"Names":["one",2]}"#.to_owned()),
+        ("ssm", "GetParametersByPath", r#"{"Path":"app"}"#.to_owned()),
+        ("secretsmanager", "GetSecretValue", r#"{"SecretId":"a"}"#.to_owned()),
+        ("dynamodb", "ExecuteStatement", r#"{"Statement":"SELECT * FROM config","TableName":"config"}"#.to_owned()),
+        ("dynamodb", "TransactWriteItems", r#"{"TransactItems":[{"Put":{"TableName":"one"},"Get":{"TableName":"two"}}]}"#.to_owned()),
+        ("sns", "Publish", r#"{"TopicArn":"arn:aws:sns:eu-west-1:111122223333:t"}"#.to_owned()),
+    ] {
+        assert_eq!(json(service, operation, &body), None, "{service} {operation} {body}");
+    }
+}
+
+#[test]
+fn a_document_counts_in_its_protocol_alone() {
+    let body = Some(r#"{"QueueUrl":"https://h/111122223333/jobs"}"#);
+    let receive = |path, list: &[(&str, &str)], body| about(&target("sqs", Style::Plain, path), Some("ReceiveMessage"), list, body);
+    let json = [("x-amz-target", "AmazonSQS.ReceiveMessage")];
+    assert!(receive("/", &json, body).is_some());
+    assert_eq!(receive("/", &[], body), None, "the Query protocol reads a form");
+    assert_eq!(receive("/111122223333/other", &json, body), None);
+    assert_eq!(receive("/?QueueUrl=other", &json, body), None);
+    assert_eq!(receive("/", &[json[0], ("content-encoding", "gzip")], body), None);
+    assert_eq!(receive("/", &json, None), None);
+}

@@ -1,0 +1,129 @@
+//! `workloads`
+
+use super::{Section, limits::limits, parse};
+use crate::{
+    aws::action::Actions,
+    client_pattern::ClientPattern,
+    config::{EgressConfig, NamedWorkloadConfig, WorkloadConfig, WorkloadProof, WorkloadRole, error::quote},
+    credentials::StsInputs,
+    telemetry::Listener,
+    workload_name::WorkloadName,
+    workloads::check_token,
+};
+
+/// What proves a workload, of which each has one.
+const PROOFS: [&str; 3] = ["token_file", "spiffe_id", "subject"];
+
+/// `egress`: absent, there and wrong, or built. `mapped` are clients whose certificates stand for a tenant.
+pub(super) fn workloads(
+    root: &Section<'_>,
+    egress: Option<&Option<EgressConfig>>,
+    mapped: &[WorkloadConfig],
+) -> Option<Vec<NamedWorkloadConfig>> {
+    if root.has("workloads") && egress.is_none() {
+        root.wrong("workloads", "has no effect without egress", "remove it, or add egress");
+        return None;
+    }
+    let asks =
+        egress.is_some_and(|egress| egress.as_ref().is_none_or(|egress| egress.tls.as_ref().is_some_and(|tls| tls.clients.is_some())));
+    let mut built: Vec<NamedWorkloadConfig> = Vec::new();
+    let mut complete = true;
+    for (name, section) in root.sections("workloads") {
+        let Some(workload) = name.parse().ok().and_then(|name| workload(name, &section)) else {
+            complete = false;
+            continue;
+        };
+        if let WorkloadProof::Client(client) = &workload.proof {
+            complete &= certificate(&section, client, asks, mapped, &built);
+        }
+        built.push(workload);
+    }
+    complete.then_some(built)
+}
+
+fn workload(name: WorkloadName, section: &Section<'_>) -> Option<NamedWorkloadConfig> {
+    let proof = proof(section);
+    let role = section.given("assume_role").and_then(|role| self::role(&name, &role));
+    let actions = Actions::new(section.all("actions", parse::action));
+    let resources = section.all("resources", parse::resource);
+    let limits = limits(&section.section("limits"));
+    Some(NamedWorkloadConfig { name, proof: proof?, role: role?, actions: actions?, resources, limits })
+}
+
+fn proof(section: &Section<'_>) -> Option<WorkloadProof> {
+    let given: Vec<_> = PROOFS.into_iter().filter(|key| section.has(key)).collect();
+    match given[..] {
+        [] => section.wrong(
+            "token_file",
+            "is missing: nothing proves that a request is the workload's",
+            "give token_file, spiffe_id or subject",
+        ),
+        [_] => {}
+        [first, second, ..] => section.wrong(second, format!("is here beside {first}"), "give one proof"),
+    }
+    let [key] = given[..] else { return None };
+    match key {
+        "token_file" => {
+            let path = section.file("token_file")?;
+            if let Err(wrong) = check_token(&path) {
+                section.wrong("token_file", wrong, "");
+                return None;
+            }
+            Some(WorkloadProof::TokenFile(path))
+        }
+        "spiffe_id" => {
+            let pattern = section.get("spiffe_id", |scalar| parse::spiffe_pattern(&scalar.text).ok())?;
+            Some(WorkloadProof::Client(ClientPattern::Spiffe(pattern)))
+        }
+        _ => section.get("subject", parse::subject).map(|subject| WorkloadProof::Client(ClientPattern::Subject(subject))),
+    }
+}
+
+fn role(name: &WorkloadName, section: &Section<'_>) -> Option<WorkloadRole> {
+    let role_arn = section.get("role_arn", parse::role_arn);
+    let session_name = if section.has("session_name") {
+        section.get("session_name", parse::text)
+    } else {
+        section.set("session_name", name.as_str().into());
+        Some(name.to_string())
+    };
+    let external_id = section.get("external_id", parse::external_id);
+    let session_tags = section.pairs("session_tags", parse::text);
+    let duration = section.get("duration", parse::duration);
+    let role = WorkloadRole { role_arn: role_arn?, session_name: session_name?, external_id, session_tags, duration: duration? };
+    if let Err((setting, why)) = StsInputs::of_workload(name, &role, "") {
+        section.wrong(setting, why, "a workload belongs to no tenant, so that placeholders have no value here");
+        return None;
+    }
+    Some(role)
+}
+
+/// A certificate has to be asked for, and stands for one alone.
+fn certificate(
+    section: &Section<'_>,
+    client: &ClientPattern,
+    asks: bool,
+    mapped: &[WorkloadConfig],
+    others: &[NamedWorkloadConfig],
+) -> bool {
+    let key = if matches!(client, ClientPattern::Spiffe(_)) { "spiffe_id" } else { "subject" };
+    if !asks {
+        section.wrong(key, "can never apply: egress asks for no certificates", "give egress.tls.client_ca, or another proof");
+        return false;
+    }
+    let of_tenant = mapped.iter().filter(|mapping| mapping.holds_on(Listener::Egress)).map(|mapping| &mapping.client);
+    let of_other = others.iter().filter_map(|other| match &other.proof {
+        WorkloadProof::Client(client) => Some(client),
+        WorkloadProof::TokenFile(_) => None,
+    });
+    if let Some(other) = of_tenant.chain(of_other).find(|other| other.overlaps(client)) {
+        let (own, other) = (quote(&client.to_string()), quote(&other.to_string()));
+        section.wrong(
+            key,
+            format!("{own} and {other}, of a tenant or of another workload, mean the same certificates"),
+            "give each its own",
+        );
+        return false;
+    }
+    true
+}
