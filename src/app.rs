@@ -7,7 +7,7 @@ mod ready;
 mod sweep;
 mod warm;
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 pub use self::probe::probe;
 use self::{
@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use crate::{
     admin::{Admin, AdminState, Probes},
     clock::Clock,
-    config::{Config, CredentialsConfig, CredentialsSource, EgressConfig, ServerConfig, SharedConfig, StsConfig, TlsConfig},
+    config::{Config, CredentialsConfig, CredentialsSource, EgressConfig, ServerConfig, SharedConfig, SocketConfig, StsConfig, TlsConfig},
     credentials::{BaseIdentity, BaseIdentityError, Broker, Readers, SdkSts, SetupError},
     directory::{Changes, Directory, OpenError, Tables, users::UserDirectory},
     egress::{self, Egress, Gate},
@@ -29,7 +29,7 @@ use crate::{
     identity::{IdentityHeaders, Jwks, Passports, Sealer, Vending, Verifier, Workloads},
     ingress::{self, ContextSigner, Cors, ForwardHeaders, Ingress, Matcher, Origins, PublicRoom},
     limits::Limiter,
-    server::{self, Bound, Drain, DrainHandle, Handler, ReloadingTls, tls::TlsError},
+    server::{self, Bound, BoundSocket, Drain, DrainHandle, Handler, Listening, ReloadingTls, tls::TlsError},
     skew::Skew,
     telemetry::{AccessLog, Listener, Metrics, Recorder, TenantLabels},
     upstream::{self, AppClient, AwsClient},
@@ -48,6 +48,8 @@ pub struct Listeners {
     pub ingress: Option<Bound>,
     /// `egress.listen`
     pub egress: Vec<Bound>,
+    /// `egress.socket`
+    pub socket: Option<BoundSocket>,
     /// `admin.listen`
     pub admin: Bound,
     /// `probes.listen`
@@ -61,6 +63,7 @@ impl Listeners {
         Ok(Self {
             ingress: config.ingress.as_ref().map(|c| bind("ingress.listen", c.listen)).transpose()?,
             egress: config.egress.iter().flat_map(|c| &c.listen).map(|a| bind("egress.listen", *a)).collect::<Result<_, _>>()?,
+            socket: config.egress.iter().filter_map(|c| c.socket.as_ref()).map(bind_socket).next().transpose()?,
             admin: bind("admin.listen", config.admin.listen)?,
             probes: config.probes.as_ref().map(|c| bind("probes.listen", c.listen)).transpose()?,
         })
@@ -117,6 +120,14 @@ pub enum StartError {
         /// What is wrong with them.
         error: TlsError,
     },
+    /// A Unix socket that cannot be had.
+    #[error("egress.socket: cannot listen on {path}: {error}; is another process using it, or may Palisade not write there?", path = path.display())]
+    Socket {
+        /// Where.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
     /// Roots for upstreams are unusable.
     #[error("{0}")]
     Upstream(#[from] upstream::SetupError),
@@ -137,7 +148,7 @@ impl StartError {
             | Self::Tls { .. }
             | Self::Upstream(_)
             | Self::Workload(_) => true,
-            Self::Bind { .. } | Self::Metrics(_) | Self::Randomness | Self::Thread(_) => false,
+            Self::Bind { .. } | Self::Metrics(_) | Self::Randomness | Self::Socket { .. } | Self::Thread(_) => false,
         }
     }
 }
@@ -286,7 +297,8 @@ impl App {
         let Self { config, listeners, ingress, egress, key_set, state, drains, background, recorder } = self;
         let metrics = recorder.metrics.clone();
         let background = tokio::spawn(background.run(state.clone()));
-        let serve = |bound: Bound, name, server: &ServerConfig, drain: &Drain| (bound.into_listener(), name, server.clone(), drain.clone());
+        let place = |listening: Listening, name, server: &ServerConfig, drain: &Drain| (listening, name, server.clone(), drain.clone());
+        let serve = |bound: Bound, name, server: &ServerConfig, drain: &Drain| place(bound.into_listener().into(), name, server, drain);
 
         let mut inbound = JoinSet::new();
         if let (Some(bound), Some((handler, tls)), Some(settings)) = (listeners.ingress, ingress, &config.ingress) {
@@ -298,6 +310,10 @@ impl App {
             for bound in listeners.egress {
                 let place = serve(bound, Listener::Egress, &settings.server, &drains.inner.1);
                 spawn(&mut outbound, place, tls.clone(), handler.clone(), &metrics);
+            }
+            if let Some(socket) = listeners.socket {
+                let place = place(socket.into_listener().into(), Listener::Egress, &settings.server, &drains.inner.1);
+                spawn(&mut outbound, place, None, handler.clone(), &metrics);
             }
         }
         let admin = Admin::new(state.clone(), &config.admin);
@@ -337,7 +353,11 @@ impl App {
     }
 }
 
-type Place = (tokio::net::TcpListener, Listener, ServerConfig, Drain);
+type Place = (Listening, Listener, ServerConfig, Drain);
+
+fn bind_socket(config: &SocketConfig) -> Result<BoundSocket, StartError> {
+    BoundSocket::bind(&config.path, config.mode).map_err(|error| StartError::Socket { path: config.path.clone(), error })
+}
 
 fn spawn<H: Handler>(tasks: &mut JoinSet<()>, place: Place, tls: Option<Arc<ReloadingTls>>, handler: H, metrics: &Metrics) {
     let (listener, name, config, drain) = place;

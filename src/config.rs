@@ -126,6 +126,8 @@ pub struct EgressConfig {
     pub listen: Vec<SocketAddr>,
     /// Server certificate and key; plain HTTP without them.
     pub tls: Option<TlsConfig>,
+    /// A Unix socket to listen on as well, in plain HTTP.
+    pub socket: Option<SocketConfig>,
     /// Names under which the application reaches them, besides `localhost`.
     pub hosts: Vec<String>,
     /// The region for requests that name none.
@@ -146,6 +148,15 @@ pub struct EgressConfig {
     pub redeem: Option<RedeemConfig>,
     /// Limits of this listener.
     pub server: ServerConfig,
+}
+
+/// `egress.socket`
+#[derive(Debug, Clone)]
+pub struct SocketConfig {
+    /// Where it is made.
+    pub path: PathBuf,
+    /// Its permissions: whoever may write may connect.
+    pub mode: u32,
 }
 
 /// `egress.proofs`

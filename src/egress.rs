@@ -17,6 +17,7 @@ use std::{sync::Arc, time::Duration};
 
 use http::{HeaderName, Request, Response, request};
 
+use self::voice::Voice;
 pub use self::{
     admitted::AdmittedRequest,
     taken::Taken,

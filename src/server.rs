@@ -15,7 +15,8 @@
 //! | `header_bytes`, `headers`, `uri_bytes` | heads that cost memory; hyper's own caps lie above, so that ours answer |
 //! | `drain` | a shutdown that never ends |
 //!
-//! Who a client is by its certificate is a [`ClientCertificate`], which a [`Peer`] has only from a verified handshake.
+//! Who a client is by its certificate is a [`ClientCertificate`], which a [`Peer`] has only from a verified handshake. Over a Unix socket the kernel
+//! says which [`User`] it is.
 
 mod accept;
 mod activity;
@@ -29,6 +30,7 @@ pub mod idle;
 mod peer;
 mod protocols;
 mod socket;
+mod stream;
 pub mod tls;
 mod trust;
 pub mod tunnel;
@@ -45,10 +47,12 @@ use tokio::{
     sync::{Semaphore, watch},
 };
 
+pub(crate) use self::stream::is_socket_path;
 pub use self::{
     client::ClientCertificate,
     drain::{Drain, DrainHandle},
     peer::Peer,
+    stream::{BoundSocket, Listening, Stream, User},
     tls::ReloadingTls,
 };
 use self::{
@@ -118,7 +122,7 @@ impl Bound {
 /// Returns when every connection, upgraded ones included, has ended, or when that time is over; what is still open then is
 /// cut off (an upgraded connection lives on in the handler's hands). Dropping the future cuts off every connection at once.
 pub async fn serve<H: Handler>(
-    listener: TcpListener,
+    listener: impl Into<Listening>,
     tls: Option<Arc<ReloadingTls>>,
     listener_name: Listener,
     config: &ServerConfig,
@@ -126,6 +130,7 @@ pub async fn serve<H: Handler>(
     metrics: Metrics,
     drain: Drain,
 ) {
+    let listener = listener.into();
     let limit = u32::try_from(config.connections).unwrap_or(u32::MAX);
     let permits = Arc::new(Semaphore::new(limit as usize));
     // Its end is the signal: connections watch for the sender to go.
@@ -149,11 +154,11 @@ pub async fn serve<H: Handler>(
 }
 
 /// Accepts for ever.
-async fn accept_all<H: Handler>(listener: &TcpListener, permits: &Arc<Semaphore>, connections: &Connections<H>) {
+async fn accept_all<H: Handler>(listener: &Listening, permits: &Arc<Semaphore>, connections: &Connections<H>) {
     // The permit comes first: a connection that cannot be served is better off in the kernel's queue than half open here.
     while let Ok(permit) = permits.clone().acquire_owned().await {
-        let (stream, address) = accept::next(listener).await;
+        let (stream, peer) = accept::next(listener).await;
         let admission = Admission::new(permit, connections.gauge());
-        tokio::spawn(connections.clone().run(stream, Peer::at(address), admission));
+        tokio::spawn(connections.clone().run(stream, peer, admission));
     }
 }

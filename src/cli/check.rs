@@ -108,7 +108,8 @@ fn summary(config: &Config, directory: Option<&Directory>, users: Option<&UserDi
     if let Some(egress) = &config.egress {
         let listen: Vec<_> = egress.listen.iter().map(ToString::to_string).collect();
         let services: Vec<_> = egress.services.keys().map(String::as_str).collect();
-        parts.push(format!("egress {} to {}", listen.join(" "), services.join(" ")));
+        let socket = egress.socket.as_ref().map(|socket| format!(" {}", socket.path.display())).unwrap_or_default();
+        parts.push(format!("egress {}{socket} to {}", listen.join(" "), services.join(" ")));
     }
     parts.push(match &config.directory {
         DirectoryConfig::Any => "any tenant".to_owned(),

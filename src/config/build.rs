@@ -164,10 +164,10 @@ fn certificates_asked(ingress: Option<&Option<IngressConfig>>, egress: Option<&O
     (asked, egress.is_some_and(|egress| egress.as_ref().is_none_or(|egress| egress.proofs.certificate)))
 }
 
-/// Whether an application shares this process's network namespace: one behind the ingress, or one that comes to the egress over loopback. An egress
+/// Whether an application shares this process's network namespace: one behind the ingress, or one that comes to the egress over loopback or a Unix socket. An egress
 /// that could not be read counts as one.
 fn is_beside_application(has_ingress: bool, egress: Option<&Option<EgressConfig>>) -> bool {
-    let on_loopback = |egress: &EgressConfig| egress.listen.iter().any(|listen| listen.ip().is_loopback());
+    let on_loopback = |egress: &EgressConfig| egress.socket.is_some() || egress.listen.iter().any(|listen| listen.ip().is_loopback());
     has_ingress || egress.is_some_and(|egress| egress.as_ref().is_none_or(on_loopback))
 }
 

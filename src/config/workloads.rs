@@ -31,6 +31,8 @@ pub struct NamedWorkloadConfig {
 pub enum WorkloadProof {
     /// A client certificate on the egress.
     Client(ClientPattern),
+    /// A user of this machine, on the egress's Unix socket.
+    User(u32),
     /// A random secret in a file, read again when it changes.
     TokenFile(PathBuf),
 }

@@ -1,9 +1,14 @@
 //! Accepting a connection, whatever it takes.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, time::Duration};
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
+
+use super::{
+    Peer,
+    stream::{Listening, Stream},
+};
 
 /// First pause after a failure that is not the connection's own; doubled up to [`MAX_PAUSE`].
 const MIN_PAUSE: Duration = Duration::from_millis(10);
@@ -20,23 +25,25 @@ const UNSENT: u32 = 128 * 1024;
 /// Something to accept from; a trait so that failures can be tried.
 pub(super) trait Accept {
     /// One attempt.
-    fn accept(&self) -> impl Future<Output = io::Result<(TcpStream, SocketAddr)>> + Send;
+    fn accept(&self) -> impl Future<Output = io::Result<(Stream, Peer)>> + Send;
 }
 
-impl Accept for TcpListener {
-    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        TcpListener::accept(self).await
+impl Accept for Listening {
+    async fn accept(&self) -> io::Result<(Stream, Peer)> {
+        Self::accept(self).await
     }
 }
 
 /// The next connection. Never gives up: an error of one connection is skipped, and one of the process (no file descriptors,
 /// no memory) is waited out.
-pub(super) async fn next(listener: &impl Accept) -> (TcpStream, SocketAddr) {
+pub(super) async fn next(listener: &impl Accept) -> (Stream, Peer) {
     let mut pause = MIN_PAUSE;
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                tune(&stream);
+                if let Stream::Tcp(stream) = &stream {
+                    tune(stream);
+                }
                 return (stream, peer);
             }
             Err(error) if is_of_one_connection(&error) => tracing::debug!(%error, "a connection broke before it was accepted"),
@@ -77,13 +84,13 @@ mod tests {
 
     /// Fails as told, then accepts.
     struct Failing<'a> {
-        inner: TcpListener,
+        inner: Listening,
         errors: &'a [i32],
         calls: AtomicUsize,
     }
 
     impl Accept for Failing<'_> {
-        async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        async fn accept(&self) -> io::Result<(Stream, Peer)> {
             match self.errors.get(self.calls.fetch_add(1, Ordering::SeqCst)) {
                 Some(&code) => Err(io::Error::from_raw_os_error(code)),
                 None => Accept::accept(&self.inner).await,
@@ -92,12 +99,13 @@ mod tests {
     }
 
     async fn accept_through(errors: &[i32]) -> (usize, Duration) {
-        let inner = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let client = std::net::TcpStream::connect(inner.local_addr().unwrap()).unwrap();
-        let failing = Failing { inner, errors, calls: AtomicUsize::new(0) };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let failing = Failing { inner: listener.into(), errors, calls: AtomicUsize::new(0) };
         let started = tokio::time::Instant::now();
         let (stream, peer) = next(&failing).await;
-        assert_eq!(peer, client.local_addr().unwrap());
+        assert_eq!(peer.address(), client.local_addr().unwrap());
+        let Stream::Tcp(stream) = stream else { panic!("it came over TCP") };
         assert!(stream.nodelay().unwrap());
         #[cfg(target_os = "linux")]
         assert_eq!(SockRef::from(&stream).tcp_notsent_lowat().unwrap(), UNSENT);

@@ -24,7 +24,6 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use prometheus::IntGauge;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
-    net::TcpStream,
     sync::{OwnedSemaphorePermit, watch},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
@@ -35,6 +34,7 @@ use super::{
     activity::{Activity, Tracked},
     edge, protocols,
     socket::Socket,
+    stream::Stream,
     tls::failure,
     trust::Trust,
     wire::{HeadOverdue, Protocol, Wire, WireLimits},
@@ -121,7 +121,7 @@ impl<H: Handler> Connections<H> {
     }
 
     /// Serves one connection to its end. What goes wrong on it is its own affair.
-    pub(super) async fn run(self, stream: TcpStream, peer: Peer, admission: Admission) {
+    pub(super) async fn run(self, stream: Stream, peer: Peer, admission: Admission) {
         let mut alive = self.0.alive.clone();
         tokio::select! {
             () = self.handshake_and_serve(stream, peer.clone(), admission) => {}
@@ -131,7 +131,7 @@ impl<H: Handler> Connections<H> {
     }
 
     /// Everything large is in a box of its own: a task is as large as the largest of its states, and stays so.
-    async fn handshake_and_serve(&self, stream: TcpStream, peer: Peer, admission: Admission) {
+    async fn handshake_and_serve(&self, stream: Stream, peer: Peer, admission: Admission) {
         let socket = Socket::new(stream);
         match &self.0.tls {
             None => Box::pin(self.serve(socket.clone(), socket, peer, Trust::NONE, admission)).await,

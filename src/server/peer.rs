@@ -6,19 +6,28 @@ use std::{
     sync::Arc,
 };
 
-use super::ClientCertificate;
+use super::{
+    ClientCertificate,
+    stream::{NO_ADDRESS, User},
+};
 
 /// The other end of a connection, as the connection itself shows it: nothing that a request says is in here. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Peer {
     address: SocketAddr,
     client: Option<Arc<ClientCertificate>>,
+    user: Option<User>,
 }
 
 impl Peer {
     /// A peer that is known by its address alone.
     pub const fn at(address: SocketAddr) -> Self {
-        Self { address, client: None }
+        Self { address, client: None, user: None }
+    }
+
+    /// A peer on a Unix socket, and which user it is, where the kernel says so. Its address is loopback, with port 0.
+    pub(crate) const fn over_socket(user: Option<User>) -> Self {
+        Self { address: NO_ADDRESS, client: None, user }
     }
 
     /// The same peer, which has shown that a certificate is its own.
@@ -41,6 +50,11 @@ impl Peer {
         self.client.as_deref()
     }
 
+    /// The user of this machine that it is; `None` for whoever comes over TCP.
+    pub const fn user(&self) -> Option<User> {
+        self.user
+    }
+
     /// A peer with a certificate, for unit tests of other rooms.
     #[cfg(test)]
     pub(crate) fn for_tests(client: ClientCertificate) -> Self {
@@ -50,6 +64,9 @@ impl Peer {
 
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.address.fmt(f)
+        match &self.user {
+            None => self.address.fmt(f),
+            Some(user) => user.fmt(f),
+        }
     }
 }

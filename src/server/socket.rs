@@ -13,22 +13,29 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 
-use super::activity::Activity;
+use super::{activity::Activity, stream::Stream};
 
 /// How often a busy connection is looked at. Idle ones are not.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// One end of a connection, shared between its reader and writer and whoever watches it.
 #[derive(Debug, Clone)]
-pub(super) struct Socket(Arc<TcpStream>);
+pub(super) struct Socket(Arc<Stream>);
+
+/// The same of either kind of stream.
+macro_rules! on {
+    ($stream:expr, $socket:ident => $what:expr) => {
+        match $stream {
+            Stream::Tcp($socket) => $what,
+            Stream::Unix($socket) => $what,
+        }
+    };
+}
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream) -> Self {
+    pub(super) fn new(stream: Stream) -> Self {
         Self(Arc::new(stream))
     }
 
@@ -52,7 +59,7 @@ impl Socket {
 
     /// Whether the kernel has seen the end of what the peer sends, read or not.
     fn is_closed(&self) -> bool {
-        match self.0.ready(Interest::READABLE).now_or_never() {
+        match on!(&*self.0, socket => socket.ready(Interest::READABLE).now_or_never()) {
             Some(Ok(ready)) => ready.is_read_closed(),
             Some(Err(_)) => true,
             None => false,
@@ -63,9 +70,9 @@ impl Socket {
 impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
-            ready!(self.0.poll_read_ready(cx))?;
+            ready!(on!(&*self.0, socket => socket.poll_read_ready(cx)))?;
             // Into the buffer as it is: zeroing all of it would make all of it resident, for a head of a few hundred bytes.
-            match self.0.try_read_buf(buf) {
+            match on!(&*self.0, socket => socket.try_read_buf(buf)) {
                 Ok(_) => return Poll::Ready(Ok(())),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Poll::Ready(Err(error)),
@@ -76,11 +83,11 @@ impl AsyncRead for Socket {
 
 impl AsyncWrite for Socket {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.write_with(cx, |stream| stream.try_write(bytes))
+        self.write_with(cx, |stream| on!(stream, socket => socket.try_write(bytes)))
     }
 
     fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        self.write_with(cx, |stream| stream.try_write_vectored(slices))
+        self.write_with(cx, |stream| on!(stream, socket => socket.try_write_vectored(slices)))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -92,14 +99,14 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(socket2::SockRef::from(&*self.0).shutdown(std::net::Shutdown::Write))
+        Poll::Ready(on!(&*self.0, socket => socket2::SockRef::from(socket).shutdown(std::net::Shutdown::Write)))
     }
 }
 
 impl Socket {
-    fn write_with(&self, cx: &mut Context<'_>, write: impl Fn(&TcpStream) -> io::Result<usize>) -> Poll<io::Result<usize>> {
+    fn write_with(&self, cx: &mut Context<'_>, write: impl Fn(&Stream) -> io::Result<usize>) -> Poll<io::Result<usize>> {
         loop {
-            ready!(self.0.poll_write_ready(cx))?;
+            ready!(on!(&*self.0, socket => socket.poll_write_ready(cx)))?;
             match write(&self.0) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => return Poll::Ready(result),
@@ -112,7 +119,7 @@ impl Socket {
 mod tests {
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
-        net::TcpListener,
+        net::{TcpListener, TcpStream},
     };
 
     use super::*;
@@ -120,7 +127,7 @@ mod tests {
     async fn pair() -> (Socket, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        (Socket::new(listener.accept().await.unwrap().0), client)
+        (Socket::new(listener.accept().await.unwrap().0.into()), client)
     }
 
     #[tokio::test]

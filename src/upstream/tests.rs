@@ -312,6 +312,7 @@ async fn a_failure_of_the_request_s_own_body_is_told_apart() {
 fn egress(service: ServiceConfig) -> EgressConfig {
     EgressConfig {
         listen: Vec::new(),
+        socket: None,
         tls: None,
         presign: None,
         defer: None,

@@ -43,6 +43,7 @@ struct Workload {
 enum Proof {
     Client(ClientPattern),
     Token(TokenFile),
+    User(u32),
 }
 
 /// A workload that a request has proved to be. Cheap to clone.
@@ -72,6 +73,7 @@ impl NamedWorkloads {
             let home = Home::of_role(&inputs.role_arn).ok_or_else(|| unusable("assume_role", "role_arn is no role's ARN".to_owned()))?;
             let proof = match &config.proof {
                 WorkloadProof::Client(pattern) => Proof::Client(pattern.clone()),
+                WorkloadProof::User(uid) => Proof::User(*uid),
                 WorkloadProof::TokenFile(path) => {
                     let tokens = TokenFile::open(path).map_err(|wrong| unusable("token_file", wrong))?;
                     let same = |other: &&Arc<Workload>| matches!(&other.proof, Proof::Token(file) if file.shares(&tokens));
@@ -103,7 +105,11 @@ impl NamedWorkloads {
             (Proof::Token(_), None) => return Err(unproved("the request carries no token")),
             (Proof::Token(tokens), Some(proof)) if !tokens.matches(proof) => return Err(unproved("the token is not the workload's")),
             (Proof::Token(_), Some(_)) => {}
-            (Proof::Client(_), Some(_)) => return Err(unproved("a token beside the certificate that is the proof")),
+            (Proof::Client(_) | Proof::User(_), Some(_)) => return Err(unproved("a token beside a proof that is none")),
+            (Proof::User(uid), None) if peer.user().is_none_or(|user| user.uid != *uid) => {
+                return Err(unproved("the process is not the workload's user, or does not come over egress.socket"));
+            }
+            (Proof::User(_), None) => {}
             (Proof::Client(pattern), None) => {
                 let client = peer.client().filter(|client| pattern.matches(client));
                 let client = client.ok_or_else(|| unproved("the client's certificate is not the workload's"))?;
@@ -125,7 +131,7 @@ impl NamedWorkloads {
     pub async fn maintain(&self) {
         let files = self.all.values().filter_map(|workload| match &workload.proof {
             Proof::Token(file) => Some(file.watch()),
-            Proof::Client(_) => None,
+            Proof::Client(_) | Proof::User(_) => None,
         });
         join_all(files).await;
         std::future::pending().await

@@ -1,8 +1,11 @@
 """Work that belongs to no tenant: what a workload may do, and that it is never a tenant's, nor a tenant anything of a workload's."""
 
+import contextlib
 import json
+import os
 import secrets
-import shutil
+import socket
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -234,3 +237,54 @@ def test_a_certificate_is_a_workload_s_or_a_tenant_s(start, setting, pool, minis
     assert refused(sqs(workloads.nobody).receive_message, QueueUrl=url) == "workload-unproved"
     assert refused(sqs(None).receive_message, QueueUrl=url) == "workload-unproved"
     assert refused(sqs(workloads.globex).receive_message, QueueUrl=url) == "workload-ambiguous"
+
+
+def over(path: Path, request: bytes) -> wire.Message:
+    """One exchange over a Unix socket."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(20)
+        connection.connect(str(path))
+        connection.sendall(request)
+        received = b""
+        while data := connection.recv(65_536):
+            received += data
+            with contextlib.suppress(wire.Incomplete):
+                return wire.parse(received)[0]
+    raise AssertionError(f"no answer: {received!r}")
+
+
+def test_a_user_of_this_machine_is_a_workload_on_the_socket_alone(start, setting, authority, application, idp, pool, ministack, queues, tmp_path):
+    path, me = tmp_path / "egress.sock", os.geteuid()
+    queue = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{QUEUES[0]}"
+
+    def work(role: str, uid: int) -> dict:
+        made = workload(role, actions="sqs:ReceiveMessage", resources=queue) | {"uid": uid}
+        del made["token_file"]
+        return made
+
+    # Left by a process that has died.
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+    palisade = start("by-user", setting.ingress(authority.certificate, authority.key, application.port),
+                     setting.egress({name: at(ministack.port) for name in ("s3", "sqs")}, socket={"path": str(path), "mode": "0600"}), setting.identity(),
+                     setting.pooled(pool, ministack.port), {"workloads": {"poller": work("poller", me), "other": work("other", me + 1)}})
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+    def receive(name: str, **more: str) -> bytes:
+        lines = placeholder("x", None, "sqs", {"x-amz-target": "AmazonSQS.ReceiveMessage"})
+        lines["Authorization"] = lines["Authorization"].replace("tenant.x/", f"workload.{name}/")
+        body = json.dumps({"QueueUrl": queues[QUEUES[0]]}).encode()
+        return wire.request("POST", "/", {"Host": "localhost", "Content-Type": "application/x-amz-json-1.0"} | lines | more, body)
+
+    assert over(path, receive("poller")).status == 200
+    for name, more in (("other", {}), ("poller", {"x-tenant-token": "x" * 40})):
+        assert over(path, receive(name, **more)).reason == "workload-unproved", name
+    assert over(path, receive("poller", **{"x-tenant-id": "acme"})).reason == "workload-ambiguous"
+    assert wire.exchange(palisade.port("egress"), receive("poller")).reason == "workload-unproved", "over TCP nobody is a user"
+    with application.visit(palisade.port("ingress"), authority.client(), idp.token("acme"), "acme") as visit:
+        assert over(path, receive("poller", **{"x-tenant-token": visit.passport})).reason == "workload-unproved"
+        request = wire.request("GET", f"/{BUCKET}/acme/hello.txt", {"Host": "localhost"} | placeholder("acme", visit.passport))
+        answer = over(path, request)
+    assert (answer.status, answer.body) == (200, b"hello acme"), "tenants' requests come over it as well"
+    lines = wait_until(lambda: [line for line in palisade.log() if line.get("workload") == "poller" and line["status"] == 200], 5, "the log's line")
+    assert lines[0]["peer"] == f"uid {me} (process {os.getpid()})"

@@ -58,6 +58,7 @@ fn config() -> EgressConfig {
     let second = Duration::from_secs(1);
     EgressConfig {
         listen: vec!["127.0.0.1:8180".parse().unwrap()],
+        socket: None,
         tls: None,
         presign: None,
         defer: None,

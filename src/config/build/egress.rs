@@ -7,7 +7,8 @@ use http::uri::Authority;
 use super::{Env, Section, clients::tls, deferred, identity::secured, listener, parse};
 use crate::{
     aws::service::customers_host,
-    config::{EgressConfig, Endpoint, Proofs, ServiceConfig, TimeoutsConfig, TlsConfig, error::quote},
+    config::{EgressConfig, Endpoint, Proofs, ServiceConfig, SocketConfig, TimeoutsConfig, TlsConfig, error::quote},
+    server::is_socket_path,
 };
 
 pub(super) fn egress(
@@ -21,6 +22,7 @@ pub(super) fn egress(
     repeated(section, "listen", &listen);
     // The outer `None` is a setting that is wrong, which must not pass for one that is not there.
     let tls = section.given("tls").map_or(Some(None), |given| tls(&given).map(Some));
+    let socket = section.given("socket").map_or(Some(None), |given| socket(&given, tls.as_ref().and_then(Option::as_ref)).map(Some));
     let hosts = section.all("hosts", parse::text);
     repeated(section, "hosts", &hosts);
     let region = section.get("region", parse::region);
@@ -42,6 +44,7 @@ pub(super) fn egress(
     }
     Some(EgressConfig {
         listen,
+        socket: socket?,
         hosts,
         tls: tls?,
         region: region?,
@@ -54,6 +57,25 @@ pub(super) fn egress(
         redeem: redeem?,
         server: server?,
     })
+}
+
+/// Whoever comes over the socket shows no certificate, which a listener that requires one may not have a way around.
+fn socket(section: &Section<'_>, tls: Option<&TlsConfig>) -> Option<SocketConfig> {
+    let path = section.get("path", parse::text).map(|path| section.base().join(path));
+    let mode = section.get("mode", |scalar| u32::from_str_radix(&scalar.text, 8).ok());
+    if path.as_deref().is_some_and(|path| !is_socket_path(path)) {
+        section.wrong("path", "is too long for a socket", "give a path of at most 107 bytes");
+        return None;
+    }
+    if tls.is_some_and(|tls| tls.clients.as_ref().is_some_and(|clients| clients.required)) {
+        section.wrong(
+            "path",
+            "is a way around egress.tls.client_auth, which requires certificates",
+            "make them optional, or remove the socket",
+        );
+        return None;
+    }
+    Some(SocketConfig { path: path?, mode: mode? })
 }
 
 /// Whether an egress without an ingress takes tokens, and so needs issuers.

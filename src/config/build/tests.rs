@@ -546,7 +546,11 @@ fn broken_files_are_told_what_is_wrong_and_where() {
         ("{s3: {}}", "{s3: {}}\n  regions: [eu-west-1, eu-west-1]", &["P:5:24: egress.regions[1]: \"eu-west-1\" is here twice"]),
         ("{s3: {}}", "{s3: {}}\n  proofs: [jwt, saml]", &["P:5:17: egress.proofs[1]: \"saml\" is not taken here; give passport or jwt"]),
         ("{s3: {}}", "{s3: {}}\n  proofs: [jwt, jwt]", &["P:5:17: egress.proofs[1]: \"jwt\" is here twice"]),
-        ("{s3: {}}", "{s3: {}}\n  listen: [127.0.0.1:1, unix:/x]", &["P:5:25: egress.listen[1]: Unix sockets are not supported yet"]),
+        (
+            "{s3: {}}",
+            "{s3: {}}\n  listen: [127.0.0.1:1, unix:/x]",
+            &["P:5:25: egress.listen[1]: a Unix socket has a setting of its own, egress.socket"],
+        ),
         (
             "{s3: {}}",
             "{s3: {}}\n  listen: 127.0.0.1:8443",

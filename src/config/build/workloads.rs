@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// What proves a workload, of which each has one.
-const PROOFS: [&str; 3] = ["token_file", "spiffe_id", "subject"];
+const PROOFS: [&str; 4] = ["token_file", "uid", "spiffe_id", "subject"];
 
 /// `egress`: absent, there and wrong, or built. `mapped` are clients whose certificates stand for a tenant.
 pub(super) fn workloads(
@@ -33,9 +33,11 @@ pub(super) fn workloads(
             complete = false;
             continue;
         };
-        if let WorkloadProof::Client(client) = &workload.proof {
-            complete &= certificate(&section, client, asks, mapped, &built);
-        }
+        complete &= match &workload.proof {
+            WorkloadProof::Client(client) => certificate(&section, client, asks, mapped, &built),
+            WorkloadProof::TokenFile(_) => true,
+            WorkloadProof::User(uid) => user(&section, *uid, egress, &built),
+        };
         built.push(workload);
     }
     complete.then_some(built)
@@ -56,7 +58,7 @@ fn proof(section: &Section<'_>) -> Option<WorkloadProof> {
         [] => section.wrong(
             "token_file",
             "is missing: nothing proves that a request is the workload's",
-            "give token_file, spiffe_id or subject",
+            "give token_file, uid, spiffe_id or subject",
         ),
         [_] => {}
         [first, second, ..] => section.wrong(second, format!("is here beside {first}"), "give one proof"),
@@ -71,6 +73,7 @@ fn proof(section: &Section<'_>) -> Option<WorkloadProof> {
             }
             Some(WorkloadProof::TokenFile(path))
         }
+        "uid" => section.get("uid", parse::count).and_then(|uid| u32::try_from(uid).ok()).map(WorkloadProof::User),
         "spiffe_id" => {
             let pattern = section.get("spiffe_id", |scalar| parse::spiffe_pattern(&scalar.text).ok())?;
             Some(WorkloadProof::Client(ClientPattern::Spiffe(pattern)))
@@ -98,6 +101,20 @@ fn role(name: &WorkloadName, section: &Section<'_>) -> Option<WorkloadRole> {
     Some(role)
 }
 
+/// A user comes over the socket alone, and is one workload.
+fn user(section: &Section<'_>, uid: u32, egress: Option<&Option<EgressConfig>>, others: &[NamedWorkloadConfig]) -> bool {
+    if egress.and_then(Option::as_ref).is_some_and(|egress| egress.socket.is_none()) {
+        section.wrong("uid", "can never apply: users are known on egress.socket alone", "give egress.socket, or another proof");
+        return false;
+    }
+    let same = |other: &&NamedWorkloadConfig| matches!(other.proof, WorkloadProof::User(other) if other == uid);
+    if let Some(other) = others.iter().find(same) {
+        section.wrong("uid", format!("is that of {} as well", other.name), "give each workload a user of its own");
+        return false;
+    }
+    true
+}
+
 /// A certificate has to be asked for, and stands for one alone.
 fn certificate(
     section: &Section<'_>,
@@ -114,7 +131,7 @@ fn certificate(
     let of_tenant = mapped.iter().filter(|mapping| mapping.holds_on(Listener::Egress)).map(|mapping| &mapping.client);
     let of_other = others.iter().filter_map(|other| match &other.proof {
         WorkloadProof::Client(client) => Some(client),
-        WorkloadProof::TokenFile(_) => None,
+        WorkloadProof::TokenFile(_) | WorkloadProof::User(_) => None,
     });
     if let Some(other) = of_tenant.chain(of_other).find(|other| other.overlaps(client)) {
         let (own, other) = (quote(&client.to_string()), quote(&other.to_string()));

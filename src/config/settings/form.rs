@@ -190,7 +190,7 @@ impl Form {
             Self::Count { .. } if parse::count(scalar).is_some() => format!("{shown} is out of range"),
             Self::Count { .. } | Self::Rate | Self::Boolean if !scalar.plain => format!("{shown} is text because of its quotes"),
             Self::Address if scalar.text.starts_with(['/', '.']) || scalar.text.starts_with("unix:") => {
-                "Unix sockets are not supported yet".to_owned()
+                "a Unix socket has a setting of its own, egress.socket".to_owned()
             }
             _ => format!("{shown} is not taken here"),
         }

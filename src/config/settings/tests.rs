@@ -156,6 +156,7 @@ fn the_full_example_shows_every_setting() {
     // In comments: alternatives of which one is shown, and what nobody should get by copying.
     let alternatives = [
         ".ingress.cors.pass",
+        ".egress.socket",
         ".egress.tls",
         ".egress.presign",
         ".egress.defer",

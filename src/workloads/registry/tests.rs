@@ -6,7 +6,12 @@ use std::{
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::*;
-use crate::{aws::action::Pattern, config::WorkloadRole, credentials::Owner, server::ClientCertificate};
+use crate::{
+    aws::action::Pattern,
+    config::WorkloadRole,
+    credentials::Owner,
+    server::{ClientCertificate, User},
+};
 
 const POLLER: &str = "3f9c0b1d5e7a2846c0ffee0123456789abcdef0123456789";
 const OTHER: &str = "b3f9c0b1d5e7a2846c0ffee0123456789abcdef012345678";
@@ -49,11 +54,12 @@ impl Rig {
         NamedWorkloads::open(configs, "eu-west-1", Limits::default(), &self.clock)
     }
 
-    /// `poller` by token, `other` by another, `metrics` by certificate.
+    /// `poller` by token, `other` by another, `metrics` by certificate, `agent` by user.
     fn workloads(&self) -> NamedWorkloads {
         let by_token = |name: &str, token| self.config(name, WorkloadProof::TokenFile(self.token(name, token)));
         let metrics = self.config("metrics", WorkloadProof::Client(SPIFFE.parse().unwrap()));
-        self.open(&[by_token("poller", POLLER), by_token("other", OTHER), metrics]).unwrap()
+        let agent = self.config("agent", WorkloadProof::User(1_000));
+        self.open(&[by_token("poller", POLLER), by_token("other", OTHER), metrics, agent]).unwrap()
     }
 }
 
@@ -67,6 +73,10 @@ fn presented(lines: &[(&'static str, &str)]) -> Presented {
 
 fn nobody() -> Peer {
     Peer::at("127.0.0.1:5".parse().unwrap())
+}
+
+fn user(uid: u32) -> Peer {
+    Peer::over_socket(Some(User { uid, pid: 7 }))
 }
 
 fn certified(spiffe_id: &str) -> Peer {
@@ -86,7 +96,15 @@ fn a_workload_is_who_has_its_proof_and_nobody_else() {
         ("poller", &[("authorization", const_bearer())][..], nobody(), Ok("poller")),
         ("poller", &[("x-amz-security-token", POLLER)], nobody(), Ok("poller")),
         ("metrics", none, certified(SPIFFE), Ok("metrics")),
+        ("agent", none, user(1_000), Ok("agent")),
         // Without its proof, or with another's.
+        ("agent", none, user(1_001), Err(Reason::WorkloadUnproved)),
+        ("agent", none, user(0), Err(Reason::WorkloadUnproved)),
+        ("agent", none, Peer::over_socket(None), Err(Reason::WorkloadUnproved)),
+        ("agent", none, nobody(), Err(Reason::WorkloadUnproved)),
+        ("agent", token, user(1_000), Err(Reason::WorkloadUnproved)),
+        ("poller", none, user(1_000), Err(Reason::WorkloadUnproved)),
+        ("metrics", none, user(1_000), Err(Reason::WorkloadUnproved)),
         ("poller", none, nobody(), Err(Reason::WorkloadUnproved)),
         ("other", token, nobody(), Err(Reason::WorkloadUnproved)),
         ("poller", &jwt, nobody(), Err(Reason::WorkloadUnproved)),
@@ -98,6 +116,7 @@ fn a_workload_is_who_has_its_proof_and_nobody_else() {
         // For a tenant, never.
         ("poller", &tenant, nobody(), Err(Reason::WorkloadAmbiguous)),
         ("metrics", &both, certified(SPIFFE), Err(Reason::WorkloadAmbiguous)),
+        ("agent", &both, user(1_000), Err(Reason::WorkloadAmbiguous)),
         ("nobody", &tenant, nobody(), Err(Reason::WorkloadAmbiguous)),
     ] {
         let proved = workloads.prove(&name.parse().unwrap(), &presented(lines), &peer);

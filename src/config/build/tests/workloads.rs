@@ -58,6 +58,8 @@ fn what_would_not_hold_is_an_error() {
             format!("spiffe_id: 'spiffe://prod/a', {ROLE}, {DOES}"),
             "workloads.poller.spiffe_id: can never apply: egress asks for no certificates",
         ),
+        (format!("uid: 1000, {ROLE}, {DOES}"), "workloads.poller.uid: can never apply: users are known on egress.socket alone"),
+        (format!("uid: -1, {ROLE}, {DOES}"), "workloads.poller.uid: "),
         (format!("token_file: t, {DOES}"), "workloads.poller.assume_role: is missing"),
         (format!("token_file: t, {ROLE}, resources: '*'"), "workloads.poller.actions: is missing"),
         (format!("token_file: t, {ROLE}, actions: 'sqs:*'"), "workloads.poller.resources: is missing"),
@@ -87,6 +89,24 @@ fn what_would_not_hold_is_an_error() {
 }
 
 #[test]
+fn a_user_is_one_workload_s_and_comes_over_the_socket() {
+    let with_socket = |more: &str, workloads: &str| {
+        let text = BASE.replace("  services:", &format!("{more}  socket: {{path: egress.sock}}\n  services:"));
+        load_with(&format!("{text}workloads: {{{workloads}}}\n")).map_err(|errors| errors.to_string())
+    };
+    let agent = |name: &str, uid: u32| format!("{name}: {{uid: {uid}, {ROLE}, {DOES}}}");
+    let config = with_socket("", &agent("agent", 1_000)).unwrap();
+    let socket = config.egress.unwrap().socket.unwrap();
+    assert!(socket.path.is_absolute() && socket.path.ends_with("egress.sock") && socket.mode == 0o660, "{socket:?}");
+    assert!(matches!(config.workloads[0].proof, WorkloadProof::User(1_000)));
+    let errors = with_socket("", &format!("{}, {}", agent("one", 7), agent("two", 7))).map(drop).unwrap_err();
+    assert!(errors.contains("workloads.two.uid: is that of one as well") && errors.lines().count() == 1, "{errors}");
+    let tls = "  tls: {certificate: c, private_key: c, client_ca: c}\n";
+    let errors = with_socket(tls, &agent("agent", 7)).map(drop).unwrap_err();
+    assert!(errors.contains("egress.socket.path: is a way around egress.tls.client_auth"), "{errors}");
+}
+
+#[test]
 fn a_certificate_is_one_workload_s_and_no_tenant_s() {
     let secured = BASE.replace("  services:", "  tls: {certificate: c, private_key: c, client_ca: c}\n  services:");
     let with = |identity: &str, workloads: &str| {
@@ -107,12 +127,15 @@ fn a_certificate_is_one_workload_s_and_no_tenant_s() {
 
 #[test]
 fn the_guides_examples_load() {
-    for (guide, count) in [("workloads.md", 1), ("base-identity.md", 2)] {
+    for (guide, count) in [("workloads.md", 2), ("base-identity.md", 2)] {
         let text = fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config/guide").join(guide)).unwrap();
         let examples: Vec<_> = text.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
         assert_eq!(examples.len(), count, "{guide}");
         for example in examples {
-            let base = if example.contains("credentials:") { BASE.split("credentials:").next().unwrap() } else { BASE };
+            let mut base = if example.contains("credentials:") { BASE.split("credentials:").next().unwrap() } else { BASE }.to_owned();
+            if example.contains("egress:") {
+                base = base.replace("egress:\n  region: eu-west-1\n  services: {s3: {}}\n", "");
+            }
             load_with(&format!("{base}{example}")).unwrap_or_else(|errors| panic!("{guide}: {errors}"));
         }
     }

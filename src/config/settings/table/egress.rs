@@ -7,12 +7,22 @@ use super::{
     optional, required, short,
 };
 
+const SOCKET: &[Setting] = &[
+    required("path", PATH, "Where it is made. What another process has left there is replaced, unless it is still listened on."),
+    default("mode", Kind::Scalar(Form::OneOf(&["0600", "0660", "0666"])), "\"0660\"", "Its permissions: who may write to it may connect."),
+];
+
 pub(super) const EGRESS: &[Setting] = &[
     default(
         "listen",
         Kind::OneOrMore(&Form::Address),
         "127.0.0.1:8180",
         "Addresses to listen on. Loopback: the proofs of live requests pass here in plain HTTP.",
+    ),
+    optional(
+        "socket",
+        Kind::Section(SOCKET),
+        "A Unix socket to listen on as well, in plain HTTP, for processes of this machine: the kernel says which user they are.",
     ),
     optional(
         "tls",

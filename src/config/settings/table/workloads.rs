@@ -15,8 +15,13 @@ const WORKLOAD: &[Setting] = &[
     optional(
         "token_file",
         PATH,
-        "A file with a random secret of 128 bits or more, which is the proof. Read again when it changes; two lines are two tokens. Give this, `spiffe_id` or \
-         `subject`.",
+        "A file with a random secret of 128 bits or more, which is the proof. Read again when it changes; two lines are two tokens. Give one of \
+         this, `uid`, `spiffe_id` and `subject`.",
+    ),
+    optional(
+        "uid",
+        Kind::Scalar(Form::Count { least: 0, most: 4_294_967_294 }),
+        "The user of this machine whose process is the workload, on `egress.socket`. No user of the application's.",
     ),
     optional(
         "spiffe_id",
