@@ -17,7 +17,6 @@ use std::{sync::Arc, time::Duration};
 
 use http::{HeaderName, Request, Response, request};
 
-use self::voice::Voice;
 pub use self::{
     admitted::AdmittedRequest,
     taken::Taken,

@@ -176,7 +176,7 @@ impl Broker {
     /// # Errors
     /// As [`Broker::credentials`].
     pub async fn workload_credentials(&self, workload: &ProvedWorkload) -> Result<Arc<ScopedCredentials>, Refusal> {
-        let credentials = self.obtain(&self.0.planner.fixed(workload.inputs())).await?;
+        let credentials = self.obtain(&self.0.planner.fixed(workload.inputs()), None).await?;
         if credentials.owner() != &workload.inputs().owner {
             tracing::error!(asked = %workload.name(), found = %credentials.owner(), "credentials of another owner were found and withheld");
             return Err(Refusal::noted(Reason::Internal, "credentials of another owner were found and withheld"));

@@ -35,8 +35,8 @@ use self::{
     place::Kind,
     queue::{Queue, Waiter},
 };
-use super::{error::StsError, plan::StsInputs};
-use crate::{clock::Clock, config::BudgetConfig, telemetry::Metrics, tenant::Owner};
+use super::{error::StsError, owner::Owner, plan::StsInputs};
+use crate::{clock::Clock, config::BudgetConfig, telemetry::Metrics};
 
 /// First calls of one tenant at once, of all that may be: only several tenants together can take every place.
 const SHARE_OF_PLACES: usize = 4;

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::credentials::owner::Owner;
+use crate::credentials::Owner;
 
 /// Denials that make a pause.
 const IN_A_ROW: u32 = 3;
@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn a_tenant_that_is_denied_everything_is_left_alone_for_a_moment() {
         let (clock, denials) = (clock(), Denials::new(2));
-        let (acme, globex, initech) = ("acme".parse().unwrap(), "globex".parse().unwrap(), "initech".parse().unwrap());
+        let (acme, globex, initech) = (Owner::for_tests("acme"), Owner::for_tests("globex"), Owner::for_tests("initech"));
         let pause = |owner| denials.pause(owner, clock.instant());
         let deny = |owner, times| (0..times).for_each(|_| denials.denied(owner, clock.instant()));
         deny(&acme, 2);

@@ -28,6 +28,14 @@ impl Owner {
     }
 }
 
+#[cfg(test)]
+impl Owner {
+    /// The tenant of this id.
+    pub(super) fn for_tests(tenant: &str) -> Self {
+        Self::Tenant(tenant.parse().unwrap())
+    }
+}
+
 /// A tenant's id as it is, and `_workload:NAME`, which is no tenant's id: for logs.
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -152,7 +152,8 @@ impl BaseIdentity {
         }
     }
 
-    async fn renew_when_due(&self) {
+    /// Renews the credentials if their time has come; those that are kept serve meanwhile.
+    pub(crate) async fn renew_when_due(&self) {
         let inner = &*self.0;
         if !inner.is_due() {
             return;

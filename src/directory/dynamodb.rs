@@ -67,7 +67,9 @@ impl Table {
     /// # Errors
     /// There are none.
     pub(super) async fn prepare(&self) -> Result<(), BaseIdentityError> {
-        self.identity.check().await
+        self.identity.check().await?;
+        self.identity.renew_when_due().await;
+        Ok(())
     }
 
     /// The item with these key attributes, all strings.

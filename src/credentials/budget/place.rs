@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use super::Shared;
-use crate::credentials::owner::Owner;
+use crate::credentials::Owner;
 
 /// What a call is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use tokio::sync::oneshot;
 
 use super::Place;
-use crate::credentials::owner::Owner;
+use crate::credentials::Owner;
 
 /// The tenants with a first call in progress or waiting, and no others.
 #[derive(Default)]

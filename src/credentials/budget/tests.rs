@@ -42,7 +42,7 @@ impl Rig {
 
 fn inputs(tenant: &str, role: &str) -> StsInputs {
     StsInputs {
-        owner: crate::credentials::owner::Owner::Tenant(tenant.parse().unwrap()),
+        owner: Owner::for_tests(tenant),
         region: "eu-west-1".into(),
         role_arn: format!("arn:aws:iam::111122223333:role/{role}"),
         session_name: tenant.into(),

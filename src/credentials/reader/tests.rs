@@ -10,14 +10,14 @@ const ARN: &str = "arn:aws:iam::111122223333:role/directory";
 
 async fn base() -> (BaseIdentity, StsConfig) {
     let config = credentials_config(assume_one_role());
-    (BaseIdentity::open(&config.source, &config.sts, clock()).await.unwrap(), config.sts)
+    (BaseIdentity::open(&config.source, &config.sts, clock()).unwrap(), config.sts)
 }
 
 async fn role(wire: &Wire, external_id: Option<&str>) -> BaseIdentity {
     let (base, sts) = base().await;
     let client = sts::client(&sts, wire.client(), Some(SharedCredentialsProvider::new(base.clone())));
     let config = ReaderConfig { role_arn: ARN.into(), external_id: external_id.map(str::to_owned) };
-    BaseIdentity::new("the role", SharedCredentialsProvider::new(Role { client, base, config }), clock())
+    BaseIdentity::new("the role", SharedCredentialsProvider::new(Role { client, base, config }), None, clock())
 }
 
 #[tokio::test]

@@ -186,7 +186,7 @@ async fn corrected(change: impl FnOnce(&mut StsConfig), headers: [(&'static str,
     change(&mut config.sts);
     let clock = clock();
     let skew = Skew::new(clock.clone(), crate::telemetry::Metrics::new().unwrap());
-    let base = BaseIdentity::open(&config.source, &config.sts, skew.clock()).await.unwrap();
+    let base = BaseIdentity::open(&config.source, &config.sts, skew.clock()).unwrap();
     let wire = Wire::answering(403, &error_xml("SignatureDoesNotMatch", "Signature expired"));
     wire.headers(headers);
     let provider = SharedCredentialsProvider::new(base.clone());

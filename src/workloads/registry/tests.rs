@@ -57,7 +57,7 @@ impl Rig {
     /// `poller` by token, `other` by another, `metrics` by certificate, `agent` by user.
     fn workloads(&self) -> NamedWorkloads {
         let by_token = |name: &str, token| self.config(name, WorkloadProof::TokenFile(self.token(name, token)));
-        let metrics = self.config("metrics", WorkloadProof::Client(SPIFFE.parse().unwrap()));
+        let metrics = self.config("metrics", WorkloadProof::Client(crate::client_pattern::ClientPattern::for_tests(SPIFFE)));
         let agent = self.config("agent", WorkloadProof::User(1_000));
         self.open(&[by_token("poller", POLLER), by_token("other", OTHER), metrics, agent]).unwrap()
     }

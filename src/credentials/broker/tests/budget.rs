@@ -58,7 +58,7 @@ async fn renewals_have_their_share_while_first_calls_want_everything() {
         pass(&rig.clock, SECOND, 4 * STEP).await;
     }
     let calls = rig.sts.asked();
-    let renewals = calls[40..].iter().filter(|inputs| inputs.tenant.as_str().starts_with("quiet")).count();
+    let renewals = calls[40..].iter().filter(|inputs| inputs.owner.to_string().starts_with("quiet")).count();
     assert_eq!(renewals, 40, "two a second are theirs: {} calls", calls.len());
     assert!(calls.len() - 40 <= 8 + 8 * 61, "{}", calls.len());
     assert!(calls.len() - 40 - renewals > 300, "and first calls have the rest: {}", calls.len());

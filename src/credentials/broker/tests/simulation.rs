@@ -108,7 +108,7 @@ impl World {
 
     fn check(&mut self, inputs: &StsInputs, not_before: usize, credentials: &ScopedCredentials, at: SystemTime) {
         let seed = self.seed;
-        check(credentials, inputs.tenant.as_str());
+        check(credentials, &inputs.owner.to_string());
         let number: usize = credentials.access_key_id().rsplit('/').next().unwrap().parse().unwrap();
         assert_eq!(&self.rig.sts.asked()[number - 1], inputs, "seed {seed}: credentials for something else");
         assert!(number > not_before, "seed {seed}: call {number} was made before the eviction after call {not_before}");

@@ -31,7 +31,8 @@ pub(super) const ELSEWHERE: &[(&str, &[Reason])] = {
         ("src/aws/operation/tests.rs", &[OperationRefused, OperationAmbiguous]),
         ("src/aws/response/tests.rs", &[AwsDenied, AwsCredentialsRejected, AwsRedirect, AwsResponseWithheld]),
         ("src/signing/payload.rs", &[BodyTooLarge, PayloadUnsupported, PayloadMalformed, PayloadHashMismatch]),
-        ("src/credentials/broker/tests.rs", &[PlanIncomplete, CredentialsDenied, CredentialsUnavailable, Internal]),
+        ("src/credentials/broker/tests.rs", &[PlanIncomplete, CredentialsDenied, CredentialsThrottled, CredentialsUnavailable, Internal]),
+        ("src/directory/tenants/tests.rs", &[TenantsUnavailable]),
     ]
 };
 
