@@ -133,6 +133,14 @@ mod tests {
     }
 
     #[test]
+    fn every_asymmetric_algorithm_is_what_it_is_called() {
+        for name in ["ES256", "ES384", "EdDSA", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"] {
+            let text = token(&format!(r#"{{"alg":"{name}"}}"#), "{}");
+            assert_eq!(format!("{:?}", UntrustedToken::parse(&text).unwrap().algorithm), name);
+        }
+    }
+
+    #[test]
     fn malformed_tokens_are_refused_as_such() {
         let ok = r#"{"alg":"ES256"}"#;
         let cases = [

@@ -489,6 +489,71 @@ mod tests {
         }
     }
 
+    /// Claim and proof of a request for one of Palisade's own paths; whatever it says is taken out.
+    fn own(lines: &[(&str, &str)], query: &str) -> Result<(Option<String>, String), Reason> {
+        let mut map = headers(lines);
+        let uri = format!("/_palisade/credentials{query}").parse().unwrap();
+        let presented = Presented::take_own(&mut map, &uri, &names()).map_err(|refusal| refusal.reason)?;
+        assert!(map.is_empty() && presented.may_be_sole && !presented.is_by_cookie(), "{map:?}");
+        Ok((presented.tenant.map(|tenant| tenant.id().to_string()), presented.proof.unwrap().expose().to_owned()))
+    }
+
+    #[test]
+    fn our_own_paths_take_what_sdks_can_be_told_to_send() {
+        for lines in [
+            &[("authorization", "T")][..],
+            &[("authorization", "Bearer T")],
+            &[("authorization", "bearer  T")],
+            &[("authorization", "T"), ("x-tenant-token", "T")],
+            &[("x-tenant-token", "T")],
+        ] {
+            assert_eq!(own(lines, ""), Ok((None, "T".to_owned())), "{lines:?}");
+        }
+        for (lines, reason) in [
+            (&[("authorization", "Basic eDp5")][..], Reason::TokenMalformed),
+            (&[("authorization", "AWS4-HMAC-SHA256 Credential=a")], Reason::TokenMalformed),
+            (&[("authorization", "T"), ("x-tenant-token", "U")], Reason::TokenAmbiguous),
+            (&[("authorization", "T"), ("authorization", "T")], Reason::TokenAmbiguous),
+            (&[("authorization", "Bearer ")], Reason::TokenMissing),
+            (&[("authorization", "")], Reason::TokenMissing),
+            (&[], Reason::TokenMissing),
+        ] {
+            assert_eq!(own(lines, ""), Err(reason), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn our_own_paths_are_told_the_tenant_by_one_parameter() {
+        let (token, header) = (("x-tenant-token", "T"), ("x-tenant-id", "acme"));
+        for (lines, query) in
+            [(&[token][..], "?tenant=acme"), (&[token], "?&tenant=acme&"), (&[token, header], ""), (&[token, header], "?tenant=acme")]
+        {
+            assert_eq!(own(lines, query).unwrap().0.as_deref(), Some("acme"), "{lines:?} {query}");
+        }
+        for (lines, query, reason) in [
+            (&[token][..], "?tenant=acme&tenant=acme", Reason::TenantAmbiguous),
+            (&[token, header], "?tenant=globex", Reason::TenantAmbiguous),
+            (&[token], "?tenant=", Reason::TenantMalformed),
+            (&[token], "?tenant=acm%65", Reason::TenantMalformed),
+            (&[token], "?tenant", Reason::MalformedRequest),
+            (&[token], "?Tenant=acme", Reason::MalformedRequest),
+            (&[token], "?tenant=acme&x=1", Reason::MalformedRequest),
+        ] {
+            assert_eq!(own(lines, query), Err(reason), "{lines:?} {query}");
+        }
+    }
+
+    #[test]
+    fn a_scheme_is_a_word_and_a_space() {
+        let is_bearer = |text: &str| is_scheme(&HeaderValue::from_str(text).unwrap(), "bearer");
+        for text in ["Bearer T", "bearer ", "BEARER  T"] {
+            assert!(is_bearer(text), "{text}");
+        }
+        for text in ["", "B", "Bearer", "Bearer\tT", "BearerT x", "Basic. T", "Basic T", "xBearer T"] {
+            assert!(!is_bearer(text), "{text}");
+        }
+    }
+
     #[test]
     fn what_needs_no_proof_carries_none() {
         let mut map = headers(&[

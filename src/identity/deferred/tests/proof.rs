@@ -104,6 +104,7 @@ fn it_proves_whom_the_passport_proved() {
         assert_eq!((verified.tenant().as_str(), verified.subject(), verified.issuer()), ("acme", "alice", "https://idp.test/"));
         assert_eq!((verified.roles(), verified.token_id(), verified.issued_at()), (tenant.roles(), tenant.token_id(), tenant.issued_at()));
         assert_eq!(verified.token_ids().collect::<Vec<_>>(), ["t-1", &id], "each of the two revokes it");
+        assert_eq!(verified.facts().ids().collect::<Vec<_>>(), ["t-1", &id]);
         assert_eq!(verified.expires(), UNIX_EPOCH + Duration::from_secs(NOW + DAY.as_secs()), "its own life, not the token's");
         assert!(verified.claims().is_empty());
     }

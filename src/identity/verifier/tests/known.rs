@@ -74,3 +74,41 @@ async fn a_token_of_one_tenant_may_say_it_alone_where_nothing_else_can() {
     assert_eq!(ask(&plain, json!("*"), "").await, Err(Reason::TenantMalformed));
     assert_eq!(ask(&with_users, json!("globex"), "").await, Ok("acme".to_owned()), "the user's active tenant");
 }
+
+/// A token with these tenants and scopes, as it is when it has been checked.
+fn checked(tenants: &[&str], scopes: &[&str]) -> VerifiedToken {
+    let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    let claims = CheckedClaims {
+        subject: "u".into(),
+        tenants: owned(tenants),
+        roles: Vec::new(),
+        scopes: owned(scopes),
+        token_id: None,
+        issued_at: None,
+        expires: UNIX_EPOCH + Duration::from_secs(NOW),
+    };
+    VerifiedToken { issuer: ISSUER.into(), generation: 1, claims, all: Map::new() }
+}
+
+#[test]
+fn a_token_takes_the_room_of_the_tenant_that_it_is_used_for() {
+    let owner = |tenants: &[&str], claimed: Option<&str>| {
+        let claimed = claimed.map(|id| id.parse().unwrap());
+        checked(tenants, &[]).account(claimed.as_ref()).owner.to_string()
+    };
+    assert_eq!(owner(&["acme", "globex"], Some("globex")), "globex");
+    assert_eq!(owner(&["acme", "globex"], Some("acme")), "acme");
+    for claimed in [None, Some("initech")] {
+        assert_eq!(owner(&["acme", "globex"], claimed), "acme", "{claimed:?}");
+        assert_eq!(owner(&[], claimed), "u", "{claimed:?}");
+    }
+}
+
+#[test]
+fn every_text_of_a_token_weighs_twice_what_it_takes() {
+    let weight = |scopes: &[&str]| checked(&["acme"], scopes).account(None).weight;
+    assert!(weight(&[]) > size_of::<VerifiedToken>() + "acme".len() + "u".len());
+    for text in ["", "x", &"x".repeat(100)] {
+        assert_eq!(weight(&[text, text]) - weight(&[text]), 2 * weight::of_text(text.len()), "{text}");
+    }
+}
