@@ -27,8 +27,8 @@ SUSPENDED = {"S": "suspended"}
 
 
 def reader(backend, user: str, name: str, table: str, actions: list):
-    """A role that may read one table, which Palisade's own identity may assume with an external id."""
-    backends.role(backend, name, user, [allow(actions, f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}")],
+    """A role that may read one table, by its ARN, which Palisade's own identity may assume with an external id."""
+    backends.role(backend, name, user, [allow(actions, table)],
                   {"StringEquals": {"sts:ExternalId": "directory-1"}})
     may = document(allow("sts:AssumeRole", f"arn:aws:iam::{ACCOUNT}:role/{name}"))
     backend.client("iam").put_user_policy(UserName="palisade", PolicyName=name, PolicyDocument=may)
@@ -56,7 +56,8 @@ class Table:
 @pytest.fixture(scope="module")
 def table(ministack, pool) -> Table:
     create(ministack, "tenants", {"pk": "HASH", "sk": "RANGE"})
-    reader(ministack, f"arn:aws:iam::{ACCOUNT}:user/palisade", "palisade-directory", "tenants", ["dynamodb:GetItem", "dynamodb:Scan"])
+    reader(ministack, f"arn:aws:iam::{ACCOUNT}:user/palisade", "palisade-directory", f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/tenants",
+           ["dynamodb:GetItem", "dynamodb:Scan"])
     return Table(ministack)
 
 
@@ -248,13 +249,14 @@ def test_it_is_not_ready_before_the_table_has_answered(tmp_path, setting, author
 
 @pytest.fixture(scope="module")
 def elsewhere(tmp_path_factory):
-    """moto, which checks the policies of roles as MiniStack does, and is another implementation of both tables."""
+    """moto, which checks what the policies of roles allow, and is another implementation of both tables."""
     backend = backends.moto(tmp_path_factory.mktemp("moto"))
     create(backend, "tenants", {"pk": "HASH", "sk": "RANGE"})
     create(backend, "users", {"pk": "HASH"})
     user, key = backends.base_user(backend)
-    reader(backend, user, "palisade-directory", "tenants", ["dynamodb:GetItem", "dynamodb:Scan"])
-    reader(backend, user, "palisade-users", "users", ["dynamodb:GetItem"])
+    # It compares the actions of DynamoDB's policies, and knows no resource of a request.
+    reader(backend, user, "palisade-directory", "*", ["dynamodb:GetItem", "dynamodb:Scan"])
+    reader(backend, user, "palisade-users", "*", ["dynamodb:GetItem"])
     items = Table(backend)
     for tenant in ("acme", "globex"):
         items.put(tenant)
