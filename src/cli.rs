@@ -5,6 +5,7 @@ pub mod check;
 pub mod dev;
 pub mod drain;
 pub mod health;
+pub mod iam;
 pub mod run;
 pub mod schema;
 
@@ -38,6 +39,8 @@ enum Command {
     Health(health::Args),
     /// Start the drain of the running process and wait for it.
     Drain(drain::Args),
+    /// Print the IAM policies that a configuration needs.
+    Iam(iam::Args),
     /// Print the JSON Schema of the configuration.
     Schema,
     /// Print the version.
@@ -54,6 +57,7 @@ impl Cli {
             Command::Dev(args) => dev::run(args).await,
             Command::Health(args) => health::run(args).await,
             Command::Drain(args) => drain::run(args).await,
+            Command::Iam(args) => iam::run(args),
             Command::Schema => schema::run(),
             Command::Version => {
                 println!("palisade {} ({})", crate::VERSION, crate::RUSTC);

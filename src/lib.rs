@@ -40,6 +40,7 @@
 //! | [`workloads`] | work of no tenant: named, proved, and allowed what is listed alone |
 //! | [`telemetry`], [`admin`] | what operators see; no payload, token or secret passes through |
 //! | [`config`] | validated, immutable, complete; every error at once |
+//! | [`iam`] | what AWS has to allow for a configuration, no wider than it is meant |
 //! | [`app`], [`cli`] | everything wired in one function; one file a command |
 //!
 //! # Deliberately absent
@@ -64,6 +65,7 @@ mod distinguished_name;
 pub mod egress;
 pub mod guard;
 pub mod hop;
+pub mod iam;
 pub mod identity;
 pub mod ingress;
 pub mod limits;

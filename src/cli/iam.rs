@@ -1,0 +1,145 @@
+//! `palisade iam`: prints what AWS has to allow for a configuration. Calls nobody and applies nothing.
+//!
+//! Documents go to standard output, what the reader should know of them to standard error.
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use super::MISUSED;
+use crate::{
+    config::{Config, DirectoryConfig},
+    directory::{Directory, TenantRecord},
+    iam::{Format, Wanted, What, print},
+    tenant::TenantId,
+};
+
+/// Arguments of `palisade iam`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// In which form.
+    #[arg(long, value_enum, default_value = "json")]
+    format: Format,
+    /// What to print; by default whatever the configuration needs, but for `scp`.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    what: Vec<What>,
+    /// A tenant, whose record fills in what is a tenant's; may be given again.
+    #[arg(long, value_name = "ID")]
+    tenant: Vec<TenantId>,
+    /// ARN of Palisade's own role or user, where credentials.source does not say it.
+    #[arg(long, value_name = "ARN", value_parser = principal)]
+    base_arn: Option<String>,
+    /// ARN of the role that may change tenants' roles, for `scp`.
+    #[arg(long, value_name = "ARN", value_parser = principal)]
+    admin_arn: Option<String>,
+    /// A bucket of tenants' data; {tenant.id} may stand in its name; may be given again.
+    #[arg(long, value_name = "NAME")]
+    bucket: Vec<String>,
+    /// How a tenant's keys begin in a bucket that tenants share.
+    #[arg(long, value_name = "TEMPLATE", default_value = "{tenant.id}/")]
+    prefix: String,
+    /// A DynamoDB table of tenants' data; {tenant.id} may stand in its name; may be given again.
+    #[arg(long, value_name = "NAME")]
+    table: Vec<String>,
+    /// How a tenant's partition keys begin in a table that tenants share.
+    #[arg(long, value_name = "TEMPLATE", default_value = "{tenant.id}#")]
+    leading_key: String,
+    /// An OpenSearch Serverless collection.
+    #[arg(long, value_name = "NAME")]
+    collection: Option<String>,
+    /// A tenant's index in it; {tenant.id} may stand in its name.
+    #[arg(long, value_name = "NAME")]
+    index: Option<String>,
+}
+
+/// `arn:PARTITION:iam::ACCOUNT:role/NAME` or `:user/NAME`.
+fn principal(text: &str) -> Result<String, String> {
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    let fits = matches!(parts[..], ["arn", partition, "iam", "", account, name]
+        if partition.starts_with("aws")
+            && account.len() == 12
+            && account.bytes().all(|byte| byte.is_ascii_digit())
+            && (name.starts_with("role/") || name.starts_with("user/"))
+            && name[5..].bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@/-".contains(&byte))
+            && !name.ends_with('/'));
+    let cure = "give the ARN of a role or user, such as arn:aws:iam::111122223333:role/palisade-base, without wildcards";
+    if fits { Ok(text.to_owned()) } else { Err(cure.to_owned()) }
+}
+
+/// Prints the documents. Exit code 2 where there are none.
+pub fn run(args: Args) -> ExitCode {
+    match documents(args) {
+        Ok((text, notes)) => {
+            // Where nobody reads, there is nobody to tell.
+            let _ = io::stdout().lock().write_all(text.as_bytes());
+            for note in notes {
+                let _ = writeln!(io::stderr().lock(), "note: {note}");
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            let _ = writeln!(io::stderr().lock(), "{error}");
+            ExitCode::from(MISUSED)
+        }
+    }
+}
+
+fn documents(args: Args) -> Result<(String, Vec<String>), String> {
+    let config = Config::load(&args.config, &|name| std::env::var(name).ok()).map_err(|errors| errors.to_string())?;
+    let wanted = Wanted {
+        format: args.format,
+        what: args.what,
+        tenants: records(&config, args.tenant)?,
+        base_arn: args.base_arn,
+        admin_arn: args.admin_arn,
+        buckets: args.bucket,
+        prefix: args.prefix,
+        tables: args.table,
+        leading_key: args.leading_key,
+        collection: args.collection,
+        index: args.index,
+    };
+    let printed = print(&config, &wanted).map_err(|error| format!("{}: {error}", args.config.display()))?;
+    Ok((printed.text, printed.notes))
+}
+
+/// The records of `tenants`. A directory that is no file knows no more of them than their ids.
+fn records(config: &Config, tenants: Vec<TenantId>) -> Result<Vec<TenantRecord>, String> {
+    let directory = Directory::open(&config.directory).map_err(|errors| errors.to_string())?;
+    let known = directory.records();
+    let record = |id: TenantId| match &config.directory {
+        DirectoryConfig::File(path) => {
+            let found = known.iter().find(|record| record.id == id).map(|record| (**record).clone());
+            found.ok_or_else(|| format!("{}: it has no tenant {id}", path.display()))
+        }
+        DirectoryConfig::Any => Ok(TenantRecord::bare(id)),
+    };
+    tenants.into_iter().map(record).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_principal_is_one_and_no_pattern() {
+        for fine in ["arn:aws:iam::111122223333:role/palisade-base", "arn:aws-cn:iam::111122223333:user/path/palisade"] {
+            assert_eq!(principal(fine).as_deref(), Ok(fine));
+        }
+        for wrong in [
+            "*",
+            "arn:aws:iam::111122223333:role/*",
+            "arn:aws:iam::*:role/a",
+            "arn:aws:sts::111122223333:assumed-role/a/b",
+            "arn:aws:iam::111122223333:root",
+            "arn:aws:iam::111122223333:role/",
+        ] {
+            assert!(principal(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Everything that documents are made from, and which of them are made.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Documents, Format, IamError, RoleDocuments, Wanted, What, aoss, base, data,
+    document::Node,
+    kms,
+    roles::{self, Role},
+    scp,
+    text::{Open, Text},
+    trust,
+};
+use crate::{
+    aws::service::Service,
+    config::{Config, ServiceConfig, TableConfig, UsersConfig, template::Name},
+    directory::TenantRecord,
+};
+
+/// Everything that documents are made from.
+#[derive(Debug)]
+pub(super) struct Estate<'c> {
+    pub(super) region: String,
+    pub(super) roles: Vec<Role<'c>>,
+    /// Signing names of the services that may be called.
+    pub(super) services: BTreeSet<String>,
+    /// Ids of the collections of OpenSearch Serverless that the configuration names.
+    pub(super) collections: Vec<&'c str>,
+    pub(super) users_table: Option<&'c TableConfig>,
+    pub(super) names: Names,
+}
+
+/// Names of what holds the data.
+#[derive(Debug)]
+pub(super) struct Names {
+    pub(super) buckets: Vec<Text>,
+    pub(super) prefix: Text,
+    pub(super) tables: Vec<Text>,
+    pub(super) leading_key: Text,
+    pub(super) collection: Option<Text>,
+    pub(super) index: Option<Text>,
+}
+
+impl<'c> Estate<'c> {
+    pub(super) fn new(config: &'c Config, records: &'c [TenantRecord], wanted: &Wanted) -> Result<Self, IamError> {
+        let Some((credentials, egress)) = config.credentials.as_ref().zip(config.egress.as_ref()) else {
+            return Err(IamError("there is no egress: Palisade asks AWS for no tenant's credentials".to_owned()));
+        };
+        let signing = |(name, service): (&String, &ServiceConfig)| {
+            let known = Service::find(name).map_or(name.as_str(), |known| known.signing_name);
+            service.signing_name.clone().unwrap_or_else(|| known.to_owned())
+        };
+        Ok(Self {
+            region: egress.region.clone(),
+            roles: roles::roles(credentials, records)?,
+            collections: egress.services.values().filter_map(collection).collect(),
+            services: egress.services.iter().map(signing).collect(),
+            users_table: match &config.users {
+                Some(UsersConfig::DynamoDb(users)) => Some(&users.table),
+                Some(UsersConfig::File(_)) | None => None,
+            },
+            names: Names::read(wanted)?,
+        })
+    }
+
+    pub(super) fn calls(&self, service: &str) -> bool {
+        self.services.contains(service)
+    }
+
+    /// The ARNs of all roles, as patterns.
+    pub(super) fn role_patterns(&self) -> Vec<Text> {
+        self.roles.iter().map(|role| role.arn().as_pattern()).collect()
+    }
+
+    /// Keys of every session tag.
+    pub(super) fn tag_keys(&self) -> Vec<String> {
+        let all: BTreeSet<_> = self.roles.iter().flat_map(|role| &role.tags).map(|(key, _)| key.clone()).collect();
+        all.into_iter().collect()
+    }
+
+    pub(super) fn documents(&self, wanted: &'c Wanted) -> Result<Documents<'c>, IamError> {
+        let asked = |what: What| wanted.what.contains(&what);
+        // Each lives in a place of its own: a role's with its tenant's account, the organisation's with the organisation.
+        let by_default = |what| match what {
+            What::Base | What::Trust | What::Data => true,
+            What::Session => wanted.format == Format::Json,
+            What::Kms => self.calls("kms") || wanted.tenants.iter().any(|record| record.kms_key.is_some()),
+            What::Aoss => self.calls("aoss"),
+            What::Scp => false,
+        };
+        let is_wanted = |what| if wanted.what.is_empty() { by_default(what) } else { asked(what) };
+        let mut documents = Documents::default();
+        if is_wanted(What::Base) {
+            documents.base = Some(base::policy(self));
+        }
+        for role in &self.roles {
+            let trust = is_wanted(What::Trust).then(|| trust::policy(role));
+            let data = if is_wanted(What::Data) { data::policy(self, role)? } else { None };
+            if trust.is_some() || data.is_some() {
+                documents.roles.push(RoleDocuments { role: role.clone(), trust, data });
+            }
+            if is_wanted(What::Aoss) {
+                self.access(role, asked(What::Aoss), &mut documents)?;
+            }
+        }
+        if is_wanted(What::Session) {
+            self.sessions(wanted, asked(What::Session), &mut documents)?;
+        }
+        if is_wanted(What::Kms) {
+            self.keys(wanted, asked(What::Kms), &mut documents)?;
+        }
+        if is_wanted(What::Scp) {
+            documents.control = Some(scp::policy(self));
+        }
+        if is_wanted(What::Data) {
+            self.note(wanted, &mut documents.notes);
+        }
+        Ok(documents)
+    }
+
+    fn access(&self, role: &Role<'c>, is_asked: bool, documents: &mut Documents<'c>) -> Result<(), IamError> {
+        const SHARED: &str = "OpenSearch Serverless looks at neither session tags nor session policies: a role that tenants share reaches every \
+                              index; give it a role for each tenant (role_arn with {tenant.id})";
+        match (role.is_of_one_tenant, is_asked) {
+            (true, _) => documents.access.push(aoss::policy(&self.names, role)),
+            (false, true) => return Err(IamError(format!("{}: {SHARED}", role.key))),
+            (false, false) => documents.notes.push(format!("{}: no data access policy is printed: {SHARED}", role.key)),
+        }
+        Ok(())
+    }
+
+    fn sessions(&self, wanted: &'c Wanted, is_asked: bool, documents: &mut Documents<'c>) -> Result<(), IamError> {
+        if wanted.format != Format::Json {
+            return Err(IamError("session policies are sent with each call to STS, and are no resources; use --format json".to_owned()));
+        }
+        for role in &self.roles {
+            let Some(template) = role.session_policy else {
+                if is_asked {
+                    documents.sessions.extend(data::session(self, role).map(|policy| (None, policy)));
+                    documents.notes.push(format!(
+                        "{}.session_policy is unset; what is printed is one that fits, as a template for {{inline: ...}}",
+                        role.key
+                    ));
+                }
+                continue;
+            };
+            if wanted.tenants.is_empty() {
+                documents.notes.push(format!("{}.session_policy: give --tenant ID to see it as STS gets it", role.key));
+            }
+            for record in wanted.tenants.iter().filter(|record| role.tenant.is_none_or(|of| of.id == record.id)) {
+                match template.render(record) {
+                    Ok(policy) => documents.sessions.push((Some(record), Node::parse(&policy)?)),
+                    Err(error) => documents.notes.push(format!("{}.session_policy for {}: {error}", role.key, record.id)),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn keys(&self, wanted: &'c Wanted, is_asked: bool, documents: &mut Documents<'c>) -> Result<(), IamError> {
+        for role in &self.roles {
+            if !role.is_of_one_tenant && role.tenant_tag.is_none() {
+                let why = format!(
+                    "{}: no session tag is {{tenant.id}} alone, so a key policy cannot tell tenants apart; add session_tags: {{TenantID: \
+                     \"{{tenant.id}}\"}}",
+                    role.key
+                );
+                if is_asked {
+                    return Err(IamError(why));
+                }
+                documents.notes.push(why);
+                continue;
+            }
+            let of_role = wanted.tenants.iter().filter(|record| role.tenant.is_none_or(|of| of.id == record.id));
+            let of_role: Vec<_> = of_role.map(Some).collect();
+            let whose = if of_role.is_empty() { vec![None] } else { of_role };
+            documents.keys.extend(whose.into_iter().map(|record| (record, kms::policy(self, role, record))));
+        }
+        Ok(())
+    }
+
+    fn note(&self, wanted: &Wanted, notes: &mut Vec<String>) {
+        let known = ["s3", "dynamodb", "aoss", "kms"];
+        for service in self.services.iter().filter(|service| !known.contains(&service.as_str())) {
+            notes.push(format!(
+                "egress.services has {service}, for which no data statement is printed: add one to the role, for resources that have the \
+                 tenant in their names, or bound it in session_policy"
+            ));
+        }
+        for role in self.roles.iter().filter(|role| roles::tenant_in(role).is_none()) {
+            notes.push(format!(
+                "{}: the role's data policy holds for all tenants together; session_policy alone keeps them apart",
+                role.key
+            ));
+        }
+        if wanted.tenants.is_empty() && self.roles.iter().any(|role| role.is_of_one_tenant) {
+            notes.push(
+                "the base policy lets Palisade assume whatever role has a name of this form; name the tenants (--tenant) for exact ones"
+                    .to_owned(),
+            );
+        }
+    }
+}
+
+impl Names {
+    fn read(wanted: &Wanted) -> Result<Self, IamError> {
+        let all = |argument, names: &[String]| -> Result<Vec<Text>, IamError> {
+            let names = names.iter().map(|name| data::read(argument, name, false)).collect::<Result<Vec<_>, _>>()?;
+            if names.iter().any(has_tenant) && !names.iter().all(has_tenant) {
+                return Err(IamError(format!(
+                    "{argument}: either all of the names have {{tenant.id}}, or none; print the others by themselves"
+                )));
+            }
+            Ok(names)
+        };
+        Ok(Self {
+            buckets: all("--bucket", &wanted.buckets)?,
+            prefix: data::read("--prefix", &wanted.prefix, true)?,
+            tables: all("--table", &wanted.tables)?,
+            leading_key: data::read("--leading-key", &wanted.leading_key, true)?,
+            collection: wanted.collection.as_deref().map(|name| data::read("--collection", name, false)).transpose()?,
+            index: wanted.index.as_deref().map(|name| data::read("--index", name, false)).transpose()?,
+        })
+    }
+
+    /// Whether the names themselves tell tenants apart.
+    pub(super) fn divide(names: &[Text]) -> bool {
+        names.iter().any(has_tenant)
+    }
+
+    /// The names, or that there should be one.
+    pub(super) fn or(names: &[Text], open: Open) -> Vec<Text> {
+        if names.is_empty() { vec![Text::open(open)] } else { names.to_vec() }
+    }
+}
+
+/// The id of the collection that is at `https://ID.REGION.aoss.amazonaws.com`.
+fn collection(service: &ServiceConfig) -> Option<&str> {
+    let (id, place) = service.endpoint.as_ref()?.authority.host().split_once('.')?;
+    place.split_once('.').filter(|(_, rest)| rest.starts_with("aoss.")).map(|_| id)
+}
+
+fn has_tenant(text: &Text) -> bool {
+    text.names().any(|name| *name == Name::TenantId)
+}

@@ -1,0 +1,184 @@
+//! Who may do what under the printed policies.
+
+use serde_json::{Value, json};
+
+use super::{BASE, BY_SESSION_POLICY, OWN_ACCOUNT, OWN_ROLE, POOLED, json};
+use crate::{
+    config::template::JsonTemplate,
+    directory::TenantRecord,
+    iam::What,
+    sandbox::aws::policy::{Context, Policy, PolicyKind, Request, Verdict},
+};
+
+fn decide(policy: &Value, kind: PolicyKind, action: &str, resource: &str, caller: &str, context: &Context) -> Verdict {
+    let caller = [caller.to_owned()];
+    Policy::parse(policy, kind).unwrap().evaluate(&Request { action, resource, caller: &caller, context })
+}
+
+fn may(policy: &Value, action: &str, resource: &str, context: &Context) -> bool {
+    decide(policy, PolicyKind::Identity, action, resource, "", context) == Verdict::Allow
+}
+
+fn trusts(policy: &Value, action: &str, caller: &str, context: &Context) -> bool {
+    decide(policy, PolicyKind::Trust, action, "", caller, context) == Verdict::Allow
+}
+
+/// What STS sees of a call with these tags.
+fn tagged(tags: &[(&str, &str)], transitive: &[&str]) -> Context {
+    let context = Context::default().with_all("aws:TagKeys", tags.iter().map(|(key, _)| (*key).to_owned()));
+    let context = context.with_all("sts:TransitiveTagKeys", transitive.iter().map(|key| (*key).to_owned()));
+    tags.iter().fold(context, |context, (key, value)| context.with(&format!("aws:RequestTag/{key}"), *value))
+}
+
+fn of(tenant: &str) -> Context {
+    Context::default().with("aws:PrincipalTag/TenantID", tenant)
+}
+
+#[test]
+fn a_pooled_role_is_assumed_by_palisade_with_its_tags_and_in_no_other_way() {
+    let documents = json(POOLED, &[], &[What::Trust]).unwrap();
+    let trust = &documents["roles"][0]["trust"];
+    let right = [("TenantID", "acme"), ("Cell", "c1"), ("App", "palisade")];
+    for action in ["sts:AssumeRole", "sts:TagSession"] {
+        let allowed = |caller: &str, tags: &[(&str, &str)], transitive: &[&str]| trusts(trust, action, caller, &tagged(tags, transitive));
+        assert!(allowed(BASE, &right, &["TenantID"]), "{action}");
+        assert!(!allowed("arn:aws:iam::999900001111:role/other", &right, &["TenantID"]), "{action}");
+        assert!(!allowed(BASE, &[], &[]), "{action} without tags");
+        assert!(!allowed(BASE, &right[1..], &[]), "{action} without the tenant");
+        assert!(!allowed(BASE, &[("TenantID", ""), right[1], right[2]], &["TenantID"]), "{action} with an empty tenant");
+        assert!(!allowed(BASE, &[right[0], right[1], ("App", "other")], &["TenantID"]), "{action} with another application");
+    }
+    let with_more = [&right[..], &[("Admin", "yes")]].concat();
+    assert!(!trusts(trust, "sts:TagSession", BASE, &tagged(&with_more, &["TenantID"])), "a tag that nobody foresaw");
+    assert!(!trusts(trust, "sts:TagSession", BASE, &tagged(&right, &["Cell"])), "a tag that should not stay");
+    assert!(trusts(trust, "sts:SetSourceIdentity", BASE, &Context::default().with("sts:SourceIdentity", "user-1")));
+    assert!(!trusts(trust, "sts:SetSourceIdentity", BASE, &Context::default()));
+    assert!(!trusts(trust, "sts:AssumeRoleWithWebIdentity", BASE, &tagged(&right, &[])));
+}
+
+#[test]
+fn a_session_of_the_pooled_role_reaches_its_tenants_data_alone() {
+    let documents = json(POOLED, &[], &[What::Data]).unwrap();
+    let data = &documents["roles"][0]["data"];
+    let acme = of("acme");
+    let object = |key: &str| format!("arn:aws:s3:::pool/{key}");
+    assert!(may(data, "s3:GetObject", &object("acme/a"), &acme) && may(data, "s3:PutObject", &object("acme/"), &acme));
+    for key in ["globex/a", "acme-eu/a", "acme", "acm/a", "x/acme/a", ""] {
+        assert!(!may(data, "s3:GetObject", &object(key), &acme), "{key}");
+    }
+    for context in [Context::default(), of("")] {
+        assert!(
+            !may(data, "s3:GetObject", &object("acme/a"), &context)
+                && !may(data, "s3:GetObject", &object("${aws:PrincipalTag/TenantID}/a"), &context)
+        );
+    }
+    let bucket = "arn:aws:s3:::pool";
+    let listing = |prefix: &str| acme.clone().with("s3:prefix", prefix);
+    assert!(may(data, "s3:ListBucket", bucket, &listing("acme/")) && may(data, "s3:ListBucket", bucket, &listing("acme/a")));
+    assert!(!may(data, "s3:ListBucket", bucket, &acme), "a listing of everything");
+    assert!(["", "acme", "acme-eu/", "globex/"].iter().all(|prefix| !may(data, "s3:ListBucket", bucket, &listing(prefix))));
+
+    let table = "arn:aws:dynamodb:eu-west-1:111122223333:table/orders";
+    let keys = |keys: &[&str]| acme.clone().with_all("dynamodb:LeadingKeys", keys.iter().map(|key| (*key).to_owned()));
+    for resource in [table.to_owned(), format!("{table}/index/by-day")] {
+        assert!(may(data, "dynamodb:Query", &resource, &keys(&["acme#1"])));
+        assert!(may(data, "dynamodb:BatchGetItem", &resource, &keys(&["acme#1", "acme#2"])));
+        for wrong in [&["globex#1"][..], &["acme#1", "globex#1"], &["acme-eu#1"], &["acme"]] {
+            assert!(!may(data, "dynamodb:BatchGetItem", &resource, &keys(wrong)), "{wrong:?}");
+        }
+        // What `ForAllValues` alone would let pass.
+        assert!(!may(data, "dynamodb:Query", &resource, &keys(&[])), "a request without keys");
+        assert!(!may(data, "dynamodb:Scan", &resource, &keys(&["acme#1"])));
+    }
+    assert!(!may(data, "dynamodb:DeleteTable", table, &keys(&["acme#1"])));
+    assert!(!may(data, "s3:DeleteBucket", bucket, &acme) && !may(data, "s3:PutBucketPolicy", bucket, &acme));
+}
+
+#[test]
+fn a_role_of_one_tenant_is_its_own() {
+    let documents = json(OWN_ROLE, &["acme", "globex"], &[What::Trust, What::Data]).unwrap();
+    for (role, tenant, other) in [(&documents["roles"][0], "acme", "globex"), (&documents["roles"][1], "globex", "acme")] {
+        assert_eq!(role["tenant"], tenant);
+        assert_eq!(role["role_arn"], format!("arn:aws:iam::111122223333:role/tenant-{tenant}"));
+        assert!(trusts(&role["trust"], "sts:AssumeRole", BASE, &Context::default()));
+        assert!(!trusts(&role["trust"], "sts:TagSession", BASE, &tagged(&[("TenantID", tenant)], &[])), "it has no tags");
+        let object = |tenant: &str| format!("arn:aws:s3:::pool/{tenant}/a");
+        assert!(may(&role["data"], "s3:GetObject", &object(tenant), &Context::default()));
+        assert!(!may(&role["data"], "s3:GetObject", &object(other), &Context::default()));
+    }
+}
+
+#[test]
+fn a_role_in_the_tenants_account_demands_its_external_id_and_its_tag() {
+    let documents = json(OWN_ACCOUNT, &["acme"], &[What::Trust]).unwrap();
+    let role = &documents["roles"][0];
+    assert_eq!(role["role_arn"], "arn:aws:iam::444455556666:role/data");
+    let call = |tenant: &str, external_id: &str| tagged(&[("TenantID", tenant)], &[]).with("sts:ExternalId", external_id);
+    assert!(trusts(&role["trust"], "sts:AssumeRole", BASE, &call("acme", "x-acme")));
+    assert!(trusts(&role["trust"], "sts:TagSession", BASE, &tagged(&[("TenantID", "acme")], &[])));
+    assert!(!trusts(&role["trust"], "sts:AssumeRole", BASE, &call("acme", "x-globex")), "the confused deputy");
+    assert!(!trusts(&role["trust"], "sts:AssumeRole", BASE, &tagged(&[("TenantID", "acme")], &[])));
+    assert!(!trusts(&role["trust"], "sts:AssumeRole", BASE, &call("globex", "x-acme")));
+}
+
+#[test]
+fn palisade_itself_may_become_tenants_and_nothing_else() {
+    let role = "arn:aws:iam::111122223333:role/data/tenant-pool";
+    let documents = json(POOLED, &[], &[What::Base, What::Scp]).unwrap();
+    let base = &documents["base"]["policy"];
+    let tags = tagged(&[("TenantID", "acme"), ("Cell", "c1"), ("App", "palisade")], &["TenantID"]);
+    for action in ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"] {
+        assert!(may(base, action, role, &tags), "{action}");
+        assert!(!may(base, action, "arn:aws:iam::111122223333:role/admin", &tags), "{action}");
+    }
+    assert!(!may(base, "sts:TagSession", role, &tagged(&[("Admin", "yes")], &[])));
+    assert!(!may(base, "s3:GetObject", "arn:aws:s3:::pool/acme/a", &of("acme")));
+
+    // Of the organisation: it denies, whatever else allows.
+    let scp = &documents["scp"]["policy"];
+    let as_principal = |arn: &str| Context::default().with("aws:PrincipalArn", arn);
+    let denied = |action: &str, resource: &str, by: &str| {
+        decide(scp, PolicyKind::Identity, action, resource, "", &as_principal(by)) == Verdict::ExplicitDeny
+    };
+    assert!(denied("sts:AssumeRole", role, "arn:aws:iam::111122223333:role/developer") && !denied("sts:AssumeRole", role, BASE));
+    assert!(denied("iam:UpdateAssumeRolePolicy", role, "arn:aws:iam::111122223333:role/developer"));
+    assert!(!denied("iam:UpdateAssumeRolePolicy", role, "arn:aws:iam::111122223333:role/platform"));
+    assert!(denied("s3:GetObject", "arn:aws:s3:::pool/acme/a", BASE) && !denied("s3:GetObject", "arn:aws:s3:::pool/acme/a", role));
+
+    let exact = json(OWN_ROLE, &["acme"], &[What::Base]).unwrap();
+    let base = &exact["base"]["policy"];
+    assert!(may(base, "sts:AssumeRole", "arn:aws:iam::111122223333:role/tenant-acme", &tags));
+    assert!(!may(base, "sts:AssumeRole", "arn:aws:iam::111122223333:role/tenant-globex", &tags));
+}
+
+#[test]
+fn a_key_is_used_by_sessions_of_its_tenant() {
+    let documents = json(POOLED, &["acme"], &[What::Kms]).unwrap();
+    let mut policy = documents["kms"][0]["policy"].clone();
+    assert_eq!(policy["Statement"][0]["Principal"]["AWS"], "arn:aws:iam::111122223333:root");
+    assert_eq!(policy["Statement"][1]["Principal"]["AWS"], "arn:aws:iam::111122223333:role/data/tenant-pool");
+    // The evaluator knows principals with trust policies alone.
+    for statement in policy["Statement"].as_array_mut().unwrap() {
+        statement.as_object_mut().unwrap().remove("Principal");
+    }
+    let usage = json!({"Version": "2012-10-17", "Statement": policy["Statement"][1]});
+    let via = |context: Context| context.with("kms:ViaService", "s3.eu-west-1.amazonaws.com");
+    assert!(may(&usage, "kms:Decrypt", "*", &via(of("acme"))));
+    assert!(!may(&usage, "kms:Decrypt", "*", &via(of("globex"))) && !may(&usage, "kms:Decrypt", "*", &via(Context::default())));
+    assert!(!may(&usage, "kms:Decrypt", "*", &of("acme")), "by itself, without a service");
+    assert!(!may(&usage, "kms:ScheduleKeyDeletion", "*", &via(of("acme"))));
+}
+
+#[test]
+fn a_session_policy_that_is_proposed_can_be_configured_and_holds() {
+    let documents = json(POOLED, &[], &[What::Session]).unwrap();
+    let template = JsonTemplate::parse(&documents["session"][0]["policy"].to_string()).unwrap();
+    let rendered: Value = serde_json::from_str(&template.render(&TenantRecord::bare("acme".parse().unwrap())).unwrap()).unwrap();
+    assert!(may(&rendered, "s3:GetObject", "arn:aws:s3:::pool/acme/a", &Context::default()));
+    assert!(!may(&rendered, "s3:GetObject", "arn:aws:s3:::pool/globex/a", &Context::default()));
+
+    let configured = json(BY_SESSION_POLICY, &["acme"], &[What::Session, What::Data]).unwrap();
+    assert_eq!(configured["session"][0]["policy"]["Statement"][0]["Resource"], "arn:aws:s3:::pool/acme/*");
+    // The role's own policy is what all tenants' sessions have in common.
+    assert!(may(&configured["roles"][0]["data"], "s3:GetObject", "arn:aws:s3:::pool/globex/a", &Context::default()));
+}
