@@ -9,6 +9,7 @@ mod warm;
 
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
+pub(crate) use self::keys::source as key_source;
 pub use self::probe::probe;
 use self::{
     ready::{State, Vendor},

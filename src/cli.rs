@@ -3,6 +3,7 @@
 pub mod check;
 #[cfg(feature = "sandbox")]
 pub mod dev;
+pub mod doctor;
 pub mod drain;
 pub mod health;
 pub mod iam;
@@ -35,6 +36,8 @@ enum Command {
     /// A whole sandbox in one process: identity provider, AWS double, demo application, Palisade in front.
     #[cfg(feature = "sandbox")]
     Dev(dev::Args),
+    /// Check what a configuration relies on, from where it runs: clock, files, keys, STS, and what its identity may do.
+    Doctor(doctor::Args),
     /// Exit 0 when the running process is ready.
     Health(health::Args),
     /// Start the drain of the running process and wait for it.
@@ -55,6 +58,7 @@ impl Cli {
             Command::Check(args) => check::run(&args),
             #[cfg(feature = "sandbox")]
             Command::Dev(args) => dev::run(args).await,
+            Command::Doctor(args) => doctor::run(args).await,
             Command::Health(args) => health::run(args).await,
             Command::Drain(args) => drain::run(args).await,
             Command::Iam(args) => iam::run(args),

@@ -31,6 +31,7 @@ mod denials;
 mod error;
 mod http;
 mod owner;
+mod own;
 mod plan;
 mod planner;
 mod reader;
@@ -41,7 +42,11 @@ mod sts;
 pub(crate) mod testing;
 mod values;
 
-pub(crate) use self::{answer::causes, http::client as http_client};
+pub(crate) use self::{
+    answer::causes,
+    http::client as http_client,
+    own::{own_key, profile_key},
+};
 pub use self::{
     broker::{Broker, ScopedCredentials, SessionView},
     error::{SetupError, StsError},
@@ -52,7 +57,20 @@ pub use self::{
     source::{BaseIdentity, BaseIdentityError, check_file},
     sts::{IssuedCredentials, SdkSts, TenantSts},
 };
-use crate::config::StsConfig;
+use crate::{
+    config::{CredentialsConfig, StsConfig, template::Values},
+    tenant::TenantId,
+};
+
+/// What would be asked of STS for `tenant`, by values that need not be those of a request: nobody is let in by it.
+///
+/// # Errors
+/// A placeholder without a value, or a rendering that STS does not take: what, and where.
+pub(crate) fn foresee(config: &CredentialsConfig, tenant: &TenantId, values: &dyn Values) -> Result<StsInputs, String> {
+    let refused =
+        |refusal: crate::reject::Refusal| refusal.note.map_or_else(|| format!("{:?}", refusal.reason), std::borrow::Cow::into_owned);
+    plan::render(&config.assume_role, &config.sts.region, tenant, values).map_err(refused)
+}
 
 /// Whether the roots of `credentials.sts.ca`, where it is set, can be used.
 ///

@@ -17,6 +17,7 @@ mod document;
 mod estate;
 mod format;
 mod kms;
+mod needed;
 mod roles;
 mod scp;
 mod text;
@@ -25,6 +26,7 @@ mod trust;
 #[cfg(all(test, feature = "sandbox"))]
 mod tests;
 
+pub(crate) use self::needed::{Needed, needed};
 use self::{
     document::Node,
     estate::Estate,

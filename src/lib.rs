@@ -40,6 +40,7 @@
 //! | [`workloads`] | work of no tenant: named, proved, and allowed what is listed alone |
 //! | [`telemetry`], [`admin`] | what operators see; no payload, token or secret passes through |
 //! | [`config`] | validated, immutable, complete; every error at once |
+//! | [`doctor`] | what a configuration relies on, looked at from where it runs |
 //! | [`iam`] | what AWS has to allow for a configuration, no wider than it is meant |
 //! | [`app`], [`cli`] | everything wired in one function; one file a command |
 //!
@@ -62,6 +63,7 @@ pub mod config;
 pub mod credentials;
 pub mod directory;
 mod distinguished_name;
+pub mod doctor;
 pub mod egress;
 pub mod guard;
 pub mod hop;

@@ -7,6 +7,7 @@
 mod chunked;
 pub mod credentialed;
 mod hashed;
+pub(crate) mod own;
 pub mod payload;
 mod presign;
 pub mod signer;

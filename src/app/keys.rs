@@ -8,7 +8,7 @@ use http::{HeaderValue, Uri};
 use super::StartError;
 use crate::{
     clock::Clock,
-    config::{Config, JwksSource, KeyAccess},
+    config::{Config, IssuerConfig, JwksSource, KeyAccess},
     identity::{
         Jwks, discovery,
         jwks::{FetchKeys, Fetched, InlineKeys, KeysFile, MAX_BYTES},
@@ -22,28 +22,31 @@ const MAX_BEARER: u64 = 16 << 10;
 
 /// The keys of every issuer, in the order of the configuration, none of them loaded yet.
 pub(super) fn load(config: &Config, clock: &Clock, metrics: &Metrics) -> Result<Vec<Arc<Jwks>>, StartError> {
-    let mut all = Vec::with_capacity(config.identity.issuers.len());
-    for issuer in &config.identity.issuers {
-        let reach = |access: &KeyAccess| -> Result<Reach, StartError> {
-            let fetcher = upstream::https_client(access.ca.as_deref())?;
-            Ok(Reach { fetcher, bearer: access.bearer_token_file.as_deref().map(Arc::from), timeout: issuer.key_policy.timeout })
-        };
-        let source: Box<dyn FetchKeys> = match &issuer.jwks {
-            JwksSource::File(path) => Box::new(KeysFile(path.clone())),
-            JwksSource::Inline(text) => {
-                let keys = InlineKeys(text.clone());
-                keys.check().map_err(|wrong| StartError::Keys { issuer: issuer.issuer.clone(), wrong })?;
-                Box::new(keys)
-            }
-            JwksSource::Uri { uri, access } => Box::new(KeysUri { reach: reach(access)?, uri: uri.clone() }),
-            JwksSource::Discovery { document, access } => {
-                Box::new(KeysDiscovered { reach: reach(access)?, document: document.clone(), issuer: issuer.issuer.clone() })
-            }
-        };
-        let jwks = Jwks::new(issuer.issuer.clone(), source, clock.clone(), metrics.clone()).with_policy(issuer.key_policy);
-        all.push(Arc::new(jwks));
-    }
-    Ok(all)
+    let jwks = |issuer: &IssuerConfig| {
+        let jwks = Jwks::new(issuer.issuer.clone(), source(issuer)?, clock.clone(), metrics.clone());
+        Ok(Arc::new(jwks.with_policy(issuer.key_policy)))
+    };
+    config.identity.issuers.iter().map(jwks).collect()
+}
+
+/// Where the keys of `issuer` come from. Asks nobody yet.
+pub(crate) fn source(issuer: &IssuerConfig) -> Result<Box<dyn FetchKeys>, StartError> {
+    let reach = |access: &KeyAccess| -> Result<Reach, StartError> {
+        let fetcher = upstream::https_client(access.ca.as_deref())?;
+        Ok(Reach { fetcher, bearer: access.bearer_token_file.as_deref().map(Arc::from), timeout: issuer.key_policy.timeout })
+    };
+    Ok(match &issuer.jwks {
+        JwksSource::File(path) => Box::new(KeysFile(path.clone())),
+        JwksSource::Inline(text) => {
+            let keys = InlineKeys(text.clone());
+            keys.check().map_err(|wrong| StartError::Keys { issuer: issuer.issuer.clone(), wrong })?;
+            Box::new(keys)
+        }
+        JwksSource::Uri { uri, access } => Box::new(KeysUri { reach: reach(access)?, uri: uri.clone() }),
+        JwksSource::Discovery { document, access } => {
+            Box::new(KeysDiscovered { reach: reach(access)?, document: document.clone(), issuer: issuer.issuer.clone() })
+        }
+    })
 }
 
 /// How documents of one issuer are fetched.

@@ -9,7 +9,7 @@ use super::{owner::Owner, values::TenantValues};
 use crate::{
     config::{
         AssumeRoleConfig, WorkloadRole,
-        template::{RenderError, Template},
+        template::{RenderError, Template, Values},
     },
     reject::{Reason, Refusal},
     workload_name::WorkloadName,
@@ -46,13 +46,18 @@ pub struct StsInputs {
 /// [`Reason::PlanIncomplete`]: a placeholder without a value, or a rendering that STS does not take. The note names the
 /// setting and never the value.
 pub(super) fn plan(config: &AssumeRoleConfig, region: &str, values: &TenantValues<'_>) -> Result<StsInputs, Refusal> {
+    render(config, region, values.tenant().id(), values)
+}
+
+/// As [`plan`], with values from anywhere.
+pub(super) fn render(config: &AssumeRoleConfig, region: &str, tenant: &TenantId, values: &dyn Values) -> Result<StsInputs, Refusal> {
     let text = |setting: &str, template: &Template| template.render(values).map_err(|error| unrendered(setting, &error));
     let optional = |setting: &str, template: &Option<Template>| template.as_ref().map(|t| text(setting, t)).transpose();
     let tag = |(key, template): &(String, Template)| text(&format!("session_tags.{key}"), template).map(|value| (key.clone(), value));
     let policy =
         |template| crate::config::template::JsonTemplate::render(template, values).map_err(|error| unrendered("session_policy", &error));
     let inputs = StsInputs {
-        owner: Owner::Tenant(values.tenant().clone()),
+        owner: Owner::Tenant(tenant.clone()),
         region: region.to_owned(),
         role_arn: text("role_arn", &config.role_arn)?,
         session_name: text("session_name", &config.session_name)?,

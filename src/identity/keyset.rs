@@ -58,6 +58,17 @@ impl KeySet {
         self.keys.len()
     }
 
+    /// The algorithms that one or the other of them is for, in no particular order, each once.
+    pub(super) fn algorithms(&self) -> Vec<Algorithm> {
+        let all = self.keys.iter().flat_map(|key| &key.algorithms);
+        all.fold(Vec::new(), |mut known, algorithm| {
+            if !known.contains(algorithm) {
+                known.push(*algorithm);
+            }
+            known
+        })
+    }
+
     /// The keys that a token with this header may have been signed by: of that id (or, without one, any), and meant for that
     /// algorithm. A key without an id is for tokens without one.
     pub(super) fn candidates<'a>(&'a self, key_id: Option<&'a str>, algorithm: Algorithm) -> impl Iterator<Item = &'a DecodingKey> {

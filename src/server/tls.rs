@@ -1,6 +1,7 @@
 //! TLS for listeners: what is offered, whose certificates clients show, and files that are replaced while they are in use.
 
 mod clients;
+pub(crate) mod described;
 pub(crate) mod failure;
 pub(crate) mod files;
 

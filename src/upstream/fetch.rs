@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header, uri::Scheme};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header, uri::Scheme};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper_util::client::legacy::Client;
 
@@ -96,27 +96,45 @@ impl Fetcher {
     }
 
     async fn get(&self, ask: Ask<'_>) -> Result<Document, FetchError> {
-        if !self.has_roots && ask.uri.scheme() == Some(&Scheme::HTTPS) {
-            return Err(FetchError::NoRoots);
-        }
-        let (body, _) = progress::watch(body::empty());
-        let mut request = Request::new(body);
+        let mut request = Request::new(Bytes::new());
         *request.uri_mut() = ask.uri.clone();
         let headers = request.headers_mut();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, application/jwk-set+json"));
-        headers.insert(header::USER_AGENT, HeaderValue::from_static(concat!("palisade/", env!("CARGO_PKG_VERSION"))));
         if let Some(mut authorization) = ask.authorization {
             authorization.set_sensitive(true);
             headers.insert(header::AUTHORIZATION, authorization);
         }
-        let response = self.client.request(request).await.map_err(|error| FetchError::Exchange(chain(&error)))?;
-        if response.status() != StatusCode::OK {
-            return Err(FetchError::Status(response.status()));
+        let response = self.send(request, |status| status == StatusCode::OK, ask.max_bytes).await?;
+        Ok(Document { fresh_for: fresh_for(response.headers()), body: response.into_body() })
+    }
+
+    /// The answer to `request`, whatever its status, within `limit`.
+    ///
+    /// # Errors
+    /// When there is none in time, or one with more than `max_bytes`.
+    pub async fn exchange(&self, request: Request<Bytes>, max_bytes: usize, limit: Duration) -> Result<Response<Bytes>, FetchError> {
+        let answer = tokio::time::timeout(limit, self.send(request, |_| true, max_bytes)).await;
+        answer.unwrap_or(Err(FetchError::Overdue(limit)))
+    }
+
+    async fn send(
+        &self,
+        request: Request<Bytes>,
+        takes: impl Fn(StatusCode) -> bool,
+        max_bytes: usize,
+    ) -> Result<Response<Bytes>, FetchError> {
+        if !self.has_roots && request.uri().scheme() == Some(&Scheme::HTTPS) {
+            return Err(FetchError::NoRoots);
         }
-        let fresh_for = fresh_for(response.headers());
-        match Limited::new(response.into_body(), ask.max_bytes).collect().await {
-            Ok(body) => Ok(Document { body: body.to_bytes(), fresh_for }),
-            Err(error) if find::<LengthLimitError>(&*error).is_some() => Err(FetchError::TooLarge(ask.max_bytes)),
+        let mut request = request.map(|bytes| progress::watch(if bytes.is_empty() { body::empty() } else { body::full(bytes) }).0);
+        request.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static(concat!("palisade/", env!("CARGO_PKG_VERSION"))));
+        let (head, body) = self.client.request(request).await.map_err(|error| FetchError::Exchange(chain(&error)))?.into_parts();
+        if !takes(head.status) {
+            return Err(FetchError::Status(head.status));
+        }
+        match Limited::new(body, max_bytes).collect().await {
+            Ok(body) => Ok(Response::from_parts(head, body.to_bytes())),
+            Err(error) if find::<LengthLimitError>(&*error).is_some() => Err(FetchError::TooLarge(max_bytes)),
             Err(error) => Err(FetchError::Exchange(chain(&*error))),
         }
     }

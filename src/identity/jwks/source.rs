@@ -5,6 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
+use jsonwebtoken::Algorithm;
+
 use crate::identity::keyset::KeySet;
 
 /// Largest key set read, in bytes.
@@ -23,6 +25,17 @@ pub struct Fetched {
     pub body: Bytes,
     /// How long it is fresh, where its source says so.
     pub fresh_for: Option<Duration>,
+}
+
+impl Fetched {
+    /// How many keys in it can be used, and for which algorithms.
+    ///
+    /// # Errors
+    /// None can.
+    pub(crate) fn survey(&self) -> Result<(usize, Vec<Algorithm>), String> {
+        let keys = KeySet::parse(&self.body).map_err(|error| error.to_string())?;
+        Ok((keys.len(), keys.algorithms()))
+    }
 }
 
 impl From<Bytes> for Fetched {

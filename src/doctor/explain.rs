@@ -1,0 +1,168 @@
+//! Why STS gives no session, and what would have to be added where. Pure.
+
+use serde_json::Value;
+
+use crate::{
+    credentials::{StsError, StsInputs},
+    iam::Needed,
+};
+
+/// What to do.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Explained {
+    pub(super) cure: String,
+    /// To which policy, and the statement.
+    pub(super) statements: Vec<(String, Value)>,
+}
+
+/// Explains `error`, which is the answer to `inputs`.
+///
+/// `without_tags` is whether STS gives a session when the tags and the source identity are left out, where that was tried.
+pub(super) fn explain(error: &StsError, inputs: &StsInputs, needed: &Needed, without_tags: Option<bool>) -> Explained {
+    let cure = |text: &str| Explained { cure: text.to_owned(), statements: Vec::new() };
+    match error {
+        StsError::Denied(note) => denied(note, inputs, needed, without_tags),
+        StsError::Inputs { setting: "duration", .. } => cure(
+            "a role that another role assumes (any base but a user's key) has at most 1h; otherwise raise MaxSessionDuration of the role, or lower \
+             credentials.assume_role.duration",
+        ),
+        StsError::Inputs { setting: "session_policy", note } if note.to_ascii_lowercase().contains("packed") => cure(
+            "session policy, policy ARNs and tags share one packed limit: shorten the policy (wildcards for lists of actions), drop tags or \
+             shorten their values",
+        ),
+        StsError::Inputs { setting: "session_policy", .. } => {
+            cure("STS finds a mistake in the policy: `palisade iam --what session --tenant ID` prints it as it is sent")
+        }
+        StsError::Inputs { setting: setting @ ("session_tags" | "transitive_tag_keys"), .. } => cure(&format!(
+            "{setting}: a tag that the base identity's session hands on (transitive) cannot be given again, and keys may not differ in case alone"
+        )),
+        StsError::Inputs { setting, .. } => cure(&format!("correct credentials.assume_role.{setting}")),
+        StsError::Identity(code) => cure(identity(code)),
+        StsError::Throttled(_) => cure("STS has too many calls from this account: wait, and use regional endpoints"),
+        StsError::Unavailable(note) if note.contains("not activated") => {
+            cure("activate STS in this region (IAM console, account settings), or use another for credentials.sts.region")
+        }
+        StsError::Unavailable(_) => cure("see whether this process reaches STS: route or VPC endpoint, DNS, credentials.sts.ca"),
+    }
+}
+
+fn identity(code: &str) -> &'static str {
+    match code {
+        "ExpiredToken" | "ExpiredTokenException" => "the base identity's own credentials have ended: renew what credentials.source reads",
+        "SignatureDoesNotMatch" | "RequestExpired" | "IncompleteSignature" => "the secret is not the key's, or the clock is wrong",
+        "OptInRequired" | "InvalidClientTokenId" | "UnrecognizedClientException" => {
+            "AWS does not know the key here: it is deleted or inactive, of another partition, or the region is one that the account has not opted into"
+        }
+        _ => "AWS does not accept the base identity's credentials: renew them",
+    }
+}
+
+fn denied(note: &str, inputs: &StsInputs, needed: &Needed, without_tags: Option<bool>) -> Explained {
+    let said = note.split_once("not authorized to perform: ").map(|(_, rest)| rest.split_whitespace().next().unwrap_or_default());
+    let has_tags = !inputs.tags.is_empty();
+    let (action, cure) = match said {
+        Some(action @ "sts:TagSession") => (action, "the session may not be tagged".to_owned()),
+        Some(action @ "sts:SetSourceIdentity") => (action, "the session may not have a source identity".to_owned()),
+        _ if without_tags == Some(true) && has_tags => (
+            "sts:TagSession",
+            "without its tags and source identity the role can be assumed: the trust policy refuses to tag, or wants other tags".to_owned(),
+        ),
+        _ => {
+            let mut why = "the role does not exist, does not trust this identity, or the identity's own policy does not let it".to_owned();
+            why.push_str(match &inputs.external_id {
+                Some(_) => "; or the trust policy demands another sts:ExternalId than the one that is sent",
+                None => "; or the trust policy demands an sts:ExternalId, and credentials.assume_role.external_id is unset",
+            });
+            ("sts:AssumeRole", why)
+        }
+    };
+    let of = |statements: &[(&'static str, Value)]| {
+        statements.iter().find(|(known, _)| *known == action).map(|(_, statement)| statement.clone())
+    };
+    let trust = of(&needed.trust).map(|statement| (format!("the trust policy of {}", inputs.role_arn), statement));
+    let base = of(&needed.base).map(|statement| (format!("the policies of {}", needed.principal), statement));
+    // AWS says which of the two it was, where it can.
+    let statements = match (note.contains("identity-based policy"), note.contains("trust policy")) {
+        (true, false) => base.into_iter().collect(),
+        (false, true) => trust.into_iter().collect(),
+        _ => trust.into_iter().chain(base).collect(),
+    };
+    Explained { cure: format!("{cure}; each of these statements has to be there"), statements }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn inputs() -> StsInputs {
+        StsInputs {
+            tenant: "acme".parse().unwrap(),
+            region: "eu-west-1".into(),
+            role_arn: "arn:aws:iam::111122223333:role/data".into(),
+            session_name: "acme".into(),
+            external_id: None,
+            source_identity: Some("user".into()),
+            tags: vec![("TenantID".into(), "acme".into())],
+            transitive_tag_keys: Vec::new(),
+            policy: None,
+            duration_seconds: 3_600,
+        }
+    }
+
+    fn needed() -> Needed {
+        let all = |of: &str| {
+            ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"].map(|action| (action, json!({"of": of, "Action": action})))
+        };
+        Needed { principal: "arn:aws:iam::111122223333:role/base".into(), trust: all("trust").into(), base: all("base").into() }
+    }
+
+    fn why(error: StsError, without_tags: Option<bool>) -> (String, Vec<(String, String)>) {
+        let explained = explain(&error, &inputs(), &needed(), without_tags);
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        (explained.cure, explained.statements.iter().map(|(_, statement)| (text(&statement["of"]), text(&statement["Action"]))).collect())
+    }
+
+    fn both(action: &str) -> Vec<(String, String)> {
+        ["trust", "base"].map(|of| (of.to_owned(), action.to_owned())).into()
+    }
+
+    #[test]
+    fn a_denial_names_the_statement_that_is_missing() {
+        let denied = |action: &str, more: &str| {
+            StsError::Denied(format!("User: arn:x is not authorized to perform: {action} on resource: arn:y{more}"))
+        };
+        assert_eq!(why(denied("sts:TagSession", ""), None).1, both("sts:TagSession"));
+        assert_eq!(why(denied("sts:SetSourceIdentity", ""), None).1, both("sts:SetSourceIdentity"));
+        let by_identity = denied("sts:TagSession", " because no identity-based policy allows the sts:TagSession action");
+        assert_eq!(why(by_identity, None).1, [("base".to_owned(), "sts:TagSession".to_owned())]);
+        let (cure, statements) = why(denied("sts:AssumeRole", ""), Some(false));
+        assert!(cure.contains("external_id is unset") && statements == both("sts:AssumeRole"), "{cure}");
+        let (cure, statements) = why(denied("sts:AssumeRole", ""), Some(true));
+        assert!(cure.contains("wants other tags") && statements == both("sts:TagSession"), "{cure}");
+        let with_id = StsInputs { external_id: Some("x".into()), ..inputs() };
+        assert!(explain(&StsError::Denied(String::new()), &with_id, &needed(), None).cure.contains("another sts:ExternalId"));
+    }
+
+    #[test]
+    fn every_other_refusal_has_a_cure() {
+        let wrong = |setting: &'static str, note: &str| StsError::Inputs { setting, note: note.to_owned() };
+        for (error, said) in [
+            (wrong("duration", "ValidationError"), "at most 1h"),
+            (wrong("session_policy", "Packed policy consumes 134% of allotted space"), "packed limit"),
+            (wrong("session_policy", "Syntax errors in policy."), "--what session"),
+            (wrong("session_tags", "InvalidParameterValue"), "transitive"),
+            (wrong("role_arn", "ValidationError"), "correct credentials.assume_role.role_arn"),
+            (StsError::Identity("ExpiredToken".into()), "have ended"),
+            (StsError::Identity("SignatureDoesNotMatch".into()), "clock"),
+            (StsError::Identity("InvalidClientTokenId".into()), "opted into"),
+            (StsError::Throttled("Throttling".into()), "too many calls"),
+            (StsError::Unavailable("STS is not activated in credentials.sts.region".into()), "activate STS"),
+            (StsError::Unavailable("no answer in time".into()), "VPC endpoint"),
+        ] {
+            let (cure, statements) = why(error, None);
+            assert!(cure.contains(said) && statements.is_empty(), "{said}: {cure}");
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! A tenant's plan, tried: whether STS gives the session, and whether it would give one with less than the plan says.
+
+use std::borrow::Cow;
+
+use super::{
+    base::Known,
+    explain::explain,
+    report::{Finding, Level, Report},
+};
+use crate::{
+    config::{
+        Config, CredentialsConfig,
+        template::{Name, Values},
+    },
+    credentials::{SdkSts, StsError, StsInputs, TenantSts, foresee},
+    directory::TenantRecord,
+    iam::{self, Needed},
+};
+
+const KEY: &str = "credentials.assume_role";
+/// `PackedPolicySize` from which on a longer tag value may be too much.
+const FULL: i32 = 80;
+/// Shortest session, for those that are asked for to see that they are refused.
+const SHORTEST: i32 = 900;
+
+/// The tenant's record, and what a caller might bring.
+struct Supposed<'a> {
+    record: &'a TenantRecord,
+    given: &'a [(String, String)],
+    issuer: &'a str,
+}
+
+impl Values for Supposed<'_> {
+    fn value(&self, name: &Name) -> Option<Cow<'_, str>> {
+        let text = name.to_string();
+        let given = || self.given.iter().find(|(given, _)| *given == text).map(|(_, value)| value.as_str());
+        let usual = || match name {
+            Name::Subject => Some("palisade-doctor"),
+            Name::Issuer => Some(self.issuer),
+            _ => None,
+        };
+        self.record.value(name).or_else(|| given().or_else(usual).map(Cow::Borrowed))
+    }
+}
+
+pub(super) async fn examine(
+    report: &mut Report,
+    config: &Config,
+    credentials: &CredentialsConfig,
+    known: &Known,
+    record: &TenantRecord,
+    given: &[(String, String)],
+) {
+    let issuer = config.identity.issuers.first().map_or("", |issuer| issuer.issuer.as_str());
+    let inputs = match foresee(credentials, &record.id, &Supposed { record, given, issuer }) {
+        Ok(inputs) => inputs,
+        Err(wrong) => {
+            let cure = "complete the tenant's record; what callers bring is given by --value, such as --value claims.email=a@b.example";
+            return report.add(Level::Failure, KEY, wrong, cure);
+        }
+    };
+    let needed = match iam::needed(config, record, &known.who.principal) {
+        Ok(needed) => needed,
+        Err(error) => return report.add(Level::Failure, KEY, error.to_string(), ""),
+    };
+    match SdkSts::new(&credentials.sts, known.identity.clone()) {
+        Ok(sts) => try_plan(report, &sts, &inputs, &needed).await,
+        Err(error) => report.add(Level::Failure, "credentials.sts", error.to_string(), "correct credentials.sts.ca"),
+    }
+}
+
+async fn try_plan(report: &mut Report, sts: &dyn TenantSts, inputs: &StsInputs, needed: &Needed) {
+    let (role, tenant) = (&inputs.role_arn, &inputs.tenant);
+    match sts.assume_role(inputs).await {
+        Ok(issued) => {
+            report.ok(KEY, format!("STS gives {tenant} a session of {role} for {} s", inputs.duration_seconds));
+            if let Some(percent) = issued.packed_policy_percent.filter(|percent| *percent >= FULL) {
+                let found = format!("its policies and tags fill {percent} % of what STS takes: a longer value may be refused");
+                report.add(Level::Warning, KEY, found, "shorten the session policy, or drop tags");
+            }
+            drop(issued);
+            tightness(report, sts, inputs, needed).await;
+        }
+        Err(error) => {
+            let without_tags = match &error {
+                StsError::Denied(_) if !inputs.tags.is_empty() => Some(sts.assume_role(&untagged(inputs)).await.is_ok()),
+                _ => None,
+            };
+            let explained = explain(&error, inputs, needed, without_tags);
+            let found = format!("{tenant} gets no session of {role}: {error}");
+            report.push(Finding { level: Level::Failure, key: KEY.into(), found, cure: explained.cure, statements: explained.statements });
+        }
+    }
+}
+
+/// Whether the trust policy demands what the plan sends. A session without the tag would have the tags of the role, or none.
+async fn tightness(report: &mut Report, sts: &dyn TenantSts, inputs: &StsInputs, needed: &Needed) {
+    let mut less = Vec::new();
+    if !inputs.tags.is_empty() {
+        less.push(("session tags", untagged(inputs)));
+    }
+    if inputs.external_id.is_some() {
+        less.push(("the external id", StsInputs { external_id: None, duration_seconds: SHORTEST, ..inputs.clone() }));
+    }
+    for (what, inputs) in less {
+        match sts.assume_role(&inputs).await {
+            Err(StsError::Denied(_)) => report.ok(KEY, format!("STS gives no session without {what}")),
+            Err(error) => report.add(Level::Warning, KEY, format!("whether {what} are demanded is not known: {error}"), ""),
+            Ok(_) => {
+                let found = format!("the role can be assumed without {what}: its trust policy does not demand them");
+                let to = format!("the trust policy of {}, in place of the one for sts:AssumeRole", inputs.role_arn);
+                let statement = needed.trust.iter().find(|(action, _)| *action == "sts:AssumeRole");
+                let statements = statement.map(|(_, statement)| (to, statement.clone())).into_iter().collect();
+                let cure = "demand them, so that a slip in a configuration is no wider session".to_owned();
+                report.push(Finding { level: Level::Warning, key: KEY.into(), found, cure, statements });
+            }
+        }
+    }
+}
+
+fn untagged(inputs: &StsInputs) -> StsInputs {
+    StsInputs { tags: Vec::new(), transitive_tag_keys: Vec::new(), source_identity: None, duration_seconds: SHORTEST, ..inputs.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use futures_util::{FutureExt, future::BoxFuture};
+    use serde_json::json;
+
+    use super::*;
+    use crate::{credentials::IssuedCredentials, secret::Secret};
+
+    /// An STS that decides by what it is asked.
+    struct Scripted<F>(F, i32);
+
+    impl<F: Fn(&StsInputs) -> Option<StsError> + Send + Sync> TenantSts for Scripted<F> {
+        fn assume_role<'a>(&'a self, inputs: &'a StsInputs) -> BoxFuture<'a, Result<IssuedCredentials, StsError>> {
+            let issued = IssuedCredentials {
+                access_key_id: "ASIAEXAMPLE".into(),
+                secret_access_key: Secret::new("hunter2".into()),
+                session_token: Secret::new("hunter3".into()),
+                expires: UNIX_EPOCH + Duration::from_secs(4_000_000_000),
+                packed_policy_percent: Some(self.1),
+            };
+            std::future::ready(self.0(inputs).map_or(Ok(issued), Err)).boxed()
+        }
+    }
+
+    fn inputs() -> StsInputs {
+        StsInputs {
+            tenant: "acme".parse().unwrap(),
+            region: "eu-west-1".into(),
+            role_arn: "arn:aws:iam::111122223333:role/data".into(),
+            session_name: "acme".into(),
+            external_id: Some("x".into()),
+            source_identity: None,
+            tags: vec![("TenantID".into(), "acme".into())],
+            transitive_tag_keys: Vec::new(),
+            policy: Some("{}".into()),
+            duration_seconds: 3_600,
+        }
+    }
+
+    async fn tried(decide: impl Fn(&StsInputs) -> Option<StsError> + Send + Sync, percent: i32) -> Report {
+        let needed = Needed {
+            principal: "arn:aws:iam::111122223333:role/base".into(),
+            trust: vec![("sts:AssumeRole", json!({"Sid": "Assume"})), ("sts:TagSession", json!({"Sid": "Tag"}))],
+            base: Vec::new(),
+        };
+        let mut report = Report::default();
+        try_plan(&mut report, &Scripted(decide, percent), &inputs(), &needed).await;
+        assert!(!report.text().contains("hunter"));
+        report
+    }
+
+    fn denied() -> Option<StsError> {
+        Some(StsError::Denied("no".into()))
+    }
+
+    #[tokio::test]
+    async fn a_session_that_is_given_only_as_planned_is_well() {
+        let planned = inputs();
+        let report = tried(|asked| if *asked == planned { None } else { denied() }, 10).await;
+        assert_eq!((report.worst(), report.findings().len()), (Level::Ok, 3));
+    }
+
+    #[tokio::test]
+    async fn one_that_is_given_for_less_or_is_nearly_too_large_is_warned_of() {
+        let report = tried(|_| None, 80).await;
+        assert_eq!(report.worst(), Level::Warning);
+        let text = report.text();
+        for said in ["fill 80 %", "without session tags", "without the external id", "\"Sid\": \"Assume\""] {
+            assert!(text.contains(said), "{said}: {text}");
+        }
+        // What bounds a session is never left out to see what happens.
+        tried(|asked| asked.policy.is_none().then(|| panic!("without its policy")), 0).await;
+        let report = tried(|asked| asked.tags.is_empty().then(|| StsError::Throttled("slow".into())), 0).await;
+        assert!(report.text().contains("whether session tags are demanded is not known"));
+    }
+
+    #[tokio::test]
+    async fn one_that_is_denied_for_its_tags_is_told_from_one_that_is_denied_altogether() {
+        let report = tried(|asked| if asked.tags.is_empty() { None } else { denied() }, 0).await;
+        assert!(report.worst() == Level::Failure && report.text().contains("\"Sid\": \"Tag\""), "{}", report.text());
+        let report = tried(|_| denied(), 0).await;
+        assert!(report.worst() == Level::Failure && report.text().contains("\"Sid\": \"Assume\""), "{}", report.text());
+    }
+}

@@ -1,0 +1,60 @@
+//! Statements for somebody who lacks them: those of one tenant's plan, with every ARN filled in.
+
+use serde_json::Value;
+
+use super::{
+    Format, IamError, Wanted, base,
+    document::{Node, Statement},
+    estate::Estate,
+    filled, trust,
+};
+use crate::{config::Config, directory::TenantRecord};
+
+/// Statements without which a tenant's plan does not work, each with its action.
+#[derive(Debug)]
+pub(crate) struct Needed {
+    /// Who is trusted.
+    pub(crate) principal: String,
+    /// Of the role's trust policy.
+    pub(crate) trust: Vec<(&'static str, Value)>,
+    /// Of the base identity's own policy.
+    pub(crate) base: Vec<(&'static str, Value)>,
+}
+
+/// What the plan for `record` needs, where Palisade is `principal`.
+///
+/// # Errors
+/// As [`print`](super::print).
+pub(crate) fn needed(config: &Config, record: &TenantRecord, principal: &str) -> Result<Needed, IamError> {
+    let records = [record.clone()];
+    let wanted = Wanted {
+        format: Format::Json,
+        what: Vec::new(),
+        tenants: Vec::new(),
+        base_arn: None,
+        admin_arn: None,
+        buckets: Vec::new(),
+        prefix: "{tenant.id}/".to_owned(),
+        tables: Vec::new(),
+        leading_key: "{tenant.id}#".to_owned(),
+        collection: None,
+        index: None,
+    };
+    let estate = Estate::new(config, &records, &wanted)?;
+    let value = |statement: Statement| {
+        let action = statement.actions.first().copied().unwrap_or_default();
+        let mut node = statement.node();
+        node.fill(&|open| filled(open, Some(principal), None));
+        (action, value_of(&node))
+    };
+    let trust = estate.roles.iter().flat_map(trust::statements).map(value).collect();
+    Ok(Needed { principal: principal.to_owned(), trust, base: base::statements(&estate).into_iter().map(value).collect() })
+}
+
+fn value_of(node: &Node) -> Value {
+    match node {
+        Node::Text(text) => Value::String(text.to_string()),
+        Node::List(items) => items.iter().map(value_of).collect(),
+        Node::Object(members) => members.iter().map(|(key, value)| (key.clone(), value_of(value))).collect(),
+    }
+}
