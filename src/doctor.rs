@@ -27,7 +27,9 @@ use crate::{
     app,
     clock::Clock,
     config::{Config, CredentialsSource, Endpoint, StsConfig},
-    directory::Directory,
+    credentials::Readers,
+    skew::Skew,
+    telemetry::Metrics,
     tenant::TenantId,
 };
 
@@ -50,30 +52,38 @@ pub struct Options {
 /// Looks at everything. Never fails: what cannot be looked at is a finding too.
 pub async fn examine(config: &Config, file: &str, options: &Options, clock: &Clock) -> Report {
     let mut report = Report::default();
+    let metrics = match Metrics::new() {
+        Ok(metrics) => metrics,
+        Err(error) => {
+            report.add(Level::Failure, "metrics", error.to_string(), "");
+            return report;
+        }
+    };
     match app::probe(config, file) {
         Ok(()) => report.ok("files", "every file that is named can be used"),
         Err(errors) => report.add(Level::Failure, "files", errors.to_string(), "palisade check says the same, offline"),
     }
     files::examine(&mut report, config, clock);
     keys::examine(&mut report, config).await;
-    let record = match Directory::open(&config.directory) {
-        Ok(directory) => tenant::examine(&mut report, config, &directory, options.tenant.as_ref()),
-        Err(errors) => {
-            report.add(Level::Failure, "tenants.directory", errors.to_string(), "");
+    let known = match identity(config) {
+        None => {
+            report.ok("credentials", "none are configured: Palisade asks AWS for nothing");
             None
         }
+        Some((source, sts)) => base::examine(&mut report, source, sts, clock).await.map(|known| (known, sts)),
     };
-    let Some((source, sts)) = identity(config) else {
-        report.ok("credentials", "none are configured: Palisade asks AWS for nothing");
-        return report;
-    };
-    let Some(known) = base::examine(&mut report, source, sts, clock).await else { return report };
+    let readers = known.as_ref().map(|(known, sts)| Readers::new(&known.identity, sts, clock));
+    let record = tenant::examine(&mut report, config, readers, options.tenant.as_ref(), (clock, &metrics)).await;
+    let Some((known, sts)) = known else { return report };
     known.zero_access(&mut report, config, sts, options).await;
     if let Some(profile) = &options.profile {
         simulation::examine(&mut report, config, sts, &known.who, profile, options.iam.as_ref(), clock).await;
     }
     match (&config.credentials, &record) {
-        (Some(credentials), Some(record)) => plan::examine(&mut report, config, credentials, &known, record, &options.values).await,
+        (Some(credentials), Some(record)) => {
+            let skew = Skew::new(clock.clone(), metrics);
+            plan::examine(&mut report, config, credentials, &known, &skew, record, &options.values).await;
+        }
         (Some(_), None) if options.tenant.is_none() => {
             report.add(Level::Warning, "credentials.assume_role", "was not tried", "give --tenant ID of a tenant that exists");
         }

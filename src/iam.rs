@@ -138,7 +138,7 @@ pub fn print(config: &Config, wanted: &Wanted) -> Result<Printed, IamError> {
     let source = config.credentials.as_ref().map(|credentials| &credentials.source);
     let base_arn = wanted.base_arn.as_deref().or(match source {
         Some(CredentialsSource::WebIdentity { role_arn, .. }) => Some(role_arn),
-        Some(CredentialsSource::DefaultChain | CredentialsSource::Static { .. }) | None => None,
+        Some(CredentialsSource::DefaultChain { .. } | CredentialsSource::File(_) | CredentialsSource::Static { .. }) | None => None,
     });
     let mut documents = estate.documents(wanted)?;
     documents.fill(&|open| filled(open, base_arn, wanted.admin_arn.as_deref()));

@@ -110,14 +110,16 @@ fn documents(args: Args) -> Result<(String, Vec<String>), String> {
 
 /// The records of `tenants`. A directory that is no file knows no more of them than their ids.
 fn records(config: &Config, tenants: Vec<TenantId>) -> Result<Vec<TenantRecord>, String> {
-    let directory = Directory::open(&config.directory).map_err(|errors| errors.to_string())?;
-    let known = directory.records();
+    let known = match &config.directory {
+        DirectoryConfig::DynamoDb(_) => Vec::new(),
+        directory => Directory::open(directory, None).map_err(|error| error.to_string())?.records(),
+    };
     let record = |id: TenantId| match &config.directory {
         DirectoryConfig::File(path) => {
             let found = known.iter().find(|record| record.id == id).map(|record| (**record).clone());
             found.ok_or_else(|| format!("{}: it has no tenant {id}", path.display()))
         }
-        DirectoryConfig::Any => Ok(TenantRecord::bare(id)),
+        DirectoryConfig::Any | DirectoryConfig::DynamoDb(_) => Ok(TenantRecord::bare(id)),
     };
     tenants.into_iter().map(record).collect()
 }

@@ -12,6 +12,7 @@ use crate::{
         template::{RenderError, Template, Values},
     },
     reject::{Reason, Refusal},
+    tenant::TenantId,
     workload_name::WorkloadName,
 };
 
@@ -46,7 +47,7 @@ pub struct StsInputs {
 /// [`Reason::PlanIncomplete`]: a placeholder without a value, or a rendering that STS does not take. The note names the
 /// setting and never the value.
 pub(super) fn plan(config: &AssumeRoleConfig, region: &str, values: &TenantValues<'_>) -> Result<StsInputs, Refusal> {
-    render(config, region, values.tenant().id(), values)
+    render(config, region, values.tenant(), values)
 }
 
 /// As [`plan`], with values from anywhere.

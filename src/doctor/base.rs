@@ -53,7 +53,7 @@ pub(super) async fn examine(report: &mut Report, source: &CredentialsSource, sts
         report.add(Level::Failure, KEY, why, cure);
         None
     };
-    let opened = BaseIdentity::open(source, sts, clock.clone()).await;
+    let opened = BaseIdentity::open(source, sts, clock.clone());
     let identity = match opened {
         Ok(identity) => identity,
         Err(error) => return cannot(report, error.to_string(), "correct credentials.sts.ca"),
@@ -93,13 +93,14 @@ pub(super) async fn examine(report: &mut Report, source: &CredentialsSource, sts
 
 fn cure_of(source: &CredentialsSource) -> &'static str {
     match source {
-        CredentialsSource::DefaultChain => {
+        CredentialsSource::DefaultChain { .. } => {
             "give this process a source of the SDK's default chain: environment, profile, web identity, container, instance"
         }
         CredentialsSource::WebIdentity { .. } => {
             "check that the token is mounted and of the audience sts.amazonaws.com, that IAM has an OIDC provider for its issuer, and that the \
              trust policy of role_arn allows sts:AssumeRoleWithWebIdentity to it for this service account"
         }
+        CredentialsSource::File(_) => "write keys that are active into the file, and the secret that belongs to them",
         CredentialsSource::Static { .. } => "check that the key is active, and the secret the one that belongs to it",
     }
 }

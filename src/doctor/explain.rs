@@ -38,7 +38,9 @@ pub(super) fn explain(error: &StsError, inputs: &StsInputs, needed: &Needed, wit
         )),
         StsError::Inputs { setting, .. } => cure(&format!("correct credentials.assume_role.{setting}")),
         StsError::Identity(code) => cure(identity(code)),
-        StsError::Throttled(_) => cure("STS has too many calls from this account: wait, and use regional endpoints"),
+        // Of the broker alone, which is not asked here.
+        StsError::Crowded { .. } | StsError::DeniedLately { .. } => cure("try again"),
+        StsError::Throttled { .. } => cure("STS has too many calls from this account: wait, and use regional endpoints"),
         StsError::Unavailable(note) if note.contains("not activated") => {
             cure("activate STS in this region (IAM console, account settings), or use another for credentials.sts.region")
         }
@@ -98,7 +100,7 @@ mod tests {
 
     fn inputs() -> StsInputs {
         StsInputs {
-            tenant: "acme".parse().unwrap(),
+            owner: crate::credentials::Owner::Tenant("acme".parse().unwrap()),
             region: "eu-west-1".into(),
             role_arn: "arn:aws:iam::111122223333:role/data".into(),
             session_name: "acme".into(),
@@ -157,7 +159,7 @@ mod tests {
             (StsError::Identity("ExpiredToken".into()), "have ended"),
             (StsError::Identity("SignatureDoesNotMatch".into()), "clock"),
             (StsError::Identity("InvalidClientTokenId".into()), "opted into"),
-            (StsError::Throttled("Throttling".into()), "too many calls"),
+            (StsError::Throttled { note: "Throttling".into(), retry_after: None }, "too many calls"),
             (StsError::Unavailable("STS is not activated in credentials.sts.region".into()), "activate STS"),
             (StsError::Unavailable("no answer in time".into()), "VPC endpoint"),
         ] {

@@ -15,6 +15,7 @@ use crate::{
     credentials::{SdkSts, StsError, StsInputs, TenantSts, foresee},
     directory::TenantRecord,
     iam::{self, Needed},
+    skew::Skew,
 };
 
 const KEY: &str = "credentials.assume_role";
@@ -48,6 +49,7 @@ pub(super) async fn examine(
     config: &Config,
     credentials: &CredentialsConfig,
     known: &Known,
+    skew: &Skew,
     record: &TenantRecord,
     given: &[(String, String)],
 ) {
@@ -63,14 +65,14 @@ pub(super) async fn examine(
         Ok(needed) => needed,
         Err(error) => return report.add(Level::Failure, KEY, error.to_string(), ""),
     };
-    match SdkSts::new(&credentials.sts, known.identity.clone()) {
+    match SdkSts::new(&credentials.sts, known.identity.clone(), skew) {
         Ok(sts) => try_plan(report, &sts, &inputs, &needed).await,
         Err(error) => report.add(Level::Failure, "credentials.sts", error.to_string(), "correct credentials.sts.ca"),
     }
 }
 
 async fn try_plan(report: &mut Report, sts: &dyn TenantSts, inputs: &StsInputs, needed: &Needed) {
-    let (role, tenant) = (&inputs.role_arn, &inputs.tenant);
+    let (role, tenant) = (&inputs.role_arn, &inputs.owner);
     match sts.assume_role(inputs).await {
         Ok(issued) => {
             report.ok(KEY, format!("STS gives {tenant} a session of {role} for {} s", inputs.duration_seconds));
@@ -150,7 +152,7 @@ mod tests {
 
     fn inputs() -> StsInputs {
         StsInputs {
-            tenant: "acme".parse().unwrap(),
+            owner: crate::credentials::Owner::Tenant("acme".parse().unwrap()),
             region: "eu-west-1".into(),
             role_arn: "arn:aws:iam::111122223333:role/data".into(),
             session_name: "acme".into(),
@@ -196,7 +198,7 @@ mod tests {
         }
         // What bounds a session is never left out to see what happens.
         tried(|asked| asked.policy.is_none().then(|| panic!("without its policy")), 0).await;
-        let report = tried(|asked| asked.tags.is_empty().then(|| StsError::Throttled("slow".into())), 0).await;
+        let report = tried(|asked| asked.tags.is_empty().then(|| StsError::Throttled { note: "slow".into(), retry_after: None }), 0).await;
         assert!(report.text().contains("whether session tags are demanded is not known"));
     }
 

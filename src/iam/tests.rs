@@ -65,7 +65,7 @@ credentials:
 }
 
 fn wanted(config: &Config, tenants: &[&str]) -> Wanted {
-    let known = Directory::open(&config.directory).unwrap().records();
+    let known = Directory::open(&config.directory, None).unwrap().records();
     let record = |id: &&str| (**known.iter().find(|record| record.id.as_str() == *id).unwrap()).clone();
     Wanted {
         format: Format::Json,
