@@ -23,7 +23,8 @@ mod scp;
 mod text;
 mod trust;
 
-#[cfg(all(test, feature = "sandbox"))]
+#[cfg(test)]
+#[cfg(feature = "sandbox")]
 mod tests;
 
 pub(crate) use self::needed::{Needed, needed};

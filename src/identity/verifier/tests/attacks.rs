@@ -46,7 +46,8 @@ async fn a_request_without_a_fault_is_let_in() {
 #[tokio::test]
 async fn what_is_nearly_a_fault_is_let_in() {
     let house = House::build().await;
-    let near: [(&str, On, fn(&mut Attempt)); 20] = [
+    type Near = (&'static str, On, fn(&mut Attempt));
+    let near: [Near; 20] = [
         ("a user whom another tenant has revoked", On::Both, |a| {
             a.tenant("hooli");
             a.claim("sub", json!("gone-here"));
