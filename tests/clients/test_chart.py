@@ -386,6 +386,8 @@ REFUSED = {
     "a gateway": ({"config": {"ingress": {"upstream": "http://orders.store.svc:8080"}}}, "config.ingress.upstream: http://orders.store.svc:8080 is not in the pod"),
     "a gateway by a look-alike": ({"config": {"ingress": {"upstream": "http://localhost.store.svc:8080"}}}, "is not in the pod"),
     "a gateway to one of several": ({"config": {"ingress": {"upstream": ["http://127.0.0.1:8080", "https://orders.store.svc"]}}}, "https://orders.store.svc is not in the pod"),
+    "a socket": ({"config": {"ingress": {"upstream": "unix:/run/app.sock"}}}, "config.ingress.upstream: a Unix socket needs a folder"),
+    "a socket for some": ({"config": {"ingress": {"routes": [{"tenants": ["acme"], "upstream": ["unix:/run/app.sock"]}]}}}, "a Unix socket needs a folder"),
     "no records": ({"tenants": None}, "tenants: config.tenants.directory.file is set"),
     "records for nobody": ({"config": {"tenants": {"directory": {"file": None, "any": {}}}}}, "tenants: nothing reads the records"),
     "two sources of records": ({"tenantsConfigMap": "tenants"}, "tenants, tenantsConfigMap: give one of them"),

@@ -30,6 +30,9 @@
 {{- end -}}
 {{- end -}}
 {{- with $config.ingress -}}
+{{- if regexMatch `"unix:` (toJson (list .upstream .routes)) -}}
+{{- fail "config.ingress.upstream: a Unix socket needs a folder that both containers mount, and Palisade's mounts none but its own; the two share their loopback, so give http://127.0.0.1:PORT" -}}
+{{- end -}}
 {{- if and .health .health.readiness -}}
 {{- fail "config.ingress.health.readiness: the application's container starts when Palisade is ready, so that each would wait for the other; the application's own readinessProbe says as much" -}}
 {{- end -}}
