@@ -27,6 +27,15 @@ def test_the_table_of_metrics_is_that_of_the_source():
     assert documented == sorted((name, ", ".join(f"`{label}`" for label in re.findall(r"\w+", labels))) for name, labels in made)
 
 
+def test_the_table_of_the_access_log_is_that_of_the_source():
+    source = (ROOT / "src" / "telemetry" / "access_log.rs").read_text().split("pub struct Line<'a> {")[1].split("\n}")[0]
+    fields = re.findall(r"^(    #\[serde\(skip_serializing_if.*\)\]\n)?    pub (\w+):", source, re.MULTILINE)
+    assert len(fields) == len(re.findall(r"^    pub ", source, re.MULTILINE)), "the pattern no longer fits src/telemetry/access_log.rs"
+    page = (ROOT / "config" / "guide" / "access-log.md").read_text()
+    documented = re.findall(r"^\| `(\w+)` \| (yes)? ?\| ", page, re.MULTILINE)
+    assert documented == [(name, "" if skipped else "yes") for skipped, name in fields]
+
+
 PAGES = ["README.md", "examples/README.md", "examples/COMPATIBILITY.md", "tests/aws/README.md", "charts/palisade/README.md", "CHANGELOG.md", "config/README.md",
          *sorted(str(page.relative_to(ROOT)) for page in (ROOT / "config" / "guide").glob("*.md"))]
 

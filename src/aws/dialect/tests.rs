@@ -101,6 +101,29 @@ async fn neither_notes_nor_markup_nor_queries_come_out() {
     }
 }
 
+/// What the README says of each class.
+#[test]
+fn the_table_of_classes_is_true() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    for (class, reason) in [
+        ("denied", Reason::TenantMismatch),
+        ("no token", Reason::TokenMissing),
+        ("expired", Reason::PassportUnknown),
+        ("throttled", Reason::RateLimited),
+        ("unavailable", Reason::Overloaded),
+        ("invalid", Reason::MalformedRequest),
+    ] {
+        let cell = |dialect| {
+            let code = codes::of(dialect, reason);
+            format!("{} `{}`", code.status.as_u16(), code.name)
+        };
+        let cells = [Dialect::S3Xml, Dialect::AwsJson10, Dialect::RestJson, Dialect::Query].map(cell);
+        let row = format!("| {class} | {} |\n", cells.join(" | "));
+        assert!(readme.contains(&row), "README.md has not {row}");
+        assert_eq!((cell(Dialect::Cbor), cell(Dialect::RestXml)), (cells[1].clone(), cells[3].clone()), "one column for both");
+    }
+}
+
 /// Every error in every dialect, for `tests/clients/test_dialects_parse.py`, which reads it with botocore's parsers.
 /// `PALISADE_BLESS=1 cargo test` writes the file anew.
 #[tokio::test]
