@@ -334,6 +334,11 @@ impl TenantPattern {
         glob(self.0.as_bytes(), tenant.as_str().as_bytes())
     }
 
+    /// Whether every tenant is meant.
+    pub(crate) fn is_everybody(&self) -> bool {
+        !self.0.is_empty() && self.0.bytes().all(|byte| byte == b'*')
+    }
+
     /// Whether whoever `other` means is meant: seen as a text, a `*` in it is a character that nothing but a `*` stands for.
     pub fn covers(&self, other: &Self) -> bool {
         glob(self.0.as_bytes(), other.0.as_bytes())

@@ -86,14 +86,15 @@ pub(crate) fn read_text(path: &Path, limit: usize) -> Result<String, String> {
 
 fn config(root: &Section<'_>, env: Env<'_>) -> Option<Config> {
     let server = root.section("server");
-    let has_ingress = root.has("ingress");
-    if !has_ingress && !root.has("egress") {
+    let (has_ingress, has_egress) = (root.has("ingress"), root.has("egress"));
+    if !has_ingress && !has_egress {
         root.wrong("ingress", "neither ingress nor egress is here", "give at least one of them");
     }
     let takes_tokens = has_ingress || egress::takes_tokens(&root.section("egress"));
-    let identity = root.given("identity").and_then(|section| identity::identity(&section, has_ingress, takes_tokens, root.has("users")));
+    let identity =
+        root.given("identity").and_then(|section| identity::identity(&section, (has_ingress, has_egress), takes_tokens, root.has("users")));
     let names = identity.as_ref().map(|identity| (&identity.tenant_header, &identity.token_header));
-    let ingress = root.given("ingress").map(|section| ingress::ingress(&section, &server, names, env));
+    let ingress = root.given("ingress").map(|section| ingress::ingress(&section, &server, names, has_egress, env));
     let has_workloads =
         identity.as_ref().is_none_or(|identity| identity.workloads.mappings.iter().any(|own| own.holds_on(Listener::Egress)));
     let egress = root.given("egress").map(|section| egress::egress(&section, &server, has_ingress, has_workloads, env));

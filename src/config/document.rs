@@ -178,6 +178,10 @@ impl Builder {
         while let Some(event) = parser.next_event() {
             let (event, span) = event.map_err(|error| {
                 let at = At { line: error.marker().line().max(1), column: error.marker().col() + 1 };
+                // Such as the pattern for all tenants, without quotes.
+                if ["anchor or alias", "unknown anchor"].iter().any(|known| error.info().contains(known)) {
+                    return no_anchors(at);
+                }
                 (at, Fault::new(format!("this is not YAML: {}", error.info()), ""))
             })?;
             self.event(event, place(span))?;

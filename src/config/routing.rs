@@ -98,7 +98,9 @@ impl RouteConfig {
         fn within<T>(mine: &[T], theirs: &[T], covers: impl Fn(&T, &T) -> bool) -> bool {
             mine.is_empty() || (!theirs.is_empty() && theirs.iter().all(|theirs| mine.iter().any(|mine| covers(mine, theirs))))
         }
-        within(&self.tenants, &other.tenants, TenantPattern::covers)
+        // A rule that says nothing of tenants is for all of them, and so is a bare `*`.
+        let is_for_all = self.tenants.iter().any(TenantPattern::is_everybody);
+        (is_for_all || within(&self.tenants, &other.tenants, TenantPattern::covers))
             && within(&self.tiers, &other.tiers, |mine, theirs| mine == theirs)
             && within(&self.cells, &other.cells, |mine, theirs| mine == theirs)
     }

@@ -81,6 +81,7 @@ impl Kind {
             Self::OneOrMoreOr(form, settings) => format!("{}, a list of such, or a mapping with {}", form.expected(), keys(settings)),
             Self::Scalar(form) => form.expected(),
             Self::Secret => "give {file: PATH} or {env: NAME}".to_owned(),
+            Self::Section([]) => "write {}".to_owned(),
             Self::Section(settings) => format!("give a mapping; its keys are {}", keys(settings)),
         }
     }

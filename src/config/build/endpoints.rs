@@ -11,11 +11,19 @@ use crate::{
     identity::{Places, TenantHost},
 };
 
-/// `has_clients`: whether the listener asks clients for certificates.
-pub(super) fn access(section: &Section<'_>, names: Option<(&HeaderName, &HeaderName)>, has_clients: bool) -> Option<AccessConfig> {
+/// What stands elsewhere in the configuration, and gives a rule its effect.
+#[derive(Clone, Copy)]
+pub(super) struct Around {
+    /// The listener asks clients for certificates.
+    pub(super) has_clients: bool,
+    /// Somebody takes passports, perhaps.
+    pub(super) has_egress: bool,
+}
+
+pub(super) fn access(section: &Section<'_>, names: Option<(&HeaderName, &HeaderName)>, around: Around) -> Option<AccessConfig> {
     let cookie = section.get("token_cookie", parse::cookie_name);
     let (host, tenant_path) = section.given("tenant_from").map_or((None, None), |from| tenant_from(&from));
-    let endpoints = endpoints(section, tenant_path.is_some(), has_clients);
+    let endpoints = endpoints(section, tenant_path.is_some(), around);
     let cors = section.given("cors").map(|cors| self::cors(&cors, names));
     let public_concurrent = section.get("public_concurrent", parse::size);
     let endpoints = match &tenant_path {
@@ -31,8 +39,8 @@ pub(super) fn access(section: &Section<'_>, names: Option<(&HeaderName, &HeaderN
     })
 }
 
-/// `names_path`: paths are read for the tenant's sake as well. `has_clients`: the listener asks clients for certificates.
-fn endpoints(section: &Section<'_>, names_path: bool, has_clients: bool) -> Option<Endpoints> {
+/// `names_path`: paths are read for the tenant's sake as well.
+fn endpoints(section: &Section<'_>, names_path: bool, around: Around) -> Option<Endpoints> {
     if !section.has("endpoints") {
         if section.has("endpoints_default") {
             section.wrong("endpoints_default", "has no effect without endpoints", "remove it, or add endpoints");
@@ -46,7 +54,7 @@ fn endpoints(section: &Section<'_>, names_path: bool, has_clients: bool) -> Opti
         return Some(Endpoints::none().ignoring_case(section.get("endpoints_ignore_case", parse::boolean)?));
     }
     let sections: Vec<_> = section.sections("endpoints").into_iter().map(|(_, rule)| rule).collect();
-    let rules: Option<Vec<Rule>> = sections.iter().map(|section| rule(section, has_clients)).collect::<Vec<_>>().into_iter().collect();
+    let rules: Option<Vec<Rule>> = sections.iter().map(|section| rule(section, around)).collect::<Vec<_>>().into_iter().collect();
     // What a file leaves out is written down, so that the effective configuration shows it.
     let unmatched = match section.get("endpoints_default", parse::text).as_deref() {
         Some("allow") => Unmatched::Allow,
@@ -72,7 +80,7 @@ fn endpoints(section: &Section<'_>, names_path: bool, has_clients: bool) -> Opti
     Some(Endpoints::new(rules, unmatched, ignore_case))
 }
 
-fn rule(section: &Section<'_>, has_clients: bool) -> Option<Rule> {
+fn rule(section: &Section<'_>, around: Around) -> Option<Rule> {
     let methods = if section.has("methods") {
         section.all("methods", |scalar| Methods::of(&scalar.text)).into_iter().fold(Methods::NONE, Methods::with)
     } else {
@@ -80,7 +88,7 @@ fn rule(section: &Section<'_>, has_clients: bool) -> Option<Rule> {
     };
     let path = section.get("path", parse::path_pattern);
     let [roles, scopes, tiers] = ["roles", "scopes", "tiers"].map(|key| section.all(key, parse::text));
-    let clients = clients(section, has_clients);
+    let clients = clients(section, around.has_clients);
     let is_public = section.get("auth", parse::text)? == "none";
     let passport = section.given("passport").map(|passport| passport::of_endpoint(&passport)).unwrap_or_default();
     if is_public {
@@ -95,6 +103,9 @@ fn rule(section: &Section<'_>, has_clients: bool) -> Option<Rule> {
         if path.as_ref().is_some_and(|path| path.has(TENANT)) {
             section.wrong("path", "names a tenant, and auth is none: nothing would check it", "call the segment something else");
         }
+    }
+    if section.has("passport") && !is_public && !around.has_egress {
+        section.wrong("passport", "has no effect without egress, which alone takes passports", "remove it, or add egress");
     }
     let asks = if is_public { Asks::Nothing } else { Asks::Tenant { roles: roles.into(), scopes: scopes.into(), tiers: tiers.into() } };
     Some(Rule { methods, path: path?, clients: clients?, asks, passport })

@@ -8,8 +8,13 @@ use crate::{
     identity::workload::WORKLOAD_ISSUER,
 };
 
-/// `has_users`: whether a directory of users, and not the token, says the tenant.
-pub(super) fn identity(section: &Section<'_>, has_ingress: bool, takes_tokens: bool, has_users: bool) -> Option<IdentityConfig> {
+/// Whether there is an ingress, and an egress, comes first. `has_users`: whether a directory of users, and not the token, says the tenant.
+pub(super) fn identity(
+    section: &Section<'_>,
+    (has_ingress, has_egress): (bool, bool),
+    takes_tokens: bool,
+    has_users: bool,
+) -> Option<IdentityConfig> {
     let (tenant_header, token_header) = headers(section);
     if takes_tokens && !section.has("issuers") {
         section.wrong("issuers", "is missing", "say whose tokens are believed: issuer, audience and jwks");
@@ -30,7 +35,7 @@ pub(super) fn identity(section: &Section<'_>, has_ingress: bool, takes_tokens: b
         }
         issuers.push(built);
     }
-    let passport = passport(section, has_ingress);
+    let passport = passport(section, has_ingress, has_egress);
     let verification = verification(&section.section("verification"));
     let workloads = workloads(section);
     Some(IdentityConfig {

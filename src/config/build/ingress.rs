@@ -6,7 +6,8 @@ use super::{
     Env, Section,
     clients::{origin, tls},
     context::context,
-    endpoints, listener, parse, routing,
+    endpoints::{self, Around},
+    listener, parse, routing,
 };
 use crate::config::{
     IngressConfig,
@@ -46,6 +47,7 @@ pub(super) fn ingress(
     section: &Section<'_>,
     top: &Section<'_>,
     names: Option<(&HeaderName, &HeaderName)>,
+    has_egress: bool,
     env: Env<'_>,
 ) -> Option<IngressConfig> {
     let listen = section.get("listen", parse::address);
@@ -55,7 +57,7 @@ pub(super) fn ingress(
     let context = section.given("context").map_or(Some(None), |given| context(&given, env).map(Some));
     // One that could not be read counts as asking: its own errors are reported.
     let has_clients = tls.as_ref().is_none_or(|tls| tls.clients.is_some());
-    let access = endpoints::access(section, names, has_clients);
+    let access = endpoints::access(section, names, Around { has_clients, has_egress });
     let server = listener(section, top);
     let routing = routing::routing(section, server.as_ref().map(|server| server.idle_timeout));
     Some(IngressConfig {

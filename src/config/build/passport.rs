@@ -6,10 +6,14 @@ use crate::{
     config::{PassportConfig, PassportRule, PassportTerms},
 };
 
-/// Nothing where there is no ingress, which alone makes passports.
-pub(super) fn passport(section: &Section<'_>, has_ingress: bool) -> Option<Option<PassportConfig>> {
-    if section.has("passport") && !has_ingress {
-        section.wrong("passport", "has no effect without ingress, which alone makes passports", "remove it, or add ingress");
+/// Nothing where there is no ingress, which alone makes passports. None are made where there is no egress, which alone takes them.
+pub(super) fn passport(section: &Section<'_>, has_ingress: bool, has_egress: bool) -> Option<Option<PassportConfig>> {
+    if section.has("passport") {
+        if !has_ingress {
+            section.wrong("passport", "has no effect without ingress, which alone makes passports", "remove it, or add ingress");
+        } else if !has_egress {
+            section.wrong("passport", "has no effect without egress, which alone takes passports", "remove it, or add egress");
+        }
     }
     if !has_ingress {
         return Some(None);

@@ -421,7 +421,15 @@ fn broken_files_are_told_what_is_wrong_and_where() {
         ("{any: {}}", "{anny: {}}", &["P:8:23: tenants.directory.anny: is not a known setting; did you mean any?"]),
         ("{any: {}}", "{any: {x: 1}}", &["P:8:29: tenants.directory.any.x: is not a known setting; write {}"]),
         ("{any: {}}", "c", &["P:8:22: tenants.directory: is a single value; give exactly one of file, dynamodb, any"]),
-        ("{s3: {}}", "[s3]", &["P:4:13: egress.services: is a list; give a mapping"]),
+        ("{any: {}}", "any", &["P:8:22: tenants.directory: is a single value; write {any: {}}"]),
+        ("{any: {}}", "*", &["P:8:22: anchors, aliases and tags (& * !) are not supported; write the value out; quote it"]),
+        ("{default_chain: {}}", "{default_chain: true}", &["P:10:27: credentials.source.default_chain: is a single value; write {}"]),
+        (
+            "{file: c}",
+            "https://idp.example/keys",
+            &["P:7:38: identity.issuers[0].jwks: is a single value; write {uri: \"https://idp.example/keys\"}"],
+        ),
+        ("{s3: {}}", "[s3]", &["P:4:13: egress.services: is a list; give a mapping, such as {s3: {}}"]),
         ("{s3: {}}", "{s3: {}, s3: {}}", &["P:4:22: the key \"s3\" is here twice; it was on line 4 already; remove one"]),
         ("    - {issuer", "    {issuer", &["P:7:5: identity.issuers: is a mapping; give a list that is not empty"]),
         ("issuer: i", "issuer: ''", &["P:7:16: identity.issuers[0].issuer: \"\" is not taken here; give text on one line"]),
@@ -795,6 +803,15 @@ fn sections_that_need_each_other() {
     expect(&without("credentials", ""), &["P:1:1: credentials: is missing; egress needs it"]);
     expect(&without("egress:", "identity:"), &["P:6:1: credentials: has no effect without egress"]);
     expect(&without("identity:", "tenants:"), &["P:1:1: identity: is missing"]);
+    let ingress_only = without("egress:", "identity:").replace(BASE.split_once("credentials").unwrap().1, "").replace("credentials", "");
+    expect(
+        &ingress_only.replace("identity:", "identity:\n  passport: {max_uses: 5}"),
+        &["P:3:3: identity.passport: has no effect without egress, which alone takes passports; remove it, or add egress"],
+    );
+    expect(
+        &ingress_only.replace("8080}", "8080, endpoints: [{path: /a, passport: {max_uses: 5}}]}"),
+        &["P:1:106: ingress.endpoints[0].passport: has no effect without egress"],
+    );
     let egress_only = without("ingress", "egress:");
     expect(
         &egress_only.replace("identity:", "identity:\n  passport: {max_age: 1m}"),

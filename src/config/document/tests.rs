@@ -69,6 +69,9 @@ fn what_is_not_needed_is_refused() {
         let _ = parse(broken, Bounds::CONFIG);
     }
     assert!(faults("a: [1\nb: 2\n")[0].contains("not YAML"));
+    for bare in ["a: *\nb: 1", "a: [*, x]", "a: &", "a: *x"] {
+        assert!(faults(bare)[0].contains("quote it where it begins with & * or !"), "{bare}: {:?}", faults(bare));
+    }
 }
 
 #[test]

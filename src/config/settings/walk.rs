@@ -75,7 +75,7 @@ impl Walk<'_> {
             _ if node.is_null() => "is null".to_owned(),
             _ => format!("is {}", node.kind()),
         };
-        self.error(node.at, Fault::new(wrong, kind.expected()));
+        self.error(node.at, Fault::new(wrong, meant(node, kind).unwrap_or_else(|| kind.expected())));
     }
 
     fn section(&mut self, node: &Node, at: At, settings: &'static [Setting]) {
@@ -162,6 +162,23 @@ impl Walk<'_> {
         if let Err(fault) = checked {
             self.error(at, fault);
         }
+    }
+}
+
+/// What was probably meant by a value of the wrong shape, in the right one: `any` for `{any: {}}`, `[s3]` for `{s3: {}}`, a URI for `{uri: URI}`.
+fn meant(node: &Node, kind: &'static Kind) -> Option<String> {
+    match (kind, &node.content) {
+        (Kind::Choice(settings) | Kind::Section(settings), Content::Scalar(scalar)) => {
+            let takes = |setting: &&Setting| matches!(&setting.kind, Kind::Scalar(form @ Form::Uri) if form.check(scalar).is_ok());
+            let named = settings.iter().find(|setting| setting.key == scalar.text && matches!(setting.kind, Kind::Section(_)));
+            let named = named.map(|setting| format!("write {{{}: {{}}}}", setting.key));
+            named.or_else(|| settings.iter().find(takes).map(|setting| format!("write {{{}: {}}}", setting.key, quote(&scalar.text))))
+        }
+        (Kind::Map(names, Kind::Section(_)), Content::List(items)) => match &items.first()?.content {
+            Content::Scalar(scalar) if names.check(scalar).is_ok() => Some(format!("give a mapping, such as {{{}: {{}}}}", scalar.text)),
+            Content::List(_) | Content::Map(_) | Content::Scalar(_) => None,
+        },
+        _ => None,
     }
 }
 

@@ -105,6 +105,9 @@ fn a_rule_that_no_tenant_can_come_to_is_an_error() {
         (vec!["tenants: 'a*'"], "tenants: [a1, 'ab*']"),
         (vec!["tenants: '*'"], "tenants: 'a*', cells: c1"),
         (vec!["tenants: '*'"], "cells: c1, tenants: b1"),
+        (vec!["tenants: '*'"], "tiers: gold"),
+        (vec!["tenants: [a1, '**']"], "cells: [c1, c2]"),
+        (vec!["tenants: '*', tiers: gold"], "tiers: gold, cells: c1"),
         (vec!["tiers: [gold, free]"], "tiers: free"),
         (vec!["tiers: gold"], "tiers: gold, cells: c1"),
         (vec!["cells: c1", "cells: c2"], "cells: [c1, c2]"),
@@ -120,6 +123,8 @@ fn a_rule_that_no_tenant_can_come_to_is_an_error() {
         ("tenants: 'a*b'", "tenants: 'a*'"),
         ("tiers: gold, cells: c1", "tiers: gold"),
         ("tenants: '*', cells: c1", "tenants: a1"),
+        ("tenants: '*', cells: c1", "tiers: gold"),
+        ("tenants: 'a*'", "tiers: gold"),
         ("cells: c1", "tiers: gold"),
         // Not every tenant has a cell.
         ("cells: [c1, c2]", "tenants: '*'"),
