@@ -12,7 +12,7 @@ use std::{borrow::Cow, time::Duration};
 
 use http::StatusCode;
 
-use crate::telemetry::RequestId;
+use crate::{telemetry::RequestId, tenant::TenantId};
 
 pub(crate) use self::render::stamp;
 pub use self::{
@@ -33,6 +33,21 @@ pub struct Refusal {
     pub note: Option<Cow<'static, str>>,
     /// The ingress request whose passport was presented, for the log alone.
     pub for_request: Option<RequestId>,
+    /// The context of deferred work that was presented, for the log alone.
+    pub context: Option<Box<OpenedContext>>,
+}
+
+/// What is known of a context of deferred work once its seal is open, whatever becomes of the request.
+#[derive(Debug, Clone)]
+pub struct OpenedContext {
+    /// Its own id.
+    pub id: String,
+    /// What it was made for.
+    pub purpose: String,
+    /// The ingress request that it was made in.
+    pub for_request: String,
+    /// Whose it is.
+    pub tenant: TenantId,
 }
 
 /// A limit that refused a request, as the `RateLimit` header fields describe it
@@ -59,6 +74,11 @@ impl Refusal {
         self
     }
 
+    /// Says which context of deferred work was presented.
+    pub fn of_context(self, context: OpenedContext) -> Self {
+        Self { context: Some(Box::new(context)), ..self }
+    }
+
     /// Says whose passport was presented.
     pub fn of_request(mut self, request: RequestId) -> Self {
         self.for_request = Some(request);
@@ -68,7 +88,7 @@ impl Refusal {
 
 impl From<Reason> for Refusal {
     fn from(reason: Reason) -> Self {
-        Self { reason, retry_after: None, limit: None, note: None, for_request: None }
+        Self { reason, retry_after: None, limit: None, note: None, for_request: None, context: None }
     }
 }
 
@@ -156,8 +176,8 @@ reasons! {
     TenantAmbiguous = "tenant-ambiguous", BAD_REQUEST, Invalid, "The request names its tenant more than once or in contradictory ways.";
     /// A tenant id outside the syntax.
     TenantMalformed = "tenant-malformed", BAD_REQUEST, Invalid, "The tenant id is malformed.";
-    /// The token does not name the tenant.
-    TenantMismatch = "tenant-mismatch", FORBIDDEN, AccessDenied, "The token is not for this tenant.";
+    /// The token, or the client's certificate, is not the tenant's.
+    TenantMismatch = "tenant-mismatch", FORBIDDEN, AccessDenied, "The token or certificate is not for this tenant.";
     /// The token names no tenant at all, or in a form that is none.
     TenantNotInToken = "tenant-not-in-token", FORBIDDEN, AccessDenied, "The token names no tenant.";
     /// The issuer may not speak for the tenant.
@@ -211,6 +231,10 @@ reasons! {
     KeysUnavailable = "keys-unavailable", SERVICE_UNAVAILABLE, ServiceUnavailable, "Tokens cannot be verified at the moment.";
     /// A kind of proof that this listener does not take.
     ProofNotAccepted = "proof-not-accepted", FORBIDDEN, AccessDenied, "This kind of proof is not accepted here.";
+    /// Another token than the one that is configured for operators.
+    AdminTokenWrong = "admin-token-wrong", FORBIDDEN, AccessDenied, "The admin token is wrong.";
+    /// What needs `admin.token`, where none is configured.
+    AdminTokenUnset = "admin-token-unset", FORBIDDEN, AccessDenied, "Nobody may do this, since admin.token is not set.";
     /// The client's certificate has expired since its handshake.
     CertificateExpired = "certificate-expired", UNAUTHORIZED, ExpiredToken, "The client's certificate has expired.";
     /// A passport that never was, or whose request has ended.

@@ -35,7 +35,7 @@ impl Keys {
             // The application's own sidecar, for Jobs that end: the one thing that loopback opens, and only when asked for.
             Route::Quit if self.quit_from_loopback && peer.ip().to_canonical().is_loopback() => Ok(()),
             Route::Config | Route::Drain | Route::Evict(_) | Route::Quit | Route::Tenants => match &self.admin {
-                None => Err(Refusal::noted(Reason::ProofNotAccepted, "no admin.token is configured")),
+                None => Err(Reason::AdminTokenUnset.into()),
                 Some(token) => holds(token, headers),
             },
         }
@@ -56,7 +56,7 @@ fn holds(token: &Secret, headers: &HeaderMap) -> Result<(), Refusal> {
         return Err(Reason::TokenMalformed.into());
     }
     if !token.matches(candidate.trim_ascii()) {
-        return Err(Refusal::noted(Reason::ProofNotAccepted, "another token than the configured one"));
+        return Err(Reason::AdminTokenWrong.into());
     }
     Ok(())
 }

@@ -31,7 +31,7 @@ use crate::{
         partition::Partition,
         service::Service,
     },
-    config::{EgressConfig, Endpoint},
+    config::{EgressConfig, Endpoint, error::quote},
     reject::{Reason, Refusal},
 };
 
@@ -160,7 +160,7 @@ impl Targets {
         let header = operation::target_header(hints.headers)?;
         let key = self.service(hints, aws, header.as_ref())?;
         let Some(rule) = self.services.get(&key) else {
-            return Err(Refusal::noted(Reason::ServiceNotAllowed, format!("{key} is not in egress.services")));
+            return Err(not_listed(&key));
         };
         if let Some(header) = &header {
             rule.check_header(header)?;
@@ -212,8 +212,11 @@ impl Targets {
             (Some(_), Some(_)) => Err(Refusal::noted(Reason::TargetConflict, "the host is not one of the signed service")),
             (None, Some(scope)) => self.service_by_scope(scope, hints, header),
             (None, None) => match header {
-                Some(header) => only(self.by_header(header), Service::targeted(&header.prefix).next().is_some()),
-                None => Err(Reason::ServiceUnknown.into()),
+                Some(header) => only(self.by_header(header), Service::targeted(&header.prefix).next().map(|service| service.key)),
+                None => Err(Refusal::noted(
+                    Reason::ServiceUnknown,
+                    "neither a credential scope nor X-Amz-Target nor a host of AWS's; name one, such as Host: s3.eu-west-1.amazonaws.com",
+                )),
             },
         }
     }
@@ -237,7 +240,7 @@ impl Targets {
         }
         match keys.iter().find(|key| key.as_str() == scope) {
             Some(key) => Ok((*key).clone()),
-            None => only(keys, true),
+            None => only(keys, Some(scope)),
         }
     }
 
@@ -278,7 +281,7 @@ impl Targets {
                     Err(Refusal::noted(Reason::TargetConflict, "the service is not in the host's region"))
                 }
                 // SDKs with an endpoint override sign a global service for their own region.
-                (_, Some(other)) if other != region && !self.allows(other) => Err(Reason::RegionNotAllowed.into()),
+                (_, Some(other)) if other != region && !self.allows(other) => Err(foreign(other)),
                 _ => Ok(region.to_owned()),
             };
         }
@@ -290,7 +293,7 @@ impl Targets {
             (None, None) => &self.region,
         };
         if !self.allows(region) {
-            return Err(Reason::RegionNotAllowed.into());
+            return Err(foreign(region));
         }
         Ok(region.to_owned())
     }
@@ -317,14 +320,22 @@ impl Rule {
     }
 }
 
-/// The only element; otherwise nothing can be made out, or nothing is allowed.
-fn only(keys: Vec<&String>, named_something: bool) -> Result<String, Refusal> {
-    match keys.as_slice() {
-        [key] => Ok((*key).clone()),
-        [] if named_something => Err(Reason::ServiceNotAllowed.into()),
-        [] => Err(Reason::ServiceUnknown.into()),
+/// The only element; otherwise nothing can be made out, or `named`, which the request asks for, is not allowed.
+fn only(keys: Vec<&String>, named: Option<&str>) -> Result<String, Refusal> {
+    match (keys.as_slice(), named) {
+        ([key], _) => Ok((*key).clone()),
+        ([], Some(named)) => Err(not_listed(named)),
+        ([], None) => Err(Refusal::noted(Reason::ServiceUnknown, "X-Amz-Target is of no service that is known")),
         _ => Err(Refusal::noted(Reason::ServiceUnknown, "several configured services share the signing name")),
     }
+}
+
+fn not_listed(service: &str) -> Refusal {
+    Refusal::noted(Reason::ServiceNotAllowed, format!("{} is not in egress.services", quote(service)))
+}
+
+fn foreign(region: &str) -> Refusal {
+    Refusal::noted(Reason::RegionNotAllowed, format!("{} is not in egress.regions", quote(region)))
 }
 
 /// RFC 9112, section 3.2.2: a proxy is told its target twice. Both have to be the same, with default ports filled in.

@@ -2,7 +2,7 @@
 
 use http::request;
 
-use super::Gate;
+use super::{Gate, verified::explained};
 use crate::{
     body::Body,
     hop,
@@ -28,7 +28,8 @@ impl Taken {
         hop::strip(&mut head.headers);
         let certificate = gate.workloads.find(peer, Listener::Egress)?;
         let certified = certificate.is_some() && gate.proofs.certificate;
-        let caller = Caller::take(&mut head, &gate.names, &gate.vending, gate.clock.now(), certified)?;
+        let caller = Caller::take(&mut head, &gate.names, &gate.vending, gate.clock.now(), certified)
+            .map_err(|refusal| explained(refusal, peer, certificate.as_ref()))?;
         strip_identity_headers(&mut head.headers, &gate.names, std::iter::empty());
         Ok(Self { head, body, caller, certificate })
     }

@@ -1,6 +1,6 @@
 //! A request whose tenant is proved, known and active. A leaf: nothing else can build one.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{borrow::Cow, sync::Arc, time::SystemTime};
 
 use http::request;
 
@@ -68,9 +68,33 @@ impl Gate {
         }
     }
 
+    /// Asks the directory about a tenant that is proved. A context of deferred work that it refuses, being revoked, can be found in the log.
+    async fn resolve(&self, verified: Arc<VerifiedTenant>) -> Result<ActiveTenant, Refusal> {
+        let opened = verified.deferred().map(|deferred| deferred.opened(verified.tenant()));
+        let resolved = self.directory.resolve(verified).await;
+        resolved.map_err(|refusal| match opened {
+            Some(opened) => refusal.of_context(opened),
+            None => refusal,
+        })
+    }
+
     /// Asks the directory once more: time has passed since the request began, and its tenant, user or token may have been stopped in it.
     pub(super) async fn recheck(&self, tenant: &ActiveTenant) -> Result<(), Refusal> {
         self.directory.resolve(tenant.verified().clone()).await.map(drop)
+    }
+}
+
+/// Says of a request without a token why the certificate that came with it does not stand for one.
+pub(super) fn explained(refusal: Refusal, peer: &Peer, workload: Option<&Workload>) -> Refusal {
+    if refusal.reason != Reason::TokenMissing || refusal.note.is_some() || peer.client().is_none() {
+        return refusal;
+    }
+    Refusal {
+        note: Some(Cow::Borrowed(match workload {
+            None => "the client's certificate is of no mapping of identity.workloads",
+            Some(_) => "the client's certificate stands for a tenant, and is no proof here",
+        })),
+        ..refusal
     }
 }
 
@@ -86,11 +110,12 @@ impl OwnRequest {
     /// Checks the proof, the claim and the directory.
     pub(super) async fn verify(mut head: request::Parts, peer: &Peer, gate: &Gate) -> Result<Self, Refusal> {
         let workload = gate.workloads.find(peer, Listener::Egress)?;
-        let presented = Presented::take_own(&mut head.headers, &head.uri, &gate.names)?;
+        let presented = Presented::take_own(&mut head.headers, &head.uri, &gate.names)
+            .map_err(|refusal| explained(refusal, peer, workload.as_ref()))?;
         // Keys that are handed out have to be worth something without the connection.
         let proof = presented.proof()?.clone();
         let (verified, lease) = gate.prove(presented, workload.as_ref()).await?;
-        let tenant = gate.directory.resolve(verified).await?;
+        let tenant = gate.resolve(verified).await?;
         Ok(Self { tenant, lease, proof })
     }
 
@@ -132,7 +157,7 @@ impl VerifiedRequest {
             return Err(Refusal::noted(Reason::Internal, "a workload's request was about to become a tenant's"));
         }
         let (verified, lease) = gate.prove(presented, certificate.as_ref()).await?;
-        let tenant = gate.directory.resolve(verified).await?;
+        let tenant = gate.resolve(verified).await?;
         Ok(Self { tenant, head, body, placeholder, signature, lease })
     }
 
@@ -159,5 +184,26 @@ impl VerifiedRequest {
     /// Gives the parts to the next state.
     pub(crate) fn into_parts(self) -> (ActiveTenant, request::Parts, Body, Option<Placeholder>, ClientSignature) {
         (self.tenant, self.head, self.body, self.placeholder, self.signature)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::ClientCertificate;
+
+    /// The note alone changes, and only where there is none.
+    #[test]
+    fn a_certificate_that_is_no_proof_is_explained() {
+        let bare = Peer::at("127.0.0.1:5".parse().unwrap());
+        let shown = Peer::for_tests(ClientCertificate::for_tests(None, "CN=worker", &[]));
+        let note = |refusal: Refusal, peer| explained(refusal, peer, None).note;
+        assert_eq!(
+            note(Reason::TokenMissing.into(), &shown).as_deref(),
+            Some("the client's certificate is of no mapping of identity.workloads")
+        );
+        assert_eq!(note(Reason::TokenMissing.into(), &bare), None);
+        assert_eq!(note(Reason::TenantMissing.into(), &shown), None);
+        assert_eq!(note(Refusal::noted(Reason::TokenMissing, "known"), &shown).as_deref(), Some("known"));
     }
 }

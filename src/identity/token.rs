@@ -5,7 +5,10 @@ use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value};
 
 use super::{context_key::is_context_type, strict_json};
-use crate::reject::{Reason, Refusal};
+use crate::{
+    config::error::quote,
+    reject::{Reason, Refusal},
+};
 
 /// Longest token accepted, in bytes. Above what any common identity provider issues, below `server.header_bytes`.
 pub(super) const MAX_BYTES: usize = 16 * 1024;
@@ -57,7 +60,9 @@ impl<'a> UntrustedToken<'a> {
             return Err(Refusal::noted(Reason::ProofNotAccepted, "a context that Palisade signed for an application"));
         }
         let algorithm = match header.get("alg") {
-            Some(Value::String(name)) => algorithm(name).ok_or_else(|| Refusal::from(Reason::TokenAlgorithm))?,
+            Some(Value::String(name)) => algorithm(name).ok_or_else(|| {
+                Refusal::noted(Reason::TokenAlgorithm, format!("{} is no algorithm that is taken from anybody", quote(name)))
+            })?,
             _ => return Err(malformed("no alg")),
         };
         if signature.is_empty() {
@@ -128,7 +133,10 @@ mod tests {
     #[test]
     fn symmetric_and_absent_algorithms_are_refused() {
         for alg in ["none", "None", "NONE", "nOnE", "HS256", "HS384", "HS512", "ES512", "es256", "", "RS256 "] {
-            assert_eq!(reason(&token(&format!(r#"{{"alg":"{alg}"}}"#), "{}")), Some(Reason::TokenAlgorithm), "{alg}");
+            let text = token(&format!(r#"{{"alg":"{alg}"}}"#), "{}");
+            let refusal = UntrustedToken::parse(&text).err().unwrap();
+            assert_eq!(refusal.reason, Reason::TokenAlgorithm, "{alg}");
+            assert!(refusal.note.unwrap().starts_with(&format!("\"{alg}\" is no algorithm")), "{alg}");
         }
     }
 

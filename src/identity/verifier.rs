@@ -213,7 +213,7 @@ impl Verifier {
         }
         let sole = presented.may_be_sole;
         if presented.tenant.is_none() && !sole {
-            return Err(Reason::TenantMissing.into());
+            return Err(Refusal::noted(Reason::TenantMissing, source.how_to_name_a_tenant()));
         }
         let claimed = presented.tenant.as_ref().map(|claimed| claimed.id());
         let token = self.token(proof, claimed, source).await?;
@@ -267,9 +267,11 @@ impl Verifier {
     fn deferred(&self, presented: &Presented, redeemer: &Redeemer) -> Result<VerifiedTenant, Refusal> {
         let context = redeemer.redeem(presented.proof()?.expose())?;
         if presented.tenant.as_ref().is_some_and(|claimed| !claimed.names(context.tenant())) {
-            return Err(Refusal::noted(Reason::TenantMismatch, "the deferred context is of another tenant than the request names"));
+            let refusal = Refusal::noted(Reason::TenantMismatch, "the deferred context is of another tenant than the request names");
+            return Err(refusal.of_context(context.opened()));
         }
-        let right = self.issuers.get(context.issuer()).map_or(Ok(Right::Settled), |issuer| issuer.right_for(context.tenant()))?;
+        let right = self.issuers.get(context.issuer()).map_or(Ok(Right::Settled), |issuer| issuer.right_for(context.tenant()));
+        let right = right.map_err(|refusal| refusal.of_context(context.opened()))?;
         let parts = context.into_parts();
         let claims = CheckedClaims {
             subject: parts.subject,
@@ -361,7 +363,10 @@ impl Verifier {
         };
         *issuer_label = &issuer.name;
         if !issuer.config.algorithms.contains(&token.algorithm) {
-            return Err(Reason::TokenAlgorithm.into());
+            return Err(Refusal::noted(
+                Reason::TokenAlgorithm,
+                format!("{:?} is not in algorithms of the issuer {}", token.algorithm, issuer.name),
+            ));
         }
         if !issuer.config.rules.types.accept(token.typ.as_deref()) {
             return Err(Reason::TokenType.into());
@@ -469,7 +474,10 @@ fn verify_signature(token: &UntrustedToken<'_>, keys: &Loaded) -> Result<(), Ref
             return Ok(());
         }
     }
-    Err(if tried { Reason::TokenSignature } else { Reason::TokenAlgorithm }.into())
+    if tried {
+        return Err(Reason::TokenSignature.into());
+    }
+    Err(Refusal::noted(Reason::TokenAlgorithm, format!("no key that the token may be signed with is for {:?}", token.algorithm)))
 }
 
 #[cfg(test)]

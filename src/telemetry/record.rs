@@ -33,6 +33,7 @@ use crate::{
     identity::{Deferred, Lease},
     reject::Refusal,
     server::{ClientCertificate, Peer},
+    tenant::TenantId,
     workload_name::WorkloadName,
     workloads::ProvedWorkload,
 };
@@ -302,18 +303,22 @@ impl Drop for Record {
         let verified = self.tenant.as_ref().map(ActiveTenant::verified);
         let deferred = verified.and_then(|verified| verified.deferred());
         let presented = deferred.map(|deferred| (deferred.id(), deferred.purpose()));
-        let context = presented.or(self.context.as_ref().map(|(id, purpose)| (id.as_str(), purpose.as_str())));
+        let opened = self.refusal.as_ref().and_then(|refusal| refusal.context.as_deref());
+        let context = presented
+            .or(self.context.as_ref().map(|(id, purpose)| (id.as_str(), purpose.as_str())))
+            .or(opened.map(|opened| (opened.id.as_str(), opened.purpose.as_str())));
+        let made_in = deferred.map(Deferred::for_request).or(opened.map(|opened| opened.for_request.as_str()));
         recorder.log.write(&Line {
             time: timestamp(&recorder.clock),
             log: "access",
             listener: self.listener.as_str(),
             request_id: self.request_id.as_str(),
-            for_request: self.for_request.as_ref().map(RequestId::as_str).or(deferred.map(Deferred::for_request)),
+            for_request: self.for_request.as_ref().map(RequestId::as_str).or(made_in),
             peer: self.peer.to_string(),
             client_address: self.client_address.map(|address| address.to_string()),
             client: self.peer.client().map(ClientCertificate::name),
             method: self.method.as_str(),
-            tenant: verified.map(|v| v.tenant().as_str()),
+            tenant: verified.map(|v| v.tenant()).or(opened.map(|opened| &opened.tenant)).map(TenantId::as_str),
             workload: self.workload.as_ref().map(WorkloadName::as_str),
             subject: verified.map(|v| v.subject()),
             issuer: verified.map(|v| v.issuer()),
@@ -423,7 +428,7 @@ mod tests {
         body,
         directory::TenantRecord,
         identity::VerifiedTenant,
-        reject::{Reason, problem},
+        reject::{OpenedContext, Reason, problem},
         telemetry::access_log::tests::Sink,
     };
 
@@ -484,6 +489,20 @@ mod tests {
         record.finish_with(response).into_body().collect().await.unwrap();
         let line = &lines(&recorder, &sink)[0];
         assert_eq!((&line["decision"], &line["reason"], &line["note"]), (&"refused".into(), &"rate-limited".into(), &"why".into()));
+    }
+
+    #[tokio::test]
+    async fn a_refused_context_can_be_found() {
+        let (recorder, sink) = recorder();
+        let mut record = begin(&recorder);
+        let word = str::to_owned;
+        let opened = OpenedContext { id: word("c1"), purpose: word("mail"), for_request: word("r1"), tenant: "acme".parse().unwrap() };
+        record.refused(&Refusal::from(Reason::TokenRevoked).of_context(opened));
+        let _response = record.finish_with(Response::new(body::empty()));
+        let line = &lines(&recorder, &sink)[0];
+        let found: Vec<_> = ["context_id", "purpose", "for_request", "tenant", "reason"].iter().map(|key| &line[*key]).collect();
+        assert_eq!(found, ["c1", "mail", "r1", "acme", "token-revoked"]);
+        assert_eq!(line["subject"], Value::Null, "nobody was let in");
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     aws::partition::Partition,
-    config::Endpoint,
+    config::{Endpoint, error::quote},
     reject::{Reason, Refusal},
 };
 
@@ -54,7 +54,8 @@ impl Rule {
     /// AWS's own endpoint: the one that the request names, or the region's.
     fn aws_place(&self, key: &str, region: &str, host: Option<AwsHost>) -> Result<Place, Refusal> {
         // Before it goes into a name: only with an endpoint of its own may a service have regions that AWS does not have.
-        let partition = Partition::of(region).ok_or_else(|| Refusal::noted(Reason::RegionNotAllowed, "not a region of AWS"))?;
+        let partition = Partition::of(region)
+            .ok_or_else(|| Refusal::noted(Reason::RegionNotAllowed, format!("{} is not a region of AWS's", quote(region))))?;
         let (resource, endpoint, kind) = match host {
             // S3's name without a region redirects to wherever the bucket is: the region's own name does not.
             Some(AwsHost { region: None, resource, kind: Kind::Ordinary, .. }) => (resource, None, Kind::Ordinary),

@@ -89,6 +89,16 @@ fn resolve_with(
     host: Option<&str>,
     list: &[(&str, &str)],
 ) -> Result<Target, Reason> {
+    ask(config, scope, uri, host, list).map_err(|refusal| refusal.reason)
+}
+
+fn ask(
+    config: &EgressConfig,
+    scope: Option<(&str, &str)>,
+    uri: &str,
+    host: Option<&str>,
+    list: &[(&str, &str)],
+) -> Result<Target, Refusal> {
     let mut headers = HeaderMap::new();
     for (name, value) in list {
         headers.append(name.parse::<http::HeaderName>().unwrap(), value.parse().unwrap());
@@ -96,9 +106,7 @@ fn resolve_with(
     let uri: Uri = uri.parse().unwrap();
     let host: Option<Authority> = host.map(|host| host.parse().unwrap());
     let scope = scope.map(|(service, region)| Scope { service, region });
-    Targets::new(config)
-        .resolve(&TargetHints { scope, uri: &uri, host: host.as_ref(), headers: &headers })
-        .map_err(|refusal| refusal.reason)
+    Targets::new(config).resolve(&TargetHints { scope, uri: &uri, host: host.as_ref(), headers: &headers })
 }
 
 fn resolve(scope: Option<(&str, &str)>, uri: &str, host: Option<&str>, list: &[(&str, &str)]) -> Result<Target, Reason> {
@@ -290,6 +298,37 @@ fn only_configured_services_and_regions_are_reached() {
     }
     // An emulator may have any region that the configuration allows.
     assert_eq!(resolve(Some(("sqs", "xx-none-1")), "/", OWN, &[]).unwrap().region, "xx-none-1");
+}
+
+/// Whoever reads the log learns what was asked for, however odd it is, and on one short line.
+#[test]
+fn refused_destinations_are_named_in_the_log() {
+    let (long, none): (_, &[(&str, &str)]) = ("x".repeat(5_000), &[]);
+    for (scope, host, list, note) in [
+        (Some(("sts", "eu-west-1")), OWN, none, "\"sts\" is not in egress.services"),
+        (None, Some("secretsmanager.eu-west-1.amazonaws.com"), &[], "\"secretsmanager\" is not in egress.services"),
+        (None, OWN, &[("x-amz-target", "AWSEvents.PutEvents")], "\"events\" is not in egress.services"),
+        (Some(("a\n\u{1b}b", "eu-west-1")), OWN, &[], "\"a\\n\\u{1b}b\" is not in egress.services"),
+        (Some(("s3", "eu-central-1")), OWN, &[], "\"eu-central-1\" is not in egress.regions"),
+        (Some(("iam", "eu-central-1")), OWN, &[], "\"eu-central-1\" is not in egress.regions"),
+        (Some(("s3", "xx-none-1")), OWN, &[], "\"xx-none-1\" is not a region of AWS's"),
+        (
+            Some(("s3", long.as_str())),
+            OWN,
+            &[],
+            "\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…\" is not in egress.regions",
+        ),
+        (None, OWN, &[("x-amz-target", "NoSuch.Thing")], "X-Amz-Target is of no service that is known"),
+        (
+            None,
+            OWN,
+            &[],
+            "neither a credential scope nor X-Amz-Target nor a host of AWS's; name one, such as Host: s3.eu-west-1.amazonaws.com",
+        ),
+    ] {
+        let refusal = ask(&config(), scope, "/", host, list).unwrap_err();
+        assert_eq!(refusal.note.as_deref(), Some(note));
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::{
     clock::Clock,
     config::RedeemConfig,
     identity::Presented,
-    reject::{Reason, Refusal},
+    reject::{OpenedContext, Reason, Refusal},
     telemetry::Metrics,
     tenant::TenantId,
 };
@@ -103,7 +103,12 @@ impl Redeemer {
             })
         })?;
         let contents = contents.ok_or_else(|| unknown("sealed by a release that says more than this one understands"))?;
-        let refused = |reason, why: &str| Refusal::noted(reason, format!("context {}: {why}", contents.id));
+        let tenant: TenantId = contents.tenant.parse().map_err(|_| unknown("its tenant is malformed"))?;
+        let refused = |reason, why: &str| {
+            let (id, purpose, for_request) = (contents.id.clone(), contents.purpose.clone(), contents.request.clone());
+            let opened = OpenedContext { id, purpose, for_request, tenant: tenant.clone() };
+            Refusal::noted(reason, format!("context {}: {why}", contents.id)).of_context(opened)
+        };
         if contents.audience != self.audience {
             return Err(refused(Reason::DeferredNotForUs, "sealed for another audience than egress.redeem.audience"));
         }
@@ -117,7 +122,6 @@ impl Redeemer {
         if contents.sealed_at > now + MAX_AHEAD.as_secs() {
             return Err(refused(Reason::DeferredNotForUs, "sealed in the future: the two clocks differ"));
         }
-        let tenant: TenantId = contents.tenant.parse().map_err(|_| unknown("its tenant is malformed"))?;
         let patterns: Option<Vec<_>> = contents.actions.iter().map(|text| Pattern::parse(text)).collect();
         let actions = patterns.and_then(Actions::new).ok_or_else(|| unknown("its actions are malformed"))?;
         let deferred = Deferred {
@@ -135,6 +139,11 @@ impl RedeemedContext {
     /// Whose it is.
     pub(in crate::identity) const fn tenant(&self) -> &TenantId {
         &self.tenant
+    }
+
+    /// What the log says of it where the request is refused.
+    pub(in crate::identity) fn opened(&self) -> OpenedContext {
+        self.deferred.opened(&self.tenant)
     }
 
     /// Who vouched for the caller whose passport it was made of.
@@ -183,6 +192,11 @@ impl Deferred {
     /// Whether presigned URLs may be made with it.
     pub const fn may_presign(&self) -> bool {
         self.may_presign
+    }
+
+    /// What the log says of it where the request is refused. It is `tenant`'s.
+    pub(crate) fn opened(&self, tenant: &TenantId) -> OpenedContext {
+        OpenedContext { id: self.id.clone(), purpose: self.purpose.clone(), for_request: self.request.clone(), tenant: tenant.clone() }
     }
 
     /// Whether it is for `needed`.

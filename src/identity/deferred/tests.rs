@@ -104,6 +104,20 @@ fn what_is_sealed_on_one_side_is_redeemed_on_the_other() {
 }
 
 #[test]
+fn a_refused_context_is_named_once_its_seal_is_open() {
+    let clock = clock();
+    let sealed = seal(&sealer(&clock), &order()).unwrap();
+    let refused = |redeemer: Redeemer| redeemer.redeem(sealed.context.expose()).err().unwrap();
+    let shut = refused(redeemer("reports", &[9], &clock));
+    assert!(shut.reason == Reason::DeferredUnknown && shut.context.is_none(), "its word is not to be believed");
+    let opened = refused(redeemer("mails", &[1], &clock)).context.unwrap();
+    assert_eq!((opened.id, opened.purpose, opened.tenant.as_str()), (sealed.id.clone(), "nightly:report/1".to_owned(), "acme"));
+    clock.advance(HOUR);
+    let late = refused(redeemer("reports", &[1], &clock));
+    assert_eq!((late.reason, late.context.unwrap().id), (Reason::DeferredExpired, sealed.id));
+}
+
+#[test]
 fn each_context_has_an_id_of_its_own_and_shows_nothing() {
     let clock = clock();
     let sealer = sealer(&clock);

@@ -29,6 +29,14 @@ impl Source {
         })
     }
 
+    /// For the log: what whoever sent it could have said.
+    pub(in crate::identity) fn how_to_name_a_tenant(&self) -> &'static str {
+        match self {
+            Self::Client(_) => "name it in identity.tenant_header, or as ingress.tenant_from says",
+            Self::Application(_) => "name it as access key id tenant.ID, or in identity.tenant_header",
+        }
+    }
+
     /// Whether its failures are counted.
     pub(super) fn has_budget(&self) -> bool {
         matches!(self, Self::Client(_))
