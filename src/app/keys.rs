@@ -39,7 +39,7 @@ pub(crate) fn source(issuer: &IssuerConfig) -> Result<Box<dyn FetchKeys>, StartE
         JwksSource::File(path) => Box::new(KeysFile(path.clone())),
         JwksSource::Inline(text) => {
             let keys = InlineKeys(text.clone());
-            keys.check().map_err(|wrong| StartError::Keys { issuer: issuer.issuer.clone(), wrong })?;
+            keys.check(&issuer.algorithms).map_err(|wrong| StartError::Keys { issuer: issuer.issuer.clone(), wrong })?;
             Box::new(keys)
         }
         JwksSource::Uri { uri, access } => Box::new(KeysUri { reach: reach(access)?, uri: uri.clone() }),

@@ -1,9 +1,11 @@
 //! What `palisade check` tries: every file that a start would use. Opens no port and calls nobody.
 
+use std::path::Path;
+
 use super::keys::bearer;
 use crate::{
     clock::Clock,
-    config::{Config, ConfigError, ConfigErrors, DirectoryConfig, JwksSource, UsersConfig},
+    config::{Config, ConfigError, ConfigErrors, DirectoryConfig, JwksSource, UsersConfig, place::Places},
     credentials,
     identity::jwks::{InlineKeys, KeysFile},
     server::ReloadingTls,
@@ -17,9 +19,11 @@ use crate::{
 /// What [`App::build`](super::App::build) would fail on, and key sets that would never let a token in, by setting.
 pub fn probe(config: &Config, file: &str) -> Result<(), ConfigErrors> {
     let mut errors = Vec::new();
+    let places = Places::open(Path::new(file));
     let mut report = |key: String, outcome: Result<(), String>| {
         if let Err(wrong) = outcome {
-            errors.push(ConfigError { file: file.into(), at: None, key, wrong, right: String::new() });
+            // The cure is in the message.
+            errors.push(ConfigError { file: file.into(), at: places.find(&key), key, wrong, right: String::new() });
         }
     };
     let roots = |path| upstream::check_roots(path).map_err(|error| error.to_string());
@@ -38,8 +42,8 @@ pub fn probe(config: &Config, file: &str) -> Result<(), ConfigErrors> {
     for (number, issuer) in config.identity.issuers.iter().enumerate() {
         let key = |name| format!("identity.issuers[{number}].jwks.{name}");
         match &issuer.jwks {
-            JwksSource::File(path) => report(key("file"), KeysFile(path.clone()).check()),
-            JwksSource::Inline(text) => report(key("inline"), InlineKeys(text.clone()).check()),
+            JwksSource::File(path) => report(key("file"), KeysFile(path.clone()).check(&issuer.algorithms)),
+            JwksSource::Inline(text) => report(key("inline"), InlineKeys(text.clone()).check(&issuer.algorithms)),
             JwksSource::Discovery { access, .. } | JwksSource::Uri { access, .. } => {
                 report(key("ca"), access.ca.as_deref().map_or(Ok(()), roots));
                 report(key("bearer_token_file"), access.bearer_token_file.as_deref().map_or(Ok(()), |path| bearer(path).map(drop)));

@@ -72,6 +72,11 @@ impl Host {
 }
 
 impl Service {
+    /// Every service of the table.
+    pub(crate) fn all() -> impl Iterator<Item = &'static Self> {
+        table::SERVICES.iter()
+    }
+
     /// The service configured as `key`.
     pub fn find(key: &str) -> Option<&'static Self> {
         table::SERVICES.binary_search_by(|service| service.key.cmp(key)).ok().map(|index| &table::SERVICES[index])

@@ -3,6 +3,8 @@
 //! Errors go to standard error, one a line, and end with exit code 2. What can be run but weakens the security claim is said
 //! as well, as a warning: it is a decision to take on purpose.
 
+mod named;
+
 use std::{
     collections::BTreeSet,
     io::{self, Write},
@@ -222,10 +224,10 @@ fn warnings(config: &Config, directory: Option<&Directory>) -> Vec<String> {
     if config.admin.metrics_token.is_none() && !config.admin.listen.ip().is_loopback() {
         warn("admin.metrics_token is unset and admin.listen is not loopback: the names of tenants are open to the network".to_owned());
     }
-    let tiers: BTreeSet<_> = records(directory).iter().filter_map(|record| record.tier.clone()).collect();
-    for tier in tiers.iter().filter(|tier| !config.limits.tiers.contains_key(*tier)) {
-        warn(format!("the tier {tier:?} of the tenant records is not in limits.tiers: limits.default holds for it"));
-    }
+    named::tiers(&mut warn, config, directory);
+    named::roles(&mut warn, config);
+    named::services(&mut warn, config);
+    named::certificates(&mut warn, config, Clock::system().now());
     warnings
 }
 
@@ -529,6 +531,9 @@ credentials:
         fs::copy(&issued.files.certificate, folder.path().join("tls.crt")).unwrap();
         fs::copy(&issued.files.private_key, folder.path().join("tls.key")).unwrap();
         fs::copy(&other.files.private_key, folder.path().join("other.key")).unwrap();
+        let expired = Issued::until(2020);
+        fs::copy(&expired.files.certificate, folder.path().join("old.crt")).unwrap();
+        fs::copy(&expired.files.private_key, folder.path().join("old.key")).unwrap();
         for byte in [1, 2] {
             use base64::{Engine, engine::general_purpose::STANDARD};
             fs::write(folder.path().join(format!("seal{byte}")), STANDARD.encode([byte; 32])).unwrap();
@@ -570,7 +575,12 @@ credentials:
             ("certificate: tls.crt", "certificate: junk", "ingress.tls", "F/junk: it holds no PEM certificate"),
             ("private_key: tls.key", "private_key: junk", "ingress.tls", "F/junk: it holds no PEM private key"),
             ("private_key: tls.key", "private_key: other.key", "ingress.tls", "F/other.key is not the key of the first certificate"),
-            ("{uri: https://idp.example.com/keys}", "{file: junk}", "identity.issuers[0].jwks.file", "F/junk: the answer is not JSON"),
+            (
+                "{uri: https://idp.example.com/keys}",
+                "{file: junk}",
+                "identity.issuers[0].jwks.file",
+                "F/junk: the document is not JSON, or has a member twice; give a JWK Set",
+            ),
             ("/keys}", "/keys, ca: junk}", "identity.issuers[0].jwks.ca", "F/junk: it holds no PEM certificate"),
             (
                 "/keys}",
@@ -584,6 +594,12 @@ credentials:
                 "identity.issuers[0].jwks.inline",
                 "the document has no usable public key",
             ),
+            (
+                "{uri: https://idp.example.com/keys}",
+                "{inline: {keys: [{kty: OKP, crv: Ed25519, x: 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo}]}}",
+                "identity.issuers[0].jwks.inline",
+                "no key is for algorithms (RS256, ES256), but for EdDSA; correct algorithms, or the keys",
+            ),
             ("{s3: {}}", "{s3: {}}, ca: junk", "egress.ca", "F/junk: it holds no PEM certificate"),
             ("{s3: {}}", "{s3: {ca: junk}}", "egress.services.s3.ca", "F/junk: it holds no PEM certificate"),
             ("  source:", "  sts: {ca: junk}\n  source:", "credentials.sts.ca", "F/junk: not a PEM file of certificates"),
@@ -591,7 +607,9 @@ credentials:
         ] {
             let (code, out, err) = check_text(&CONFIG.replace(old, new), "tenants: {}");
             assert_eq!((code, out.as_str()), (2, ""), "{new}");
-            assert!(err.starts_with(&format!("F/p.yaml: {key}: {why}")) && err.lines().count() == 1, "{new}: {err}");
+            let place = err.strip_prefix("F/p.yaml:").and_then(|rest| rest.split_once(": ")).unwrap_or_default();
+            let is_placed = place.0.split(':').filter(|number| number.parse::<usize>().is_ok_and(|number| number > 0)).count() == 2;
+            assert!(is_placed && place.1.starts_with(&format!("{key}: {why}")) && err.lines().count() == 1, "{new}: {err}");
         }
         let both = CONFIG.replace("tls.crt", "junk").replace("{s3: {}}", "{s3: {ca: junk}}");
         let (code, _, err) = check_text(&both, "tenants: {x: {}}");
@@ -731,8 +749,53 @@ credentials:
         let closed = "endpoints: [{path: /**}], token_cookie: __Host-t, cors: {answer: {origins: '*'}}, upstream: http://127";
         let (_, _, err) = check_text(&CONFIG.replace("upstream: http://127", closed), "tenants: {}");
         assert!(err.contains("origins is everybody") && err.lines().count() == 1, "{err}");
-        let (_, _, err) = check_text(CONFIG, "tenants: {acme: {tier: gold}}");
-        assert!(err.contains("the tier \"gold\""), "{err}");
+    }
+
+    /// Names that nobody has, and a certificate that nobody takes.
+    #[test]
+    fn what_is_for_nobody_is_said() {
+        let told = |old: &str, new: &str, tenants: &str| {
+            let (code, _, err) = check_text(&CONFIG.replace(old, new), tenants);
+            assert_eq!(code, 0, "{err}");
+            err.lines().map(|line| line.strip_prefix("F/p.yaml: warning: ").unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        let gold = "tenants: {acme: {tier: gold}}";
+        assert!(told("", "", gold).is_empty(), "who has no limits by tier has forgotten none");
+        let limits = |tiers: &str| format!("limits: {{tiers: {{{tiers}}}}}\ntenants:");
+        assert!(told("tenants:", &limits("gold: {concurrent: 5}"), gold).is_empty());
+        let free = told("tenants:", &limits("free: {concurrent: 5}"), gold);
+        assert_eq!(free, ["the tier \"gold\" of the tenant records is not in limits.tiers: limits.default holds for it"]);
+
+        let upstream = "upstream: http://127.0.0.1:8080";
+        let routed = format!("routes: [{{tiers: gould, upstream: 'http://127.0.0.1:1'}}], {upstream}");
+        assert_eq!(
+            told(upstream, &routed, gold),
+            ["ingress.routes[0].tiers has \"gould\", which is the tier of no tenant record; did you mean gold?"]
+        );
+        let ruled = format!("endpoints: [{{path: /a, tiers: [gold, platinum]}}], {upstream}");
+        assert_eq!(told(upstream, &ruled, gold), ["ingress.endpoints[0].tiers has \"platinum\", which is the tier of no tenant record"]);
+
+        let rule = "ingress: {endpoints: [{path: /a, roles: admin}],";
+        let with_rule = |grants: &str| {
+            let config = CONFIG.replace("ingress: {", rule).replace("{issuer: i,", &format!("{{issuer: i, {grants}"));
+            check_text(&config, "tenants: {}").2
+        };
+        assert!(with_rule("roles: [reader],").contains("endpoints[0].roles has \"admin\", which roles of no issuer lets its tokens give"));
+        assert_eq!((with_rule("roles: ['a*'],"), with_rule("")), (String::new(), String::new()));
+
+        assert_eq!(
+            told("certificate: tls.crt, private_key: tls.key", "certificate: old.crt, private_key: old.key", "tenants: {}"),
+            ["ingress.tls.certificate F/old.crt: it expired at 2020-01-01T00:00:00Z; no client will take it"]
+        );
+
+        let nowhere = told("{s3: {}}", "{dynamo: {}, cloudwatch: {}, s3: {}, mine: {endpoint: 'https://mine.example'}}", "tenants: {}");
+        assert_eq!(
+            nowhere,
+            [
+                "egress.services.cloudwatch is no service of AWS's that is known here, and has no endpoint; did you mean monitoring?",
+                "egress.services.dynamo is no service of AWS's that is known here, and has no endpoint; did you mean dynamodb?",
+            ]
+        );
     }
 
     #[test]

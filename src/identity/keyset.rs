@@ -53,6 +53,25 @@ impl KeySet {
         if keys.is_empty() { Err(KeySetError::NoUsableKey) } else { Ok(Self { keys }) }
     }
 
+    /// Whether any key is for one of `accepted`; with none, no token of the issuer's will ever be let in.
+    ///
+    /// # Errors
+    /// What the keys are for instead, as a message.
+    pub(super) fn serves(&self, accepted: &[Algorithm]) -> Result<(), String> {
+        let mut known: Vec<String> = Vec::new();
+        for algorithm in self.keys.iter().flat_map(|key| &key.algorithms) {
+            if accepted.contains(algorithm) {
+                return Ok(());
+            }
+            let name = format!("{algorithm:?}");
+            if !known.contains(&name) {
+                known.push(name);
+            }
+        }
+        let accepted: Vec<_> = accepted.iter().map(|algorithm| format!("{algorithm:?}")).collect();
+        Err(format!("no key is for algorithms ({}), but for {}; correct algorithms, or the keys", accepted.join(", "), known.join(", ")))
+    }
+
     /// How many keys there are.
     pub(super) fn len(&self) -> usize {
         self.keys.len()
@@ -150,7 +169,7 @@ fn decoded(text: &str) -> Option<Vec<u8>> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum KeySetError {
     /// Not JSON at all, or JSON with a member twice.
-    #[error("the answer is not JSON, or has a member twice")]
+    #[error("the document is not JSON, or has a member twice")]
     NotJson,
     /// JSON of another kind.
     #[error("the document has no array 'keys'")]
@@ -188,6 +207,14 @@ mod tests {
         assert_eq!(keys.candidates(None, Algorithm::ES256).count(), 1);
         assert!(keys.knows(Some("e")) && !keys.knows(Some("x")));
         assert_eq!(keys.len(), 3);
+    }
+
+    #[test]
+    fn keys_of_other_algorithms_than_accepted_are_told() {
+        let keys = set(&[EC, ED, EC]).unwrap();
+        assert_eq!(keys.serves(&[Algorithm::RS256, Algorithm::ES256]), Ok(()));
+        let told = keys.serves(&[Algorithm::RS256, Algorithm::ES384]).unwrap_err();
+        assert_eq!(told, "no key is for algorithms (RS256, ES384), but for ES256, EdDSA; correct algorithms, or the keys");
     }
 
     #[test]

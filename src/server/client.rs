@@ -151,10 +151,11 @@ impl ClientCertificate {
     }
 }
 
-/// The end of validity of a certificate of our own.
-pub(super) fn not_after(der: &[u8]) -> Option<SystemTime> {
+/// When a certificate of our own begins to be valid, and when it ends.
+pub(super) fn validity(der: &[u8]) -> Option<(SystemTime, SystemTime)> {
     let (_, certificate) = parse_x509_certificate(der).ok()?;
-    time(certificate.validity().not_after)
+    let validity = certificate.validity();
+    Some((time(validity.not_before)?, time(validity.not_after)?))
 }
 
 fn time(time: ASN1Time) -> Option<SystemTime> {

@@ -13,6 +13,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use aws_smithy_types::{DateTime, date_time::Format};
 use rustls::{
     crypto::CryptoProvider,
     server::{ClientHello, ResolvesServerCert},
@@ -80,6 +81,13 @@ impl ReloadingTls {
         files.clients.as_ref().map_or(Ok(()), |clients| clients::verifier(clients).map(drop))
     }
 
+    /// What clients will have against the certificate in `files` at `now`: it has expired, or is not valid yet. Nothing where it is good,
+    /// or cannot be read, which [`ReloadingTls::check`] says.
+    pub fn out_of_time(files: &TlsConfig, now: SystemTime) -> Option<String> {
+        let certified = files::certified_key(files).ok()?;
+        out_of_time(client::validity(certified.end_entity_cert().ok()?)?, now)
+    }
+
     /// For accepting connections. Each handshake takes the certificate that is current then.
     pub fn server_config(&self) -> Arc<rustls::ServerConfig> {
         self.terms.load().server_config.clone()
@@ -103,7 +111,11 @@ impl ReloadingTls {
 
     /// End of validity of the current certificate; `None` if it cannot be read from it.
     pub fn not_after(&self) -> Option<SystemTime> {
-        client::not_after(self.current.certified.load().end_entity_cert().ok()?)
+        self.validity().map(|(_, not_after)| not_after)
+    }
+
+    fn validity(&self) -> Option<(SystemTime, SystemTime)> {
+        client::validity(self.current.certified.load().end_entity_cert().ok()?)
     }
 
     /// Follows the files, looking every `interval` ([`POLL`]). Never returns. What cannot be used (a renewal caught half way, say) leaves
@@ -174,7 +186,15 @@ impl ReloadingTls {
             return;
         };
         self.metrics.certificate_expiry(self.listener, seconds as f64);
-        tracing::info!(listener = self.listener.as_str(), not_after = seconds, "certificate in use");
+        match self.validity().and_then(|validity| out_of_time(validity, self.clock.now())) {
+            None => tracing::info!(listener = self.listener.as_str(), not_after = seconds, "certificate in use"),
+            Some(why) => tracing::warn!(
+                listener = self.listener.as_str(),
+                not_after = seconds,
+                why,
+                "certificate in use, and no client will take it"
+            ),
+        }
     }
 }
 
@@ -196,6 +216,15 @@ impl Terms {
         config.ignore_client_order = true;
         Ok(Self { server_config: Arc::new(config), in_force: watch::Sender::new(()) })
     }
+}
+
+/// RFC 5280, section 4.1.2.5: both ends of the validity belong to it.
+fn out_of_time((not_before, not_after): (SystemTime, SystemTime), now: SystemTime) -> Option<String> {
+    let shown = |time: SystemTime| DateTime::from(time).fmt(Format::DateTime).unwrap_or_default();
+    if now > not_after {
+        return Some(format!("it expired at {}", shown(not_after)));
+    }
+    (now < not_before).then(|| format!("it is not valid before {}", shown(not_before)))
 }
 
 /// The files of the server's own certificate.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use jsonwebtoken::Algorithm;
 
 use jsonwebtoken::Algorithm;
 
@@ -49,9 +50,9 @@ impl From<Bytes> for Fetched {
 pub struct KeysFile(pub std::path::PathBuf);
 
 impl KeysFile {
-    /// Whether the file holds keys that can be used. The error names the file.
-    pub fn check(&self) -> Result<(), String> {
-        KeySet::parse(&self.read()?).map(drop).map_err(|error| format!("{}: {error}", self.0.display()))
+    /// Whether the file holds keys that can be used, one of them at least with one of `algorithms`. The error names the file.
+    pub fn check(&self, algorithms: &[Algorithm]) -> Result<(), String> {
+        usable(&self.read()?, algorithms).map_err(|error| format!("{}: {error}", self.0.display()))
     }
 
     fn read(&self) -> Result<Bytes, String> {
@@ -78,10 +79,15 @@ impl FetchKeys for KeysFile {
 pub struct InlineKeys(pub String);
 
 impl InlineKeys {
-    /// Whether these are keys that can be used.
-    pub fn check(&self) -> Result<(), String> {
-        KeySet::parse(self.0.as_bytes()).map(drop).map_err(|error| error.to_string())
+    /// Whether these are keys that can be used, one of them at least with one of `algorithms`.
+    pub fn check(&self, algorithms: &[Algorithm]) -> Result<(), String> {
+        usable(self.0.as_bytes(), algorithms)
     }
+}
+
+fn usable(document: &[u8], algorithms: &[Algorithm]) -> Result<(), String> {
+    let keys = KeySet::parse(document);
+    keys.map_err(|error| format!("{error}; give a JWK Set, as the issuer publishes it: {{\"keys\": [...]}}"))?.serves(algorithms)
 }
 
 impl FetchKeys for InlineKeys {

@@ -7,6 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use jsonwebtoken::Algorithm;
 
 use super::*;
 
@@ -295,18 +296,20 @@ async fn an_oversized_or_missing_file_is_an_error_that_names_it() {
     let padded = |bytes: usize| format!("{KEYS}{}", " ".repeat(bytes - KEYS.len()));
     let file = KeysFile(path.clone());
     std::fs::write(&path, padded(262_144)).unwrap();
-    assert_eq!(file.check(), Ok(()));
+    assert_eq!(file.check(&[Algorithm::EdDSA]), Ok(()));
+    assert!(file.check(&[Algorithm::RS256]).unwrap_err().contains("keys.json: no key is for algorithms (RS256), but for EdDSA"));
     assert_eq!(file.fetch().await.unwrap().body.len(), 262_144);
     std::fs::write(&path, padded(262_145)).unwrap();
-    assert!(file.fetch().await.unwrap_err().contains("larger") && file.check().unwrap_err().contains("larger"));
+    assert!(file.fetch().await.unwrap_err().contains("larger") && file.check(&[Algorithm::EdDSA]).unwrap_err().contains("larger"));
     std::fs::write(&path, "{}").unwrap();
-    assert!(file.check().unwrap_err().contains("keys.json"), "a file that has no keys");
+    assert!(file.check(&[Algorithm::EdDSA]).unwrap_err().contains("keys.json"), "a file that has no keys");
 }
 
 #[tokio::test]
 async fn inline_keys_are_what_they_are() {
-    assert_eq!(InlineKeys(KEYS.to_owned()).check(), Ok(()));
-    assert!(InlineKeys("{}".to_owned()).check().is_err());
+    assert_eq!(InlineKeys(KEYS.to_owned()).check(&[Algorithm::EdDSA]), Ok(()));
+    assert!(InlineKeys("{}".to_owned()).check(&[Algorithm::EdDSA]).is_err());
+    assert!(InlineKeys(KEYS.to_owned()).check(&[Algorithm::RS256]).is_err());
     assert_eq!(InlineKeys(KEYS.to_owned()).fetch().await.unwrap().body, KEYS);
 }
 

@@ -103,7 +103,7 @@ fn what_is_malformed_is_refused() {
     let good = CertificateParams::default().self_signed(&KeyPair::generate().unwrap()).unwrap().der().to_vec();
     for cut in [0, 1, 20, good.len() / 2, good.len() - 1] {
         assert_eq!(ClientCertificate::of_verified(&good[..cut]), Err(Unusable::Malformed));
-        assert_eq!(not_after(&good[..cut]), None);
+        assert_eq!(validity(&good[..cut]), None);
     }
     assert_eq!(ClientCertificate::of_verified(&[good, vec![0]].concat()), Err(Unusable::Malformed));
 }

@@ -16,10 +16,15 @@ pub(crate) struct Issued {
 
 impl Issued {
     pub(crate) fn new() -> Self {
+        Self::until(2040)
+    }
+
+    /// One that is good until that year begins.
+    pub(crate) fn until(year: i32) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let files =
             TlsConfig { certificate: directory.path().join("tls.crt"), private_key: directory.path().join("tls.key"), clients: None };
-        let certificate = issue(&files, 2040);
+        let certificate = issue(&files, year);
         Self { files, certificate, directory }
     }
 
@@ -148,4 +153,17 @@ async fn a_renewed_certificate_is_taken_up_and_a_broken_one_is_not() {
     tokio::time::timeout(Duration::from_secs(10), taken_up).await.unwrap();
     watch.abort();
     assert!(shown().contains("{listener=\"ingress\"} 2240611200\n"), "{}", shown());
+}
+
+#[test]
+fn a_certificate_out_of_its_time_is_told_and_one_within_is_not() {
+    let issued = Issued::new();
+    let at = |year: i32| SystemTime::from(rcgen::date_time_ymd(year, 1, 1));
+    let told = |year| ReloadingTls::out_of_time(&issued.files, at(year));
+    assert_eq!(told(2041).as_deref(), Some("it expired at 2040-01-01T00:00:00Z"));
+    assert_eq!((told(2026), told(2040)), (None, None));
+    // rcgen's own beginning.
+    assert_eq!(told(1970).as_deref(), Some("it is not valid before 1975-01-01T00:00:00Z"));
+    fs::write(&issued.files.certificate, "junk").unwrap();
+    assert_eq!(told(2041), None, "another error's business");
 }
