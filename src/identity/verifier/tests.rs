@@ -208,7 +208,9 @@ async fn algorithm_confusion_is_refused() {
         assert_eq!(reason(&verifier, "acme", &forged).await, Some(Reason::TokenAlgorithm), "{alg}");
     }
     // An RSA key named by a token that says ECDSA, and the other way round.
-    assert_eq!(reason(&verifier, "acme", &keys.sign(Algorithm::ES256, "r", &claims())).await, Some(Reason::TokenAlgorithm));
+    let confused = verifier.verify_token(presented(Some("acme"), &keys.sign(Algorithm::ES256, "r", &claims())), CALLER).await.unwrap_err();
+    assert_eq!(confused.reason, Reason::TokenAlgorithm);
+    assert_eq!(confused.note.as_deref(), Some("no key that the token may be signed with is for ES256"));
     assert_eq!(reason(&verifier, "acme", &keys.sign(Algorithm::RS256, "e", &claims())).await, Some(Reason::TokenAlgorithm));
 }
 
@@ -217,7 +219,9 @@ async fn an_algorithm_outside_the_issuers_list_is_refused() {
     let keys = Keys::ours();
     let (verifier, _) = verifier(keys, IssuerConfig { algorithms: vec![Algorithm::ES256], ..issuer(&["*"]) });
     assert_eq!(reason(&verifier, "acme", &keys.sign(Algorithm::ES256, "e", &claims())).await, None);
-    assert_eq!(reason(&verifier, "acme", &keys.sign(Algorithm::RS256, "r", &claims())).await, Some(Reason::TokenAlgorithm));
+    let other = verifier.verify_token(presented(Some("acme"), &keys.sign(Algorithm::RS256, "r", &claims())), CALLER).await.unwrap_err();
+    assert_eq!(other.reason, Reason::TokenAlgorithm);
+    assert_eq!(other.note.as_deref(), Some("RS256 is not in algorithms of the issuer https://idp.test/"));
 }
 
 #[tokio::test]
@@ -243,6 +247,7 @@ async fn the_claimed_tenant_must_be_the_tokens_byte_for_byte() {
     }
     let missing = verifier.verify_token(presented(None, &token), CALLER).await.unwrap_err();
     assert_eq!(missing.reason, Reason::TenantMissing);
+    assert_eq!(missing.note.as_deref(), Some("name it in identity.tenant_header, or as ingress.tenant_from says"));
 }
 
 #[tokio::test]
