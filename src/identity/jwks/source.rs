@@ -6,8 +6,6 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use jsonwebtoken::Algorithm;
 
-use jsonwebtoken::Algorithm;
-
 use crate::identity::keyset::KeySet;
 
 /// Largest key set read, in bytes.
