@@ -18,6 +18,7 @@ use super::*;
 use crate::{
     cli::{drain, health},
     config::ServerConfig,
+    reject::Reason,
     secret::Secret,
     server::{self, Bound, Drain, DrainHandle},
 };
@@ -156,6 +157,10 @@ fn status(answer: &str) -> u16 {
     answer["HTTP/1.1 ".len()..][..3].parse().unwrap()
 }
 
+fn says(answer: &str, reason: Reason) -> bool {
+    answer.contains(&format!("x-palisade-reason: {}\r\n", reason.as_str()))
+}
+
 #[tokio::test]
 async fn probes_and_version_are_open() {
     let server = start(&admin_config());
@@ -189,7 +194,10 @@ async fn what_is_not_open_needs_the_token() {
     for (method, path) in protected {
         assert_eq!(server.status(method, path, None).await, 401, "{path}");
         let wrong = server.ask(method, path, &[("authorization", "Bearer admin-tokem")]).await;
-        assert!(status(&wrong) == 403 && wrong.contains("\"detail\":\"The admin token is wrong.\""), "{path}: {wrong}");
+        assert!(
+            status(&wrong) == 403 && says(&wrong, Reason::AdminTokenWrong) && wrong.contains("\"detail\":\"The admin token is wrong.\""),
+            "{path}: {wrong}"
+        );
         assert_eq!(server.status(method, path, Some("")).await, 401, "{path}");
         let basic = server.ask(method, path, &[("authorization", &format!("Basic {TOKEN}"))]).await;
         assert_eq!(status(&basic), 401, "{path}");
@@ -214,7 +222,10 @@ async fn without_a_configured_token_nothing_opens() {
         let value = format!("Bearer {}", token.unwrap_or_default());
         let headers: Vec<_> = token.iter().map(|_| ("authorization", value.as_str())).collect();
         let answer = server.ask("GET", "/config", &headers).await;
-        assert!(status(&answer) == 403 && answer.contains("since admin.token is not set"), "{token:?}: {answer}");
+        assert!(
+            status(&answer) == 403 && says(&answer, Reason::AdminTokenUnset) && answer.contains("since admin.token is not set"),
+            "{token:?}: {answer}"
+        );
     }
     assert_eq!(server.status("POST", "/quit", None).await, 403);
 }

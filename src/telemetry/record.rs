@@ -494,7 +494,7 @@ mod tests {
     #[tokio::test]
     async fn a_refused_context_can_be_found() {
         let (recorder, sink) = recorder();
-        let mut record = begin(&recorder);
+        let mut record = recorder.begin(Listener::Egress, &Method::GET, &Peer::at("127.0.0.1:9".parse().unwrap()));
         let word = str::to_owned;
         let opened = OpenedContext { id: word("c1"), purpose: word("mail"), for_request: word("r1"), tenant: "acme".parse().unwrap() };
         record.refused(&Refusal::from(Reason::TokenRevoked).of_context(opened));

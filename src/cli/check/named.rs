@@ -55,7 +55,9 @@ pub(super) fn services(warn: &mut dyn FnMut(String), config: &Config) {
     let is_unknown =
         |(name, service): &(&String, &ServiceConfig)| service.endpoint.is_none() && service.host.is_none() && Service::find(name).is_none();
     for (name, _) in config.egress.iter().flat_map(|egress| &egress.services).filter(is_unknown) {
-        let by_iam = Service::all().find(|service| iam_service(service.signing_name) == name).map(|service| service.key);
+        let by_iam = Service::all()
+            .find(|service| service.signing_name != name && iam_service(service.signing_name) == name)
+            .map(|service| service.key);
         let meant = did_you_mean(by_iam.or_else(|| closest(name, Service::all().map(|service| service.key))));
         warn(format!("egress.services.{name} is no service of AWS's that is known here, and has no endpoint{meant}"));
     }

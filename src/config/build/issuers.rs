@@ -40,6 +40,9 @@ fn keys(section: &Section<'_>, issuer: Option<&str>) -> Option<(JwksSource, KeyP
         section.wrong("jwks", "is missing", "give one of uri, discovery: true, file and inline");
         return None;
     }
+    if section.has("jwks") && !section.is_sound("jwks") {
+        return None;
+    }
     super::keys::keys(&section.section("jwks"), discovers, issuer)
 }
 

@@ -106,7 +106,7 @@ fn a_rule_that_no_tenant_can_come_to_is_an_error() {
         (vec!["tenants: '*'"], "tenants: 'a*', cells: c1"),
         (vec!["tenants: '*'"], "cells: c1, tenants: b1"),
         (vec!["tenants: '*'"], "tiers: gold"),
-        (vec!["tenants: [a1, '**']"], "cells: [c1, c2]"),
+        (vec!["tenants: [a1, '*']"], "cells: [c1, c2]"),
         (vec!["tenants: '*', tiers: gold"], "tiers: gold, cells: c1"),
         (vec!["tiers: [gold, free]"], "tiers: free"),
         (vec!["tiers: gold"], "tiers: gold, cells: c1"),

@@ -32,6 +32,7 @@ pub(super) const ELSEWHERE: &[(&str, &[Reason])] = {
         ("src/aws/response/tests.rs", &[AwsDenied, AwsCredentialsRejected, AwsRedirect, AwsResponseWithheld]),
         ("src/signing/payload.rs", &[BodyTooLarge, PayloadUnsupported, PayloadMalformed, PayloadHashMismatch]),
         ("src/credentials/broker/tests.rs", &[PlanIncomplete, CredentialsDenied, CredentialsThrottled, CredentialsUnavailable, Internal]),
+        ("src/admin/tests.rs", &[AdminTokenWrong, AdminTokenUnset]),
         ("src/directory/tenants/tests.rs", &[TenantsUnavailable]),
     ]
 };
