@@ -89,20 +89,20 @@ struct Target {
 
 /// 128 random bits in hex. Also the id of a trace that begins with the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestId(String);
+pub struct RequestId(Box<str>);
 
 impl RequestId {
     /// A new one. Without randomness (which other parts refuse to work without) ids are merely all the same.
     pub fn random() -> Self {
         let mut bytes = [0u8; 16];
         let _ = getrandom::fill(&mut bytes);
-        Self(format!("{:032x}", u128::from_be_bytes(bytes)))
+        Self(format!("{:032x}", u128::from_be_bytes(bytes)).into())
     }
 
     /// One that somebody else made, who is believed: up to 128 letters, digits, and `.`, `_`, `-`.
     pub fn given(text: &str) -> Option<Self> {
         let fits = (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
-        fits.then(|| Self(text.to_owned()))
+        fits.then(|| Self(text.into()))
     }
 
     /// 32 hex digits, where it is our own.
@@ -115,7 +115,7 @@ impl RequestId {
         let own = self.0.len() == 32 && self.0.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         match u128::from_str_radix(&self.0, 16) {
             Ok(bits) if own => CompactRequestId::Own(bits),
-            _ => CompactRequestId::Given(self.0.as_str().into()),
+            _ => CompactRequestId::Given(self.0.clone()),
         }
     }
 }
@@ -131,8 +131,8 @@ impl CompactRequestId {
     /// The id that this was made of.
     pub(crate) fn restore(&self) -> RequestId {
         match self {
-            Self::Own(bits) => RequestId(format!("{bits:032x}")),
-            Self::Given(text) => RequestId(text.to_string()),
+            Self::Own(bits) => RequestId(format!("{bits:032x}").into()),
+            Self::Given(text) => RequestId(text.clone()),
         }
     }
 }
