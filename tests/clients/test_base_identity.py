@@ -125,12 +125,12 @@ def test_keys_in_a_file_are_rotated_without_a_restart(start, parts, directory, m
     palisade = start("rotated", parts({"file": file.name}))
     assert reads(palisade, idp, "acme")
     write(pool.access_key_id, pool.secret_access_key)
-    wait_until(lambda: "the base credentials were replaced" in palisade.stderr.read_text(), 15, "the new keys")
+    wait_until(lambda: "credentials were replaced by newer ones" in palisade.stderr.read_text(), 15, "the new keys")
     iam.delete_access_key(UserName="palisade", AccessKeyId=made["AccessKeyId"])
     # A tenant without a session yet: STS is asked with the new keys.
     assert reads(palisade, idp, "globex")
     file.write_text("junk\n")
-    wait_until(lambda: "base credentials were not renewed" in palisade.stderr.read_text(), 15, "the warning")
+    wait_until(lambda: "credentials were not renewed" in palisade.stderr.read_text(), 15, "the warning")
     assert palisade.admin("/tenants/globex/evict", "POST")[0] == 200 and reads(palisade, idp, "globex")
     written = palisade.everything_written()
     assert made["SecretAccessKey"] not in written and pool.secret_access_key not in written

@@ -256,7 +256,8 @@ def test_both_logs_know_a_context_by_its_id_and_none_shows_it(place):
         return found if len(found) >= count else None
 
     (made,) = wait_until(lambda: lines(place.sealing, 1), 5, "the sealing in the log")
-    (used,) = wait_until(lambda: lines(place.redeeming, 1), 5, "the redemption in the log")
+    used, refused = wait_until(lambda: lines(place.redeeming, 2), 5, "the redemption, and its refusal, in the log")
+    assert (refused["decision"], refused["purpose"], refused["for_request"], refused["tenant"]) == ("refused", "nightly/42", request, "acme"), "it can be found too"
     for line in (made, used):
         assert (line["purpose"], line["tenant"], line["subject"], line["issuer"], line["for_request"]) == ("nightly/42", "acme", "alice", "https://idp.test/", request)
     assert used["operation"] == "GetObject"

@@ -1,5 +1,6 @@
 """`palisade doctor`, against an STS and an IAM that decide: what is wrong is found, and what it says to add is what was missing."""
 
+import copy
 import http.server
 import json
 import subprocess
@@ -195,7 +196,7 @@ def test_what_cannot_be_reached_or_is_out_of_time(ward, ministack, setting, pool
         # The right secret again, for whoever comes next.
         setting.pooled(pool, ministack.port)
 
-    identity = setting.identity()
+    identity = copy.deepcopy(setting.identity())
     identity["identity"]["issuers"][0]["jwks"]["uri"] = f"http://127.0.0.1:{free_port()}/jwks.json"
     identity["identity"]["issuers"][1]["algorithms"] = ["PS512"]
     listener = setting.ingress(authority.certificate, authority.key, free_port())

@@ -14,6 +14,11 @@ GOLDEN, ROOT = HERE / "golden" / "matrix.txt", HERE.parents[1]
 
 # Reasons that the matrix cannot bring about, and the test that does.
 ELSEWHERE = {
+    "admin-token-wrong": "src/admin/tests.rs::what_is_not_open_needs_the_token",
+    "admin-token-unset": "src/admin/tests.rs::without_a_configured_token_nothing_opens",
+    "resource-not-allowed": "tests/clients/test_workloads.py::test_what_is_not_listed_is_refused_before_aws_sees_it",
+    "workload-ambiguous": "tests/clients/test_workloads.py::test_no_request_is_both_and_none_is_a_workload_s_by_accident",
+    "workload-unproved": "tests/clients/test_workloads.py::test_no_request_is_both_and_none_is_a_workload_s_by_accident",
     "rate-limited": "tests/clients/test_limits.py::test_s3_says_slow_down",
     "concurrency-limited": "tests/clients/test_limits.py::test_a_concurrency_cap",
     "too-many-bad-tokens": "tests/clients/test_flood.py::test_junk_from_one_address_keeps_nobody_else_out",
