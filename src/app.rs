@@ -209,7 +209,8 @@ impl App {
         let keys = keys::load(&config, &clock, &metrics)?;
         let verifier = config.identity.issuers.iter().cloned().zip(keys.iter().cloned()).collect();
         let verifier = Verifier::new(verifier, &config.identity.verification, clock.clone(), metrics.clone());
-        let verifier = Arc::new(verifier.with_users(users.as_ref().map(UserDirectory::users)));
+        let keeps_tokens = config.credentials.as_ref().is_some_and(|credentials| credentials.plans.use_callers_tokens());
+        let verifier = Arc::new(verifier.with_users(users.as_ref().map(UserDirectory::users)).keeping_tokens(keeps_tokens));
         let workloads = Workloads::new(config.identity.workloads.clone(), clock.clone());
         // Passports are only worth minting where somebody takes them.
         let takes_passports = config.egress.as_ref().is_some_and(|egress| egress.proofs.passport);
@@ -442,6 +443,9 @@ fn identity_of(config: &Config) -> Option<(&CredentialsSource, &StsConfig)> {
 async fn base_identity(config: &Config, clock: &Clock) -> Result<Option<BaseIdentity>, StartError> {
     let Some((source, sts)) = identity_of(config) else { return Ok(None) };
     let base = BaseIdentity::open(source, sts, clock.clone())?;
+    if matches!(source, CredentialsSource::Nobody) {
+        return Ok(Some(base));
+    }
     match base.check().await {
         Err(error @ BaseIdentityError::SetUp(..)) => return Err(StartError::BaseIdentity(error)),
         Err(error @ BaseIdentityError::Unavailable(..)) => tracing::warn!(%error, "there are no base credentials yet"),

@@ -16,6 +16,7 @@ pub(crate) mod error;
 mod issuers;
 mod passport;
 pub(crate) mod place;
+mod plans;
 pub(crate) mod quantity;
 pub(crate) mod reader;
 mod routing;
@@ -34,7 +35,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use http::{HeaderName, uri::Authority};
 
 pub(crate) use self::quantity::{duration, show_duration};
-use self::template::{JsonTemplate, Template};
+use self::template::Template;
 pub use self::{
     clients::{ClientAuthConfig, ForwardingHeader, OriginConfig, WorkloadConfig, WorkloadsConfig},
     context::ContextConfig,
@@ -44,6 +45,7 @@ pub use self::{
     error::{ConfigError, ConfigErrors},
     issuers::{Demand, Grants, JwksSource, KeyAccess, KeyPolicy, RequiredClaim, TokenRules, TokenTypes, WordPattern},
     passport::{PassportConfig, PassportRule, PassportTerms},
+    plans::{AskConfig, AssumeRoleConfig, HopConfig, PlanConfig, PlansConfig, WebIdentityConfig, WebTokenConfig},
     routing::{Balance, HealthConfig, Protocol, RouteConfig, RoutingConfig},
     settings::schema,
     tables::{CacheConfig, ReaderConfig, TableConfig},
@@ -361,6 +363,8 @@ pub enum DirectoryConfig {
     File(PathBuf),
     /// Items of a DynamoDB table.
     DynamoDb(Box<TenantsTableConfig>),
+    /// The same, and no tenant's id may be the beginning of another one's: a template relies on it.
+    PrefixFreeFile(PathBuf),
     /// Every tenant that a verified token names exists.
     Any,
 }
@@ -374,8 +378,8 @@ pub struct CredentialsConfig {
     pub sts: StsConfig,
     /// When sessions are renewed.
     pub refresh: RefreshConfig,
-    /// What is asked of STS for a tenant.
-    pub assume_role: AssumeRoleConfig,
+    /// What is asked of STS for a tenant, by service.
+    pub plans: PlansConfig,
     /// Most tenant sessions held at once.
     pub max_sessions: usize,
     /// Calls to STS that there may be.
@@ -445,10 +449,12 @@ pub enum CredentialsSource {
         /// For temporary keys.
         session_token: Option<Secret>,
     },
+    /// Nobody: tokens are the authority of every plan, and nothing else is asked of AWS.
+    Nobody,
 }
 
 /// `credentials.sts`
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct StsConfig {
     /// Where STS is, when it is not AWS's regional endpoint.
     pub endpoint: Option<Endpoint>,
@@ -467,27 +473,6 @@ pub struct RefreshConfig {
     pub ahead: Duration,
     /// Spread of that moment, so that sessions do not renew together.
     pub jitter: Duration,
-}
-
-/// `credentials.assume_role`
-#[derive(Debug, Clone)]
-pub struct AssumeRoleConfig {
-    /// `RoleArn`
-    pub role_arn: Template,
-    /// `RoleSessionName`
-    pub session_name: Template,
-    /// `ExternalId`
-    pub external_id: Option<Template>,
-    /// `SourceIdentity`
-    pub source_identity: Option<Template>,
-    /// `Tags`, in the configuration's order.
-    pub session_tags: Vec<(String, Template)>,
-    /// `TransitiveTagKeys`; each is a key of `session_tags`.
-    pub transitive_tag_keys: Vec<String>,
-    /// `Policy`
-    pub session_policy: Option<JsonTemplate>,
-    /// `DurationSeconds`
-    pub duration: Duration,
 }
 
 /// `limits`

@@ -4,12 +4,13 @@
 //! ActiveTenant ─▶ plan ─▶ StsInputs ─▶ cache (one slot per distinct inputs) ─▶ ScopedCredentials
 //!                                        │ cold, or due for renewal
 //!                                        ▼
-//!                              broker ─▶ STS AssumeRole, signed with the base identity
+//!                              broker ─▶ STS AssumeRole, signed with the base identity or by way of hubs,
+//!                                        or AssumeRoleWithWebIdentity with a token
 //! ```
 //!
 //! Promises, and where they are kept:
 //! * **A session is found only by the very inputs that made it.** The key is every value that STS gets, and its owner,
-//!   compared by equality ([`StsInputs`]). The caller's token is no part of it.
+//!   compared by equality ([`StsInputs`]). The caller's token is no part of it; where STS is asked with it, what it says is.
 //! * **Owners are compared where they meet**: when an answer is taken in, and again when credentials are handed out.
 //! * **One call for one thing.** However many requests miss at once, one call is made; it is not tied to the request that
 //!   came first, so that request may go away.
@@ -30,10 +31,12 @@ mod date;
 mod denials;
 mod error;
 mod http;
+mod hubs;
 mod own;
 mod owner;
 mod plan;
 mod planner;
+mod plans;
 mod reader;
 mod signing_key;
 mod source;
@@ -41,6 +44,8 @@ mod sts;
 #[cfg(test)]
 pub(crate) mod testing;
 mod values;
+
+use std::borrow::Cow;
 
 pub(crate) use self::{
     answer::causes,
@@ -51,25 +56,26 @@ pub use self::{
     broker::{Broker, ScopedCredentials, SessionView},
     error::{SetupError, StsError},
     owner::Owner,
-    plan::StsInputs,
+    plan::{Authority, CallersToken, Hop, StsInputs},
     reader::Readers,
     signing_key::SigningKey,
     source::{BaseIdentity, BaseIdentityError, check_file},
     sts::{IssuedCredentials, SdkSts, TenantSts},
 };
 use crate::{
-    config::{CredentialsConfig, StsConfig, template::Values},
+    config::{PlanConfig, StsConfig, template::Values},
+    reject::Refusal,
     tenant::TenantId,
 };
 
-/// What would be asked of STS for `tenant`, by values that need not be those of a request: nobody is let in by it.
+/// What `plan` would ask of STS for `tenant`, by values that need not be those of a request: nobody is let in by it.
 ///
 /// # Errors
-/// A placeholder without a value, or a rendering that STS does not take: what, and where.
-pub(crate) fn foresee(config: &CredentialsConfig, tenant: &TenantId, values: &dyn Values) -> Result<StsInputs, String> {
-    let refused =
-        |refusal: crate::reject::Refusal| refusal.note.map_or_else(|| format!("{:?}", refusal.reason), std::borrow::Cow::into_owned);
-    plan::render(&config.assume_role, &config.sts.region, tenant, values).map_err(refused)
+/// A placeholder without a value, a rendering that STS does not take, or a session that cannot be made without a caller's token:
+/// which setting, and why.
+pub(crate) fn foresee(plan: &PlanConfig, region: &str, tenant: &TenantId, values: &dyn Values) -> Result<StsInputs, String> {
+    let refused = |refusal: Refusal| refusal.note.map_or_else(|| format!("{:?}", refusal.reason), Cow::into_owned);
+    plan::plan(plan, region, &values::TenantValues::supposed(tenant, values)).map_err(refused)
 }
 
 /// Whether the roots of `credentials.sts.ca`, where it is set, can be used.

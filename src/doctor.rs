@@ -70,22 +70,30 @@ pub async fn examine(config: &Config, file: &str, options: &Options, clock: &Clo
             report.ok("credentials", "none are configured: Palisade asks AWS for nothing");
             None
         }
+        Some((CredentialsSource::Nobody, _)) => {
+            report.ok("credentials.source", "none, and none is needed: tokens are the authority of every plan");
+            None
+        }
         Some((source, sts)) => base::examine(&mut report, source, sts, clock).await.map(|known| (known, sts)),
     };
     let readers = known.as_ref().map(|(known, sts)| Readers::new(&known.identity, sts, clock));
     let record = tenant::examine(&mut report, config, readers, options.tenant.as_ref(), (clock, &metrics)).await;
-    let Some((known, sts)) = known else { return report };
-    known.zero_access(&mut report, config, sts, options).await;
-    if let Some(profile) = &options.profile {
-        simulation::examine(&mut report, config, sts, &known.who, profile, options.iam.as_ref(), clock).await;
+    if let Some((known, sts)) = &known {
+        known.zero_access(&mut report, config, sts, options).await;
+        if let Some(profile) = &options.profile {
+            simulation::examine(&mut report, config, sts, &known.who, profile, options.iam.as_ref(), clock).await;
+        }
     }
     match (&config.credentials, &record) {
         (Some(credentials), Some(record)) => {
-            let skew = Skew::new(clock.clone(), metrics);
-            plan::examine(&mut report, config, credentials, &known, &skew, record, &options.values).await;
+            let (known, skew) = (known.as_ref().map(|(known, _)| known), Skew::new(clock.clone(), metrics));
+            let supposed = plan::Supposed { record, given: &options.values, issuer: plan::first_issuer(config) };
+            plan::examine(&mut report, config, credentials, known, &skew, &supposed).await;
         }
-        (Some(_), None) if options.tenant.is_none() => {
-            report.add(Level::Warning, "credentials.assume_role", "was not tried", "give --tenant ID of a tenant that exists");
+        (Some(credentials), None) if options.tenant.is_none() => {
+            for plan in credentials.plans.all() {
+                report.add(Level::Warning, plan.key.as_str(), "was not tried", "give --tenant ID of a tenant that exists");
+            }
         }
         (Some(_), None) | (None, _) => {}
     }

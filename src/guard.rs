@@ -170,6 +170,11 @@ impl GuardedRequest {
         &self.tenant
     }
 
+    /// The key in `egress.services` of what it calls.
+    pub fn service(&self) -> &str {
+        &self.parts.target.service
+    }
+
     /// What it asks for, where that has a name.
     pub fn operation(&self) -> Option<&str> {
         self.parts.operation.as_deref()

@@ -18,6 +18,7 @@ mod estate;
 mod format;
 mod kms;
 mod needed;
+mod provider;
 mod roles;
 mod scp;
 mod text;
@@ -114,6 +115,7 @@ pub struct IamError(String);
 #[derive(Debug, Default)]
 struct Documents<'c> {
     base: Option<Node>,
+    hubs: Vec<RoleDocuments<'c>>,
     roles: Vec<RoleDocuments<'c>>,
     sessions: Vec<(Option<&'c TenantRecord>, Node)>,
     keys: Vec<(Option<&'c TenantRecord>, Node)>,
@@ -127,7 +129,8 @@ struct Documents<'c> {
 struct RoleDocuments<'c> {
     role: Role<'c>,
     trust: Option<Node>,
-    data: Option<Node>,
+    /// What it may do: with tenants' data, or on the way to them.
+    policy: Option<Node>,
 }
 
 /// Prints what AWS has to allow for `config`.
@@ -135,11 +138,17 @@ struct RoleDocuments<'c> {
 /// # Errors
 /// Nothing can be said: see [`IamError`].
 pub fn print(config: &Config, wanted: &Wanted) -> Result<Printed, IamError> {
-    let estate = Estate::new(config, &wanted.tenants, wanted)?;
+    let estate = Estate::new(config, &wanted.tenants, wanted, None)?;
     let source = config.credentials.as_ref().map(|credentials| &credentials.source);
     let base_arn = wanted.base_arn.as_deref().or(match source {
         Some(CredentialsSource::WebIdentity { role_arn, .. }) => Some(role_arn),
-        Some(CredentialsSource::DefaultChain { .. } | CredentialsSource::File(_) | CredentialsSource::Static { .. }) | None => None,
+        Some(
+            CredentialsSource::DefaultChain { .. }
+            | CredentialsSource::File(_)
+            | CredentialsSource::Static { .. }
+            | CredentialsSource::Nobody,
+        )
+        | None => None,
     });
     let mut documents = estate.documents(wanted)?;
     documents.fill(&|open| filled(open, base_arn, wanted.admin_arn.as_deref()));
@@ -163,7 +172,7 @@ fn filled(open: &Open, base_arn: Option<&str>, admin_arn: Option<&str>) -> Optio
 impl Documents<'_> {
     /// Puts in what is known.
     fn fill(&mut self, known: &dyn Fn(&Open) -> Option<Text>) {
-        let of_roles = self.roles.iter_mut().flat_map(|role| role.trust.iter_mut().chain(&mut role.data));
+        let of_roles = self.hubs.iter_mut().chain(&mut self.roles).flat_map(|role| role.trust.iter_mut().chain(&mut role.policy));
         let rest = self.base.iter_mut().chain(&mut self.access).chain(&mut self.control);
         let of_tenants = self.sessions.iter_mut().chain(&mut self.keys).map(|(_, node)| node);
         of_roles.chain(rest).chain(of_tenants).for_each(|node| node.fill(known));

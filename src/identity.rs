@@ -6,6 +6,7 @@
 //! sealed for us ([`Redeemer`]), or from the certificate of a [`workload`].
 
 pub mod caller;
+mod caller_token;
 mod claims;
 pub mod client_signature;
 mod context_key;
@@ -35,6 +36,7 @@ pub mod workload;
 pub(crate) use self::context_key::CONTEXT_TYPE;
 pub use self::{
     caller::Caller,
+    caller_token::CallerToken,
     client_signature::{ClientSignature, SettledSignature},
     context_key::{ContextAlgorithm, ContextKey, KeyProblem},
     cookie::CookieName,

@@ -15,7 +15,7 @@ use super::warm::WarmUp;
 use crate::{
     admin::{AdminState, Check},
     clock::Clock,
-    config::SharedConfig,
+    config::{Config, CredentialsSource, SharedConfig},
     credentials::{Broker, SdkSts, SessionView, StsError},
     directory::Directory,
     identity::Verifier,
@@ -87,7 +87,7 @@ impl State {
         drain: DrainHandle,
         quit: DrainHandle,
     ) -> Self {
-        let base_works = AtomicBool::new(vendor.is_none());
+        let base_works = AtomicBool::new(vendor.is_none() || !has_identity(&config));
         let ingress_drained = AtomicBool::new(false);
         let (application, directory, warm_up, draining) = (None, None, WarmUp::new(None), AtomicBool::new(false));
         Self {
@@ -141,7 +141,7 @@ impl State {
 
     /// Tries the base identity for ever, which also asks STS what time it is.
     pub(super) async fn watch_base_identity(&self) {
-        let Some(Vendor { sts, skew, .. }) = &self.vendor else { return };
+        let Some(Vendor { sts, skew, .. }) = self.vendor.as_ref().filter(|_| has_identity(&self.config)) else { return };
         let mut pause = RETRY;
         loop {
             let outcome = sts.check_identity().await;
@@ -171,12 +171,17 @@ impl State {
     }
 }
 
+/// Whether calls to STS are signed at all.
+fn has_identity(config: &Config) -> bool {
+    config.credentials.as_ref().is_some_and(|credentials| !matches!(credentials.source, CredentialsSource::Nobody))
+}
+
 impl AdminState for State {
     fn ready(&self) -> Vec<Check> {
         let missing = self.verifier.issuers_without_keys();
         let keys = if missing.is_empty() { "loaded".to_owned() } else { format!("no keys yet for {}", missing.join(", ")) };
         let mut checks = vec![Check { name: "keys", ok: missing.is_empty(), detail: keys }];
-        if self.vendor.is_some() {
+        if self.vendor.is_some() && has_identity(&self.config) {
             let ok = self.base_works.load(Ordering::Relaxed);
             let detail = if ok { "works" } else { "does not work; see the log" };
             checks.push(Check { name: "base_identity", ok, detail: detail.to_owned() });

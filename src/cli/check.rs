@@ -4,6 +4,7 @@
 //! as well, as a warning: it is a decision to take on purpose.
 
 mod named;
+mod plans;
 
 use std::{
     collections::BTreeSet,
@@ -90,7 +91,9 @@ fn check(path: &Path, env: &dyn Fn(&str) -> Option<String>, out: &mut dyn Write,
 fn directory(config: &Config) -> Result<Option<Directory>, OpenError> {
     match &config.directory {
         DirectoryConfig::DynamoDb(_) => Ok(None),
-        at_hand @ (DirectoryConfig::Any | DirectoryConfig::File(_)) => Directory::open(at_hand, None).map(Some),
+        at_hand @ (DirectoryConfig::Any | DirectoryConfig::File(_) | DirectoryConfig::PrefixFreeFile(_)) => {
+            Directory::open(at_hand, None).map(Some)
+        }
     }
 }
 
@@ -116,7 +119,7 @@ fn summary(config: &Config, directory: Option<&Directory>, users: Option<&UserDi
     parts.push(match &config.directory {
         DirectoryConfig::Any => "any tenant".to_owned(),
         DirectoryConfig::DynamoDb(tenants) => format!("tenants in table {}", tenants.table.name),
-        DirectoryConfig::File(_) => format!("tenants: {}", records(directory).len()),
+        DirectoryConfig::File(_) | DirectoryConfig::PrefixFreeFile(_) => format!("tenants: {}", records(directory).len()),
     });
     match &config.users {
         None => {}
@@ -211,8 +214,8 @@ fn warnings(config: &Config, directory: Option<&Directory>) -> Vec<String> {
         }
         shared(&mut warn, config, source);
     }
-    chained(&mut warn, config);
-    sessions(&mut warn, config, directory);
+    plans::warnings(&mut warn, config, directory);
+    warm_up(&mut warn, config, directory);
     config.identity.issuers.iter().for_each(|issuer| issuers(&mut warn, issuer));
     granting_anything(&mut warn, config);
     if config.identity.verification.failures.per_second >= UNBOUNDED {
@@ -412,36 +415,19 @@ fn shared(warn: &mut dyn FnMut(String), config: &Config, source: &CredentialsSou
         ),
         CredentialsSource::DefaultChain { .. }
         | CredentialsSource::File(_)
+        | CredentialsSource::Nobody
         | CredentialsSource::Static { .. }
         | CredentialsSource::WebIdentity { .. } => {}
     }
 }
 
-/// STS gives at most an hour to a role that another role assumes, and refuses to be asked for more.
-fn chained(warn: &mut dyn FnMut(String), config: &Config) {
-    if let Some(credentials) = &config.credentials
-        && matches!(credentials.source, CredentialsSource::WebIdentity { .. })
-        && credentials.assume_role.duration > Duration::from_secs(3_600)
-    {
-        warn("credentials.assume_role.duration is over 1h, which STS refuses to a role (web_identity) that assumes another".to_owned());
-    }
-}
-
-/// What makes more calls to STS than there are tenants, and what asks for sessions that cannot be had.
-fn sessions(warn: &mut dyn FnMut(String), config: &Config, directory: Option<&Directory>) {
-    let Some(credentials) = &config.credentials else { return };
-    let of_users = credentials.assume_role.of_users();
-    for (key, name) in &of_users {
-        warn(format!(
-            "credentials.assume_role.{key} has {{{name}}}: each user of a tenant has a session of their own, which multiplies calls to STS \
-             (credentials.budget) and sessions (credentials.max_sessions)"
-        ));
-    }
-    let Some(warm_up) = &credentials.warm_up else { return };
-    if let Some((key, name)) = of_users.first() {
-        warn(format!(
-            "credentials.warm_up has no effect: credentials.assume_role.{key} has {{{name}}}, which is known with a request alone"
-        ));
+/// What asks for sessions that cannot be had.
+fn warm_up(warn: &mut dyn FnMut(String), config: &Config, directory: Option<&Directory>) {
+    let Some((credentials, warm_up)) = config.credentials.as_ref().and_then(|all| Some((all, all.warm_up.as_ref()?))) else { return };
+    let reasons: Vec<_> = credentials.plans.all().map(plans::of_users).collect();
+    let effect = if reasons.iter().all(Option::is_some) { "has no effect" } else { "does not fetch all" };
+    for reason in reasons.into_iter().flatten() {
+        warn(format!("credentials.warm_up {effect}: {reason}, which is known with a request alone"));
     }
     match config.directory {
         DirectoryConfig::Any if !warm_up.tiers.is_empty() => {
@@ -456,7 +442,7 @@ fn sessions(warn: &mut dyn FnMut(String), config: &Config, directory: Option<&Di
         }
         _ => {}
     }
-    let (DirectoryConfig::File(_), Some(directory)) = (&config.directory, directory) else { return };
+    let (DirectoryConfig::File(_) | DirectoryConfig::PrefixFreeFile(_), Some(directory)) = (&config.directory, directory) else { return };
     let records = directory.records();
     for tenant in warm_up.tenants.iter().filter(|tenant| !records.iter().any(|record| &record.id == *tenant)) {
         warn(format!("credentials.warm_up.tenants names {tenant}, which the tenant records do not have"));
@@ -649,7 +635,8 @@ credentials:
             "credentials.source",
             "the keys of i",
             "identity.verification.failures",
-            "tenants.directory",
+            "tenants.directory is any: no tenant",
+            "a token for Acme gets acme's role",
             "admin.metrics_token",
         ];
         assert_eq!(err.lines().count(), said.len(), "{err}");
@@ -812,7 +799,11 @@ credentials:
         let err = warnings(&of_users);
         assert!(err.lines().count() == 1 && err.contains("session_name has {subject}: each user of a tenant"), "{err}");
         let err = warnings(&format!("{of_users}{}", warm("tenants: acme")));
-        assert!(err.lines().count() == 2 && err.contains("credentials.warm_up has no effect: "), "{err}");
+        assert!(
+            err.lines().count() == 2
+                && err.contains("credentials.warm_up has no effect: credentials.assume_role.session_name has {subject}"),
+            "{err}"
+        );
         let err = warnings(&format!("{CONFIG}{}", warm("tenants: [acme, globex], tiers: [gold, silver]")));
         assert!(err.lines().count() == 2 && err.contains("names globex") && err.contains("names \"silver\""), "{err}");
         let any = CONFIG.replace("{file: tenants.yaml}", "{any: {}}");
@@ -843,10 +834,78 @@ credentials:
         let in_table = |more: &str| check_text(&CONFIG.replace("{file: tenants.yaml}", &format!("{{dynamodb: {{table: t{more}}}}}")), "");
         let (code, out, err) = in_table("");
         assert!(code == 0 && out.contains("tenants in table t"), "{out}{err}");
-        assert!(err.lines().count() == 1 && err.contains("tenants.directory.dynamodb.role_arn is unset"), "{err}");
+        assert!(err.lines().count() == 2 && err.contains("tenants.directory.dynamodb.role_arn is unset"), "{err}");
+        assert!(err.contains("a table's are not compared: a record Acme gets acme's role"), "{err}");
         let (_, _, err) = in_table(", role_arn: 'arn:aws:iam::111122223333:role/directory', max_stale: 2h");
-        assert!(err.lines().count() == 1 && err.contains("tenants.directory.dynamodb.max_stale is over an hour"), "{err}");
+        assert!(err.lines().count() == 2 && err.contains("tenants.directory.dynamodb.max_stale is over an hour"), "{err}");
         let (code, _, err) = in_table(", ca: junk");
         assert!(code == 2 && err.contains("tenants.directory.dynamodb.ca: F/junk: not a PEM file"), "{err}");
+    }
+
+    #[test]
+    fn what_is_dangerous_or_unreachable_in_a_plan_is_said() {
+        let with = |plans: &str| {
+            let (before, _) = CONFIG.split_once("credentials:").unwrap();
+            format!("{before}credentials:\n{plans}")
+        };
+        let role = "arn:aws:iam::111122223333:role";
+        let source = "  source: {file: base}\n";
+        let said = |plans: &str, tenants: &str| {
+            let (code, _, err) = check_text(&with(plans), tenants);
+            assert_eq!(code, 0, "{err}");
+            err
+        };
+        let both = format!(
+            "{source}  assume_role: {{role_arn: '{role}/a/{{tenant.id}}'}}\n  services: {{s3: {{assume_role: {{role_arn: '{role}/b/{{tenant.id}}'}}}}}}\n"
+        );
+        let err = said(&both, "tenants: {acme: {}}");
+        assert!(err.lines().count() == 1 && err.contains("credentials.assume_role holds for no service"), "{err}");
+
+        let caller = format!("  assume_role_with_web_identity: {{token: {{caller: {{}}}}, role_arn: '{role}/{{tenant.id}}'}}\n");
+        let err = said(&caller, "tenants: {acme: {}}");
+        assert!(err.lines().count() == 2 && err.contains("a passport keeps its caller's token in memory"), "{err}");
+        assert!(err.contains("assume_role_with_web_identity.token is the caller's: each user of a tenant"), "{err}");
+        let warm = said(&format!("{caller}  warm_up: {{tenants: acme}}\n"), "tenants: {acme: {}}");
+        assert!(warm.contains("credentials.warm_up has no effect: credentials.assume_role_with_web_identity.token is"), "{warm}");
+        let some = format!(
+            "{caller}  services: {{s3: {{assume_role: {{role_arn: '{role}/b/{{tenant.id}}'}}}}}}\n{source}  warm_up: {{tenants: acme}}\n"
+        );
+        let warm = said(&some, "tenants: {acme: {}}");
+        assert!(warm.contains("credentials.warm_up does not fetch all: credentials.assume_role_with_web_identity.token is"), "{warm}");
+
+        let pool = |policies: &str| format!("{source}  assume_role: {{role_arn: '{role}/data', {policies}}}\n");
+        let some = "session_policy: {inline: {Statement: [{Effect: Allow, Resource: 'a/{tenant.id}/*'}, {Effect: Allow, Resource: '*'}]}}";
+        let err = said(&pool(some), "tenants: {acme: {}}");
+        assert!(err.lines().count() == 1 && err.contains("session_policy: Statement[1] allows every tenant the same"), "{err}");
+        let err = said(&pool(&format!("session_tags: {{T: '{{tenant.id}}'}}, {some}")), "tenants: {acme: {}}");
+        assert_eq!(err, "");
+        let arns = "policy_arns: ['arn:aws:iam::111122223333:policy/{tenant.id}', 'arn:aws:iam::111122223333:policy/all']";
+        let err = said(&pool(arns), "tenants: {acme: {}}");
+        assert!(
+            err.lines().count() == 1 && err.contains("policy_arns: arn:aws:iam::111122223333:policy/all allows every tenant the same"),
+            "{err}"
+        );
+
+        let claimed = format!("{source}  assume_role: {{role_arn: '{{claims.role}}', session_tags: {{T: '{{tenant.id}}'}}}}\n");
+        assert!(said(&claimed, "tenants: {acme: {}}").contains("role_arn has {claims.role}: whoever issues tokens"));
+
+        let record = format!("{source}  assume_role: {{role_arn: '{{tenant.attributes.role}}', external_id: '{{tenant.external_id}}'}}\n");
+        let one = format!("{{external_id: x-1, attributes: {{role: '{role}/one'}}}}");
+        let tenants = format!(
+            "tenants: {{acme: {one}, beta: {one}, gone: {{status: suspended}}, none: {{}}, user: {{external_id: x-1, attributes: {{role: 'arn:aws:iam::111122223333:user/u'}}}}}}"
+        );
+        let err = said(&record, &tenants);
+        assert_eq!(err.lines().count(), 3, "{err}");
+        assert!(err.contains("none: role_arn: {tenant.attributes.role} has no value: every request of this tenant is refused"), "{err}");
+        assert!(
+            err.contains("user: role_arn is no role's ARN") && err.contains("acme and beta: the same role, tags and policies"),
+            "{err}"
+        );
+
+        let any = with(&record).replace("{file: tenants.yaml}", "{any: {}}");
+        let (_, _, err) = check_text(&any, "");
+        assert!(err.contains("has {tenant.attributes.role}, and tenants.directory is any"), "{err}");
+        let (_, _, err) = check_text(&CONFIG.replace("{file: tenants.yaml}", "{any: {}}"), "");
+        assert!(err.contains("a token for Acme gets acme's role"), "{err}");
     }
 }

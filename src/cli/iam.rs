@@ -115,7 +115,7 @@ fn records(config: &Config, tenants: Vec<TenantId>) -> Result<Vec<TenantRecord>,
         directory => Directory::open(directory, None).map_err(|error| error.to_string())?.records(),
     };
     let record = |id: TenantId| match &config.directory {
-        DirectoryConfig::File(path) => {
+        DirectoryConfig::File(path) | DirectoryConfig::PrefixFreeFile(path) => {
             let found = known.iter().find(|record| record.id == id).map(|record| (**record).clone());
             found.ok_or_else(|| format!("{}: it has no tenant {id}", path.display()))
         }

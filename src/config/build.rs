@@ -6,12 +6,11 @@
 use std::{io::Read, net::SocketAddr, path::Path};
 
 use super::{
-    AdminConfig, AssumeRoleConfig, BaseConfig, Config, ConfigErrors, CredentialsConfig, DirectoryConfig, EgressConfig, IngressConfig,
+    AdminConfig, BaseConfig, Config, ConfigErrors, CredentialsConfig, DirectoryConfig, EgressConfig, IngressConfig, PlanConfig,
     ProbesConfig, ServerConfig, TelemetryConfig, TlsConfig, UsersConfig,
     document::Bounds,
     reader::{Reader, Section},
     settings::{ROOT, parse},
-    template::JsonTemplate,
 };
 use crate::telemetry::Listener;
 
@@ -27,6 +26,7 @@ mod issuers;
 mod keys;
 mod limits;
 mod passport;
+mod plans;
 mod presets;
 mod revoked;
 mod routing;
@@ -111,16 +111,25 @@ fn config(root: &Section<'_>, env: Env<'_>) -> Option<Config> {
     let is_table = |key| root.given(key).and_then(|section| section.given("directory")).is_some_and(|directory| directory.has("dynamodb"));
     let asks_aws = is_table("tenants") || is_table("users");
     let base_region = region.or(of_tenants.or(of_users).map(|table| table.region.as_str()));
-    let (credentials, base) = credentials_of(root, base_region, asks_aws, is_beside_application(has_ingress, egress.as_ref()), env);
+    let services: Vec<&str> = egress.iter().flatten().flat_map(|egress| egress.services.keys()).map(String::as_str).collect();
+    let is_beside = is_beside_application(has_ingress, egress.as_ref());
+    let around = plans::Around {
+        egress: egress.iter().flatten().next().map(|egress| (&services[..], egress.proofs)),
+        ids_are_known: !matches!(directory, Some(DirectoryConfig::Any | DirectoryConfig::DynamoDb(_))),
+        needs_identity: asks_aws || root.has("workloads"),
+        may_be_shared: !is_beside,
+    };
+    let (credentials, base) = credentials_of(root, base_region, around, asks_aws, env);
+    let relied_on = credentials.iter().flatten().any(|credentials| credentials.plans.need_prefix_free_ids());
     let admin = admin(&root.section("admin"), &server, env);
     let probes = probes(&root.section("probes"), &server);
     context::published(root, ingress.iter().flatten().next(), probes.is_some());
     let on_suspend = tenants::on_suspend(&root.section("tenants"));
     users::bound(root, identity.as_ref(), matches!(directory, Some(DirectoryConfig::Any)));
-    let headers = ingress.iter().flatten().flat_map(|ingress| &ingress.headers).map(|(_, template)| template);
-    let of_sessions = credentials.iter().flatten().map(|credentials| &credentials.assume_role);
-    let policies = of_sessions.clone().flat_map(|assume_role| assume_role.session_policy.iter().flat_map(JsonTemplate::names));
-    users::needed(root, headers.chain(of_sessions.flat_map(AssumeRoleConfig::templates)), policies);
+    let directory = directory.map(|directory| if relied_on { tenants::prefix_free(directory) } else { directory });
+    let headers = ingress.iter().flatten().flat_map(|ingress| &ingress.headers).flat_map(|(_, template)| template.names());
+    let of_sessions = credentials.iter().flatten().flat_map(|credentials| credentials.plans.all()).flat_map(PlanConfig::names);
+    users::needed(root, headers.chain(of_sessions));
     let mapped = identity.as_ref().map_or(&[][..], |identity| &identity.workloads.mappings[..]);
     let workloads = workloads::workloads(root, egress.as_ref(), mapped);
     let limits = limits::limits_config(&root.section("limits"));
@@ -184,13 +193,13 @@ type Part<T> = Option<Option<T>>;
 fn credentials_of(
     root: &Section<'_>,
     region: Option<&str>,
+    around: plans::Around<'_>,
     asks_aws: bool,
-    is_beside: bool,
     env: Env<'_>,
 ) -> (Part<CredentialsConfig>, Part<BaseConfig>) {
     match (root.given("credentials"), root.has("egress")) {
-        (Some(section), true) => (Some(credentials::credentials(&section, region, is_beside, env)), None),
-        (Some(section), false) if asks_aws => (None, Some(credentials::base(&section, region, is_beside, env))),
+        (Some(section), true) => (Some(credentials::credentials(&section, region, around, env)), None),
+        (Some(section), false) if asks_aws => (None, Some(credentials::base(&section, region, around.may_be_shared, env))),
         (Some(_), false) => {
             root.wrong("credentials", "has no effect without egress", "remove it, or add egress");
             (Some(None), None)

@@ -341,6 +341,11 @@ impl<'r> Section<'r> {
         self.reader.record(&self.path_of(key), value);
     }
 
+    /// Where the section stands, as messages say it.
+    pub(crate) fn name(&self) -> String {
+        show(&self.path)
+    }
+
     /// The folder that relative paths are relative to.
     pub(crate) fn base(&self) -> &'r Path {
         self.reader.base

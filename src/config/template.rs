@@ -11,6 +11,7 @@ mod parse;
 use std::{borrow::Cow, fmt};
 
 pub use self::json::{JsonTemplate, SESSION_POLICY_LIMIT};
+pub use self::parse::OpenEnd;
 pub(crate) use self::parse::segments;
 use super::ClaimPath;
 
@@ -59,9 +60,9 @@ impl Name {
         matches!(self, Self::ClientSpiffeId | Self::ClientSubject)
     }
 
-    /// Whether two tenants never share the value, as far as the name alone tells.
+    /// Whether two tenants do not share the value, as far as the name alone tells.
     pub fn tells_tenants_apart(&self) -> bool {
-        matches!(self, Self::TenantId | Self::TenantAccount | Self::TenantAttribute(_))
+        matches!(self, Self::TenantId | Self::TenantAccount | Self::TenantAttribute(_) | Self::TenantKmsKey)
     }
 
     /// Whether the value is of the user, the token or the connection, and not of the tenant's record.
@@ -194,6 +195,7 @@ pub struct Template {
     text: String,
     lands: Lands,
     segments: Vec<Segment>,
+    open_end: Option<OpenEnd>,
 }
 
 /// A piece of a template.
@@ -208,8 +210,18 @@ impl Template {
     ///
     /// # Errors
     /// Unknown names, unbalanced braces, literal text that `lands` does not take, and, in ARNs and tag values, a placeholder
-    /// whose end cannot be told.
+    /// whose end cannot be told, whatever the ids are.
     pub fn parse(text: &str, lands: Lands) -> Result<Self, TemplateError> {
+        let template = Self::parse_open(text, lands)?;
+        template.open_end.as_ref().map_or(Ok(()), |open| Err(TemplateError(open.to_string())))?;
+        Ok(template)
+    }
+
+    /// As [`Template::parse`], for whoever settles [`Template::open_end`].
+    ///
+    /// # Errors
+    /// As [`Template::parse`], but for what depends on the ids.
+    pub fn parse_open(text: &str, lands: Lands) -> Result<Self, TemplateError> {
         let segments = parse::segments(text)?;
         // Elsewhere there is no connection to speak of: a passport's request came over one, and is used over another.
         if lands != Lands::Header
@@ -217,9 +229,7 @@ impl Template {
         {
             return Err(TemplateError(format!("{{{name}}} is known in ingress.headers alone")));
         }
-        if lands.is_matched() {
-            parse::check_ends(&segments)?;
-        }
+        let open_end = if lands.is_matched() { parse::check_ends(&segments)? } else { None };
         for segment in &segments {
             if let Segment::Literal(literal) = segment
                 && let Some(c) = literal.chars().find(|c| !lands.takes(*c))
@@ -227,7 +237,7 @@ impl Template {
                 return Err(TemplateError(format!("{c:?} cannot stand in {}", lands.name())));
             }
         }
-        let template = Self { text: text.to_owned(), lands, segments };
+        let template = Self { text: text.to_owned(), lands, segments, open_end };
         if template.names().next().is_none() {
             template.check_whole(text).map_err(|_| {
                 let length = lands.length();
@@ -256,6 +266,11 @@ impl Template {
     /// The placeholders, in order.
     pub fn names(&self) -> impl Iterator<Item = &Name> {
         names(&self.segments)
+    }
+
+    /// What makes it right only where no tenant's id is the beginning of another one.
+    pub fn open_end(&self) -> Option<&OpenEnd> {
+        self.open_end.as_ref()
     }
 
     /// The template as it was written.

@@ -21,6 +21,9 @@ pub(super) fn error(code: &str, message: &str, status: u16) -> StsError {
             // The message repeats the value that was not liked; the parameter's name is enough.
             inputs(setting_named_in(message), code.to_owned())
         }
+        "InvalidIdentityToken" | "InvalidIdentityTokenException" | "IDPRejectedClaim" | "IDPRejectedClaimException" => {
+            StsError::Token(code.to_owned())
+        }
         "ExpiredToken"
         | "ExpiredTokenException"
         | "InvalidClientTokenId"
@@ -66,7 +69,7 @@ fn inputs(setting: &'static str, note: String) -> StsError {
     StsError::Inputs { setting, note }
 }
 
-/// The setting for the first `AssumeRole` parameter that `message` names.
+/// The setting for the first parameter that `message` names.
 fn setting_named_in(message: &str) -> &'static str {
     let message = message.to_ascii_lowercase();
     [
@@ -78,7 +81,10 @@ fn setting_named_in(message: &str) -> &'static str {
         ("externalid", "external_id"),
         ("transitivetagkeys", "transitive_tag_keys"),
         ("rolearn", "role_arn"),
+        ("webidentitytoken", "token"),
         ("tag", "session_tags"),
+        ("policyarn", "policy_arns"),
+        ("policy arn", "policy_arns"),
         ("policy", "session_policy"),
         ("arn", "role_arn"),
     ]
@@ -114,6 +120,9 @@ mod tests {
             ("MalformedPolicyDocument", 400, Reason::PlanIncomplete, "error"),
             ("PackedPolicyTooLarge", 400, Reason::PlanIncomplete, "error"),
             ("ValidationError", 400, Reason::PlanIncomplete, "error"),
+            ("InvalidIdentityToken", 400, Reason::CredentialsDenied, "denied"),
+            ("IDPRejectedClaim", 403, Reason::CredentialsDenied, "denied"),
+            ("IDPCommunicationError", 400, Reason::CredentialsUnavailable, "error"),
             ("ExpiredToken", 400, Reason::CredentialsUnavailable, "error"),
             ("InvalidClientTokenId", 403, Reason::CredentialsUnavailable, "error"),
             ("SignatureDoesNotMatch", 403, Reason::CredentialsUnavailable, "error"),
@@ -122,7 +131,7 @@ mod tests {
             ("", 503, Reason::CredentialsUnavailable, "error"),
         ] {
             let error = error(code, "", status);
-            let refusal = error.refusal();
+            let refusal = error.refusal("credentials.assume_role");
             assert_eq!((refusal.reason, error.label()), (reason, label), "{code} {status}");
             let passes = matches!(reason, Reason::CredentialsUnavailable | Reason::CredentialsThrottled);
             assert_eq!(refusal.retry_after.is_some(), passes, "{code} {status}");
@@ -137,7 +146,8 @@ mod tests {
         assert_eq!(seconds("Wed, 21 Oct 2015 07:28:00 GMT"), Some(10));
         assert_eq!(seconds("Wed, 21 Oct 2015 07:27:00 GMT"), Some(0), "past");
         assert_eq!([seconds(""), seconds("-1"), seconds("soon")], [None; 3]);
-        let stands = |after| error("Throttling", "", 400).retry_after(after).refusal().retry_after.unwrap().as_secs();
+        let stands =
+            |after| error("Throttling", "", 400).retry_after(after).refusal("credentials.assume_role").retry_after.unwrap().as_secs();
         assert_eq!([None, Some(0), Some(9), Some(9_999)].map(|after: Option<u64>| stands(after.map(Duration::from_secs))), [2, 2, 9, 60]);
     }
 
@@ -160,6 +170,12 @@ mod tests {
             ("ValidationError", "1 validation error detected: Value 'x' at 'externalId' failed", "external_id"),
             ("ValidationError", "1 validation error detected: Value 'x' at 'tags.1.member.value' failed", "session_tags"),
             ("InvalidParameterValue", "Duplicate tag keys found.", "session_tags"),
+            ("ValidationError", "1 validation error detected: Value 'x' at 'webIdentityToken' failed", "token"),
+            (
+                "ValidationError",
+                "At least one Policy ARN in the PolicyArns parameter does not match an existing IAM Managed Policy ARN.",
+                "policy_arns",
+            ),
             ("ValidationError", "x is invalid", "*"),
         ] {
             let StsError::Inputs { setting: named, .. } = error(code, message, 400) else { panic!("{code}") };
@@ -174,7 +190,7 @@ mod tests {
         {
             for status in [400, 403, 500] {
                 let error = error(code, "x-amz-security-token:hunter2", status);
-                assert!(!format!("{error} {error:?} {:?}", error.refusal()).contains("hunter2"), "{code}");
+                assert!(!format!("{error} {error:?} {:?}", error.refusal("credentials.assume_role")).contains("hunter2"), "{code}");
             }
         }
     }

@@ -20,8 +20,8 @@ use super::{
     denials::Denials,
     error::StsError,
     owner::Owner,
-    plan::StsInputs,
-    planner::{Plan, Planner},
+    planner::Plan,
+    plans::Plans,
     signing_key::{SigningKey, SigningKeys},
     sts::{IssuedCredentials, TenantSts},
 };
@@ -29,6 +29,7 @@ use crate::{
     clock::Clock,
     config::{CredentialsConfig, RefreshConfig},
     directory::{ActiveTenant, TenantRecord},
+    identity::CallerToken,
     reject::{Reason, Refusal},
     secret::Secret,
     telemetry::Metrics,
@@ -71,7 +72,7 @@ impl ScopedCredentials {
         &self.session_token
     }
 
-    /// When AWS stops accepting them, as STS said.
+    /// When AWS stops accepting them, as STS said, or before that the end of the token that they rest on.
     pub fn expires(&self) -> SystemTime {
         self.expires
     }
@@ -87,6 +88,8 @@ impl ScopedCredentials {
     }
 
     /// Takes in STS's answer to `plan`. An answer without credentials, or with ones that are as good as expired, is none.
+    ///
+    /// They end with what they rest on, if that ends before: a caller's session does not outlive the caller's token.
     fn accept(plan: &Arc<Plan>, issued: IssuedCredentials, now: SystemTime) -> Result<Self, StsError> {
         if issued.access_key_id.is_empty() || issued.secret_access_key.expose().is_empty() || issued.session_token.expose().is_empty() {
             return Err(StsError::Unavailable("the answer holds no credentials".to_owned()));
@@ -99,7 +102,7 @@ impl ScopedCredentials {
             access_key_id: issued.access_key_id,
             session_token: issued.session_token,
             keys: SigningKeys::new(issued.secret_access_key),
-            expires: issued.expires,
+            expires: plan.inputs().ends().map_or(issued.expires, |ends| ends.min(issued.expires)),
             packed_policy_percent: issued.packed_policy_percent,
         })
     }
@@ -120,7 +123,7 @@ impl fmt::Debug for ScopedCredentials {
 pub struct Broker(Arc<Inner>);
 
 struct Inner {
-    planner: Planner,
+    plans: Plans,
     cache: Cache<Plan, ScopedCredentials>,
     sts: Arc<dyn TenantSts>,
     clock: Clock,
@@ -141,7 +144,7 @@ impl Broker {
     /// A broker without sessions. [`Broker::maintain`] has to run beside it. `clock` has AWS's time, by which sessions end.
     pub fn new(config: &CredentialsConfig, sts: Arc<dyn TenantSts>, clock: Clock, metrics: Metrics) -> Self {
         Self(Arc::new(Inner {
-            planner: Planner::new(&config.assume_role, &config.sts.region, config.max_sessions),
+            plans: Plans::new(&config.plans, &config.sts.region, config.max_sessions),
             cache: Cache::new(config.max_sessions, clock.clone(), metrics.tenant_sessions.clone()),
             budget: Budget::new(config.budget, config.max_sessions, clock.clone(), metrics.clone()),
             denials: Denials::new(config.max_sessions),
@@ -153,17 +156,22 @@ impl Broker {
         }))
     }
 
-    /// Credentials of `tenant`, with more than five seconds of life left: from the cache, or from STS.
+    /// Credentials of `tenant` for calls to `service`, by its key in `egress.services`, with more than five seconds of life left: from
+    /// the cache, or from STS.
     ///
     /// May be dropped at any time; others who wait for the same session are not affected.
     ///
     /// # Errors
-    /// [`Reason::PlanIncomplete`], [`Reason::CredentialsDenied`], or, with `retry_after`, [`Reason::CredentialsThrottled`] or
-    /// [`Reason::CredentialsUnavailable`].
+    /// [`Reason::PlanIncomplete`], [`Reason::CredentialsDenied`], [`Reason::TokenExpired`] where the session would rest on a token that
+    /// is at its end, or, with `retry_after`, [`Reason::CredentialsThrottled`] or [`Reason::CredentialsUnavailable`].
     /// A failure stands for a few seconds, in which STS is not asked again for the same session.
-    pub async fn credentials(&self, tenant: &ActiveTenant) -> Result<Arc<ScopedCredentials>, Refusal> {
-        let plan = self.0.planner.plan(tenant)?;
-        let credentials = self.obtain(&plan, None).await?;
+    pub async fn credentials_for(&self, service: &str, tenant: &ActiveTenant) -> Result<Arc<ScopedCredentials>, Refusal> {
+        let plan = self.0.plans.plan(service, tenant)?;
+        let token = if plan.is_renewable() { None } else { tenant.verified().caller_token() };
+        if plan.inputs().ends().is_some_and(|ends| ends <= self.0.clock.now() + LIFE_NEEDED) {
+            return Err(Refusal::noted(Reason::TokenExpired, "no session can be had with a token that is at its end"));
+        }
+        let credentials = self.obtain(&plan, None, token).await?;
         if !credentials.owner().is_tenant(tenant.id()) {
             tracing::error!(asked = %tenant.id(), found = %credentials.owner(), "credentials of another tenant were found and withheld");
             return Err(Refusal::noted(Reason::Internal, "credentials of another tenant were found and withheld"));
@@ -171,12 +179,17 @@ impl Broker {
         Ok(credentials)
     }
 
-    /// Credentials of `workload`, as [`Broker::credentials`] has a tenant's.
+    #[cfg(test)]
+    pub(super) async fn credentials(&self, tenant: &ActiveTenant) -> Result<Arc<ScopedCredentials>, Refusal> {
+        self.credentials_for("s3", tenant).await
+    }
+
+    /// Credentials of `workload`, as [`Broker::credentials_for`] has a tenant's.
     ///
     /// # Errors
-    /// As [`Broker::credentials`].
+    /// As [`Broker::credentials_for`].
     pub async fn workload_credentials(&self, workload: &ProvedWorkload) -> Result<Arc<ScopedCredentials>, Refusal> {
-        let credentials = self.obtain(&self.0.planner.fixed(workload.inputs()), None).await?;
+        let credentials = self.obtain(&self.0.plans.of_workload(workload), None, None).await?;
         if credentials.owner() != &workload.inputs().owner {
             tracing::error!(asked = %workload.name(), found = %credentials.owner(), "credentials of another owner were found and withheld");
             return Err(Refusal::noted(Reason::Internal, "credentials of another owner were found and withheld"));
@@ -192,7 +205,7 @@ impl Broker {
 
     /// Forgets every session of `tenant`, and what STS last refused it; how many there were.
     pub fn evict(&self, tenant: &TenantId) -> usize {
-        self.0.denials.forget(&Owner::Tenant(tenant.clone()));
+        self.0.denials.forget_all_of(&Owner::Tenant(tenant.clone()));
         let slots = self.0.cache.slots();
         slots.iter().filter(|slot| slot.key().inputs().owner.is_tenant(tenant)).inspect(|slot| self.0.cache.remove(slot)).count()
     }
@@ -206,26 +219,47 @@ impl Broker {
         tracing::warn!(tenant = %credentials.owner(), role = credentials.role_arn(), forgotten, "AWS rejected a tenant session");
     }
 
-    /// Fetches a session for the tenant of `record`, as if a request had asked that knows no more than the record does.
+    /// Fetches the sessions of the tenant of `record`, one for each plan, as if requests had asked that know no more than the record does.
     ///
-    /// Hands nothing out: a request has to bring its own proof to get at the session. The call counts as a renewal, so that
-    /// requests go first.
+    /// Hands nothing out: a request has to bring its own proof to get at a session. The calls count as renewals, so that requests go
+    /// first. A plan that fails does not keep the others from being tried.
     ///
     /// # Errors
-    /// As [`Broker::credentials`]; [`Reason::PlanIncomplete`] too where a session depends on the user.
+    /// As [`Broker::credentials_for`]; [`Reason::PlanIncomplete`] too where a session depends on the user. Of several, one after
+    /// which it is of use to try again, if there is one.
     pub async fn warm_up(&self, record: &TenantRecord) -> Result<(), Refusal> {
-        let plan = self.0.planner.of_record(record)?;
+        let mut outcome = Ok(());
+        for plan in self.0.plans.of_record(record) {
+            let error = match plan {
+                Ok(plan) => self.warm_up_one(&plan).await.err(),
+                Err(error) => Some(error),
+            };
+            let Some(error) = error else { continue };
+            if outcome.as_ref().err().is_none_or(|other: &Refusal| other.retry_after.is_none()) {
+                outcome = Err(error);
+            }
+        }
+        outcome
+    }
+
+    async fn warm_up_one(&self, plan: &Arc<Plan>) -> Result<(), Refusal> {
         let place = loop {
             match self.0.budget.renewal(plan.inputs()) {
                 Ok(place) => break place,
                 Err(_) => tokio::time::sleep(TICK).await,
             }
         };
-        self.obtain(&plan, Some(place)).await.map(drop)
+        self.obtain(plan, Some(place), None).await.map(drop)
     }
 
-    /// The credentials for `plan`. Where they have to be fetched, that takes the `place`, or waits for one.
-    async fn obtain(&self, plan: &Arc<Plan>, mut place: Option<Place>) -> Result<Arc<ScopedCredentials>, Refusal> {
+    /// The credentials for `plan`. Where they have to be fetched, that takes the `place`, or waits for one; and the caller's `token`,
+    /// where the plan rests on it.
+    async fn obtain(
+        &self,
+        plan: &Arc<Plan>,
+        mut place: Option<Place>,
+        token: Option<&CallerToken>,
+    ) -> Result<Arc<ScopedCredentials>, Refusal> {
         loop {
             let slot = self.0.cache.slot(plan).map_err(|_full| {
                 Refusal::noted(Reason::CredentialsUnavailable, "every session slot is waiting for STS").retry_after(Duration::from_secs(1))
@@ -235,7 +269,7 @@ impl Broker {
                 Turn::Refused(refusal) => return Err(refusal),
                 Turn::Wait(news) => news,
                 Turn::Lead(flight, news) => {
-                    self.fly(flight, place.take());
+                    self.fly(flight, place.take(), token.map(|token| token.text().clone()));
                     news
                 }
                 Turn::Retired => {
@@ -251,12 +285,13 @@ impl Broker {
         }
     }
 
-    /// Sees `flight` through in a task of its own. Without a `place` for its call it waits for one.
-    fn fly(&self, flight: Flight<Plan, ScopedCredentials>, place: Option<Place>) {
+    /// Sees `flight` through in a task of its own. Without a `place` for its call it waits for one. The caller's `token`, where the plan
+    /// rests on it, goes when the call is over.
+    fn fly(&self, flight: Flight<Plan, ScopedCredentials>, place: Option<Place>, token: Option<Secret>) {
         let inner = Arc::clone(&self.0);
         tokio::spawn(async move {
             let is_renewal = flight.is_renewal();
-            let arrival = inner.fetch(flight.key(), place).await;
+            let arrival = inner.fetch(flight.key(), place, token).await;
             if is_renewal {
                 inner.metrics.session_renewed(arrival.is_ok());
             }
@@ -266,9 +301,9 @@ impl Broker {
 }
 
 impl Inner {
-    async fn fetch(&self, plan: &Arc<Plan>, place: Option<Place>) -> Arrival<ScopedCredentials> {
+    async fn fetch(&self, plan: &Arc<Plan>, place: Option<Place>, token: Option<Secret>) -> Arrival<ScopedCredentials> {
         let inputs = plan.inputs();
-        match self.call(plan, place).await {
+        match self.call(plan, place, token).await {
             Ok(credentials) => {
                 let (since, expires) = (self.clock.now(), credentials.expires);
                 tracing::debug!(tenant = %inputs.owner, role = inputs.role_arn, session = inputs.session_name, "tenant session issued");
@@ -277,39 +312,40 @@ impl Inner {
             }
             Err(error) => {
                 tracing::warn!(tenant = %inputs.owner, role = inputs.role_arn, session = inputs.session_name, %error, "no tenant session");
-                Err((error.refusal(), error.stands_for()))
+                Err((error.refusal(plan.key()), error.stands_for()))
             }
         }
     }
 
     /// One call, within the timeout, once there is a place for it.
-    async fn call(&self, plan: &Arc<Plan>, place: Option<Place>) -> Result<ScopedCredentials, StsError> {
+    async fn call(&self, plan: &Arc<Plan>, place: Option<Place>, token: Option<Secret>) -> Result<ScopedCredentials, StsError> {
         let inputs = plan.inputs();
         let _place = match place {
             Some(place) => place,
             None => {
-                self.not_denied_lately(&inputs.owner)?;
+                self.not_denied_lately(plan)?;
                 let place = self.budget.first(inputs).await?;
                 // Others of the owner may have been denied meanwhile.
-                self.not_denied_lately(&inputs.owner)?;
+                self.not_denied_lately(plan)?;
                 place
             }
         };
         let started = self.clock.instant();
-        let answer = tokio::time::timeout(self.timeout, self.sts.assume_role(inputs)).await;
+        let answer = tokio::time::timeout(self.timeout, self.sts.assume_role(inputs, token.as_ref())).await;
         let issued = answer.unwrap_or_else(|_elapsed| Err(StsError::Unavailable("no answer in time".to_owned())));
         let result = issued.and_then(|issued| ScopedCredentials::accept(plan, issued, self.clock.now()));
         let label = result.as_ref().map_or_else(StsError::label, |_| "ok");
         self.metrics.sts_request(label, self.clock.instant().duration_since(started));
-        self.learn(inputs, &result);
+        self.learn(plan, &result);
         result
     }
 
     /// What an answer means for the calls that follow.
-    fn learn(&self, inputs: &StsInputs, result: &Result<ScopedCredentials, StsError>) {
+    fn learn(&self, plan: &Plan, result: &Result<ScopedCredentials, StsError>) {
+        let inputs = plan.inputs();
         match result {
             Ok(credentials) => {
-                self.denials.forget(&inputs.owner);
+                self.denials.forget(&inputs.owner, plan.key());
                 let Some(percent) = credentials.packed_policy_percent else { return };
                 self.metrics.packed_policy_percent.set(f64::from(percent));
                 if percent >= NEARLY_PACKED {
@@ -319,14 +355,14 @@ impl Inner {
                     );
                 }
             }
-            Err(StsError::Denied(_)) => self.denials.denied(&inputs.owner, self.clock.instant()),
+            Err(StsError::Denied(_)) => self.denials.denied(&inputs.owner, plan.key(), self.clock.instant()),
             Err(StsError::Throttled { retry_after, .. }) => self.budget.throttled(&inputs.role_arn, *retry_after),
             Err(_) => {}
         }
     }
 
-    fn not_denied_lately(&self, owner: &Owner) -> Result<(), StsError> {
-        match self.denials.pause(owner, self.clock.instant()) {
+    fn not_denied_lately(&self, plan: &Plan) -> Result<(), StsError> {
+        match self.denials.pause(&plan.inputs().owner, plan.key(), self.clock.instant()) {
             None => Ok(()),
             Some(left) => {
                 self.metrics.sts_call_not_made("denied");

@@ -1,14 +1,14 @@
-//! Tenants whom STS denies everything, and who therefore ask it less.
+//! Tenants whom STS denies everything that a plan asks for, and who therefore ask it less.
 //!
 //! A denied session is remembered by its own slot for some seconds. That does not help where each user, or each request, of a
 //! tenant has a session of its own: a trust policy that went wrong would turn every one of them into a call. So after
-//! [`IN_A_ROW`] denials without a success between them no first call is made for the tenant for [`PAUSE`]. It is not one
-//! denial that counts, since one user's session may be denied for what is in it; sessions at hand are not affected, and
-//! neither are other tenants.
+//! [`IN_A_ROW`] denials without a success between them no first call is made for the tenant by that plan for [`PAUSE`]. It is
+//! not one denial that counts, since one user's session may be denied for what is in it; sessions at hand are not affected,
+//! and neither are other tenants, nor services of the tenant with a plan of their own, whose role another trust policy guards.
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -24,8 +24,11 @@ const MEMORY: Duration = Duration::from_secs(60);
 /// The denied tenants.
 pub(super) struct Denials {
     most: usize,
-    tenants: Mutex<HashMap<Owner, Denied>>,
+    /// By owner, and by place of the plan.
+    tenants: Mutex<HashMap<Key, Denied>>,
 }
+
+type Key = (Owner, Arc<str>);
 
 struct Denied {
     in_a_row: u32,
@@ -33,32 +36,37 @@ struct Denied {
 }
 
 impl Denials {
-    /// Remembers at most `most` tenants; those beyond are asked for as if nothing had happened.
+    /// Remembers at most `most` of them; those beyond are asked for as if nothing had happened.
     pub(super) fn new(most: usize) -> Self {
         Self { most, tenants: Mutex::default() }
     }
 
-    /// How long nothing is to be asked for `owner`.
-    pub(super) fn pause(&self, owner: &Owner, now: Instant) -> Option<Duration> {
+    /// How long nothing is to be asked for `owner` by `plan`.
+    pub(super) fn pause(&self, owner: &Owner, plan: &Arc<str>, now: Instant) -> Option<Duration> {
         let tenants = self.tenants();
-        let denied = tenants.get(owner).filter(|denied| denied.in_a_row >= IN_A_ROW)?;
+        let denied = tenants.get(&key(owner, plan)).filter(|denied| denied.in_a_row >= IN_A_ROW)?;
         Some((denied.at + PAUSE).saturating_duration_since(now)).filter(|left| !left.is_zero())
     }
 
-    /// STS denied a call for `owner`.
-    pub(super) fn denied(&self, owner: &Owner, now: Instant) {
+    /// STS denied a call for `owner` by `plan`.
+    pub(super) fn denied(&self, owner: &Owner, plan: &Arc<str>, now: Instant) {
         let mut tenants = self.tenants();
-        if let Some(denied) = tenants.get_mut(owner) {
+        if let Some(denied) = tenants.get_mut(&key(owner, plan)) {
             let is_old = now.saturating_duration_since(denied.at) >= MEMORY;
             (denied.in_a_row, denied.at) = (if is_old { 1 } else { denied.in_a_row.saturating_add(1) }, now);
         } else if tenants.len() < self.most {
-            tenants.insert(owner.clone(), Denied { in_a_row: 1, at: now });
+            tenants.insert(key(owner, plan), Denied { in_a_row: 1, at: now });
         }
     }
 
-    /// STS issued a session for `owner`, or an operator wants it tried again.
-    pub(super) fn forget(&self, owner: &Owner) {
-        self.tenants().remove(owner);
+    /// STS issued a session for `owner` by `plan`.
+    pub(super) fn forget(&self, owner: &Owner, plan: &Arc<str>) {
+        self.tenants().remove(&key(owner, plan));
+    }
+
+    /// An operator wants everything of `owner` tried again.
+    pub(super) fn forget_all_of(&self, owner: &Owner) {
+        self.tenants().retain(|(denied, _), _| denied != owner);
     }
 
     /// Lets go of what lies too far back.
@@ -67,9 +75,13 @@ impl Denials {
     }
 
     /// For short sections without an `await`.
-    fn tenants(&self) -> MutexGuard<'_, HashMap<Owner, Denied>> {
+    fn tenants(&self) -> MutexGuard<'_, HashMap<Key, Denied>> {
         self.tenants.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn key(owner: &Owner, plan: &Arc<str>) -> Key {
+    (owner.clone(), Arc::clone(plan))
 }
 
 #[cfg(test)]
@@ -81,15 +93,19 @@ mod tests {
     fn a_tenant_that_is_denied_everything_is_left_alone_for_a_moment() {
         let (clock, denials) = (clock(), Denials::new(2));
         let (acme, globex, initech) = (Owner::for_tests("acme"), Owner::for_tests("globex"), Owner::for_tests("initech"));
-        let pause = |owner| denials.pause(owner, clock.instant());
-        let deny = |owner, times| (0..times).for_each(|_| denials.denied(owner, clock.instant()));
+        let (plan, other): (Arc<str>, Arc<str>) = ("credentials.assume_role".into(), "credentials.services.s3.assume_role".into());
+        let pause = |owner| denials.pause(owner, &plan, clock.instant());
+        let deny = |owner, times| (0..times).for_each(|_| denials.denied(owner, &plan, clock.instant()));
         deny(&acme, 2);
         assert_eq!(pause(&acme), None, "one user's session may be denied for what is in it");
-        denials.forget(&acme);
+        denials.forget(&acme, &plan);
         deny(&acme, 2);
         assert_eq!(pause(&acme), None, "a success lies between");
         deny(&acme, 1);
         assert_eq!((pause(&acme), pause(&globex)), (Some(PAUSE), None));
+        assert_eq!(denials.pause(&acme, &other, clock.instant()), None, "another plan has another role");
+        denials.forget(&acme, &other);
+        assert_eq!(pause(&acme), Some(PAUSE), "and its success says nothing of this one");
         clock.advance(PAUSE);
         assert_eq!(pause(&acme), None, "now it is tried again");
         deny(&acme, 1);
@@ -100,5 +116,10 @@ mod tests {
         clock.advance(MEMORY);
         denials.tidy(clock.instant());
         assert!(denials.tenants().is_empty());
+        deny(&acme, 3);
+        denials.forget_all_of(&globex);
+        assert_eq!(pause(&acme), Some(PAUSE));
+        denials.forget_all_of(&acme);
+        assert_eq!(pause(&acme), None);
     }
 }

@@ -19,13 +19,16 @@ pub enum StsError {
     #[error("the base identity was not accepted: {0}")]
     Identity(String),
     /// STS does not take the request as configured.
-    #[error("STS does not take credentials.assume_role.{setting}: {note}")]
+    #[error("STS does not take {setting}: {note}")]
     Inputs {
-        /// The setting below `credentials.assume_role`.
+        /// The setting of the plan.
         setting: &'static str,
         /// What STS said.
         note: String,
     },
+    /// STS did not accept the caller's own token, or there is none.
+    #[error("STS does not take the caller's token: {0}")]
+    Token(String),
     /// Too many calls, by STS's count.
     #[error("STS is throttling: {note}")]
     Throttled {
@@ -43,7 +46,7 @@ pub enum StsError {
         retry_after: Duration,
     },
     /// STS has denied the tenant's last calls a moment ago. Nothing was asked.
-    #[error("STS has denied every call for this tenant of late; it is asked again in {} seconds", left.as_secs() + 1)]
+    #[error("STS has denied every such call for this tenant of late; it is asked again in {} seconds", left.as_secs() + 1)]
     DeniedLately {
         /// How long it is not asked.
         left: Duration,
@@ -57,7 +60,7 @@ impl StsError {
     /// The value of the `result` label.
     pub(super) fn label(&self) -> &'static str {
         match self {
-            Self::Denied(_) | Self::DeniedLately { .. } => "denied",
+            Self::Denied(_) | Self::DeniedLately { .. } | Self::Token(_) => "denied",
             Self::Throttled { .. } | Self::Crowded { .. } => "throttled",
             Self::Identity(_) | Self::Inputs { .. } | Self::Unavailable(_) => "error",
         }
@@ -69,7 +72,7 @@ impl StsError {
     /// policy or a recovered STS is noticed at once by human measure.
     pub(super) fn stands_for(&self) -> Duration {
         match self {
-            Self::Denied(_) | Self::Inputs { .. } => Duration::from_secs(5),
+            Self::Denied(_) | Self::Inputs { .. } | Self::Token(_) => Duration::from_secs(5),
             Self::Throttled { retry_after, .. } => retry_after.map_or(THROTTLED, |after| after.clamp(THROTTLED, LONGEST)),
             // Room can be found at any moment, and whoever asks again waits in line again.
             Self::Crowded { retry_after, .. } => (*retry_after).min(LONGEST),
@@ -86,15 +89,15 @@ impl StsError {
         }
     }
 
-    /// What the request is told.
-    pub(super) fn refusal(&self) -> Refusal {
+    /// What the request is told; `key` is that of the plan.
+    pub(super) fn refusal(&self, key: &str) -> Refusal {
         let note = self.to_string();
         match self {
-            Self::Denied(_) | Self::DeniedLately { .. } => Refusal::noted(Reason::CredentialsDenied, note),
+            Self::Denied(_) | Self::DeniedLately { .. } | Self::Token(_) => Refusal::noted(Reason::CredentialsDenied, note),
             Self::Throttled { .. } | Self::Crowded { .. } => {
                 Refusal::noted(Reason::CredentialsThrottled, note).retry_after(self.stands_for())
             }
-            Self::Inputs { .. } => Refusal::noted(Reason::PlanIncomplete, note),
+            Self::Inputs { setting, note } => Refusal::noted(Reason::PlanIncomplete, format!("STS does not take {key}.{setting}: {note}")),
             Self::Identity(_) | Self::Unavailable(_) => Refusal::noted(Reason::CredentialsUnavailable, note).retry_after(self.stands_for()),
         }
     }

@@ -1,28 +1,37 @@
 //! From a tenant to what STS is asked for. Pure.
 //!
-//! [`StsInputs`] holds every value of the `AssumeRole` call and is compared whole: two tenants, or two users whose names
-//! are part of the session, can never meet in one cache slot. Limits and character sets are those of
-//! <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>; what STS would refuse is refused here,
-//! with the name of the setting.
+//! [`StsInputs`] holds everything that the call depends on and is compared whole: two tenants, two users whose names are part
+//! of the session, or two tokens that say different things, can never meet in one cache slot. What STS would refuse is refused
+//! here ([`rules`]), with the name of the setting.
+//!
+//! A session that is made with a caller's own token is that caller's: the token's issuer, subject and claims are part of its
+//! inputs, and it is of no use after the token's end. The token itself is no part of them, and is given to STS beside them.
+
+mod rules;
+mod token_tags;
+
+use std::{path::PathBuf, time::SystemTime};
 
 use super::{owner::Owner, values::TenantValues};
 use crate::{
     config::{
-        AssumeRoleConfig, WorkloadRole,
-        template::{RenderError, Template, Values},
+        AskConfig, AssumeRoleConfig, HopConfig, PlanConfig, WebIdentityConfig, WebTokenConfig, WorkloadRole,
+        template::{JsonTemplate, RenderError, Template},
     },
+    directory::ActiveTenant,
     reject::{Reason, Refusal},
-    tenant::TenantId,
     workload_name::WorkloadName,
 };
 
-/// Everything that one `AssumeRole` call depends on, and whose it is.
+/// Everything that one call to STS depends on, and whose it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StsInputs {
     /// Not sent by itself, and still part of the identity: owners do not share a session even where their inputs agree.
     pub owner: Owner,
     /// Region of the STS endpoint.
     pub region: String,
+    /// On whose authority.
+    pub authority: Authority,
     /// `RoleArn`
     pub role_arn: String,
     /// `RoleSessionName`
@@ -37,65 +46,61 @@ pub struct StsInputs {
     pub transitive_tag_keys: Vec<String>,
     /// `Policy`
     pub policy: Option<String>,
+    /// `PolicyArns`
+    pub policy_arns: Vec<String>,
     /// `DurationSeconds`. With role chaining STS refuses more than an hour.
     pub duration_seconds: i32,
 }
 
-/// Renders the inputs for the tenant of `values`.
-///
-/// # Errors
-/// [`Reason::PlanIncomplete`]: a placeholder without a value, or a rendering that STS does not take. The note names the
-/// setting and never the value.
-pub(super) fn plan(config: &AssumeRoleConfig, region: &str, values: &TenantValues<'_>) -> Result<StsInputs, Refusal> {
-    render(config, region, values.tenant(), values)
+/// What makes STS believe the call.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Authority {
+    /// `AssumeRole`, signed with the base identity, or with the last of these roles, each of which is assumed with the one before it.
+    Identity(Vec<Hop>),
+    /// `AssumeRoleWithWebIdentity` with the token in this file.
+    TokenFile(PathBuf),
+    /// `AssumeRoleWithWebIdentity` with the caller's own token.
+    Caller(CallersToken),
 }
 
-/// As [`plan`], with values from anywhere.
-pub(super) fn render(config: &AssumeRoleConfig, region: &str, tenant: &TenantId, values: &dyn Values) -> Result<StsInputs, Refusal> {
-    let text = |setting: &str, template: &Template| template.render(values).map_err(|error| unrendered(setting, &error));
-    let optional = |setting: &str, template: &Option<Template>| template.as_ref().map(|t| text(setting, t)).transpose();
-    let tag = |(key, template): &(String, Template)| text(&format!("session_tags.{key}"), template).map(|value| (key.clone(), value));
-    let policy =
-        |template| crate::config::template::JsonTemplate::render(template, values).map_err(|error| unrendered("session_policy", &error));
-    let inputs = StsInputs {
-        owner: Owner::Tenant(tenant.clone()),
-        region: region.to_owned(),
-        role_arn: text("role_arn", &config.role_arn)?,
-        session_name: text("session_name", &config.session_name)?,
-        external_id: optional("external_id", &config.external_id)?,
-        source_identity: optional("source_identity", &config.source_identity)?,
-        tags: config.session_tags.iter().map(tag).collect::<Result<_, _>>()?,
-        transitive_tag_keys: config.transitive_tag_keys.clone(),
-        policy: config.session_policy.as_ref().map(policy).transpose()?,
-        duration_seconds: i32::try_from(config.duration.as_secs()).unwrap_or(i32::MAX),
-    };
-    inputs.acceptable().map_err(|(setting, why)| incomplete(setting, why))?;
-    Ok(inputs)
+/// One role on the way to a tenant's.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Hop {
+    /// `RoleArn`
+    pub role_arn: String,
+    /// `RoleSessionName`
+    pub session_name: String,
+    /// `ExternalId`
+    pub external_id: Option<String>,
+    /// `Tags`, in the configuration's order.
+    pub tags: Vec<(String, String)>,
+    /// `TransitiveTagKeys`
+    pub transitive_tag_keys: Vec<String>,
 }
 
-fn unrendered(setting: &str, error: &RenderError) -> Refusal {
-    match error {
-        RenderError::Missing(name) => incomplete(setting, &format!("{name} has no value for this tenant")),
-        RenderError::Unsafe(what) => incomplete(setting, &format!("{what}: a value that may not stand there")),
-    }
+/// What a caller's token says, without the token.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct CallersToken {
+    /// `iss`
+    pub issuer: String,
+    /// The subject, as the issuer's configuration finds it.
+    pub subject: String,
+    /// Digest of all claims: STS may read any of them, and the role's policies see some.
+    pub claims: [u8; 32],
+    /// `exp`
+    pub ends: SystemTime,
 }
-
-fn incomplete(setting: &str, why: &str) -> Refusal {
-    Refusal::noted(Reason::PlanIncomplete, format!("credentials.assume_role.{setting}: {why}"))
-}
-
-/// A setting below `assume_role`, and what is wrong with it.
-pub(crate) type Unacceptable = (&'static str, &'static str);
 
 impl StsInputs {
     /// Those of a workload, in which no tenant has a part.
     ///
     /// # Errors
     /// A setting below its `assume_role` that STS does not take.
-    pub(crate) fn of_workload(name: &WorkloadName, role: &WorkloadRole, region: &str) -> Result<Self, Unacceptable> {
+    pub(crate) fn of_workload(name: &WorkloadName, role: &WorkloadRole, region: &str) -> Result<Self, Wrong> {
         let inputs = Self {
             owner: Owner::Workload(name.clone()),
             region: region.to_owned(),
+            authority: Authority::Identity(Vec::new()),
             role_arn: role.role_arn.clone(),
             session_name: role.session_name.clone(),
             external_id: role.external_id.clone(),
@@ -103,78 +108,152 @@ impl StsInputs {
             tags: role.session_tags.clone(),
             transitive_tag_keys: Vec::new(),
             policy: None,
+            policy_arns: Vec::new(),
             duration_seconds: i32::try_from(role.duration.as_secs()).unwrap_or(i32::MAX),
         };
-        inputs.acceptable()?;
-        Ok(inputs)
+        inputs.acceptable().map(|()| inputs)
     }
 
-    /// Whether STS would take these inputs, as far as that can be told without asking.
-    fn acceptable(&self) -> Result<(), Unacceptable> {
-        is_role_arn(&self.role_arn).or_else_say("role_arn", "is not the ARN of an IAM role")?;
-        let name = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
-        holds(&self.session_name, 2..=64, name).or_else_say("session_name", "is not 2 to 64 characters of [A-Za-z0-9_+=,.@-]")?;
-        if let Some(id) = &self.external_id {
-            holds(id, 2..=1224, |c| name(c) || ":/".contains(c))
-                .or_else_say("external_id", "is not 2 to 1224 characters of [A-Za-z0-9_+=,.@:/-]")?;
+    /// When a session of these inputs ends at the latest, whatever STS says.
+    pub(super) fn ends(&self) -> Option<SystemTime> {
+        match &self.authority {
+            Authority::Caller(token) => Some(token.ends),
+            Authority::Identity(_) | Authority::TokenFile(_) => None,
         }
-        if let Some(identity) = &self.source_identity {
-            let fine = holds(identity, 2..=64, name) && !identity.starts_with("aws:");
-            fine.or_else_say("source_identity", "is not 2 to 64 characters of [A-Za-z0-9_+=,.@-]")?;
-        }
-        if let Some(policy) = &self.policy {
-            // The characters that STS takes in a policy: tab, line ends, space to U+00FF.
-            let in_policy = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{ff}');
-            holds(policy, 1..=2048, in_policy).or_else_say("session_policy", "is over 2048 characters, or has one beyond U+00FF")?;
-        }
-        (900..=43_200).contains(&self.duration_seconds).or_else_say("duration", "is not 15 minutes to 12 hours")?;
-        self.acceptable_tags()
-    }
-
-    fn acceptable_tags(&self) -> Result<(), Unacceptable> {
-        let setting = "session_tags";
-        (self.tags.len() <= 50).or_else_say(setting, "are more than 50")?;
-        let tag = |c: char| c.is_alphanumeric() || (c.is_whitespace() && !c.is_control()) || "_.:/=+-@".contains(c);
-        for (index, (key, value)) in self.tags.iter().enumerate() {
-            let fine = holds(key, 1..=128, tag) && !key.to_ascii_lowercase().starts_with("aws:");
-            fine.or_else_say(setting, "have a key that is not 1 to 128 of the allowed characters")?;
-            holds(value, 0..=256, tag).or_else_say(setting, "have a value that is not at most 256 of the allowed characters")?;
-            // STS takes `Department` and `department` for one key.
-            let again = self.tags[..index].iter().any(|(other, _)| other.eq_ignore_ascii_case(key));
-            (!again).or_else_say(setting, "have a key twice")?;
-        }
-        let known = |key: &String| self.tags.iter().any(|(tag, _)| tag == key);
-        self.transitive_tag_keys.iter().all(known).or_else_say("transitive_tag_keys", "name a tag that is not in session_tags")
     }
 }
 
-trait OrElseSay {
-    fn or_else_say(self, setting: &'static str, why: &'static str) -> Result<(), Unacceptable>;
+/// Renders the inputs for the tenant of `values`.
+///
+/// # Errors
+/// [`Reason::PlanIncomplete`]: a placeholder without a value, a rendering that STS does not take, or no token of the caller's where
+/// one is needed, or one with other tags. The note names the setting and never the value.
+pub(super) fn plan(config: &PlanConfig, region: &str, values: &TenantValues<'_>) -> Result<StsInputs, Refusal> {
+    let renderer = Renderer { values };
+    let inputs = match &config.ask {
+        AskConfig::AssumeRole(ask) => renderer.assume_role(ask),
+        AskConfig::WebIdentity(ask) => renderer.web_identity(ask),
+    };
+    let inputs = inputs.map(|inputs| StsInputs { region: region.to_owned(), ..inputs });
+    inputs.and_then(|inputs| inputs.acceptable().map(|()| inputs)).map_err(|wrong| wrong.refusal(&config.key))
 }
 
-impl OrElseSay for bool {
-    fn or_else_say(self, setting: &'static str, why: &'static str) -> Result<(), Unacceptable> {
-        if self { Ok(()) } else { Err((setting, why)) }
+/// The token that the request of `tenant` came with, as far as a session depends on it.
+pub(super) fn callers_token(tenant: &ActiveTenant) -> Option<CallersToken> {
+    let verified = tenant.verified();
+    let token = verified.caller_token()?;
+    let (issuer, subject) = (verified.issuer().to_owned(), verified.subject().to_owned());
+    Some(CallersToken { issuer, subject, claims: *token.claims(), ends: token.ends() })
+}
+
+/// A setting of a plan, and what is wrong with it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Wrong {
+    pub(crate) setting: String,
+    pub(crate) why: String,
+}
+
+impl Wrong {
+    pub(super) fn new(setting: impl Into<String>, why: impl Into<String>) -> Self {
+        Self { setting: setting.into(), why: why.into() }
+    }
+
+    fn unrendered(setting: &str, error: &RenderError) -> Self {
+        match error {
+            RenderError::Missing(name) => Self::new(setting, format!("{name} has no value for this tenant")),
+            RenderError::Unsafe(what) => Self::new(setting, format!("{what}: a value that may not stand there")),
+        }
+    }
+
+    fn refusal(&self, key: &str) -> Refusal {
+        Refusal::noted(Reason::PlanIncomplete, format!("{key}.{}: {}", self.setting, self.why))
     }
 }
 
-fn holds(text: &str, length: std::ops::RangeInclusive<usize>, allowed: impl Fn(char) -> bool) -> bool {
-    length.contains(&text.chars().count()) && text.chars().all(allowed)
+/// What is wrong where a plan rests on the caller's token, and none is there.
+const NO_TOKEN: &str = "is the caller's, and the request's proof has no token behind it (a deferred context, a certificate)";
+
+struct Renderer<'v, 't> {
+    values: &'v TenantValues<'t>,
 }
 
-/// `arn:PARTITION:iam::ACCOUNT:role/[PATH/]NAME`
-fn is_role_arn(text: &str) -> bool {
-    let parts: Vec<&str> = text.splitn(6, ':').collect();
-    let [arn, partition, service, region, account, resource] = parts[..] else { return false };
-    let account_is_one = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
-    let name = resource.strip_prefix("role/").filter(|path| !path.split('/').any(str::is_empty));
-    let in_name = |c: char| c.is_ascii_alphanumeric() || "_+=,.@/-".contains(c);
-    arn == "arn"
-        && partition.starts_with("aws")
-        && service == "iam"
-        && region.is_empty()
-        && account_is_one
-        && name.is_some_and(|path| holds(path, 1..=512 + 64, in_name))
+impl Renderer<'_, '_> {
+    fn assume_role(&self, ask: &AssumeRoleConfig) -> Result<StsInputs, Wrong> {
+        let hops = ask.via.iter().enumerate().map(|(number, hop)| self.hop(hop, &format!("via[{number}].")));
+        Ok(StsInputs {
+            owner: Owner::Tenant(self.values.tenant().clone()),
+            region: String::new(),
+            authority: Authority::Identity(hops.collect::<Result<_, _>>()?),
+            role_arn: self.text("role_arn", &ask.role_arn)?,
+            session_name: self.text("session_name", &ask.session_name)?,
+            external_id: self.optional("external_id", ask.external_id.as_ref())?,
+            source_identity: self.optional("source_identity", ask.source_identity.as_ref())?,
+            tags: self.tags("session_tags", &ask.session_tags)?,
+            transitive_tag_keys: ask.transitive_tag_keys.clone(),
+            policy: self.policy(ask.session_policy.as_ref())?,
+            policy_arns: self.policy_arns(&ask.policy_arns)?,
+            duration_seconds: i32::try_from(ask.duration.as_secs()).unwrap_or(i32::MAX),
+        })
+    }
+
+    fn web_identity(&self, ask: &WebIdentityConfig) -> Result<StsInputs, Wrong> {
+        let authority = match &ask.token {
+            WebTokenConfig::File(path) => Authority::TokenFile(path.clone()),
+            WebTokenConfig::Caller => {
+                let none = || Wrong::new("token", NO_TOKEN);
+                let tenant = self.values.request().ok_or_else(none)?;
+                let token = callers_token(tenant).ok_or_else(none)?;
+                for (key, value) in self.tags("token_tags", &ask.token_tags)? {
+                    token_tags::check(tenant.verified().claims(), &key, &value)?;
+                }
+                Authority::Caller(token)
+            }
+        };
+        Ok(StsInputs {
+            owner: Owner::Tenant(self.values.tenant().clone()),
+            region: String::new(),
+            authority,
+            role_arn: self.text("role_arn", &ask.role_arn)?,
+            session_name: self.text("session_name", &ask.session_name)?,
+            external_id: None,
+            source_identity: None,
+            tags: Vec::new(),
+            transitive_tag_keys: Vec::new(),
+            policy: self.policy(ask.session_policy.as_ref())?,
+            policy_arns: self.policy_arns(&ask.policy_arns)?,
+            duration_seconds: i32::try_from(ask.duration.as_secs()).unwrap_or(i32::MAX),
+        })
+    }
+
+    fn hop(&self, hop: &HopConfig, prefix: &str) -> Result<Hop, Wrong> {
+        Ok(Hop {
+            role_arn: self.text(&format!("{prefix}role_arn"), &hop.role_arn)?,
+            session_name: self.text(&format!("{prefix}session_name"), &hop.session_name)?,
+            external_id: self.optional(&format!("{prefix}external_id"), hop.external_id.as_ref())?,
+            tags: self.tags(&format!("{prefix}session_tags"), &hop.session_tags)?,
+            transitive_tag_keys: hop.transitive_tag_keys.clone(),
+        })
+    }
+
+    fn text(&self, setting: &str, template: &Template) -> Result<String, Wrong> {
+        template.render(self.values).map_err(|error| Wrong::unrendered(setting, &error))
+    }
+
+    fn optional(&self, setting: &str, template: Option<&Template>) -> Result<Option<String>, Wrong> {
+        template.map(|template| self.text(setting, template)).transpose()
+    }
+
+    fn tags(&self, setting: &str, tags: &[(String, Template)]) -> Result<Vec<(String, String)>, Wrong> {
+        tags.iter().map(|(key, template)| Ok((key.clone(), self.text(&format!("{setting}.{key}"), template)?))).collect()
+    }
+
+    fn policy(&self, template: Option<&JsonTemplate>) -> Result<Option<String>, Wrong> {
+        template.map(|template| template.render(self.values).map_err(|error| Wrong::unrendered("session_policy", &error))).transpose()
+    }
+
+    fn policy_arns(&self, templates: &[Template]) -> Result<Vec<String>, Wrong> {
+        templates.iter().map(|template| self.text("policy_arns", template)).collect()
+    }
 }
 
 #[cfg(test)]

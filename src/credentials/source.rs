@@ -115,6 +115,11 @@ impl BaseIdentity {
         Self(Arc::new(Inner { name, provider, interval, clock, current, asking, failed }))
     }
 
+    /// Another identity, whose credentials are had of `provider` and kept in the same way. `name` is what it is called in errors.
+    pub(super) fn another(&self, name: &'static str, provider: SharedCredentialsProvider) -> Self {
+        Self::new(name, provider, None, self.0.clock.clone())
+    }
+
     /// Whether there are credentials to call STS with, for a start and for readiness. Asks the source where nothing usable is kept.
     ///
     /// # Errors
@@ -149,6 +154,14 @@ impl BaseIdentity {
         match inner.failed_lately() {
             Some(error) => Err(error),
             None => inner.ask().await,
+        }
+    }
+
+    /// Has the credentials renewed if their time has come, while those that are kept serve. For an identity beside which nothing runs.
+    pub(super) fn renew_in_background(&self) {
+        if self.0.is_due() {
+            let this = self.clone();
+            tokio::spawn(async move { this.renew_when_due().await });
         }
     }
 
@@ -261,7 +274,21 @@ fn provider(source: &CredentialsSource, sts: &StsConfig) -> Result<SharedCredent
             let token = session_token.as_ref().map(|token| token.expose().to_owned());
             SharedCredentialsProvider::new(Credentials::new(access_key_id, secret_access_key.expose(), token, None, "palisade"))
         }
+        CredentialsSource::Nobody => SharedCredentialsProvider::new(Nobody),
     })
+}
+
+/// No identity at all. Whatever has to be signed as it fails.
+#[derive(Debug)]
+struct Nobody;
+
+impl ProvideCredentials for Nobody {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::ready(Err(CredentialsError::not_loaded("credentials.source is not configured")))
+    }
 }
 
 #[cfg(test)]

@@ -16,8 +16,8 @@ use aws_sdk_sts::{
         retry::RetryConfig, timeout::TimeoutConfig,
     },
     error::{ProvideErrorMetadata, SdkError},
-    operation::{RequestId, assume_role::AssumeRoleOutput},
-    types::{AssumedRoleUser, Credentials, Tag},
+    operation::{RequestId, assume_role::AssumeRoleOutput, assume_role_with_web_identity::AssumeRoleWithWebIdentityOutput},
+    types::{AssumedRoleUser, Credentials, PolicyDescriptorType, Tag},
 };
 use futures_util::future::BoxFuture;
 
@@ -25,7 +25,8 @@ use super::{
     answer, date,
     error::{SetupError, StsError},
     http,
-    plan::StsInputs,
+    hubs::Hubs,
+    plan::{Authority, Hop, StsInputs},
     source::BaseIdentity,
 };
 use crate::{config::StsConfig, secret::Secret, skew::Skew};
@@ -47,8 +48,9 @@ pub struct IssuedCredentials {
 
 /// Where tenant sessions come from.
 pub trait TenantSts: Send + Sync {
-    /// One `AssumeRole` call with `inputs`, without retries.
-    fn assume_role<'a>(&'a self, inputs: &'a StsInputs) -> BoxFuture<'a, Result<IssuedCredentials, StsError>>;
+    /// One `AssumeRole` or `AssumeRoleWithWebIdentity` call with `inputs`, without retries. `token` is the caller's own, which inputs
+    /// that rest on one are nothing without.
+    fn assume_role<'a>(&'a self, inputs: &'a StsInputs, token: Option<&'a Secret>) -> BoxFuture<'a, Result<IssuedCredentials, StsError>>;
 }
 
 /// AWS STS, or what `credentials.sts.endpoint` names.
@@ -56,6 +58,7 @@ pub trait TenantSts: Send + Sync {
 pub struct SdkSts {
     client: Client,
     base: BaseIdentity,
+    hubs: Hubs,
 }
 
 impl SdkSts {
@@ -64,8 +67,12 @@ impl SdkSts {
     /// # Errors
     /// `credentials.sts.ca` cannot be used.
     pub fn new(config: &StsConfig, base: BaseIdentity, skew: &Skew) -> Result<Self, SetupError> {
-        let provider = SharedCredentialsProvider::new(base.clone());
-        Ok(Self { client: watched(builder(config, http::client(config.ca.as_deref())?, Some(provider)), config, skew), base })
+        Ok(Self::over(http::client(config.ca.as_deref())?, config, base, skew))
+    }
+
+    fn over(http: SharedHttpClient, config: &StsConfig, base: BaseIdentity, skew: &Skew) -> Self {
+        let client = watched(config, http.clone(), &base, skew);
+        Self { client, hubs: Hubs::new(http, config, base.clone(), skew.clone()), base }
     }
 
     /// Asks STS who the base identity is (`GetCallerIdentity`, which needs no permission): proof that its credentials work.
@@ -88,25 +95,68 @@ impl SdkSts {
         }
     }
 
-    async fn call(&self, inputs: &StsInputs) -> Result<IssuedCredentials, StsError> {
-        let tag = |(key, value): &(String, String)| Tag::builder().key(key).value(value).build();
-        let tags: Vec<Tag> = inputs.tags.iter().map(tag).collect::<Result<_, _>>().map_err(|_| unusable("the tags cannot be sent"))?;
-        let transitive = inputs.transitive_tag_keys.clone();
-        let call = self.client.assume_role().role_arn(&inputs.role_arn).role_session_name(&inputs.session_name);
+    async fn call(&self, inputs: &StsInputs, token: Option<&Secret>) -> Result<IssuedCredentials, StsError> {
+        match (&inputs.authority, token) {
+            (Authority::Identity(hops), _) => match self.hubs.last(hops).await? {
+                None => self.as_identity(&self.client, &self.base, inputs).await,
+                Some(hub) => self.as_identity(hub.client(), hub.identity(), inputs).await,
+            },
+            (Authority::TokenFile(path), _) => {
+                let unreadable = |error: std::io::Error| StsError::Identity(format!("{}: {error}", path.display()));
+                let token = Secret::new(tokio::fs::read_to_string(path).await.map_err(unreadable)?);
+                let outcome = self.with_token(inputs, token.expose().trim()).await;
+                outcome.map_err(|error| if let StsError::Token(note) = error { StsError::Identity(note) } else { error })
+            }
+            (Authority::Caller(_), Some(token)) => {
+                let outcome = self.with_token(inputs, token.expose()).await;
+                outcome.map_err(|error| if let StsError::Identity(note) = error { StsError::Token(note) } else { error })
+            }
+            (Authority::Caller(_), None) => Err(StsError::Token("there is none at hand".to_owned())),
+        }
+    }
+
+    /// `AssumeRole`, signed by `client` as `identity`.
+    async fn as_identity(&self, client: &Client, identity: &BaseIdentity, inputs: &StsInputs) -> Result<IssuedCredentials, StsError> {
+        let call = client.assume_role().role_arn(&inputs.role_arn).role_session_name(&inputs.session_name);
         let answer = call
             .set_external_id(inputs.external_id.clone())
             .set_source_identity(inputs.source_identity.clone())
             .set_policy(inputs.policy.clone())
-            // An empty list is sent as a parameter of its own, which is not the same as none.
-            .set_tags((!tags.is_empty()).then_some(tags))
-            .set_transitive_tag_keys((!transitive.is_empty()).then_some(transitive))
+            .set_policy_arns(some(policy_arns(inputs)))
+            .set_tags(some(tags(&inputs.tags)?))
+            .set_transitive_tag_keys(some(inputs.transitive_tag_keys.clone()))
             .duration_seconds(inputs.duration_seconds)
             .send()
             .await;
         match answer {
             Ok(output) => {
                 tracing::debug!(request = output.request_id(), "STS answered");
-                issued(output, inputs)
+                issued(Answer::from(output), inputs)
+            }
+            Err(error) => {
+                let error = failure(&error);
+                if let StsError::Identity(_) = &error {
+                    identity.forget();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// `AssumeRoleWithWebIdentity`, which is not signed.
+    async fn with_token(&self, inputs: &StsInputs, token: &str) -> Result<IssuedCredentials, StsError> {
+        let call = self.client.assume_role_with_web_identity().role_arn(&inputs.role_arn).role_session_name(&inputs.session_name);
+        let answer = call
+            .web_identity_token(token)
+            .set_policy(inputs.policy.clone())
+            .set_policy_arns(some(policy_arns(inputs)))
+            .duration_seconds(inputs.duration_seconds)
+            .send()
+            .await;
+        match answer {
+            Ok(output) => {
+                tracing::debug!(request = output.request_id(), "STS answered");
+                issued(Answer::from(output), inputs)
             }
             Err(error) => Err(failure(&error)),
         }
@@ -114,19 +164,48 @@ impl SdkSts {
 }
 
 impl TenantSts for SdkSts {
-    fn assume_role<'a>(&'a self, inputs: &'a StsInputs) -> BoxFuture<'a, Result<IssuedCredentials, StsError>> {
-        Box::pin(async move {
-            let result = self.call(inputs).await;
-            if let Err(StsError::Identity(_)) = &result {
-                self.base.forget();
-            }
-            result
-        })
+    fn assume_role<'a>(&'a self, inputs: &'a StsInputs, token: Option<&'a Secret>) -> BoxFuture<'a, Result<IssuedCredentials, StsError>> {
+        Box::pin(self.call(inputs, token))
     }
 }
 
-/// A client whose answers let `skew` know what time it is, unless they come in the clear: then anybody may give them.
-fn watched(builder: Builder, config: &StsConfig, skew: &Skew) -> Client {
+/// An empty list is sent as a parameter of its own, which is not the same as none.
+fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
+    (!list.is_empty()).then_some(list)
+}
+
+fn tags(tags: &[(String, String)]) -> Result<Vec<Tag>, StsError> {
+    let tag = |(key, value): &(String, String)| Tag::builder().key(key).value(value).build();
+    tags.iter().map(tag).collect::<Result<_, _>>().map_err(|_| unusable("the tags cannot be sent"))
+}
+
+fn policy_arns(inputs: &StsInputs) -> Vec<PolicyDescriptorType> {
+    inputs.policy_arns.iter().map(|arn| PolicyDescriptorType::builder().arn(arn).build()).collect()
+}
+
+/// The session of one role on the way to a tenant's, assumed by `client`.
+pub(super) async fn assume_hop(client: &Client, hop: &Hop) -> Result<aws_credential_types::Credentials, StsError> {
+    let call = client.assume_role().role_arn(&hop.role_arn).role_session_name(&hop.session_name);
+    let answer = call
+        .set_external_id(hop.external_id.clone())
+        .set_tags(some(tags(&hop.tags)?))
+        .set_transitive_tag_keys(some(hop.transitive_tag_keys.clone()))
+        .send()
+        .await
+        .map_err(|error| failure(&error))?;
+    if answer.assumed_role_user().is_some_and(|user| !is_for(user, &hop.role_arn, &hop.session_name)) {
+        return Err(unusable("the answer is for another role, account or session name"));
+    }
+    let issued = answer.credentials.ok_or_else(|| unusable("the answer holds no credentials"))?;
+    let ends = SystemTime::try_from(issued.expiration).map_err(|_| unusable("the answer's expiration cannot be read"))?;
+    let (id, secret, token) = (issued.access_key_id, issued.secret_access_key, Some(issued.session_token));
+    Ok(aws_credential_types::Credentials::new(id, secret, token, Some(ends), "palisade"))
+}
+
+/// A client that signs as `identity`, and whose answers let `skew` know what time it is, unless they come in the clear: then anybody may give
+/// them.
+pub(super) fn watched(config: &StsConfig, http: SharedHttpClient, identity: &BaseIdentity, skew: &Skew) -> Client {
+    let builder = builder(config, http, Some(SharedCredentialsProvider::new(identity.clone())));
     let is_believed = config.endpoint.as_ref().is_none_or(|endpoint| endpoint.tls);
     let builder = if is_believed { builder.interceptor(date::Watch::new(skew.clone())) } else { builder };
     Client::from_conf(builder.build())
@@ -180,44 +259,56 @@ fn unusable(note: &str) -> StsError {
     StsError::Unavailable(note.to_owned())
 }
 
-fn issued(output: AssumeRoleOutput, inputs: &StsInputs) -> Result<IssuedCredentials, StsError> {
-    if let Some(user) = output.assumed_role_user() {
-        is_for(user, inputs)?;
+/// What is of interest in the answers to both calls.
+struct Answer {
+    credentials: Option<Credentials>,
+    user: Option<AssumedRoleUser>,
+    packed_policy_percent: Option<i32>,
+}
+
+#[expect(deprecated, reason = "its successor measures the whole session token, not the room that policies and tags share")]
+impl From<AssumeRoleOutput> for Answer {
+    fn from(output: AssumeRoleOutput) -> Self {
+        let packed_policy_percent = output.packed_policy_size();
+        Self { credentials: output.credentials, user: output.assumed_role_user, packed_policy_percent }
     }
-    let packed_policy_percent = packed_policy_percent(&output);
-    let credentials = output.credentials.ok_or_else(|| unusable("the answer holds no credentials"))?;
+}
+
+#[expect(deprecated, reason = "as above")]
+impl From<AssumeRoleWithWebIdentityOutput> for Answer {
+    fn from(output: AssumeRoleWithWebIdentityOutput) -> Self {
+        let packed_policy_percent = output.packed_policy_size();
+        Self { credentials: output.credentials, user: output.assumed_role_user, packed_policy_percent }
+    }
+}
+
+fn issued(answer: Answer, inputs: &StsInputs) -> Result<IssuedCredentials, StsError> {
+    // The answer must be to this question: whatever lies between us and STS, another tenant's session is not taken.
+    if answer.user.is_some_and(|user| !is_for(&user, &inputs.role_arn, &inputs.session_name)) {
+        tracing::error!(tenant = %inputs.owner, role = inputs.role_arn, "STS answered with another session than was asked for");
+        return Err(unusable("the answer is for another role, account or session name"));
+    }
+    let credentials = answer.credentials.ok_or_else(|| unusable("the answer holds no credentials"))?;
     let Credentials { access_key_id, secret_access_key, session_token, expiration, .. } = credentials;
     Ok(IssuedCredentials {
         access_key_id,
         secret_access_key: Secret::new(secret_access_key),
         session_token: Secret::new(session_token),
         expires: SystemTime::try_from(expiration).map_err(|_| unusable("the answer's expiration cannot be read"))?,
-        packed_policy_percent,
+        packed_policy_percent: answer.packed_policy_percent,
     })
 }
 
-#[expect(deprecated, reason = "its successor measures the whole session token, not the room that policies and tags share")]
-fn packed_policy_percent(output: &AssumeRoleOutput) -> Option<i32> {
-    output.packed_policy_size()
-}
-
-/// The answer must be to this question: whatever lies between us and STS, another tenant's session is not taken.
-///
 /// `arn:PARTITION:sts::ACCOUNT:assumed-role/NAME/SESSION`; the role's path is not in it.
-fn is_for(user: &AssumedRoleUser, inputs: &StsInputs) -> Result<(), StsError> {
+fn is_for(user: &AssumedRoleUser, role_arn: &str, session_name: &str) -> bool {
     let session =
         user.arn().rsplit_once(":assumed-role/").and_then(|(account, rest)| Some((account.rsplit_once(':')?.1, rest.split_once('/')?)));
-    let asked = inputs.role_arn.split(':').nth(4).zip(Path::new(&inputs.role_arn).file_name().and_then(|name| name.to_str()));
+    let asked = role_arn.split(':').nth(4).zip(Path::new(role_arn).file_name().and_then(|name| name.to_str()));
     match (session, asked) {
-        (Some((account, (role, name))), Some((asked_account, asked_role)))
-            if account == asked_account && role.eq_ignore_ascii_case(asked_role) && name == inputs.session_name =>
-        {
-            Ok(())
+        (Some((account, (role, name))), Some((asked_account, asked_role))) => {
+            account == asked_account && role.eq_ignore_ascii_case(asked_role) && name == session_name
         }
-        _ => {
-            tracing::error!(tenant = %inputs.owner, role = inputs.role_arn, "STS answered with another session than was asked for");
-            Err(unusable("the answer is for another role, account or session name"))
-        }
+        _ => false,
     }
 }
 

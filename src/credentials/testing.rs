@@ -17,7 +17,8 @@ use super::{Broker, IssuedCredentials, StsError, StsInputs, TenantSts};
 use crate::{
     clock::Clock,
     config::{
-        AssumeRoleConfig, BudgetConfig, CredentialsConfig, CredentialsSource, RefreshConfig, StsConfig,
+        AskConfig, AssumeRoleConfig, BudgetConfig, CredentialsConfig, CredentialsSource, PlanConfig, PlansConfig, RefreshConfig, StsConfig,
+        WebIdentityConfig, WebTokenConfig,
         template::{JsonTemplate, Lands, Template},
     },
     directory::{ActiveTenant, TenantRecord},
@@ -48,6 +49,7 @@ pub(super) struct FakeSts {
     clock: Clock,
     answer: Mutex<Answer>,
     calls: Mutex<Vec<StsInputs>>,
+    tokens: Mutex<Vec<Option<String>>>,
     /// Closed at first for a gated one; one permit opens it.
     pub(super) gate: Semaphore,
     in_progress: AtomicUsize,
@@ -60,6 +62,7 @@ impl FakeSts {
             clock: clock.clone(),
             answer: Mutex::new(Answer::Issue(Duration::from_secs(3600))),
             calls: Mutex::default(),
+            tokens: Mutex::default(),
             gate: Semaphore::new(1),
             in_progress: AtomicUsize::new(0),
             most_at_once: AtomicUsize::new(0),
@@ -86,6 +89,13 @@ impl FakeSts {
     }
 }
 
+impl FakeSts {
+    /// The callers' tokens that came with the calls.
+    pub(super) fn tokens(&self) -> Vec<Option<String>> {
+        self.tokens.lock().unwrap().clone()
+    }
+}
+
 /// One call in progress, until it ends or is dropped.
 struct Counted<'a>(&'a FakeSts);
 
@@ -104,11 +114,12 @@ impl Drop for Counted<'_> {
 }
 
 impl TenantSts for FakeSts {
-    fn assume_role<'a>(&'a self, inputs: &'a StsInputs) -> BoxFuture<'a, Result<IssuedCredentials, StsError>> {
+    fn assume_role<'a>(&'a self, inputs: &'a StsInputs, token: Option<&'a Secret>) -> BoxFuture<'a, Result<IssuedCredentials, StsError>> {
         Box::pin(async move {
             let number = {
                 let mut calls = self.calls.lock().unwrap();
                 calls.push(inputs.clone());
+                self.tokens.lock().unwrap().push(token.map(|token| token.expose().to_owned()));
                 calls.len()
             };
             let _counted = Counted::new(self);
@@ -159,7 +170,9 @@ pub(super) fn assume_role() -> AssumeRoleConfig {
         ],
         transitive_tag_keys: vec!["TenantID".into()],
         session_policy: Some(JsonTemplate::parse(policy).unwrap()),
+        policy_arns: vec![template("arn:aws:iam::{tenant.account}:policy/data", Lands::Arn)],
         duration: Duration::from_secs(3600),
+        via: vec![],
     }
 }
 
@@ -173,8 +186,43 @@ pub(super) fn assume_one_role() -> AssumeRoleConfig {
         session_tags: vec![],
         transitive_tag_keys: vec![],
         session_policy: None,
+        policy_arns: vec![],
         duration: Duration::from_secs(3600),
+        via: vec![],
     }
+}
+
+pub(super) fn plan_of(assume_role: AssumeRoleConfig) -> PlanConfig {
+    PlanConfig { key: "credentials.assume_role".into(), ask: AskConfig::AssumeRole(assume_role) }
+}
+
+/// Asks with the caller's own token.
+pub(super) fn callers_token() -> PlanConfig {
+    let ask = AskConfig::WebIdentity(WebIdentityConfig {
+        token: WebTokenConfig::Caller,
+        role_arn: template("arn:aws:iam::111122223333:role/{tenant.id}", Lands::Arn),
+        session_name: template("{tenant.id}", Lands::SessionName),
+        token_tags: vec![],
+        session_policy: None,
+        policy_arns: vec![],
+        duration: Duration::from_secs(3600),
+    });
+    PlanConfig { key: "credentials.assume_role_with_web_identity".into(), ask }
+}
+
+/// A user, by a token that says `payload` and ends at `ends`.
+pub(super) fn bearer(tenant: &str, subject: &str, payload: &str, ends: SystemTime) -> ActiveTenant {
+    let verified = VerifiedTenant::for_tests_bearing(tenant, subject, Map::new(), payload, ends);
+    ActiveTenant::join(verified, Arc::new(record(tenant))).unwrap()
+}
+
+/// One plan for every service.
+pub(super) fn plans_of(assume_role: AssumeRoleConfig) -> PlansConfig {
+    plans_config(plan_of(assume_role))
+}
+
+pub(super) fn plans_config(plan: PlanConfig) -> PlansConfig {
+    PlansConfig { default: Some(plan), services: BTreeMap::new() }
 }
 
 pub(super) fn credentials_config(assume_role: AssumeRoleConfig) -> CredentialsConfig {
@@ -186,7 +234,7 @@ pub(super) fn credentials_config(assume_role: AssumeRoleConfig) -> CredentialsCo
         },
         sts: StsConfig { endpoint: None, region: "eu-west-1".into(), ca: None, timeout: Duration::from_secs(5) },
         refresh: RefreshConfig { ahead: Duration::from_secs(300), jitter: Duration::from_secs(60) },
-        assume_role,
+        plans: plans_of(assume_role),
         max_sessions: 1000,
         budget: ample(),
         warm_up: None,

@@ -13,18 +13,29 @@ use crate::{
 /// An empty value counts as absent: it would let `{tenant.cell}/` quietly mean `/`.
 pub(super) struct TenantValues<'a> {
     tenant: &'a TenantId,
+    request: Option<&'a ActiveTenant>,
     values: &'a dyn Values,
     asked: RefCell<Vec<Name>>,
 }
 
 impl<'a> TenantValues<'a> {
     pub(super) fn new(tenant: &'a ActiveTenant) -> Self {
-        Self { tenant: tenant.id(), values: tenant, asked: RefCell::default() }
+        Self { tenant: tenant.id(), request: Some(tenant), values: tenant, asked: RefCell::default() }
     }
 
     /// What the directory alone knows: no user, no token, no connection.
     pub(super) fn of_record(record: &'a TenantRecord) -> Self {
-        Self { tenant: &record.id, values: record, asked: RefCell::default() }
+        Self { tenant: &record.id, request: None, values: record, asked: RefCell::default() }
+    }
+
+    /// What somebody supposes: no request is behind it.
+    pub(super) fn supposed(tenant: &'a TenantId, values: &'a dyn Values) -> Self {
+        Self { tenant, request: None, values, asked: RefCell::default() }
+    }
+
+    /// The tenant as a request has proved it, where one is at hand.
+    pub(super) fn request(&self) -> Option<&'a ActiveTenant> {
+        self.request
     }
 
     /// Whose values these are.

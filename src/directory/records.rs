@@ -25,6 +25,32 @@ pub(super) fn parse(text: &str, origin: &str) -> Result<Records, ConfigErrors> {
     reader.finish(Some(records)).map(|(records, _)| records)
 }
 
+/// As [`parse`], and no id may be the beginning of another one. The configuration relies on it where it has `{tenant.id}` followed by
+/// a character that can stand in ids: what begins with `acme-` would be `acme-eu`'s too.
+///
+/// # Errors
+/// As [`parse`].
+pub(super) fn parse_prefix_free(text: &str, origin: &str) -> Result<Records, ConfigErrors> {
+    let reader = Reader::open(text, origin, Path::new(""), RECORDS, Bounds::RECORDS)?;
+    let root = reader.root();
+    let records = all(&root);
+    // In order, whatever begins with an id follows it at once.
+    let mut first: Option<&TenantId> = None;
+    for id in records.tenants.keys() {
+        match first.filter(|first| id.as_str().starts_with(first.as_str())) {
+            Some(first) => root.wrong_entry(
+                "tenants",
+                id.as_str(),
+                format!("begins with {first}, which is a tenant too, and credentials has {{tenant.id}} followed by a character of ids"),
+                "give one of them another id, or separate what follows {tenant.id} there with / or #",
+            ),
+            None => first = Some(id),
+        }
+    }
+    drop(root);
+    reader.finish(Some(records)).map(|(records, _)| records)
+}
+
 fn all(root: &Section<'_>) -> Records {
     let mut records = Records::default();
     let mut folded: HashMap<String, String> = HashMap::new();

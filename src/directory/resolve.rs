@@ -81,6 +81,9 @@ impl Directory {
     pub fn open_polling(config: &DirectoryConfig, tables: Option<Tables<'_>>, interval: Duration) -> Result<Self, OpenError> {
         let source = match config {
             DirectoryConfig::Any => Source::Any,
+            DirectoryConfig::PrefixFreeFile(path) => {
+                Source::File(Watched::open("tenants", Path::new(path), records::parse_prefix_free, interval)?)
+            }
             DirectoryConfig::File(path) => Source::File(Watched::open("tenants", Path::new(path), records::parse, interval)?),
             DirectoryConfig::DynamoDb(config) => {
                 let key = "tenants.directory.dynamodb";

@@ -102,6 +102,7 @@ fn cure_of(source: &CredentialsSource) -> &'static str {
         }
         CredentialsSource::File(_) => "write keys that are active into the file, and the secret that belongs to them",
         CredentialsSource::Static { .. } => "check that the key is active, and the secret the one that belongs to it",
+        CredentialsSource::Nobody => "give credentials.source",
     }
 }
 

@@ -15,17 +15,17 @@ pub(super) struct Explained {
     pub(super) statements: Vec<(String, Value)>,
 }
 
-/// Explains `error`, which is the answer to `inputs`.
+/// Explains `error`, which is the answer to `inputs` of the plan at `key`.
 ///
 /// `without_tags` is whether STS gives a session when the tags and the source identity are left out, where that was tried.
-pub(super) fn explain(error: &StsError, inputs: &StsInputs, needed: &Needed, without_tags: Option<bool>) -> Explained {
+pub(super) fn explain(error: &StsError, key: &str, inputs: &StsInputs, needed: &Needed, without_tags: Option<bool>) -> Explained {
     let cure = |text: &str| Explained { cure: text.to_owned(), statements: Vec::new() };
     match error {
-        StsError::Denied(note) => denied(note, inputs, needed, without_tags),
-        StsError::Inputs { setting: "duration", .. } => cure(
+        StsError::Denied(note) => denied(note, key, inputs, needed, without_tags),
+        StsError::Inputs { setting: "duration", .. } => cure(&format!(
             "a role that another role assumes (any base but a user's key) has at most 1h; otherwise raise MaxSessionDuration of the role, or lower \
-             credentials.assume_role.duration",
-        ),
+             {key}.duration",
+        )),
         StsError::Inputs { setting: "session_policy", note } if note.to_ascii_lowercase().contains("packed") => cure(
             "session policy, policy ARNs and tags share one packed limit: shorten the policy (wildcards for lists of actions), drop tags or \
              shorten their values",
@@ -36,10 +36,15 @@ pub(super) fn explain(error: &StsError, inputs: &StsInputs, needed: &Needed, wit
         StsError::Inputs { setting: setting @ ("session_tags" | "transitive_tag_keys"), .. } => cure(&format!(
             "{setting}: a tag that the base identity's session hands on (transitive) cannot be given again, and keys may not differ in case alone"
         )),
-        StsError::Inputs { setting, .. } => cure(&format!("correct credentials.assume_role.{setting}")),
+        StsError::Inputs { setting, .. } => cure(&format!("correct {key}.{setting}")),
+        StsError::Identity(note) if note.starts_with("by way of ") => cure(
+            "the role before it, or the base identity, has to be allowed to assume it, and its trust policy to name who assumes it: `palisade iam \
+             --what base,trust` prints both",
+        ),
         StsError::Identity(code) => cure(identity(code)),
         // Of the broker alone, which is not asked here.
         StsError::Crowded { .. } | StsError::DeniedLately { .. } => cure("try again"),
+        StsError::Token(_) => cure("take a token whose issuer is an OIDC provider of the role's account, and which is valid now"),
         StsError::Throttled { .. } => cure("STS has too many calls from this account: wait, and use regional endpoints"),
         StsError::Unavailable(note) if note.contains("not activated") => {
             cure("activate STS in this region (IAM console, account settings), or use another for credentials.sts.region")
@@ -59,7 +64,7 @@ fn identity(code: &str) -> &'static str {
     }
 }
 
-fn denied(note: &str, inputs: &StsInputs, needed: &Needed, without_tags: Option<bool>) -> Explained {
+fn denied(note: &str, key: &str, inputs: &StsInputs, needed: &Needed, without_tags: Option<bool>) -> Explained {
     let said = note.split_once("not authorized to perform: ").map(|(_, rest)| rest.split_whitespace().next().unwrap_or_default());
     let has_tags = !inputs.tags.is_empty();
     let (action, cure) = match said {
@@ -71,9 +76,9 @@ fn denied(note: &str, inputs: &StsInputs, needed: &Needed, without_tags: Option<
         ),
         _ => {
             let mut why = "the role does not exist, does not trust this identity, or the identity's own policy does not let it".to_owned();
-            why.push_str(match &inputs.external_id {
-                Some(_) => "; or the trust policy demands another sts:ExternalId than the one that is sent",
-                None => "; or the trust policy demands an sts:ExternalId, and credentials.assume_role.external_id is unset",
+            why.push_str(&match &inputs.external_id {
+                Some(_) => "; or the trust policy demands another sts:ExternalId than the one that is sent".to_owned(),
+                None => format!("; or the trust policy demands an sts:ExternalId, and {key}.external_id is unset"),
             });
             ("sts:AssumeRole", why)
         }
@@ -98,10 +103,13 @@ mod tests {
 
     use super::*;
 
+    const KEY: &str = "credentials.services.s3.assume_role";
+
     fn inputs() -> StsInputs {
         StsInputs {
             owner: crate::credentials::Owner::Tenant("acme".parse().unwrap()),
             region: "eu-west-1".into(),
+            authority: crate::credentials::Authority::Identity(Vec::new()),
             role_arn: "arn:aws:iam::111122223333:role/data".into(),
             session_name: "acme".into(),
             external_id: None,
@@ -109,6 +117,7 @@ mod tests {
             tags: vec![("TenantID".into(), "acme".into())],
             transitive_tag_keys: Vec::new(),
             policy: None,
+            policy_arns: Vec::new(),
             duration_seconds: 3_600,
         }
     }
@@ -121,7 +130,7 @@ mod tests {
     }
 
     fn why(error: StsError, without_tags: Option<bool>) -> (String, Vec<(String, String)>) {
-        let explained = explain(&error, &inputs(), &needed(), without_tags);
+        let explained = explain(&error, KEY, &inputs(), &needed(), without_tags);
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         (explained.cure, explained.statements.iter().map(|(_, statement)| (text(&statement["of"]), text(&statement["Action"]))).collect())
     }
@@ -144,7 +153,7 @@ mod tests {
         let (cure, statements) = why(denied("sts:AssumeRole", ""), Some(true));
         assert!(cure.contains("wants other tags") && statements == both("sts:TagSession"), "{cure}");
         let with_id = StsInputs { external_id: Some("x".into()), ..inputs() };
-        assert!(explain(&StsError::Denied(String::new()), &with_id, &needed(), None).cure.contains("another sts:ExternalId"));
+        assert!(explain(&StsError::Denied(String::new()), KEY, &with_id, &needed(), None).cure.contains("another sts:ExternalId"));
     }
 
     #[test]
@@ -155,7 +164,8 @@ mod tests {
             (wrong("session_policy", "Packed policy consumes 134% of allotted space"), "packed limit"),
             (wrong("session_policy", "Syntax errors in policy."), "--what session"),
             (wrong("session_tags", "InvalidParameterValue"), "transitive"),
-            (wrong("role_arn", "ValidationError"), "correct credentials.assume_role.role_arn"),
+            (wrong("role_arn", "ValidationError"), "correct credentials.services.s3.assume_role.role_arn"),
+            (StsError::Identity("by way of arn:aws:iam::111122223333:role/hub: denied".into()), "who assumes it"),
             (StsError::Identity("ExpiredToken".into()), "have ended"),
             (StsError::Identity("SignatureDoesNotMatch".into()), "clock"),
             (StsError::Identity("InvalidClientTokenId".into()), "opted into"),

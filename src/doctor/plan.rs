@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     config::{
-        Config, CredentialsConfig,
+        AskConfig, Config, CredentialsConfig, PlanConfig, StsConfig,
         template::{Name, Values},
     },
     credentials::{SdkSts, StsError, StsInputs, TenantSts, foresee},
@@ -18,17 +18,16 @@ use crate::{
     skew::Skew,
 };
 
-const KEY: &str = "credentials.assume_role";
 /// `PackedPolicySize` from which on a longer tag value may be too much.
 const FULL: i32 = 80;
 /// Shortest session, for those that are asked for to see that they are refused.
 const SHORTEST: i32 = 900;
 
 /// The tenant's record, and what a caller might bring.
-struct Supposed<'a> {
-    record: &'a TenantRecord,
-    given: &'a [(String, String)],
-    issuer: &'a str,
+pub(super) struct Supposed<'a> {
+    pub(super) record: &'a TenantRecord,
+    pub(super) given: &'a [(String, String)],
+    pub(super) issuer: &'a str,
 }
 
 impl Values for Supposed<'_> {
@@ -44,77 +43,114 @@ impl Values for Supposed<'_> {
     }
 }
 
+/// The issuer that is supposed where nobody says another.
+pub(super) fn first_issuer(config: &Config) -> &str {
+    config.identity.issuers.first().map_or("", |issuer| issuer.issuer.as_str())
+}
+
+/// Tries every plan. `known` is missing where there is no identity that works, which has been reported.
 pub(super) async fn examine(
     report: &mut Report,
     config: &Config,
     credentials: &CredentialsConfig,
+    known: Option<&Known>,
+    skew: &Skew,
+    supposed: &Supposed<'_>,
+) {
+    for plan in credentials.plans.all() {
+        match (&plan.ask, known) {
+            (AskConfig::WebIdentity(_), _) => {
+                let found = "was not tried: palisade doctor asks STS for no session with a token yet";
+                report.add(Level::Warning, format!("{}.token", plan.key), found, "make a request, and look at its line in the log");
+            }
+            (AskConfig::AssumeRole(_), Some(known)) => as_identity(report, config, (&credentials.sts, plan), known, skew, supposed).await,
+            (AskConfig::AssumeRole(_), None) => {}
+        }
+    }
+}
+
+async fn as_identity(
+    report: &mut Report,
+    config: &Config,
+    (sts, plan): (&StsConfig, &PlanConfig),
     known: &Known,
     skew: &Skew,
-    record: &TenantRecord,
-    given: &[(String, String)],
+    supposed: &Supposed<'_>,
 ) {
-    let issuer = config.identity.issuers.first().map_or("", |issuer| issuer.issuer.as_str());
-    let inputs = match foresee(credentials, &record.id, &Supposed { record, given, issuer }) {
+    let key = plan.key.as_str();
+    let inputs = match foresee(plan, &sts.region, &supposed.record.id, supposed) {
         Ok(inputs) => inputs,
         Err(wrong) => {
             let cure = "complete the tenant's record; what callers bring is given by --value, such as --value claims.email=a@b.example";
-            return report.add(Level::Failure, KEY, wrong, cure);
+            return report.add(Level::Failure, key, wrong, cure);
         }
     };
-    let needed = match iam::needed(config, record, &known.who.principal) {
-        Ok(needed) => needed,
-        Err(error) => return report.add(Level::Failure, KEY, error.to_string(), ""),
-    };
-    match SdkSts::new(&credentials.sts, known.identity.clone(), skew) {
-        Ok(sts) => try_plan(report, &sts, &inputs, &needed).await,
+    let needed = iam::needed(config, key, supposed.record, &known.who.principal).unwrap_or_else(|error| {
+        // What AWS says can be told without them.
+        report.add(Level::Warning, key, format!("statements that are missing cannot be shown: {error}"), "");
+        Needed::default()
+    });
+    match SdkSts::new(sts, known.identity.clone(), skew) {
+        Ok(sts) => Trial { sts: &sts, key, needed: &needed }.run(report, &inputs).await,
         Err(error) => report.add(Level::Failure, "credentials.sts", error.to_string(), "correct credentials.sts.ca"),
     }
 }
 
-async fn try_plan(report: &mut Report, sts: &dyn TenantSts, inputs: &StsInputs, needed: &Needed) {
-    let (role, tenant) = (&inputs.role_arn, &inputs.owner);
-    match sts.assume_role(inputs).await {
-        Ok(issued) => {
-            report.ok(KEY, format!("STS gives {tenant} a session of {role} for {} s", inputs.duration_seconds));
-            if let Some(percent) = issued.packed_policy_percent.filter(|percent| *percent >= FULL) {
-                let found = format!("its policies and tags fill {percent} % of what STS takes: a longer value may be refused");
-                report.add(Level::Warning, KEY, found, "shorten the session policy, or drop tags");
-            }
-            drop(issued);
-            tightness(report, sts, inputs, needed).await;
-        }
-        Err(error) => {
-            let without_tags = match &error {
-                StsError::Denied(_) if !inputs.tags.is_empty() => Some(sts.assume_role(&untagged(inputs)).await.is_ok()),
-                _ => None,
-            };
-            let explained = explain(&error, inputs, needed, without_tags);
-            let found = format!("{tenant} gets no session of {role}: {error}");
-            report.push(Finding { level: Level::Failure, key: KEY.into(), found, cure: explained.cure, statements: explained.statements });
-        }
-    }
+/// One plan, and whom it is tried with.
+struct Trial<'a> {
+    sts: &'a dyn TenantSts,
+    /// The plan's.
+    key: &'a str,
+    needed: &'a Needed,
 }
 
-/// Whether the trust policy demands what the plan sends. A session without the tag would have the tags of the role, or none.
-async fn tightness(report: &mut Report, sts: &dyn TenantSts, inputs: &StsInputs, needed: &Needed) {
-    let mut less = Vec::new();
-    if !inputs.tags.is_empty() {
-        less.push(("session tags", untagged(inputs)));
+impl Trial<'_> {
+    async fn run(&self, report: &mut Report, inputs: &StsInputs) {
+        let (role, tenant) = (&inputs.role_arn, &inputs.owner);
+        match self.sts.assume_role(inputs, None).await {
+            Ok(issued) => {
+                report.ok(self.key, format!("STS gives {tenant} a session of {role} for {} s", inputs.duration_seconds));
+                if let Some(percent) = issued.packed_policy_percent.filter(|percent| *percent >= FULL) {
+                    let found = format!("its policies and tags fill {percent} % of what STS takes: a longer value may be refused");
+                    report.add(Level::Warning, self.key, found, "shorten the session policy, or drop tags");
+                }
+                drop(issued);
+                self.tightness(report, inputs).await;
+            }
+            Err(error) => {
+                let without_tags = match &error {
+                    StsError::Denied(_) if !inputs.tags.is_empty() => Some(self.sts.assume_role(&untagged(inputs), None).await.is_ok()),
+                    _ => None,
+                };
+                let explained = explain(&error, self.key, inputs, self.needed, without_tags);
+                let found = format!("{tenant} gets no session of {role}: {error}");
+                let (cure, statements) = (explained.cure, explained.statements);
+                report.push(Finding { level: Level::Failure, key: self.key.to_owned(), found, cure, statements });
+            }
+        }
     }
-    if inputs.external_id.is_some() {
-        less.push(("the external id", StsInputs { external_id: None, duration_seconds: SHORTEST, ..inputs.clone() }));
-    }
-    for (what, inputs) in less {
-        match sts.assume_role(&inputs).await {
-            Err(StsError::Denied(_)) => report.ok(KEY, format!("STS gives no session without {what}")),
-            Err(error) => report.add(Level::Warning, KEY, format!("whether {what} are demanded is not known: {error}"), ""),
-            Ok(_) => {
-                let found = format!("the role can be assumed without {what}: its trust policy does not demand them");
-                let to = format!("the trust policy of {}, in place of the one for sts:AssumeRole", inputs.role_arn);
-                let statement = needed.trust.iter().find(|(action, _)| *action == "sts:AssumeRole");
-                let statements = statement.map(|(_, statement)| (to, statement.clone())).into_iter().collect();
-                let cure = "demand them, so that a slip in a configuration is no wider session".to_owned();
-                report.push(Finding { level: Level::Warning, key: KEY.into(), found, cure, statements });
+
+    /// Whether the trust policy demands what the plan sends. A session without the tag would have the tags of the role, or none.
+    async fn tightness(&self, report: &mut Report, inputs: &StsInputs) {
+        let mut less = Vec::new();
+        if !inputs.tags.is_empty() {
+            less.push(("session tags", untagged(inputs)));
+        }
+        if inputs.external_id.is_some() {
+            less.push(("the external id", StsInputs { external_id: None, duration_seconds: SHORTEST, ..inputs.clone() }));
+        }
+        for (what, inputs) in less {
+            match self.sts.assume_role(&inputs, None).await {
+                Err(StsError::Denied(_)) => report.ok(self.key, format!("STS gives no session without {what}")),
+                Err(error) => report.add(Level::Warning, self.key, format!("whether {what} are demanded is not known: {error}"), ""),
+                Ok(_) => {
+                    let found = format!("the role can be assumed without {what}: its trust policy does not demand them");
+                    let to = format!("the trust policy of {}, in place of the one for sts:AssumeRole", inputs.role_arn);
+                    let statement = self.needed.trust.iter().find(|(action, _)| *action == "sts:AssumeRole");
+                    let statements = statement.map(|(_, statement)| (to, statement.clone())).into_iter().collect();
+                    let cure = "demand them, so that a slip in a configuration is no wider session".to_owned();
+                    report.push(Finding { level: Level::Warning, key: self.key.to_owned(), found, cure, statements });
+                }
             }
         }
     }
@@ -138,7 +174,7 @@ mod tests {
     struct Scripted<F>(F, i32);
 
     impl<F: Fn(&StsInputs) -> Option<StsError> + Send + Sync> TenantSts for Scripted<F> {
-        fn assume_role<'a>(&'a self, inputs: &'a StsInputs) -> BoxFuture<'a, Result<IssuedCredentials, StsError>> {
+        fn assume_role<'a>(&'a self, inputs: &'a StsInputs, _: Option<&'a Secret>) -> BoxFuture<'a, Result<IssuedCredentials, StsError>> {
             let issued = IssuedCredentials {
                 access_key_id: "ASIAEXAMPLE".into(),
                 secret_access_key: Secret::new("hunter2".into()),
@@ -154,6 +190,7 @@ mod tests {
         StsInputs {
             owner: crate::credentials::Owner::Tenant("acme".parse().unwrap()),
             region: "eu-west-1".into(),
+            authority: crate::credentials::Authority::Identity(Vec::new()),
             role_arn: "arn:aws:iam::111122223333:role/data".into(),
             session_name: "acme".into(),
             external_id: Some("x".into()),
@@ -161,6 +198,7 @@ mod tests {
             tags: vec![("TenantID".into(), "acme".into())],
             transitive_tag_keys: Vec::new(),
             policy: Some("{}".into()),
+            policy_arns: Vec::new(),
             duration_seconds: 3_600,
         }
     }
@@ -172,7 +210,8 @@ mod tests {
             base: Vec::new(),
         };
         let mut report = Report::default();
-        try_plan(&mut report, &Scripted(decide, percent), &inputs(), &needed).await;
+        let trial = Trial { sts: &Scripted(decide, percent), key: "credentials.assume_role", needed: &needed };
+        trial.run(&mut report, &inputs()).await;
         assert!(!report.text().contains("hunter"));
         report
     }

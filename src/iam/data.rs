@@ -35,15 +35,14 @@ const ITEMS: &[&str] = &[
 /// A name or prefix by which tenants could reach each other, or nothing that tells them apart.
 pub(super) fn policy(estate: &Estate<'_>, role: &Role<'_>) -> Result<Option<Node>, IamError> {
     let Some(tenant) = tenant_in(role) else {
-        let policy_tells = |policy: &JsonTemplate| policy.names().any(Name::tells_tenants_apart);
-        if !role.session_policy.is_some_and(policy_tells) {
+        if !role.bounds.tell_tenants_apart() {
             return Err(IamError(format!(
-                "{}: no session tag is {{tenant.id}} alone, and no session policy tells tenants apart, so no data policy can; add \
-                 session_tags: {{TenantID: \"{{tenant.id}}\"}}",
+                "{}: no session tag is {{tenant.id}} alone, and session_policy and policy_arns do not tell tenants apart each, so no data policy \
+                 can; add session_tags: {{TenantID: \"{{tenant.id}}\"}}",
                 role.key
             )));
         }
-        // The session policy alone tells tenants apart: what the role itself may do is then all tenants' together.
+        // What is sent along alone tells tenants apart: what the role itself may do is then all tenants' together.
         return Ok(policy_of(estate, role, &Text::literal("*")));
     };
     Ok(policy_of(estate, role, &tenant))
@@ -56,13 +55,13 @@ pub(super) fn session(estate: &Estate<'_>, role: &Role<'_>) -> Option<Node> {
 
 fn policy_of(estate: &Estate<'_>, role: &Role<'_>, tenant: &Text) -> Option<Node> {
     let mut statements = Vec::new();
-    if estate.calls("s3") {
+    if role.serves("s3") {
         statements.extend(s3(&estate.names, role, tenant));
     }
-    if estate.calls("dynamodb") {
+    if role.serves("dynamodb") {
         statements.push(dynamodb(estate, role, tenant));
     }
-    if estate.calls("aoss") {
+    if role.serves("aoss") {
         // What in the collection, is said by its data access policy.
         statements.push(Statement {
             sid: "ReachCollections",

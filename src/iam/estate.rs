@@ -6,7 +6,7 @@ use super::{
     Documents, Format, IamError, RoleDocuments, Wanted, What, aoss, base, data,
     document::Node,
     kms,
-    roles::{self, Role},
+    roles::{self, By, Role, Use},
     scp,
     text::{Open, Text},
     trust,
@@ -21,6 +21,9 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Estate<'c> {
     pub(super) region: String,
+    /// By way of which others are assumed.
+    pub(super) hubs: Vec<Role<'c>>,
+    /// Tenants'.
     pub(super) roles: Vec<Role<'c>>,
     /// Signing names of the services that may be called.
     pub(super) services: BTreeSet<String>,
@@ -42,7 +45,8 @@ pub(super) struct Names {
 }
 
 impl<'c> Estate<'c> {
-    pub(super) fn new(config: &'c Config, records: &'c [TenantRecord], wanted: &Wanted) -> Result<Self, IamError> {
+    /// That of every plan that holds for a service, or of the one at the key `only`.
+    pub(super) fn new(config: &'c Config, records: &'c [TenantRecord], wanted: &Wanted, only: Option<&str>) -> Result<Self, IamError> {
         let Some((credentials, egress)) = config.credentials.as_ref().zip(config.egress.as_ref()) else {
             return Err(IamError("there is no egress: Palisade asks AWS for no tenant's credentials".to_owned()));
         };
@@ -50,9 +54,17 @@ impl<'c> Estate<'c> {
             let known = Service::find(name).map_or(name.as_str(), |known| known.signing_name);
             service.signing_name.clone().unwrap_or_else(|| known.to_owned())
         };
+        let plans = &credentials.plans;
+        let uses = plans.all().map(|plan| {
+            let holds = |name: &String| plans.services.get(name).or(plans.default.as_ref()).is_some_and(|of| std::ptr::eq(of, plan));
+            Use { plan, services: egress.services.iter().filter(|(name, _)| holds(name)).map(signing).collect() }
+        });
+        let uses: Vec<_> = uses.filter(|of| !of.services.is_empty() && only.is_none_or(|key| of.plan.key == key)).collect();
+        let (hubs, roles) = roles::roles(&uses, &config.identity.issuers, records)?;
         Ok(Self {
             region: egress.region.clone(),
-            roles: roles::roles(credentials, records)?,
+            hubs,
+            roles,
             collections: egress.services.values().filter_map(collection).collect(),
             services: egress.services.iter().map(signing).collect(),
             users_table: match &config.users {
@@ -72,12 +84,6 @@ impl<'c> Estate<'c> {
         self.roles.iter().map(|role| role.arn().as_pattern()).collect()
     }
 
-    /// Keys of every session tag.
-    pub(super) fn tag_keys(&self) -> Vec<String> {
-        let all: BTreeSet<_> = self.roles.iter().flat_map(|role| &role.tags).map(|(key, _)| key.clone()).collect();
-        all.into_iter().collect()
-    }
-
     pub(super) fn documents(&self, wanted: &'c Wanted) -> Result<Documents<'c>, IamError> {
         let asked = |what: What| wanted.what.contains(&what);
         // Each lives in a place of its own: a role's with its tenant's account, the organisation's with the organisation.
@@ -91,15 +97,29 @@ impl<'c> Estate<'c> {
         let is_wanted = |what| if wanted.what.is_empty() { by_default(what) } else { asked(what) };
         let mut documents = Documents::default();
         if is_wanted(What::Base) {
-            documents.base = Some(base::policy(self));
+            documents.base = base::policy(self);
+            if documents.base.is_none() {
+                const NOBODY: &str = "Palisade needs no identity of its own, and no policy for one: tokens are the authority of every plan";
+                if asked(What::Base) {
+                    return Err(IamError(NOBODY.to_owned()));
+                }
+                documents.notes.push(NOBODY.to_owned());
+            }
+        }
+        for hub in &self.hubs {
+            let trust = is_wanted(What::Trust).then(|| trust::policy(hub)).transpose()?;
+            let policy = is_wanted(What::Base).then(|| base::of_hub(self, hub));
+            if trust.is_some() || policy.is_some() {
+                documents.hubs.push(RoleDocuments { role: hub.clone(), trust, policy });
+            }
         }
         for role in &self.roles {
-            let trust = is_wanted(What::Trust).then(|| trust::policy(role));
-            let data = if is_wanted(What::Data) { data::policy(self, role)? } else { None };
-            if trust.is_some() || data.is_some() {
-                documents.roles.push(RoleDocuments { role: role.clone(), trust, data });
+            let trust = is_wanted(What::Trust).then(|| trust::policy(role)).transpose()?;
+            let policy = if is_wanted(What::Data) { data::policy(self, role)? } else { None };
+            if trust.is_some() || policy.is_some() {
+                documents.roles.push(RoleDocuments { role: role.clone(), trust, policy });
             }
-            if is_wanted(What::Aoss) {
+            if is_wanted(What::Aoss) && (role.serves("aoss") || !self.calls("aoss")) {
                 self.access(role, asked(What::Aoss), &mut documents)?;
             }
         }
@@ -110,7 +130,7 @@ impl<'c> Estate<'c> {
             self.keys(wanted, asked(What::Kms), &mut documents)?;
         }
         if is_wanted(What::Scp) {
-            documents.control = Some(scp::policy(self));
+            documents.control = Some(scp::policy(self)?);
         }
         if is_wanted(What::Data) {
             self.note(wanted, &mut documents.notes);
@@ -134,7 +154,7 @@ impl<'c> Estate<'c> {
             return Err(IamError("session policies are sent with each call to STS, and are no resources; use --format json".to_owned()));
         }
         for role in &self.roles {
-            let Some(template) = role.session_policy else {
+            let Some(template) = role.bounds.session_policy else {
                 if is_asked {
                     documents.sessions.extend(data::session(self, role).map(|policy| (None, policy)));
                     documents.notes.push(format!(
@@ -188,8 +208,19 @@ impl<'c> Estate<'c> {
             ));
         }
         for role in self.roles.iter().filter(|role| roles::tenant_in(role).is_none()) {
+            let what = if role.bounds.policy_arns.is_empty() { "session_policy alone keeps" } else { "policies that are sent along keep" };
+            notes.push(format!("{}: the role's data policy holds for all tenants together; {what} them apart", role.key));
+        }
+        for role in self.roles.iter().filter(|role| !role.bounds.policy_arns.is_empty()) {
             notes.push(format!(
-                "{}: the role's data policy holds for all tenants together; session_policy alone keeps them apart",
+                "{}.policy_arns: these managed policies bound each session and are not printed; they have to be in the account of the role",
+                role.key
+            ));
+        }
+        for role in self.roles.iter().filter(|role| matches!(role.by, By::Callers(_))) {
+            notes.push(format!(
+                "{}: whoever has a token may ask STS too, which looks at its issuer, aud (azp, where the token has one) and tags, and at nothing else \
+                 of identity.issuers",
                 role.key
             ));
         }

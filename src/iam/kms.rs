@@ -25,9 +25,9 @@ pub(super) fn policy(estate: &Estate<'_>, role: &Role<'_>, tenant: Option<&Tenan
         // Met by a session that has the tag, with this value; one without it does not match.
         conditions = conditions.and("StringEquals", format!("aws:PrincipalTag/{tag}"), vec![id]);
     }
-    if !estate.calls("kms") {
+    if !role.serves("kms") {
         // Nobody has to call KMS directly then: the services do it for the session.
-        let via = ["s3", "dynamodb"].into_iter().filter(|service| estate.calls(service));
+        let via = ["s3", "dynamodb"].into_iter().filter(|service| role.serves(service));
         let suffix = Partition::of(&estate.region).map_or("amazonaws.com", |partition| partition.suffix);
         let hosts: Vec<_> = via.map(|service| Text::literal(format!("{service}.{}.{suffix}", estate.region))).collect();
         if !hosts.is_empty() {

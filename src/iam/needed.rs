@@ -6,26 +6,29 @@ use super::{
     Format, IamError, Wanted, base,
     document::{Node, Statement},
     estate::Estate,
-    filled, trust,
+    filled,
+    roles::By,
+    text::Text,
+    trust,
 };
 use crate::{config::Config, directory::TenantRecord};
 
 /// Statements without which a tenant's plan does not work, each with its action.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Needed {
-    /// Who is trusted.
+    /// Who is trusted: Palisade, or the last role on the way to the tenant's.
     pub(crate) principal: String,
     /// Of the role's trust policy.
     pub(crate) trust: Vec<(&'static str, Value)>,
-    /// Of the base identity's own policy.
+    /// Of the policy of whoever is trusted.
     pub(crate) base: Vec<(&'static str, Value)>,
 }
 
-/// What the plan for `record` needs, where Palisade is `principal`.
+/// What the plan at `key` needs for `record`, where Palisade is `principal`.
 ///
 /// # Errors
 /// As [`print`](super::print).
-pub(crate) fn needed(config: &Config, record: &TenantRecord, principal: &str) -> Result<Needed, IamError> {
+pub(crate) fn needed(config: &Config, key: &str, record: &TenantRecord, principal: &str) -> Result<Needed, IamError> {
     let records = [record.clone()];
     let wanted = Wanted {
         format: Format::Json,
@@ -40,15 +43,22 @@ pub(crate) fn needed(config: &Config, record: &TenantRecord, principal: &str) ->
         collection: None,
         index: None,
     };
-    let estate = Estate::new(config, &records, &wanted)?;
+    let estate = Estate::new(config, &records, &wanted, Some(key))?;
     let value = |statement: Statement| {
         let action = statement.actions.first().copied().unwrap_or_default();
         let mut node = statement.node();
         node.fill(&|open| filled(open, Some(principal), None));
         (action, value_of(&node))
     };
-    let trust = estate.roles.iter().flat_map(trust::statements).map(value).collect();
-    Ok(Needed { principal: principal.to_owned(), trust, base: base::statements(&estate).into_iter().map(value).collect() })
+    let [role] = estate.roles.as_slice() else {
+        return Err(IamError(format!("{key}: holds for no service")));
+    };
+    let By::Principal(by) = &role.by else {
+        return Err(IamError(format!("{key}: a token is its authority, and no identity")));
+    };
+    let filled = by.map(|open| filled(open, Some(principal), None).unwrap_or_else(|| Text::open(open.clone())));
+    let trust = trust::statements(role)?.into_iter().map(value).collect();
+    Ok(Needed { principal: filled.to_string(), trust, base: base::becoming(&estate, by).into_iter().map(value).collect() })
 }
 
 fn value_of(node: &Node) -> Value {

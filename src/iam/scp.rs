@@ -1,8 +1,10 @@
 //! A service control policy for the organisation: what no administrator of an account can undo by a slip.
 
 use super::{
+    IamError,
     document::{Conditions, Node, Statement},
     estate::Estate,
+    roles::By,
     text::{Open, Text},
 };
 
@@ -22,7 +24,17 @@ const CHANGES: &[&str] = &[
 ];
 
 /// The policy.
-pub(super) fn policy(estate: &Estate<'_>) -> Node {
+///
+/// # Errors
+/// A role is assumed by somebody else than Palisade's own identity: then who may is another matter for each role.
+pub(super) fn policy(estate: &Estate<'_>) -> Result<Node, IamError> {
+    let by_base = By::Principal(Text::open(Open::Base));
+    if let Some(other) = estate.hubs.iter().chain(&estate.roles).find(|role| role.by != by_base) {
+        return Err(IamError(format!(
+            "{}: palisade iam does not print a service control policy yet for roles that are assumed by way of others (via) or with a token",
+            other.key
+        )));
+    }
     let roles = estate.role_patterns();
     let but = |open| Conditions::default().and("ArnNotLike", "aws:PrincipalArn", vec![Text::open(open)]);
     let deny = Statement { is_denial: true, ..Statement::default() };
@@ -52,5 +64,5 @@ pub(super) fn policy(estate: &Estate<'_>) -> Node {
         conditions: Conditions::default().and("ArnLike", "aws:PrincipalArn", vec![Text::open(Open::Base)]),
         ..deny
     };
-    Node::policy([assumed, changed, confined].map(Statement::node).into())
+    Ok(Node::policy([assumed, changed, confined].map(Statement::node).into()))
 }

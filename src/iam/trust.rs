@@ -6,38 +6,60 @@
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html>
 
 use super::{
+    IamError,
     document::{Conditions, Node, Statement},
-    roles::{Demand, Role},
-    text::{Open, Text},
+    roles::{By, Demand, Role},
+    text::Text,
 };
 
 /// The trust policy of `role`.
-pub(super) fn policy(role: &Role<'_>) -> Node {
-    Node::policy(statements(role).into_iter().map(Statement::node).collect())
+///
+/// # Errors
+/// As [`statements`].
+pub(super) fn policy(role: &Role<'_>) -> Result<Node, IamError> {
+    Ok(Node::policy(statements(role)?.into_iter().map(Statement::node).collect()))
 }
 
-/// Its statements: `sts:AssumeRole`, and where the plan needs them `sts:TagSession` and `sts:SetSourceIdentity`.
-pub(super) fn statements(role: &Role<'_>) -> Vec<Statement> {
-    let by_palisade = |sid, action, conditions| Statement {
+/// Its statements: one for the call itself, and where the plan needs them `sts:TagSession` and `sts:SetSourceIdentity`.
+///
+/// # Errors
+/// Whom to trust is not known.
+pub(super) fn statements(role: &Role<'_>) -> Result<Vec<Statement>, IamError> {
+    let (call, principal, whose) = match &role.by {
+        By::Principal(arn) => ("sts:AssumeRole", ("AWS", arn.clone()), Conditions::default()),
+        By::Callers(provider) => {
+            let audience = provider.audience.iter().map(Text::literal).collect();
+            let conditions = Conditions::default().and("StringEquals", format!("{}:aud", provider.name), audience);
+            ("sts:AssumeRoleWithWebIdentity", ("Federated", provider.arn(&role.partition, &role.account)), conditions)
+        }
+        By::TokenFile => {
+            return Err(IamError(format!(
+                "{}.token.file: palisade iam does not print trust policies for a token in a file yet, since it does not know the OIDC provider and \
+                 the subject. Write a statement for sts:AssumeRoleWithWebIdentity that demands both aud and sub; for the rest use --what base,data",
+                role.key
+            )));
+        }
+    };
+    let trusted = |sid, action, conditions| Statement {
         sid,
-        principal: Some(Node::object([("AWS", Node::Text(Text::open(Open::Base)))])),
+        principal: Some(Node::object([(principal.0, Node::Text(principal.1.clone()))])),
         actions: vec![action],
         conditions,
         ..Statement::default()
     };
-    let mut assume = tags(role, Conditions::default());
+    let mut assume = tags(role, whose.clone());
     if let Some(external_id) = &role.external_id {
         assume = demanded(assume, "sts:ExternalId".to_owned(), external_id);
     }
-    let mut statements = vec![by_palisade("Assume", "sts:AssumeRole", assume)];
+    let mut statements = vec![trusted("Assume", call, assume)];
     if !role.tags.is_empty() {
-        statements.push(by_palisade("Tag", "sts:TagSession", keys(role, tags(role, Conditions::default()))));
+        statements.push(trusted("Tag", "sts:TagSession", keys(role, tags(role, whose))));
     }
     if let Some(identity) = &role.source_identity {
         let conditions = demanded(Conditions::default(), "sts:SourceIdentity".to_owned(), identity);
-        statements.push(by_palisade("Source", "sts:SetSourceIdentity", conditions));
+        statements.push(trusted("Source", "sts:SetSourceIdentity", conditions));
     }
-    statements
+    Ok(statements)
 }
 
 fn tags(role: &Role<'_>, conditions: Conditions) -> Conditions {

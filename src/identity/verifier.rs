@@ -15,6 +15,7 @@ use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use serde_json::{Map, Value};
 
 use super::{
+    caller_token::CallerToken,
     claims::{self, CheckedClaims},
     deferred::{Deferred, Redeemer},
     facts::TokenFacts,
@@ -36,6 +37,7 @@ use crate::{
     clock::Clock,
     config::{IssuerConfig, IssuerTenants, Proofs, VerificationConfig},
     reject::{Reason, Refusal},
+    secret::Secret,
     telemetry::Metrics,
     tenant::TenantId,
 };
@@ -53,6 +55,8 @@ pub struct VerifiedTenant {
     right: Right,
     /// As the directory of users had it when the proof was checked, where there is one.
     user: Option<ActiveUser>,
+    /// Where STS is asked with it.
+    caller_token: Option<CallerToken>,
 }
 
 /// Whether the issuer may speak for the tenant.
@@ -93,6 +97,11 @@ impl VerifiedTenant {
     /// What the directory of users said when the proof was checked; `None` without one.
     pub fn user(&self) -> Option<&ActiveUser> {
         self.user.as_ref()
+    }
+
+    /// The token itself; `None` where nothing is asked with it, and for a proof of any other kind.
+    pub fn caller_token(&self) -> Option<&CallerToken> {
+        self.caller_token.as_ref()
     }
 
     /// By what it can be revoked.
@@ -168,6 +177,7 @@ pub struct Verifier {
     effort: Effort,
     /// Says whom users act for, where tokens do not.
     users: Option<Arc<dyn Users>>,
+    keeps_tokens: bool,
     clock: Clock,
     metrics: Metrics,
 }
@@ -188,13 +198,19 @@ impl Verifier {
             .collect();
         let remembered = Memory::new(&config.cache, metrics.clone());
         let effort = Effort::new(config, &clock, metrics.clone());
-        Self { issuers, remembered, effort, users: None, clock, metrics }
+        Self { issuers, remembered, effort, users: None, keeps_tokens: false, clock, metrics }
     }
 
     /// Lets `users` say whom a user acts for, and with which roles. Tokens prove the user alone from then on.
     #[must_use]
     pub fn with_users(self, users: Option<Arc<dyn Users>>) -> Self {
         Self { users, ..self }
+    }
+
+    /// Whether a token is kept beside what it proves, for calls to STS.
+    #[must_use]
+    pub fn keeping_tokens(self, keeps_tokens: bool) -> Self {
+        Self { keeps_tokens, ..self }
     }
 
     /// The ingress: a JWT, and a tenant header that agrees with it. `source` is the address of who sent it; what it sends that is no
@@ -204,8 +220,8 @@ impl Verifier {
     }
 
     async fn verify(&self, presented: Presented, source: &Source) -> Result<Arc<VerifiedTenant>, Refusal> {
-        let proof = presented.proof()?.expose();
-        if proof.starts_with(passport::PREFIX) {
+        let proof = presented.proof()?;
+        if proof.expose().starts_with(passport::PREFIX) {
             return Err(Refusal::noted(Reason::ProofNotAccepted, "a passport is no proof on the ingress"));
         }
         if Redeemer::is_meant(&presented) {
@@ -216,16 +232,16 @@ impl Verifier {
             return Err(Refusal::noted(Reason::TenantMissing, source.how_to_name_a_tenant()));
         }
         let claimed = presented.tenant.as_ref().map(|claimed| claimed.id());
-        let token = self.token(proof, claimed, source).await?;
+        let token = self.token(proof.expose(), claimed, source).await?;
         if let Some(users) = &self.users {
             let user = ActiveUser::admit(users.find(&token.issuer, &token.claims.subject).await?)?;
             claimed.map_or(Ok(()), |claimed| user.acts_for(claimed))?;
-            return self.entitled(user.tenant().clone(), token, Some(user));
+            return self.entitled(user.tenant().clone(), token, Some(user), proof);
         }
         match claimed {
             Some(claimed) if !token.claims.tenants.iter().any(|t| t == claimed.as_str()) => Err(Reason::TenantMismatch.into()),
-            Some(claimed) => self.entitled(claimed.clone(), token, None),
-            None => self.entitled(sole_tenant(&token)?, token, None),
+            Some(claimed) => self.entitled(claimed.clone(), token, None, proof),
+            None => self.entitled(sole_tenant(&token)?, token, None, proof),
         }
     }
 
@@ -283,7 +299,14 @@ impl Verifier {
             expires: parts.expires,
         };
         let token = VerifiedToken { issuer: parts.issuer.into(), generation: 0, claims, all: Map::new() };
-        Ok(VerifiedTenant { tenant: parts.tenant, token: Arc::new(token), right, user: None, deferred: Some(parts.deferred) })
+        Ok(VerifiedTenant {
+            tenant: parts.tenant,
+            token: Arc::new(token),
+            right,
+            user: None,
+            deferred: Some(parts.deferred),
+            caller_token: None,
+        })
     }
 
     /// Forgets the remembered tokens that `doomed` chooses, so that each is checked again when it comes; how many there were. For changes
@@ -308,7 +331,10 @@ impl Verifier {
         let tenant = workload.tenant().clone();
         // The configuration says the tenant, and no user is behind it.
         let right = Right::Settled;
-        (Arc::new(VerifiedTenant { tenant, token: Arc::new(token), right, user: None, deferred: None }), Lease::of_token())
+        (
+            Arc::new(VerifiedTenant { tenant, token: Arc::new(token), right, user: None, deferred: None, caller_token: None }),
+            Lease::of_token(),
+        )
     }
 
     /// Names of the issuers whose keys are not at hand.
@@ -317,10 +343,18 @@ impl Verifier {
     }
 
     /// Whether the issuer may speak for the tenant, as far as that can be told without the tenant's record.
-    fn entitled(&self, tenant: TenantId, token: Arc<VerifiedToken>, user: Option<ActiveUser>) -> Result<Arc<VerifiedTenant>, Refusal> {
+    fn entitled(
+        &self,
+        tenant: TenantId,
+        token: Arc<VerifiedToken>,
+        user: Option<ActiveUser>,
+        proof: &Secret,
+    ) -> Result<Arc<VerifiedTenant>, Refusal> {
         let issuer = self.issuers.get(&*token.issuer).ok_or(Reason::TokenIssuer)?;
         let right = issuer.right_for(&tenant)?;
-        Ok(Arc::new(VerifiedTenant { tenant, token, right, user, deferred: None }))
+        let ends = token.claims.expires - issuer.config.leeway;
+        let caller_token = self.keeps_tokens.then(|| CallerToken::keep(proof, ends));
+        Ok(Arc::new(VerifiedTenant { tenant, token, right, user, deferred: None, caller_token }))
     }
 
     async fn token(&self, text: &str, claimed: Option<&TenantId>, source: &Source) -> Result<Arc<VerifiedToken>, Refusal> {
@@ -542,7 +576,21 @@ impl VerifiedTenant {
             expires,
         };
         let token = VerifiedToken { issuer: "https://idp.test/".into(), generation: 1, claims, all };
-        Arc::new(Self { tenant: tenant.parse().unwrap(), token: Arc::new(token), right: Right::Settled, user: None, deferred: None })
+        Arc::new(Self {
+            tenant: tenant.parse().unwrap(),
+            token: Arc::new(token),
+            right: Right::Settled,
+            user: None,
+            deferred: None,
+            caller_token: None,
+        })
+    }
+
+    /// The same with the token at hand, whose payload is `payload` as it stands.
+    pub(crate) fn for_tests_bearing(tenant: &str, subject: &str, all: Map<String, Value>, payload: &str, ends: SystemTime) -> Arc<Self> {
+        let mut this = Arc::into_inner(Self::for_tests_until(tenant, subject, all, ends)).unwrap();
+        this.caller_token = Some(CallerToken::keep(&Secret::new(format!("header.{payload}.TOKEN")), ends));
+        Arc::new(this)
     }
 
     /// The same of a token that is known by `facts`; its issuer has to be named by the attribute `bound` of the tenant's record.
@@ -559,7 +607,7 @@ impl VerifiedTenant {
         };
         let token = Arc::new(VerifiedToken { issuer: facts.issuer.into(), generation: 1, claims, all: Map::new() });
         let right = bound.map_or(Right::Settled, |name| Right::IfNamedBy(name.to_owned()));
-        Arc::new(Self { tenant: tenant.parse().unwrap(), token, right, user, deferred: None })
+        Arc::new(Self { tenant: tenant.parse().unwrap(), token, right, user, deferred: None, caller_token: None })
     }
 }
 

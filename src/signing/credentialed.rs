@@ -20,7 +20,7 @@ impl CredentialedRequest {
     /// Gets the tenant's credentials and joins them with its request. That both are of the same tenant is checked here once
     /// more, where they meet.
     pub async fn attach(request: GuardedRequest, broker: &Broker) -> Result<Self, Refusal> {
-        let credentials = broker.credentials(request.tenant()).await?;
+        let credentials = broker.credentials_for(request.service(), request.tenant()).await?;
         let (tenant, parts) = request.into_parts();
         Self::join(Owner::Tenant(tenant.id().clone()), parts, credentials)
     }

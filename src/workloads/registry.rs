@@ -69,7 +69,7 @@ impl NamedWorkloads {
         for config in configs {
             let unusable = |setting, wrong: String| UnusableWorkload { name: config.name.clone(), setting, wrong };
             let inputs = StsInputs::of_workload(&config.name, &config.role, region);
-            let inputs = inputs.map_err(|(setting, why)| unusable("assume_role", format!("{setting} {why}")))?;
+            let inputs = inputs.map_err(|wrong| unusable("assume_role", format!("{} {}", wrong.setting, wrong.why)))?;
             let home = Home::of_role(&inputs.role_arn).ok_or_else(|| unusable("assume_role", "role_arn is no role's ARN".to_owned()))?;
             let proof = match &config.proof {
                 WorkloadProof::Client(pattern) => Proof::Client(pattern.clone()),

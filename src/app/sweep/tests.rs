@@ -119,7 +119,7 @@ async fn left_of_idle_tenants(item: Option<serde_json::Value>, on_suspend: OnSus
     for tenant in ["acme", "globex"] {
         rig.put(tenant, &active);
         let tenant = rig.directory.resolve(VerifiedTenant::for_tests(tenant)).await.unwrap();
-        broker.credentials(&tenant).await.unwrap();
+        broker.credentials_for("s3", &tenant).await.unwrap();
     }
     let sweep = Sweep {
         directory: rig.directory.clone(),

@@ -2,38 +2,56 @@
 
 use std::{path::Path, time::Duration};
 
-use super::{Env, Section, egress::endpoint, parse, secret::secret};
+use super::{
+    Env, Section,
+    egress::endpoint,
+    parse,
+    plans::{Around, plans},
+    secret::secret,
+};
 use crate::config::{
-    AssumeRoleConfig, BaseConfig, BudgetConfig, CredentialsConfig, CredentialsSource, RefreshConfig, StsConfig, WarmUpConfig,
-    build::read_text,
-    error::quote,
-    template::{JsonTemplate, Lands, Name, Template},
+    BaseConfig, BudgetConfig, CredentialsConfig, CredentialsSource, PlanConfig, PlansConfig, RefreshConfig, StsConfig, WarmUpConfig,
 };
 
-/// Most session tags. [AssumeRole](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html)
-const MAX_TAGS: usize = 50;
-/// Largest policy file that is read, with all its spaces.
-const MAX_POLICY_FILE: usize = 256 << 10;
 /// What is left of a session when its renewal begins at the latest; less would renew all the time.
 const MIN_USE: Duration = Duration::from_secs(60);
+const SOURCES: &str = "give one of default_chain, file, static and web_identity";
 
-/// `is_beside`: an application shares this process's network namespace, and with it what is to be had there.
-pub(super) fn credentials(section: &Section<'_>, region: Option<&str>, is_beside: bool, env: Env<'_>) -> Option<CredentialsConfig> {
-    let source = source(section, is_beside, env);
+pub(super) fn credentials(section: &Section<'_>, region: Option<&str>, around: Around<'_>, env: Env<'_>) -> Option<CredentialsConfig> {
+    let accepted = accepted(section);
+    let around_plans = Around { may_be_shared: around.may_be_shared || accepted, ..around };
+    let plans = plans(section, around_plans);
+    // Without any plan, that is what is wrong.
+    let needed = around.needs_identity || plans.as_ref().is_none_or(|plans| plans.need_identity() || plans.all().next().is_none());
+    let source = match section.given("source") {
+        Some(_) => {
+            if !needed {
+                section.wrong("source", "has no effect: tokens are the authority of every plan", "remove it");
+            }
+            source(section, around_plans.may_be_shared, env)
+        }
+        None if needed && plans.is_some() => {
+            section.wrong("source", "is missing", format!("assume_role, workloads and tables need it: {SOURCES}"));
+            None
+        }
+        None => Some(CredentialsSource::Nobody),
+    };
+    if accepted && let (Some(source), Some(plans)) = (&source, &plans) {
+        let by_plan = plans.all().filter_map(PlanConfig::token_file).any(is_injected);
+        shared_has_effect(section, around.may_be_shared, by_plan || can_be_shared(source));
+    }
     let sts = sts(&section.section("sts"), region);
     let max_sessions = section.get("max_sessions", parse::size);
-    if !section.has("assume_role") {
-        section.wrong("assume_role", "is missing", "egress needs it: give role_arn");
-    }
-    let assume_role = section.given("assume_role").and_then(|assume_role| self::assume_role(&assume_role));
-    let refresh = refresh(&section.section("refresh"), assume_role.as_ref().map(|assume_role| assume_role.duration));
+    // Sessions that end with their caller's token are not renewed.
+    let renewed = plans.iter().flat_map(PlansConfig::all).filter(|plan| !plan.uses_callers_token());
+    let refresh = refresh(&section.section("refresh"), renewed.min_by_key(|plan| plan.duration()));
     let budget = budget(&section.section("budget"));
     let warm_up = section.given("warm_up").map(|given| warm_up(section, &given));
     Some(CredentialsConfig {
         source: source?,
         sts: sts?,
         refresh: refresh?,
-        assume_role: assume_role?,
+        plans: plans?,
         max_sessions: max_sessions?,
         budget: budget?,
         warm_up: match warm_up {
@@ -43,14 +61,21 @@ pub(super) fn credentials(section: &Section<'_>, region: Option<&str>, is_beside
     })
 }
 
-/// What is needed of it without an egress: who Palisade is.
-pub(super) fn base(section: &Section<'_>, region: Option<&str>, is_beside: bool, env: Env<'_>) -> Option<BaseConfig> {
-    for key in ["assume_role", "budget", "max_sessions", "refresh", "warm_up"] {
+/// What is needed of it without an egress: who Palisade is. `is_alone`: no application shares this process's network namespace.
+pub(super) fn base(section: &Section<'_>, region: Option<&str>, is_alone: bool, env: Env<'_>) -> Option<BaseConfig> {
+    for key in ["assume_role", "assume_role_with_web_identity", "budget", "max_sessions", "refresh", "services", "warm_up"] {
         if section.has(key) {
             section.wrong(key, "has no effect without egress", "remove it, or add egress");
         }
     }
-    let source = source(section, is_beside, env);
+    if !section.has("source") {
+        section.wrong("source", "is missing", SOURCES);
+    }
+    let accepted = accepted(section);
+    let source = source(section, accepted || is_alone, env);
+    if accepted && let Some(source) = &source {
+        shared_has_effect(section, is_alone, can_be_shared(source));
+    }
     let sts = sts(&section.section("sts"), region);
     Some(BaseConfig { source: source?, sts: sts? })
 }
@@ -58,26 +83,49 @@ pub(super) fn base(section: &Section<'_>, region: Option<&str>, is_beside: bool,
 /// Where the platform puts tokens that are in every container of a pod: EKS's web-hook, and Kubernetes itself.
 const INJECTED: [&str; 2] = ["/run/secrets/eks.amazonaws.com", "/run/secrets/kubernetes.io/serviceaccount"];
 
-/// `source`, and what `shared_with_application` says of it.
-fn source(section: &Section<'_>, is_beside: bool, env: Env<'_>) -> Option<CredentialsSource> {
-    let accepted = section.get("shared_with_application", parse::text).is_some();
-    let source = source_of(&section.given("source")?, accepted || !is_beside, env)?;
-    let injected = matches!(&source, CredentialsSource::WebIdentity { token_file, .. } if is_injected(token_file));
-    let can_be_shared = is_beside && (injected || matches!(source, CredentialsSource::DefaultChain { .. }));
-    if accepted && !can_be_shared {
-        let why = if is_beside {
-            "this source is Palisade's own"
-        } else {
+fn accepted(section: &Section<'_>) -> bool {
+    section.get("shared_with_application", parse::text).is_some()
+}
+
+/// Reports that there is nothing to be accepted.
+fn shared_has_effect(section: &Section<'_>, is_alone: bool, can_be_shared: bool) {
+    if is_alone || !can_be_shared {
+        let why = if is_alone {
             "no application is beside: there is no ingress, and egress is not on loopback"
+        } else {
+            "this source is Palisade's own"
         };
         section.wrong("shared_with_application", format!("has no effect: {why}"), "remove it");
     }
-    if injected && is_beside && !accepted {
-        section.section("source").section("web_identity").wrong(
-            "token_file",
+}
+
+fn can_be_shared(source: &CredentialsSource) -> bool {
+    match source {
+        CredentialsSource::DefaultChain { .. } => true,
+        CredentialsSource::WebIdentity { token_file, .. } => is_injected(token_file),
+        CredentialsSource::File(_) | CredentialsSource::Static { .. } | CredentialsSource::Nobody => false,
+    }
+}
+
+/// Whether the token in `path`, which `key` names, is Palisade's own, or may be the application's too.
+pub(super) fn token_is_own(section: &Section<'_>, key: &str, path: &Path, may_be_shared: bool) -> bool {
+    let is_own = may_be_shared || !is_injected(path);
+    if !is_own {
+        section.wrong(
+            key,
             "is the token that the platform puts into every container of the pod, and so into the application's",
             "project a token of its own into Palisade's container, or set credentials.shared_with_application to accepted",
         );
+    }
+    is_own
+}
+
+/// `source`; `may_be_shared` with an application beside.
+fn source(section: &Section<'_>, may_be_shared: bool, env: Env<'_>) -> Option<CredentialsSource> {
+    let source = source_of(&section.given("source")?, may_be_shared, env)?;
+    if let CredentialsSource::WebIdentity { token_file, .. } = &source
+        && !token_is_own(&section.section("source").section("web_identity"), "token_file", token_file, may_be_shared)
+    {
         return None;
     }
     Some(source)
@@ -126,11 +174,17 @@ fn sts(section: &Section<'_>, region: Option<&str>) -> Option<StsConfig> {
     Some(StsConfig { endpoint: endpoint?, region: region?, ca, timeout: timeout? })
 }
 
-fn refresh(section: &Section<'_>, duration: Option<Duration>) -> Option<RefreshConfig> {
+/// `shortest` is the plan whose sessions live for the shortest time.
+fn refresh(section: &Section<'_>, shortest: Option<&PlanConfig>) -> Option<RefreshConfig> {
     let (ahead, jitter) = (section.get("ahead", parse::duration), section.get("jitter", parse::duration));
     let (ahead, jitter) = (ahead?, jitter?);
-    if duration.is_some_and(|duration| ahead + jitter + MIN_USE > duration) {
-        section.wrong("ahead", "and jitter leave less than a minute of a session's duration", "lower them, or raise assume_role.duration");
+    if let Some(plan) = shortest.filter(|plan| ahead + jitter + MIN_USE > plan.duration()) {
+        let key = plan.key.strip_prefix("credentials.").unwrap_or(&plan.key);
+        section.wrong(
+            "ahead",
+            "and jitter leave less than a minute of a session's duration",
+            format!("lower them, or raise {key}.duration"),
+        );
     }
     Some(RefreshConfig { ahead, jitter })
 }
@@ -150,127 +204,6 @@ fn warm_up(credentials: &Section<'_>, section: &Section<'_>) -> Option<WarmUpCon
         credentials.wrong("warm_up", "names nobody", "give tenants or tiers");
     }
     Some(WarmUpConfig { tenants, tiers, wait: section.get("wait", parse::duration)? })
-}
-
-fn assume_role(section: &Section<'_>) -> Option<AssumeRoleConfig> {
-    let role_arn = role_arn(section);
-    let session_name = section.get("session_name", |s| Template::parse(&s.text, Lands::SessionName).ok());
-    let external_id = section.get("external_id", |s| Template::parse(&s.text, Lands::ExternalId).ok());
-    let source_identity = section.get("source_identity", |s| Template::parse(&s.text, Lands::SourceIdentity).ok());
-    let session_tags = session_tags(section);
-    let transitive_tag_keys = transitive(section, &session_tags);
-    let session_policy = session_policy(section);
-    let duration = section.get("duration", parse::duration);
-    let built = AssumeRoleConfig {
-        role_arn: role_arn?,
-        session_name: session_name?,
-        external_id,
-        source_identity,
-        session_tags,
-        transitive_tag_keys,
-        session_policy: session_policy?,
-        duration: duration?,
-    };
-    if !tells_tenants_apart(&built) {
-        section.wrong(
-            "role_arn",
-            "is the same for every tenant, and so are session_tags and session_policy: all tenants would get the same rights",
-            "put {tenant.id} (or {tenant.account}, or an attribute) into one of them",
-        );
-    }
-    Some(built)
-}
-
-fn role_arn(section: &Section<'_>) -> Option<Template> {
-    let template = section.get("role_arn", |s| Template::parse(&s.text, Lands::Arn).ok())?;
-    let text = template.as_text();
-    let fixed = template.names().next().is_none();
-    let scalar = super::super::document::Scalar { text: text.to_owned(), plain: false };
-    if (fixed && parse::role_arn(&scalar).is_none()) || !(text.starts_with("arn:") || text.starts_with('{')) {
-        section.wrong("role_arn", format!("{} is no role's ARN", quote(text)), "give one such as arn:aws:iam::111122223333:role/NAME");
-        return None;
-    }
-    Some(template)
-}
-
-fn session_tags(section: &Section<'_>) -> Vec<(String, Template)> {
-    let tags = section.pairs("session_tags", |s| Template::parse(&s.text, Lands::TagValue).ok());
-    if tags.len() > MAX_TAGS {
-        section.wrong("session_tags", format!("has {} tags", tags.len()), format!("STS takes {MAX_TAGS}"));
-    }
-    for (number, (key, _)) in tags.iter().enumerate() {
-        if tags[..number].iter().any(|(other, _)| other.to_lowercase() == key.to_lowercase()) {
-            section.wrong_entry("session_tags", key, "differs from another key in case alone", "STS does not tell them apart; remove one");
-        }
-    }
-    tags
-}
-
-fn transitive(section: &Section<'_>, tags: &[(String, Template)]) -> Vec<String> {
-    let keys = section.all("transitive_tag_keys", parse::text);
-    for (number, key) in keys.iter().enumerate() {
-        if !tags.iter().any(|(tag, _)| tag == key) {
-            section.wrong_item(
-                "transitive_tag_keys",
-                number,
-                format!("{} is no key of session_tags", quote(key)),
-                "add the tag, or remove this",
-            );
-        }
-    }
-    keys
-}
-
-/// The outer `None` means that there is one and it is wrong.
-fn session_policy(section: &Section<'_>) -> Option<Option<JsonTemplate>> {
-    let Some(policy) = section.given("session_policy") else { return Some(None) };
-    let (key, parsed) = if policy.has("file") {
-        let path = policy.file("file")?;
-        ("file", read_text(&path, MAX_POLICY_FILE).map_err(|wrong| format!("the file {wrong}")))
-    } else {
-        let text = match policy.json("inline")? {
-            serde_json::Value::String(text) => text,
-            data => data.to_string(),
-        };
-        ("inline", Ok(text))
-    };
-    match parsed.and_then(|text| JsonTemplate::parse(&text).map_err(|error| error.to_string())) {
-        Ok(template) => Some(Some(template)),
-        Err(wrong) => {
-            policy.wrong(key, format!("the policy cannot be used: {wrong}"), "");
-            None
-        }
-    }
-}
-
-impl AssumeRoleConfig {
-    /// Its templates, but for the policy.
-    pub(super) fn templates(&self) -> impl Iterator<Item = &Template> {
-        let tags = self.session_tags.iter().map(|(_, template)| template);
-        [&self.role_arn, &self.session_name].into_iter().chain(&self.external_id).chain(&self.source_identity).chain(tags)
-    }
-}
-
-impl AssumeRoleConfig {
-    /// The settings that are not the same for everybody of a tenant, each with the placeholder that makes it so. Where there are
-    /// any, each user has sessions of their own.
-    pub(crate) fn of_users(&self) -> Vec<(String, &Name)> {
-        fn one<'a>(key: &str, template: &'a Template) -> Option<(String, &'a Name)> {
-            Some((key.to_owned(), template.names().find(|name| name.is_of_a_user())?))
-        }
-        let named = [("role_arn", Some(&self.role_arn)), ("session_name", Some(&self.session_name))];
-        let optional = [("external_id", self.external_id.as_ref()), ("source_identity", self.source_identity.as_ref())];
-        let templates = named.into_iter().chain(optional).filter_map(|(key, template)| one(key, template?));
-        let tags = self.session_tags.iter().filter_map(|(tag, template)| one(&format!("session_tags.{tag}"), template));
-        let policy = self.session_policy.iter().filter_map(|policy| policy.names().find(|name| name.is_of_a_user()));
-        templates.chain(tags).chain(policy.map(|name| ("session_policy".to_owned(), name))).collect()
-    }
-}
-
-fn tells_tenants_apart(config: &AssumeRoleConfig) -> bool {
-    let tags = config.session_tags.iter().flat_map(|(_, template)| template.names());
-    let policy = config.session_policy.iter().flat_map(JsonTemplate::names);
-    config.role_arn.names().chain(tags).chain(policy).any(Name::tells_tenants_apart)
 }
 
 #[cfg(test)]

@@ -18,6 +18,14 @@ pub(super) fn directory(section: &Section<'_>, region: Option<&str>) -> Option<D
     directory.file("file").map(DirectoryConfig::File)
 }
 
+/// The same, held to ids of which none is the beginning of another where they can be looked at.
+pub(super) fn prefix_free(directory: DirectoryConfig) -> DirectoryConfig {
+    match directory {
+        DirectoryConfig::File(path) => DirectoryConfig::PrefixFreeFile(path),
+        other @ (DirectoryConfig::Any | DirectoryConfig::DynamoDb(_) | DirectoryConfig::PrefixFreeFile(_)) => other,
+    }
+}
+
 pub(super) fn on_suspend(section: &Section<'_>) -> Option<OnSuspend> {
     section.get("on_suspend", |scalar| Some(if scalar.text == "finish" { OnSuspend::Finish } else { OnSuspend::Cut }))
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 mod base;
 mod passport;
+mod plans;
 mod routing;
 mod sessions;
 mod tenants;
@@ -115,8 +116,8 @@ fn defaults_are_those_of_the_contract() {
     assert_eq!(config.effective["identity"]["verification"]["concurrency"], verification.concurrency);
     assert_eq!((ingress.server.header_bytes, ingress.server.connections, ingress.server.drain), (65_536, 10_000, Duration::from_secs(25)));
     let credentials = config.credentials.unwrap();
-    assert_eq!((credentials.sts.region.as_str(), credentials.assume_role.duration), ("eu-west-1", Duration::from_secs(3_600)));
-    assert_eq!(credentials.assume_role.session_name.as_text(), "{tenant.id}");
+    assert_eq!((credentials.sts.region.as_str(), credentials.plans.sole().duration), ("eu-west-1", Duration::from_secs(3_600)));
+    assert_eq!(credentials.plans.sole().session_name.as_text(), "{tenant.id}");
     assert_eq!(config.limits.default, Limits::default());
 }
 
@@ -392,7 +393,7 @@ fn deferred_work_is_configured_whole_or_not_at_all() {
 fn a_policy_can_be_a_file_data_or_text() {
     let policy = |text: &str| {
         let text = format!("{}    session_policy: {text}\n", with("role/{tenant.id}", "role/data"));
-        good(&text).credentials.unwrap().assume_role.session_policy.unwrap().names().count()
+        good(&text).credentials.unwrap().plans.sole().session_policy.as_ref().unwrap().names().count()
     };
     assert_eq!(policy("{file: policy.json}"), 1);
     assert_eq!(policy("{inline: {Resource: 'arn:aws:s3:::b/{tenant.id}/*', Version: 2012-10-17}}"), 1);
@@ -853,10 +854,8 @@ fn what_is_planned_is_refused_and_null_is_not() {
         let errors = load(&format!("{BASE}{text}\n")).unwrap_err().to_string();
         assert!(errors.starts_with(&format!("{line}: is not supported yet; remove it")), "{errors}");
     }
-    for (old, new) in [("{s3: {}}", "{s3: {unguarded: true}}"), ("  assume_role:", "  assume_role:\n    policy_arns: [a]")] {
-        let errors = load(&with(old, new)).unwrap_err().to_string();
-        assert!(errors.contains("is not supported yet; remove it"), "{errors}");
-    }
+    let errors = load(&with("{s3: {}}", "{s3: {unguarded: true}}")).unwrap_err().to_string();
+    assert!(errors.contains("is not supported yet; remove it"), "{errors}");
     good(&format!("{BASE}guard: null\nlimits: {{store: {{memory: {{}}, redis: ~}}}}\ntelemetry: {{audit: null, traces: }}\n"));
     assert!(good(&with("private_key: c", "private_key: c, client_ca: null")).ingress.unwrap().tls.clients.is_none());
     good(&with("{file: c}", "{file: c, discovery: null}"));
@@ -967,7 +966,8 @@ fn the_examples_load() {
     let directory = crate::directory::Directory::open(&config.directory, None).unwrap();
     assert_eq!(directory.records().len(), 3);
     assert!(matches!(&config.identity.issuers[1].jwks, JwksSource::File(path) if path.is_absolute()));
-    assert_eq!(config.credentials.unwrap().assume_role.session_policy.unwrap().names().count(), 3);
+    let plans = config.credentials.unwrap().plans;
+    assert_eq!(plans.default.as_ref().unwrap().session_policy().unwrap().names().count(), 3);
 }
 
 /// Settings that the file gives and nothing reads would be ignored in silence.

@@ -1,10 +1,7 @@
 //! `users`
 
 use super::{Section, parse, tables};
-use crate::config::{
-    IdentityConfig, IssuerTenants, KeyTemplate, UserAttributesConfig, UsersConfig, UsersTableConfig,
-    template::{Name, Template},
-};
+use crate::config::{IdentityConfig, IssuerTenants, KeyTemplate, UserAttributesConfig, UsersConfig, UsersTableConfig, template::Name};
 
 /// `region` is that of the egress, where there is one.
 pub(super) fn users(section: &Section<'_>, region: Option<&str>, identity: Option<&IdentityConfig>) -> Option<UsersConfig> {
@@ -54,12 +51,11 @@ fn attributes(section: &Section<'_>) -> Option<UserAttributesConfig> {
 }
 
 /// What reads of users where there are none, or of records where they are empty, could never work.
-pub(super) fn needed<'t>(root: &Section<'_>, templates: impl Iterator<Item = &'t Template>, others: impl Iterator<Item = &'t Name>) {
+pub(super) fn needed<'t>(root: &Section<'_>, mut names: impl Iterator<Item = &'t Name>) {
     if root.has("users") {
         return;
     }
-    let names = templates.flat_map(Template::names).chain(others).filter(|name| matches!(name, Name::UserAttribute(_)));
-    if let Some(name) = names.into_iter().next() {
+    if let Some(name) = names.find(|name| matches!(name, Name::UserAttribute(_))) {
         root.wrong("users", format!("is missing, and a template has {{{name}}}"), "give users.directory, or take the placeholder out");
     }
 }

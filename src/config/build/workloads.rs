@@ -94,8 +94,8 @@ fn role(name: &WorkloadName, section: &Section<'_>) -> Option<WorkloadRole> {
     let session_tags = section.pairs("session_tags", parse::text);
     let duration = section.get("duration", parse::duration);
     let role = WorkloadRole { role_arn: role_arn?, session_name: session_name?, external_id, session_tags, duration: duration? };
-    if let Err((setting, why)) = StsInputs::of_workload(name, &role, "") {
-        section.wrong(setting, why, "a workload belongs to no tenant, so that placeholders have no value here");
+    if let Err(wrong) = StsInputs::of_workload(name, &role, "") {
+        section.wrong(&wrong.setting, wrong.why, "a workload belongs to no tenant, so that placeholders have no value here");
         return None;
     }
     Some(role)

@@ -164,7 +164,8 @@ impl Form {
             Self::Size { least, most } => quantity::size(text).is_some_and(|size| (least..=most).contains(&&size)),
             Self::TagKey => parse::tag_key(text),
             Self::Template(lands) => {
-                return Template::parse(text, *lands).map(drop).map_err(|error| Fault::new(error.to_string(), ""));
+                // Whether an open end is right depends on the directory.
+                return Template::parse_open(text, *lands).map(drop).map_err(|error| Fault::new(error.to_string(), ""));
             }
             Self::TenantHost => parse::tenant_host(scalar).is_some(),
             Self::TenantId => text.parse::<crate::tenant::TenantId>().is_ok(),

@@ -176,6 +176,9 @@ fn the_full_example_shows_every_setting() {
         ".credentials.source.static",
         ".credentials.shared_with_application",
         ".credentials.assume_role.session_policy.inline",
+        ".credentials.assume_role.policy_arns",
+        ".credentials.assume_role.via",
+        ".credentials.assume_role_with_web_identity",
         ".workloads",
     ];
     assert_eq!(shown("full.yaml", ROOT), alternatives);
@@ -199,6 +202,8 @@ fn unshown(examples: &[Value], settings: &[Setting], path: &str, missing: &mut V
             _ => Vec::new(),
         };
         match &setting.kind {
+            // A plan is the same for a service as for all.
+            Kind::Map(..) if path == ".credentials.services" => {}
             // Every `server` is the same.
             Kind::Section(_) if setting.key == "server" && path != ".server" => {}
             Kind::Choice(settings) | Kind::Section(settings) => unshown(&values, settings, &path, missing),

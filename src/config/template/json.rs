@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::{Name, RenderError, Segment, TemplateError, Values, names, parse};
+use super::{Name, OpenEnd, RenderError, Segment, TemplateError, Values, names, parse};
 
 /// Most characters of a session policy. [AssumeRole](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html)
 pub const SESSION_POLICY_LIMIT: usize = 2048;
@@ -21,6 +21,9 @@ pub struct JsonTemplate {
     segments: Vec<Segment>,
     /// Whether a rendering could make two keys of one object equal.
     keys_vary: bool,
+    open_end: Option<OpenEnd>,
+    /// Numbers of the statements that allow every tenant the same.
+    alike: Vec<usize>,
 }
 
 impl JsonTemplate {
@@ -28,15 +31,25 @@ impl JsonTemplate {
     ///
     /// # Errors
     /// What is not a JSON object, repeats a key, or is too long before anything is filled in; unknown names, stray braces, and
-    /// placeholders whose end cannot be told.
+    /// placeholders whose end cannot be told, whatever the ids are.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
+        let template = Self::parse_open(text)?;
+        template.open_end.as_ref().map_or(Ok(()), |open| Err(TemplateError(open.to_string())))?;
+        Ok(template)
+    }
+
+    /// As [`JsonTemplate::parse`], for whoever settles [`JsonTemplate::open_end`].
+    ///
+    /// # Errors
+    /// As [`JsonTemplate::parse`], but for what depends on the ids.
+    pub fn parse_open(text: &str) -> Result<Self, TemplateError> {
         let value = strict::parse(text).map_err(|error| TemplateError(format!("it is not JSON: {error}")))?;
         if !value.is_object() {
             return Err(TemplateError("it is not a JSON object".to_owned()));
         }
         let mut writer = Writer::default();
         writer.value(&value)?;
-        let template = writer.finish();
+        let template = Self { alike: alike(&value)?, ..writer.finish() };
         let literal = template.literal_len();
         if literal > SESSION_POLICY_LIMIT {
             return Err(TemplateError(format!(
@@ -76,9 +89,37 @@ impl JsonTemplate {
         names(&self.segments)
     }
 
+    /// What makes it right only where no tenant's id is the beginning of another one.
+    pub fn open_end(&self) -> Option<&OpenEnd> {
+        self.open_end.as_ref()
+    }
+
+    /// Statements, counted from 0, that allow something and have no placeholder by which tenants differ.
+    pub fn statements_for_all(&self) -> &[usize] {
+        &self.alike
+    }
+
     fn literal_len(&self) -> usize {
         self.segments.iter().map(|segment| if let Segment::Literal(literal) = segment { literal.len() } else { 0 }).sum()
     }
+}
+
+fn alike(policy: &Value) -> Result<Vec<usize>, TemplateError> {
+    let statements = match policy.get("Statement") {
+        Some(Value::Array(statements)) => &statements[..],
+        Some(one) => std::slice::from_ref(one),
+        None => &[],
+    };
+    let mut alike = Vec::new();
+    for (number, statement) in statements.iter().enumerate() {
+        let mut writer = Writer::default();
+        writer.value(statement)?;
+        let differs = names(&writer.segments).any(Name::tells_tenants_apart);
+        if statement.get("Effect").and_then(Value::as_str) == Some("Allow") && !differs {
+            alike.push(number);
+        }
+    }
+    Ok(alike)
 }
 
 /// Writes compact JSON, cut into segments at the placeholders.
@@ -87,6 +128,7 @@ struct Writer {
     segments: Vec<Segment>,
     literal: String,
     keys_vary: bool,
+    open_end: Option<OpenEnd>,
 }
 
 impl Writer {
@@ -155,20 +197,24 @@ impl Writer {
         Ok(())
     }
 
-    fn check_end(&self, name: &Name, after: &str) -> Result<(), TemplateError> {
+    fn check_end(&mut self, name: &Name, after: &str) -> Result<(), TemplateError> {
         match after.as_bytes() {
             [] => Ok(()),
             [b'{', ..] | [b'$', b'{', ..] => Err(TemplateError(format!(
                 "{{{name}}} is directly followed by another placeholder or policy variable, and it could not be told where it ends; \
                  separate with a character outside the id alphabet, such as / or #"
             ))),
-            [next, ..] => parse::check_end(name, *next),
+            _ => {
+                let open = parse::check_end(name, after)?;
+                self.open_end = self.open_end.take().or(open);
+                Ok(())
+            }
         }
     }
 
     fn finish(mut self) -> JsonTemplate {
         self.segments.push(Segment::Literal(self.literal));
-        JsonTemplate { segments: self.segments, keys_vary: self.keys_vary }
+        JsonTemplate { segments: self.segments, keys_vary: self.keys_vary, open_end: self.open_end, alike: Vec::new() }
     }
 }
 

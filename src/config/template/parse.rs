@@ -5,6 +5,10 @@
 //! byte that can stand in an id, nothing at all may be followed by another placeholder, and no placeholder by a wildcard.
 //! `/` and `#` are outside the id alphabet and make good separators.
 //!
+//! Where no id of the directory is the beginning of another one, `acme-` begins nobody else's name, and a character of the alphabet
+//! may follow after all: whether that is so cannot be told here, so it is said of the template ([`OpenEnd`]) and settled by
+//! who knows the ids.
+//!
 //! The same holds in front: `*-{tenant.id}` rendered for `eu` also matches what belongs to `acme-eu`. So between a wildcard
 //! and `{tenant.id}` there has to be such a separator, and no placeholder may directly follow a wildcard.
 
@@ -44,8 +48,14 @@ pub(super) fn placeholder(text: &str) -> Result<(Name, &str), TemplateError> {
     }
 }
 
-/// Refuses placeholders whose value could run on into what follows.
-pub(super) fn check_ends(segments: &[Segment]) -> Result<(), TemplateError> {
+/// `{tenant.id}` is followed by a character that can stand in an id: right only where no id is the beginning of another one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct OpenEnd(String);
+
+/// Refuses placeholders whose value could run on into what follows, and tells of the first that does so unless ids are prefix-free.
+pub(super) fn check_ends(segments: &[Segment]) -> Result<Option<OpenEnd>, TemplateError> {
+    let mut open = None;
     for pair in segments.windows(2) {
         let [Segment::Placeholder(name), next] = pair else { continue };
         let next = match next {
@@ -55,26 +65,32 @@ pub(super) fn check_ends(segments: &[Segment]) -> Result<(), TemplateError> {
                      character outside the id alphabet, such as / or #"
                 )));
             }
-            Segment::Literal(literal) => literal.as_bytes().first().copied().unwrap_or_default(),
+            Segment::Literal(literal) => literal,
         };
-        check_end(name, next)?;
+        open = open.or(check_end(name, next)?);
     }
-    Ok(())
+    Ok(open)
 }
 
-/// Refuses `next` as the byte after `name`'s value.
-pub(super) fn check_end(name: &Name, next: u8) -> Result<(), TemplateError> {
-    let wildcard = matches!(next, b'*' | b'?');
-    let runs_on = *name == Name::TenantId && TenantId::is_id_byte(next);
-    if !wildcard && !runs_on {
-        return Ok(());
+/// Refuses `after` as what follows `name`'s value, and tells where it is right only for ids that are prefix-free.
+pub(super) fn check_end(name: &Name, after: &str) -> Result<Option<OpenEnd>, TemplateError> {
+    let cure = "separate with a character outside the id alphabet, such as / or #";
+    let run = after.bytes().take_while(|byte| TenantId::is_id_byte(*byte)).count();
+    let (run, rest) = after.split_at(run);
+    let wildcard = rest.chars().next().filter(|c| matches!(c, '*' | '?'));
+    match (wildcard, run.chars().next()) {
+        (Some(wildcard), None) => Err(TemplateError(format!(
+            "{{{name}}} is directly followed by '{wildcard}', and \"c1{wildcard}\" also matches \"c10\"; {cure}"
+        ))),
+        (_, Some(next)) if *name == Name::TenantId => Ok(Some(OpenEnd(format!(
+            "{{{name}}} is directly followed by '{next}', and \"acme{next}\" also begins \"acme{next}eu{next}\"; {cure}"
+        )))),
+        // An account id has twelve digits, whatever follows.
+        (Some(wildcard), Some(_)) if *name != Name::TenantAccount => Err(TemplateError(format!(
+            "{{{name}}} is followed by '{run}{wildcard}', and \"c1{run}{wildcard}\" also matches what begins with \"c1{run}2{run}\"; {cure}"
+        ))),
+        _ => Ok(None),
     }
-    let next = char::from(next);
-    let example =
-        if wildcard { format!("\"c1{next}\" also matches \"c10\"") } else { format!("\"acme{next}\" also begins \"acme{next}eu{next}\"") };
-    Err(TemplateError(format!(
-        "{{{name}}} is directly followed by '{next}', and {example}; separate with a character outside the id alphabet, such as / or #"
-    )))
 }
 
 /// How the text before a placeholder ends, as far as wildcards are concerned.

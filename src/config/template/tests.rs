@@ -308,3 +308,34 @@ proptest! {
         }
     }
 }
+
+/// What depends on the ids is told apart from what is wrong whatever they are.
+#[test]
+fn an_open_end_is_told_and_a_wildcard_too_near_is_wrong_for_any_ids() {
+    let policy = |resource: &str| JsonTemplate::parse_open(&format!(r#"{{"Resource":"arn:aws:sqs:::{resource}"}}"#));
+    for open in ["{tenant.id}-jobs", "{tenant.id}-*", "x/{tenant.id}.a/{subject}"] {
+        assert!(policy(open).unwrap().open_end().unwrap().to_string().contains("such as / or #"), "{open}");
+        assert!(JsonTemplate::parse(&format!(r#"{{"Resource":"arn:aws:sqs:::{open}"}}"#)).is_err(), "{open}");
+    }
+    for closed in ["{tenant.id}", "{tenant.id}/*", "{cell}-pool/*", "{tenant.account}-*", "{cell}-pool"] {
+        assert_eq!(policy(closed).unwrap().open_end(), None, "{closed}");
+    }
+    for wrong in ["{tenant.id}*", "{cell}-*", "{tenant.attributes.queue}_a?", "{subject}.*"] {
+        assert!(policy(wrong).unwrap_err().to_string().contains("also matches"), "{wrong}");
+    }
+    let role = Template::parse_open("arn:aws:iam::111122223333:role/{tenant.id}-data", Lands::Arn).unwrap();
+    assert!(role.open_end().is_some() && Template::parse(role.as_text(), Lands::Arn).is_err());
+    assert_eq!(Template::parse_open("arn:aws:iam::111122223333:role/t-{tenant.id}", Lands::Arn).unwrap().open_end(), None);
+}
+
+#[test]
+fn statements_that_allow_everybody_the_same_are_counted() {
+    let alike = |statements: &str| JsonTemplate::parse(&format!(r#"{{"Statement":{statements}}}"#)).unwrap().statements_for_all().to_vec();
+    assert_eq!(
+        alike(r#"[{"Effect":"Allow","Resource":"a/{tenant.id}/*"},{"Effect":"Allow","Resource":"*"},{"Effect":"Deny","Resource":"b"}]"#),
+        [1]
+    );
+    assert_eq!(alike(r#"{"Effect":"Allow","Resource":"a/{subject}/*"}"#), [0]);
+    assert_eq!(alike(r#"{"Effect":"Allow","Resource":"*","Condition":{"StringEquals":{"k":"{tenant.id}"}}}"#), [] as [usize; 0]);
+    assert_eq!(JsonTemplate::parse("{}").unwrap().statements_for_all(), [] as [usize; 0]);
+}

@@ -56,7 +56,7 @@ impl Broker {
             match self.0.budget.renewal(slot.key().inputs()) {
                 Ok(place) => {
                     if let Some(flight) = slot.refresh(instant) {
-                        self.fly(flight, Some(place));
+                        self.fly(flight, Some(place), None);
                     }
                 }
                 Err(NoPlace::ForTheRole) => due.push_back(slot),
@@ -79,10 +79,10 @@ fn in_turns(slots: Vec<Arc<SessionSlot>>, now: SystemTime) -> impl Iterator<Item
     due.into_iter().map(|(_, slot)| slot)
 }
 
-/// When the session in `slot` ends, if it is time to renew it and somebody used it since it was issued.
+/// When the session in `slot` ends, if it can be renewed, it is time to, and somebody used it since it was issued.
 fn is_due(slot: &SessionSlot, now: SystemTime) -> Option<SystemTime> {
     let held = slot.held()?;
-    (held.refresh_at <= now && slot.used_since_stored()).then_some(held.expires)
+    (held.refresh_at <= now && slot.key().is_renewable() && slot.used_since_stored()).then_some(held.expires)
 }
 
 /// `ahead` of the end, and up to `jitter` earlier, but never in the first half of a session's life.

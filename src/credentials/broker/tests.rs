@@ -2,11 +2,13 @@ use std::{collections::BTreeSet, time::UNIX_EPOCH};
 
 use super::{renewals::IDLE, *};
 use crate::credentials::testing::{
-    Answer, FakeSts, START, assume_one_role, assume_role, clock, credentials_config, issued, record, settle, tenant, tenant_with,
+    Answer, FakeSts, START, assume_one_role, assume_role, clock, credentials_config, issued, plans_of, record, settle, tenant, tenant_with,
 };
 
 mod budget;
+mod callers_token;
 mod outage;
+mod services;
 mod simulation;
 
 /// Of the 24 places that there are by default: those for first calls, those of them for one tenant, and those for renewals.
@@ -188,7 +190,7 @@ async fn a_renewal_that_hangs_stands_in_nobodys_way() {
 
 #[tokio::test]
 async fn tenants_share_nothing_even_where_the_configuration_tells_them_apart_in_nothing() {
-    let rig = Rig::new(|config| config.assume_role = assume_one_role());
+    let rig = Rig::new(|config| config.plans = plans_of(assume_one_role()));
     for _ in 0..3 {
         for id in ["acme", "globex", "Acme", "acme.eu"] {
             rig.get(id).await.unwrap();
@@ -230,6 +232,7 @@ async fn each_value_that_reaches_sts_has_a_session_of_its_own() {
 async fn a_failure_is_remembered_for_a_moment_and_per_session() {
     for (error, reason, stands) in [
         (StsError::Denied("no".into()), Reason::CredentialsDenied, 5),
+        (StsError::Token("ExpiredTokenException".into()), Reason::CredentialsDenied, 5),
         (StsError::Throttled { note: "slow".into(), retry_after: None }, Reason::CredentialsThrottled, 2),
         (StsError::Inputs { setting: "session_policy", note: "bad".into() }, Reason::PlanIncomplete, 5),
         (StsError::Identity("ExpiredToken".into()), Reason::CredentialsUnavailable, 1),
@@ -264,7 +267,7 @@ async fn an_answer_that_is_expired_empty_or_without_an_end_is_none() {
     rig.sts.answer(Answer::Issue(SECOND * 6));
     rig.get("acme").await.unwrap();
 
-    let plan = rig.broker.0.planner.plan(&tenant("acme")).unwrap();
+    let plan = rig.broker.0.plans.plan("s3", &tenant("acme")).unwrap();
     let now = rig.clock.now();
     let accepted = |change: &dyn Fn(&mut IssuedCredentials)| {
         let mut answer = issued("acme", 1, now + HOUR);
@@ -493,7 +496,7 @@ async fn no_interleaving_hands_out_another_tenants_credentials() {
             config.max_sessions = 5;
             // The clock stands still while a call waits for its turn.
             config.budget.wait = Duration::from_millis(5);
-            config.assume_role = if seed % 2 == 0 { assume_role() } else { assume_one_role() };
+            config.plans = plans_of(if seed % 2 == 0 { assume_role() } else { assume_one_role() });
         }));
         let workers: Vec<_> = (0..8).map(|worker| tokio::spawn(wander(Arc::clone(&rig), seed * 1_000 + worker))).collect();
         for worker in workers {
@@ -639,11 +642,12 @@ async fn a_tenant_whose_users_are_all_denied_stops_asking() {
 #[tokio::test]
 async fn a_warm_up_fetches_what_a_request_will_ask_for_and_hands_nothing_out() {
     let plain = |config: &mut CredentialsConfig| {
-        config.assume_role = assume_one_role();
-        config.assume_role.session_tags = vec![(
+        let mut ask = assume_one_role();
+        ask.session_tags = vec![(
             "Shard".into(),
             crate::credentials::testing::template("{tenant.attributes.shard}", crate::config::template::Lands::TagValue),
         )];
+        config.plans = plans_of(ask);
     };
     let rig = Rig::new(plain);
     rig.broker.warm_up(&record("acme")).await.unwrap();

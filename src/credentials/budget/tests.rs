@@ -1,7 +1,10 @@
 use futures_util::{FutureExt, future::join_all};
 
 use super::*;
-use crate::credentials::testing::{ample, clock};
+use crate::credentials::{
+    Authority,
+    testing::{ample, clock},
+};
 
 /// Of 24 places: those for first calls, those of them for one tenant, those for renewals.
 const FIRST: usize = 16;
@@ -44,6 +47,7 @@ fn inputs(tenant: &str, role: &str) -> StsInputs {
     StsInputs {
         owner: Owner::for_tests(tenant),
         region: "eu-west-1".into(),
+        authority: Authority::Identity(vec![]),
         role_arn: format!("arn:aws:iam::111122223333:role/{role}"),
         session_name: tenant.into(),
         external_id: None,
@@ -51,6 +55,7 @@ fn inputs(tenant: &str, role: &str) -> StsInputs {
         tags: vec![],
         transitive_tag_keys: vec![],
         policy: None,
+        policy_arns: vec![],
         duration_seconds: 3600,
     }
 }

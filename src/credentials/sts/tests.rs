@@ -12,7 +12,12 @@ use super::*;
 use crate::{
     clock::Clock,
     config::CredentialsSource,
-    credentials::testing::{START, clock, credentials_config},
+    credentials::{
+        owner::Owner,
+        plan::CallersToken,
+        testing::{START, clock, credentials_config},
+    },
+    telemetry::Metrics,
 };
 
 /// A connection that keeps what is sent and answers from a script: no sockets.
@@ -88,7 +93,7 @@ fn error_xml(code: &str, message: &str) -> String {
 
 fn inputs() -> StsInputs {
     StsInputs {
-        owner: crate::credentials::Owner::Tenant("acme".parse().unwrap()),
+        owner: Owner::for_tests("acme"),
         region: "eu-west-1".into(),
         role_arn: "arn:aws:iam::111122223333:role/path/data".into(),
         session_name: "acme".into(),
@@ -97,6 +102,8 @@ fn inputs() -> StsInputs {
         tags: vec![("TenantID".into(), "acme".into()), ("Team".into(), "blue sky".into())],
         transitive_tag_keys: vec!["TenantID".into()],
         policy: Some(r#"{"Statement":[]}"#.into()),
+        policy_arns: vec!["arn:aws:iam::111122223333:policy/a".into(), "arn:aws:iam::aws:policy/b".into()],
+        authority: Authority::Identity(vec![]),
         duration_seconds: 1800,
     }
 }
@@ -106,14 +113,13 @@ async fn sts(wire: &Wire) -> (SdkSts, Clock) {
     assert!(matches!(config.source, CredentialsSource::Static { .. }));
     let clock = clock();
     let base = BaseIdentity::open(&config.source, &config.sts, clock.clone()).unwrap();
-    let provider = SharedCredentialsProvider::new(base.clone());
-    (SdkSts { client: client(&config.sts, wire.client(), Some(provider)), base }, clock)
+    (SdkSts::over(wire.client(), &config.sts, base, &Skew::new(clock.clone(), Metrics::new().unwrap())), clock)
 }
 
 #[tokio::test]
 async fn every_input_is_sent_and_the_answer_is_read() {
     let wire = Wire::answering(200, &answer_xml("AssumeRole", USER, EXPIRATION));
-    let issued = sts(&wire).await.0.assume_role(&inputs()).await.unwrap();
+    let issued = sts(&wire).await.0.assume_role(&inputs(), None).await.unwrap();
     assert_eq!(
         (issued.access_key_id.as_str(), issued.secret_access_key.expose(), issued.session_token.expose()),
         ("ASIAX", "SECRET", "TOKEN")
@@ -140,17 +146,27 @@ async fn every_input_is_sent_and_the_answer_is_read() {
         "TransitiveTagKeys.member.1=TenantID",
         "Policy=%7B%22Statement%22%3A%5B%5D%7D",
         "DurationSeconds=1800",
+        "PolicyArns.member.1.arn=arn%3Aaws%3Aiam%3A%3A111122223333%3Apolicy%2Fa",
+        "PolicyArns.member.2.arn=arn%3Aaws%3Aiam%3A%3Aaws%3Apolicy%2Fb",
     ] {
         assert!(sent.contains(&part), "{part} is not in {sent:#?}");
     }
-    assert_eq!(sent.len(), 13, "and nothing else but the version: {sent:#?}");
+    assert_eq!(sent.len(), 15, "and nothing else but the version: {sent:#?}");
 }
 
 #[tokio::test]
 async fn what_is_not_configured_is_not_sent() {
     let wire = Wire::answering(200, &answer_xml("AssumeRole", USER, EXPIRATION));
-    let bare = StsInputs { external_id: None, source_identity: None, tags: vec![], transitive_tag_keys: vec![], policy: None, ..inputs() };
-    sts(&wire).await.0.assume_role(&bare).await.unwrap();
+    let bare = StsInputs {
+        external_id: None,
+        source_identity: None,
+        tags: vec![],
+        transitive_tag_keys: vec![],
+        policy: None,
+        policy_arns: vec![],
+        ..inputs()
+    };
+    sts(&wire).await.0.assume_role(&bare, None).await.unwrap();
     assert_eq!(wire.requests()[0].2.split('&').count(), 5, "action, version, role, name, duration");
 }
 
@@ -163,7 +179,7 @@ async fn an_error_answer_is_sorted_and_not_tried_again() {
         (503, "ServiceUnavailable", "error"),
     ] {
         let wire = Wire::answering(status, &error_xml(code, "said so"));
-        let error = sts(&wire).await.0.assume_role(&inputs()).await.unwrap_err();
+        let error = sts(&wire).await.0.assume_role(&inputs(), None).await.unwrap_err();
         assert_eq!(error.label(), expected, "{code}: {error}");
         assert_eq!(wire.requests().len(), 1, "{code}");
     }
@@ -175,7 +191,7 @@ async fn the_time_for_which_sts_wants_to_be_left_alone_is_heard() {
     let date = |seconds: u64| httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(START + seconds));
     for (value, seconds) in [("7".to_owned(), Some(7)), (date(12), Some(12)), ("soon".to_owned(), None)] {
         wire.headers([("retry-after", value), ("date", date(0))]);
-        let StsError::Throttled { retry_after, .. } = sts(&wire).await.0.assume_role(&inputs()).await.unwrap_err() else { panic!() };
+        let StsError::Throttled { retry_after, .. } = sts(&wire).await.0.assume_role(&inputs(), None).await.unwrap_err() else { panic!() };
         assert_eq!(retry_after, seconds.map(Duration::from_secs));
     }
 }
@@ -185,14 +201,13 @@ async fn corrected(change: impl FnOnce(&mut StsConfig), headers: [(&'static str,
     let mut config = credentials_config(crate::credentials::testing::assume_one_role());
     change(&mut config.sts);
     let clock = clock();
-    let skew = Skew::new(clock.clone(), crate::telemetry::Metrics::new().unwrap());
+    let skew = Skew::new(clock.clone(), Metrics::new().unwrap());
     let base = BaseIdentity::open(&config.source, &config.sts, skew.clock()).unwrap();
     let wire = Wire::answering(403, &error_xml("SignatureDoesNotMatch", "Signature expired"));
     wire.headers(headers);
-    let provider = SharedCredentialsProvider::new(base.clone());
-    let sts = SdkSts { client: watched(builder(&config.sts, wire.client(), Some(provider)), &config.sts, &skew), base };
+    let sts = SdkSts::over(wire.client(), &config.sts, base, &skew);
     for _ in 0..3 {
-        sts.assume_role(&inputs()).await.unwrap_err();
+        sts.assume_role(&inputs(), None).await.unwrap_err();
     }
     skew.time().duration_since(clock.now()).unwrap().as_secs()
 }
@@ -217,11 +232,11 @@ async fn every_answer_says_what_time_it_is_and_only_some_are_believed() {
 async fn answers_that_make_no_sense_are_none() {
     for body in ["", "<html>", "{}", &answer_xml("AssumeRole", USER, "<Expiration>soon</Expiration>")] {
         let wire = Wire::answering(200, body);
-        assert!(matches!(sts(&wire).await.0.assume_role(&inputs()).await, Err(StsError::Unavailable(_))), "{body}");
+        assert!(matches!(sts(&wire).await.0.assume_role(&inputs(), None).await, Err(StsError::Unavailable(_))), "{body}");
     }
     // Without an end the SDK says the epoch, which the broker takes for expired.
     let wire = Wire::answering(200, &answer_xml("AssumeRole", USER, ""));
-    assert_eq!(sts(&wire).await.0.assume_role(&inputs()).await.unwrap().expires, UNIX_EPOCH);
+    assert_eq!(sts(&wire).await.0.assume_role(&inputs(), None).await.unwrap().expires, UNIX_EPOCH);
 }
 
 #[tokio::test]
@@ -236,7 +251,7 @@ async fn an_answer_to_another_question_is_not_taken() {
     ] {
         let user = USER.replace("arn:aws:sts::111122223333:assumed-role/data/acme", arn);
         let wire = Wire::answering(200, &answer_xml("AssumeRole", &user, EXPIRATION));
-        assert!(matches!(sts(&wire).await.0.assume_role(&inputs()).await, Err(StsError::Unavailable(_))), "{arn}");
+        assert!(matches!(sts(&wire).await.0.assume_role(&inputs(), None).await, Err(StsError::Unavailable(_))), "{arn}");
     }
 }
 
@@ -244,11 +259,11 @@ async fn an_answer_to_another_question_is_not_taken() {
 async fn a_base_identity_that_is_not_accepted_is_asked_for_again() {
     for (code, asked) in [("InvalidClientTokenId", 2), ("ExpiredToken", 2), ("AccessDenied", 1), ("Throttling", 1)] {
         let wire = Wire::answering(403, &error_xml(code, ""));
-        let (base, source, _) = crate::credentials::source::tests::rig(3600);
+        let (base, source, clock) = crate::credentials::source::tests::rig(3600);
         let config = credentials_config(crate::credentials::testing::assume_one_role());
-        let sts = SdkSts { client: client(&config.sts, wire.client(), Some(SharedCredentialsProvider::new(base.clone()))), base };
+        let sts = SdkSts::over(wire.client(), &config.sts, base, &Skew::new(clock, Metrics::new().unwrap()));
         for _ in 0..2 {
-            assert!(sts.assume_role(&inputs()).await.is_err());
+            assert!(sts.assume_role(&inputs(), None).await.is_err());
         }
         assert_eq!(source.asked(), asked, "{code}");
     }
@@ -258,7 +273,123 @@ async fn a_base_identity_that_is_not_accepted_is_asked_for_again() {
 async fn nothing_that_can_be_printed_holds_a_secret() {
     let wire = Wire::answering(403, &error_xml("SignatureDoesNotMatch", "x-amz-security-token:hunter2 SECRET"));
     let (sts, _) = sts(&wire).await;
-    let error = sts.assume_role(&inputs()).await.unwrap_err();
+    let error = sts.assume_role(&inputs(), None).await.unwrap_err();
     let shown = format!("{sts:?} {error:?} {error}");
     assert!(!shown.contains("hunter2") && !shown.contains("base-secret") && !shown.contains("SECRET"), "{shown}");
+}
+
+fn hop(role: &str) -> Hop {
+    Hop {
+        role_arn: format!("arn:aws:iam::444455556666:role/{role}"),
+        session_name: "palisade".into(),
+        external_id: Some("hub/1".into()),
+        tags: vec![],
+        transitive_tag_keys: vec![],
+    }
+}
+
+/// An answer that fits every question: it does not say who was assumed.
+fn anyone() -> Wire {
+    Wire::answering(200, &answer_xml("AssumeRole", "", EXPIRATION))
+}
+
+fn roles(wire: &Wire) -> Vec<(String, String)> {
+    let role =
+        |body: &str| body.split('&').find_map(|part| part.strip_prefix("RoleArn=")).unwrap().rsplit("%2F").next().unwrap().to_owned();
+    let signer = |authorization: &Option<String>| authorization.as_ref().unwrap().split(['=', '/']).nth(1).unwrap().to_owned();
+    wire.requests().iter().map(|(_, authorization, body)| (role(body), signer(authorization))).collect()
+}
+
+#[tokio::test]
+async fn hubs_are_assumed_in_order_each_as_the_one_before_and_kept_for_all() {
+    let wire = anyone();
+    let (sts, clock) = sts(&wire).await;
+    let via =
+        |hops: Vec<Hop>, tenant: &str| StsInputs { authority: Authority::Identity(hops), owner: Owner::for_tests(tenant), ..inputs() };
+    sts.assume_role(&via(vec![hop("one"), hop("two")], "acme"), None).await.unwrap();
+    let signed = |names: [(&str, &str); 3]| names.map(|(role, key)| (role.to_owned(), key.to_owned())).to_vec();
+    assert_eq!(roles(&wire), signed([("one", "AKIABASE"), ("two", "ASIAX"), ("data", "ASIAX")]));
+    assert!(wire.requests()[0].2.contains("ExternalId=hub%2F1") && !wire.requests()[0].2.contains("Policy="));
+
+    sts.assume_role(&via(vec![hop("one"), hop("two")], "globex"), None).await.unwrap();
+    sts.assume_role(&via(vec![hop("one")], "globex"), None).await.unwrap();
+    assert_eq!(wire.requests().len(), 5, "the hubs' sessions are there already");
+    let tagged = Hop { tags: vec![("TenantID".into(), "acme".into())], transitive_tag_keys: vec!["TenantID".into()], ..hop("one") };
+    sts.assume_role(&via(vec![tagged], "acme"), None).await.unwrap();
+    assert_eq!(wire.requests().len(), 7, "another session, since what is behind inherits its tags");
+    assert!(wire.requests()[5].2.contains("TransitiveTagKeys.member.1=TenantID"));
+
+    clock.advance(Duration::from_secs(3590));
+    wire.answer(200, &answer_xml("AssumeRole", "", "<Expiration>2027-01-15T10:00:00Z</Expiration>"));
+    sts.assume_role(&via(vec![hop("one")], "acme"), None).await.unwrap();
+    crate::credentials::testing::settle().await;
+    let two = |names: [(&str, &str); 2]| names.map(|(role, key)| (role.to_owned(), key.to_owned()));
+    assert_eq!(roles(&wire)[7..], two([("data", "ASIAX"), ("one", "AKIABASE")]), "renewed while it still serves");
+    clock.advance(Duration::from_secs(10));
+    sts.assume_role(&via(vec![hop("one"), hop("two")], "acme"), None).await.unwrap();
+    assert_eq!(roles(&wire)[9..], two([("two", "ASIAX"), ("data", "ASIAX")]), "one that has ended is asked for first");
+}
+
+#[tokio::test]
+async fn a_hub_that_cannot_be_assumed_is_named_and_no_tenant_s_role_is_asked_for() {
+    let wire = Wire::answering(403, &error_xml("AccessDenied", "User: x is not authorized to perform: sts:AssumeRole"));
+    let inputs = StsInputs { authority: Authority::Identity(vec![hop("one"), hop("two")]), ..inputs() };
+    let error = sts(&wire).await.0.assume_role(&inputs, None).await.unwrap_err();
+    assert!(matches!(&error, StsError::Identity(note) if note.contains("role/two")), "{error}");
+    assert!(roles(&wire).iter().all(|(role, _)| role == "one"));
+    // Somebody else's session is none.
+    let wire = Wire::answering(200, &answer_xml("AssumeRole", USER, EXPIRATION));
+    assert!(sts(&wire).await.0.assume_role(&inputs, None).await.is_err());
+    assert_eq!(wire.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_token_is_sent_as_it_is_and_nothing_is_signed() {
+    let wire = Wire::answering(200, &answer_xml("AssumeRoleWithWebIdentity", USER, EXPIRATION));
+    let (sts, _) = sts(&wire).await;
+    let token = Secret::new("a.b.c".into());
+    let caller = CallersToken { issuer: "i".into(), subject: "s".into(), claims: [7; 32], ends: UNIX_EPOCH };
+    let by_caller = StsInputs { authority: Authority::Caller(caller), ..inputs() };
+    let issued = sts.assume_role(&by_caller, Some(&token)).await.unwrap();
+    assert_eq!((issued.access_key_id.as_str(), issued.packed_policy_percent), ("ASIAX", Some(12)));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "d.e.f\n").unwrap();
+    let by_file = StsInputs { authority: Authority::TokenFile(file.path().to_owned()), ..inputs() };
+    sts.assume_role(&by_file, None).await.unwrap();
+    for ((_, authorization, body), token) in wire.requests().iter().zip(["a.b.c", "d.e.f"]) {
+        assert_eq!(*authorization, None);
+        let sent: Vec<&str> = body.split('&').collect();
+        for part in [
+            "Action=AssumeRoleWithWebIdentity",
+            &format!("WebIdentityToken={token}"),
+            "RoleSessionName=acme",
+            "Policy=%7B%22Statement%22%3A%5B%5D%7D",
+            "PolicyArns.member.2.arn=arn%3Aaws%3Aiam%3A%3Aaws%3Apolicy%2Fb",
+            "DurationSeconds=1800",
+        ] {
+            assert!(sent.contains(&part), "{part} is not in {sent:#?}");
+        }
+        assert_eq!(sent.len(), 9, "{sent:#?}");
+    }
+
+    assert!(matches!(sts.assume_role(&by_caller, None).await, Err(StsError::Token(_))));
+    std::fs::remove_file(file.path()).unwrap();
+    assert!(matches!(sts.assume_role(&by_file, None).await, Err(StsError::Identity(_))));
+    assert_eq!(wire.requests().len(), 2, "without a token nobody is asked");
+}
+
+#[tokio::test]
+async fn whose_token_it_is_decides_what_a_refused_one_means() {
+    let token = Secret::new("a.b.hunter2".into());
+    let caller = CallersToken { issuer: "i".into(), subject: "s".into(), claims: [7; 32], ends: UNIX_EPOCH };
+    let by_caller = StsInputs { authority: Authority::Caller(caller), ..inputs() };
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let by_file = StsInputs { authority: Authority::TokenFile(file.path().to_owned()), ..inputs() };
+    for code in ["ExpiredTokenException", "InvalidIdentityToken", "IDPRejectedClaim"] {
+        let wire = Wire::answering(400, &error_xml(code, "hunter2"));
+        let (sts, _) = sts(&wire).await;
+        let error = sts.assume_role(&by_caller, Some(&token)).await.unwrap_err();
+        assert!(error == StsError::Token(code.into()) && !format!("{error:?}").contains("hunter2"), "{error}");
+        assert_eq!(sts.assume_role(&by_file, None).await.unwrap_err(), StsError::Identity(code.into()));
+    }
 }

@@ -105,6 +105,43 @@ fn every_mistake_is_reported_with_its_place() {
     }
 }
 
+/// A template of the configuration relies on it, so it has to stay so.
+#[test]
+fn ids_of_which_one_begins_another_are_refused_where_that_matters() {
+    let (_folder, path, directory) = open("tenants:\n  acme: {}\n  acme-eu: {}\n  acme.x: {}\n  acm: {status: suspended}\n  globex: {}\n");
+    assert_eq!(directory.unwrap().records().len(), 5);
+    let strict = DirectoryConfig::PrefixFreeFile(path.clone());
+    let errors = Directory::open(&strict, None).unwrap_err().to_string().replace(&path.display().to_string(), "F");
+    let places: Vec<_> =
+        errors.lines().map(|line| line.split("begins with ").map(|part| part.split(',').next().unwrap()).collect::<Vec<_>>()).collect();
+    let expected = [["F:2:3: tenants.acme: ", "acm"], ["F:3:3: tenants.acme-eu: ", "acm"], ["F:4:3: tenants.\"acme.x\": ", "acm"]];
+    assert_eq!(places, expected, "{errors}");
+    fs::write(&path, "tenants: {acme: {}, bcme: {}, acm_: {}}").unwrap();
+    assert_eq!(Directory::open(&strict, None).unwrap().records().len(), 3);
+}
+
+#[tokio::test]
+async fn a_file_whose_ids_come_to_begin_one_another_is_not_taken_over() {
+    let (_folder, path, _) = open("tenants: {acme: {}}");
+    let directory =
+        Arc::new(Directory::open_polling(&DirectoryConfig::PrefixFreeFile(path.clone()), None, Duration::from_millis(5)).unwrap());
+    let watching = tokio::spawn({
+        let directory = directory.clone();
+        async move { directory.watch(Clock::system(), Metrics::new().unwrap()).await }
+    });
+    fs::write(&path, "tenants: {acme: {}, acme-eu: {}}").unwrap();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(reason(&directory, "acme-eu"), Some(Reason::TenantUnknown));
+    fs::write(&path, "tenants: {acme: {}, eu-acme: {}}").unwrap();
+    let found = async {
+        while reason(&directory, "eu-acme").is_some() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), found).await.unwrap();
+    watching.abort();
+}
+
 #[test]
 fn a_missing_file_is_an_error() {
     let config = DirectoryConfig::File(PathBuf::from("/nowhere/tenants.yaml"));

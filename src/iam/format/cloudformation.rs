@@ -16,8 +16,11 @@ pub(in crate::iam) fn print(documents: &Documents<'_>) -> String {
         ];
         template.add("PalisadeBase", "AWS::IAM::ManagedPolicy", properties.into());
     }
+    for (number, hub) in documents.hubs.iter().enumerate() {
+        template.role(&numbered("HubRole", number, documents.hubs.len()), hub, "assume", "Assume");
+    }
     for (number, role) in documents.roles.iter().enumerate() {
-        template.role(&numbered("TenantRole", number, documents.roles.len()), role);
+        template.role(&numbered("TenantRole", number, documents.roles.len()), role, "data", "Data");
     }
     for (number, (_, policy)) in documents.keys.iter().enumerate() {
         let properties = [("EnableKeyRotation", Node::from("true")), ("KeyPolicy", policy.clone())];
@@ -61,7 +64,8 @@ impl Template {
         self.resources.push((name.to_owned(), resource));
     }
 
-    fn role(&mut self, logical: &str, documents: &RoleDocuments<'_>) {
+    /// `policy` is the name of the role's policy, and `ending` what its resource's name ends with.
+    fn role(&mut self, logical: &str, documents: &RoleDocuments<'_>, policy: &str, ending: &str) {
         let role = &documents.role;
         if let Some(trust) = &documents.trust {
             let seconds = role.duration.as_secs().max(3_600).to_string();
@@ -73,9 +77,10 @@ impl Template {
             ];
             self.add(logical, "AWS::IAM::Role", properties.into());
         }
-        if let Some(data) = &documents.data {
-            let properties = [("PolicyName", "data".into()), ("RoleName", Node::Text(role.name.clone())), ("PolicyDocument", data.clone())];
-            self.add(&format!("{logical}Data"), "AWS::IAM::RolePolicy", properties.into());
+        if let Some(document) = &documents.policy {
+            let properties =
+                [("PolicyName", policy.into()), ("RoleName", Node::Text(role.name.clone())), ("PolicyDocument", document.clone())];
+            self.add(&format!("{logical}{ending}"), "AWS::IAM::RolePolicy", properties.into());
             if documents.trust.is_some()
                 && let Some((_, Node::Object(members))) = self.resources.last_mut()
             {

@@ -15,16 +15,18 @@ pub(in crate::iam) fn print(documents: &Documents<'_>) -> Result<String, IamErro
     let mut members = Vec::new();
     let whose = |record: &Option<&crate::directory::TenantRecord>| record.map(|record| ("tenant", record.id.as_str().into()));
     members.extend(documents.base.clone().map(|policy| ("base", Node::object([("policy", policy)]))));
-    if !documents.roles.is_empty() {
+    for (key, roles, policy_name) in [("hubs", &documents.hubs, "policy"), ("roles", &documents.roles, "data")] {
         let role = |documents: &crate::iam::RoleDocuments<'_>| {
             let role = &documents.role;
-            let mut of_role = vec![("setting", role.key.into()), ("role_arn", role.arn().into())];
+            let mut of_role = vec![("setting", role.key.as_str().into()), ("role_arn", role.arn().into())];
             of_role.extend(whose(&role.tenant));
             of_role.extend(documents.trust.clone().map(|policy| ("trust", policy)));
-            of_role.extend(documents.data.clone().map(|policy| ("data", policy)));
+            of_role.extend(documents.policy.clone().map(|policy| (policy_name, policy)));
             Node::object(of_role)
         };
-        members.push(("roles", Node::List(documents.roles.iter().map(role).collect())));
+        if !roles.is_empty() {
+            members.push((key, Node::List(roles.iter().map(role).collect())));
+        }
     }
     for (key, of_tenants) in [("session", &documents.sessions), ("kms", &documents.keys)] {
         if !of_tenants.is_empty() {

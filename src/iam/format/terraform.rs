@@ -20,8 +20,11 @@ pub(in crate::iam) fn print(documents: &Documents<'_>) -> String {
             ],
         );
     }
+    for (number, hub) in documents.hubs.iter().enumerate() {
+        module.role(&numbered("hub", number, documents.hubs.len()), hub, "assume");
+    }
     for (number, role) in documents.roles.iter().enumerate() {
-        module.role(&numbered("tenant", number, documents.roles.len()), role);
+        module.role(&numbered("tenant", number, documents.roles.len()), role, "data");
     }
     for (number, (_, policy)) in documents.keys.iter().enumerate() {
         module.resource(
@@ -81,7 +84,8 @@ struct Module {
 }
 
 impl Module {
-    fn role(&mut self, name: &str, documents: &RoleDocuments<'_>) {
+    /// `policy` is the name of the role's policy.
+    fn role(&mut self, name: &str, documents: &RoleDocuments<'_>, policy: &str) {
         let role = &documents.role;
         if let Some(trust) = &documents.trust {
             self.resource(
@@ -95,13 +99,13 @@ impl Module {
                 ],
             );
         }
-        if let Some(data) = &documents.data {
+        if let Some(document) = &documents.policy {
             let of =
                 if documents.trust.is_some() { Value::Raw(format!("aws_iam_role.{name}.name")) } else { Value::Text(role.name.clone()) };
             self.resource(
                 "aws_iam_role_policy",
-                &format!("{name}_data"),
-                vec![("name", Value::of("data")), ("role", of), ("policy", Value::Json(data.clone()))],
+                &format!("{name}_{policy}"),
+                vec![("name", Value::of(policy)), ("role", of), ("policy", Value::Json(document.clone()))],
             );
         }
     }

@@ -3,6 +3,7 @@
 
 mod attacks;
 mod flood;
+mod kept;
 mod known;
 mod tokens;
 

@@ -76,7 +76,7 @@ impl Values for Acme {
 fn the_roles_policy_and_the_session_policy_each_keep_tenants_apart_alone() {
     let parse = |document: &Value| Policy::parse(document, PolicyKind::Identity).unwrap();
     let role = Judge(parse(&role_policy().unwrap()), Context::default().with("aws:PrincipalTag/TenantID", "acme"));
-    let template = load().credentials.unwrap().assume_role.session_policy.unwrap();
+    let template = load().credentials.unwrap().plans.sole().session_policy.clone().unwrap();
     let rendered = serde_json::from_str(&template.render(&Acme).unwrap()).unwrap();
     let session = Judge(parse(&rendered), Context::default());
     let bucket = format!("arn:aws:s3:::{BUCKET}");

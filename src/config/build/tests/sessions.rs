@@ -36,15 +36,16 @@ fn a_budget_without_room_and_a_warm_up_of_nobody_are_errors() {
 
 #[test]
 fn what_makes_sessions_of_users_is_found_wherever_it_stands() {
-    assert!(good(BASE).credentials.unwrap().assume_role.of_users().is_empty());
+    let plan = |text: &str| good(text).credentials.unwrap().plans.default.unwrap();
+    assert!(plan(BASE).of_users().is_empty());
     for (more, key, name) in [
         ("    session_name: '{subject}'", "session_name", "subject"),
         ("    source_identity: '{tenant.id}-{claims.sub}'", "source_identity", "claims.sub"),
         ("    session_tags: {A: '{tenant.id}', B: '{issuer}'}", "session_tags.B", "issuer"),
         ("    session_policy: {inline: {Resource: '{client.subject}'}}", "session_policy", "client.subject"),
     ] {
-        let config = good(&format!("{BASE}{more}\n")).credentials.unwrap();
-        let found: Vec<_> = config.assume_role.of_users().into_iter().map(|(key, name)| (key, name.to_string())).collect();
+        let plan = plan(&format!("{BASE}{more}\n"));
+        let found: Vec<_> = plan.of_users().into_iter().map(|(key, name)| (key, name.to_string())).collect();
         assert_eq!(found, [(key.to_owned(), name.to_owned())]);
     }
 }

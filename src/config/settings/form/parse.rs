@@ -236,19 +236,26 @@ pub(crate) fn region(scalar: &Scalar) -> Option<String> {
 
 /// `arn:PARTITION:iam::ACCOUNT:role/[PATH/]NAME`
 pub(crate) fn role_arn(scalar: &Scalar) -> Option<String> {
-    let mut parts = scalar.text.splitn(6, ':');
-    let mut next = || parts.next();
-    let (arn, partition, iam, region, account, resource) = (next()?, next()?, next()?, next()?, next()?, next()?);
-    let name = resource.strip_prefix("role/")?;
-    let fits = arn == "arn"
-        && partition.starts_with("aws")
-        && iam == "iam"
-        && region.is_empty()
-        && is_account(account)
-        && !name.is_empty()
-        && name.len() <= 576
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+=,.@/-".contains(&b));
-    fits.then(|| scalar.text.clone())
+    is_role_arn(&scalar.text).then(|| scalar.text.clone())
+}
+
+/// A path has at most 512 characters and a name 64.
+pub(crate) fn is_role_arn(text: &str) -> bool {
+    is_iam_arn(text, "role/", 512 + 64, false)
+}
+
+/// `arn:PARTITION:iam::ACCOUNT:policy/[PATH/]NAME`, with `aws` for the account of those that AWS manages.
+pub(crate) fn is_policy_arn(text: &str) -> bool {
+    is_iam_arn(text, "policy/", 512 + 128, true)
+}
+
+fn is_iam_arn(text: &str, kind: &str, longest: usize, may_be_of_aws: bool) -> bool {
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    let ["arn", partition, "iam", "", account, resource] = parts[..] else { return false };
+    let name = resource.strip_prefix(kind).filter(|name| !name.split('/').any(str::is_empty));
+    partition.starts_with("aws")
+        && (is_account(account) || (may_be_of_aws && account == "aws"))
+        && name.is_some_and(|name| name.len() <= longest && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+=,.@/-".contains(&b)))
 }
 
 pub(crate) fn account(scalar: &Scalar) -> Option<String> {

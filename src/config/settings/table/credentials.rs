@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use super::{
-    ENDPOINT, Form, INSECURE, INSECURE_ABOUT, Kind, Lands, PATH, REGION, Setting, default, derived, not_yet, optional, required, short,
-};
+use super::{ENDPOINT, Form, INSECURE, INSECURE_ABOUT, Kind, Lands, PATH, REGION, Setting, default, derived, optional, required, short};
 
 pub(super) const CREDENTIALS: &[Setting] = &[
-    required(
+    optional(
         "source",
         Kind::Choice(SOURCE),
-        "Who Palisade is when it calls STS. That identity should be able to do nothing but assume tenant roles.",
+        "Who Palisade is when it calls STS. That identity should be able to do nothing but assume tenant roles. Required, unless every plan is \
+         `assume_role_with_web_identity`, which needs none, and there are no `workloads` and no tables.",
     ),
     optional(
         "shared_with_application",
@@ -41,8 +40,25 @@ pub(super) const CREDENTIALS: &[Setting] = &[
     optional(
         "assume_role",
         Kind::Section(ASSUME_ROLE),
-        "What is asked of STS for a tenant. Something in it must tell tenants apart. Required with `egress`.",
+        "What is asked of STS for a tenant. Something in it must tell tenants apart. With `egress` this or `assume_role_with_web_identity` is \
+         required, unless every service has a plan of its own. The [guide](guide/isolation-models.md) has a plan for each isolation model.",
     ),
+    optional(
+        "assume_role_with_web_identity",
+        Kind::Section(WEB_IDENTITY),
+        "The same with a token as the authority, instead of Palisade's own identity. Not together with `assume_role`.",
+    ),
+    optional(
+        "services",
+        Kind::Map(&Form::ServiceName, &Kind::Section(PLAN)),
+        "Other plans for some services, by their keys in `egress.services`. Such a plan holds alone: it takes nothing from the one above.",
+    ),
+];
+
+/// `credentials.services.*`
+const PLAN: &[Setting] = &[
+    optional("assume_role", Kind::Section(ASSUME_ROLE), "As `credentials.assume_role`."),
+    optional("assume_role_with_web_identity", Kind::Section(WEB_IDENTITY), "As `credentials.assume_role_with_web_identity`."),
 ];
 
 const SOURCE: &[Setting] = &[
@@ -137,7 +153,7 @@ const BUDGET: &[Setting] = &[
 ];
 
 const WARM_UP: &[Setting] = &[
-    optional("tenants", Kind::OneOrMore(&Form::TenantId), "These tenants."),
+    optional("tenants", Kind::OneOrMore(&Form::TenantId), "These tenants, each with the sessions of all its plans that need no user."),
     optional("tiers", Kind::OneOrMore(&Form::Text), "Tenants whose record has one of these tiers."),
     default(
         "wait",
@@ -148,46 +164,98 @@ const WARM_UP: &[Setting] = &[
 ];
 
 const ASSUME_ROLE: &[Setting] = &[
-    required(
-        "role_arn",
-        Kind::Scalar(Form::Template(Lands::Arn)),
-        "`RoleArn`: one role for all with session tags or a session policy, or one for each tenant.",
-    ),
-    default(
-        "session_name",
-        Kind::Scalar(Form::Template(Lands::SessionName)),
-        "\"{tenant.id}\"",
-        "`RoleSessionName`, 2 to 64 characters; CloudTrail shows it.",
-    ),
-    optional("external_id", Kind::Scalar(Form::Template(Lands::ExternalId)), "`ExternalId`, where the role's trust policy demands one."),
+    ROLE_ARN,
+    SESSION_NAME,
+    EXTERNAL_ID,
     optional(
         "source_identity",
         Kind::Scalar(Form::Template(Lands::SourceIdentity)),
         "`SourceIdentity`; CloudTrail shows it through every later role.",
     ),
+    SESSION_TAGS,
+    TRANSITIVE_TAG_KEYS,
+    SESSION_POLICY,
+    POLICY_ARNS,
+    default("duration", DURATION, "1h", DURATION_ABOUT),
     optional(
-        "session_tags",
-        Kind::Map(&Form::TagKey, &Kind::Scalar(Form::Template(Lands::TagValue))),
-        "`Tags`, at most 50: what `aws:PrincipalTag` sees. The role's trust policy must allow `sts:TagSession`.",
+        "via",
+        Kind::List(&Kind::Section(HOP)),
+        "Role chaining: roles to assume before the tenant's, in this order, such as the hub of an organisation. Their sessions are kept, and \
+         shared by all tenants for which nothing in them differs. At most three; `duration` is then at most one hour.",
     ),
-    optional(
-        "transitive_tag_keys",
-        Kind::OneOrMore(&Form::TagKey),
-        "`TransitiveTagKeys`: tags that stay through role chaining. Each is a key of `session_tags`.",
-    ),
-    optional(
-        "session_policy",
-        Kind::Choice(&[
-            optional("file", PATH, "A JSON file."),
-            optional("inline", Kind::Json, "The policy in place, as YAML or JSON data or as text."),
-        ]),
-        "`Policy`: what the session may do at most, as a template. Placeholders may stand inside its strings; 2,048 characters.",
-    ),
-    default(
-        "duration",
-        Kind::Scalar(Form::Duration { least: Duration::from_secs(900), most: Duration::from_secs(12 * 3600) }),
-        "1h",
-        "`DurationSeconds`, 15 minutes to 12 hours. Role chaining (web identity, Pod Identity, any role as the base) is capped at one hour by STS.",
-    ),
-    not_yet("policy_arns", "Managed session policies."),
 ];
+
+const WEB_IDENTITY: &[Setting] = &[
+    required(
+        "token",
+        Kind::Choice(&[
+            optional(
+                "caller",
+                Kind::Section(&[]),
+                "`{}`: the token of whoever makes the request. STS checks it once more, and a session ends with it. Palisade keeps it for as long \
+                 as the request, or the passport made for it, lives.",
+            ),
+            optional("file", PATH, "Palisade's own, such as a projected service account token; read for each use."),
+        ]),
+        "`WebIdentityToken`: the authority behind the call. The role's trust policy names its issuer.",
+    ),
+    ROLE_ARN,
+    SESSION_NAME,
+    optional(
+        "token_tags",
+        Kind::Map(&Form::TagKey, &Kind::Scalar(Form::Template(Lands::TagValue))),
+        "Session tags that the caller's token has to carry, in its claim `https://aws.amazon.com/tags`, each with this value. STS takes tags \
+         out of such a token by itself and none from Palisade; a request whose token says otherwise is refused.",
+    ),
+    SESSION_POLICY,
+    POLICY_ARNS,
+    default("duration", DURATION, "1h", DURATION_ABOUT),
+];
+
+const HOP: &[Setting] = &[
+    required("role_arn", Kind::Scalar(Form::Template(Lands::Arn)), "`RoleArn` of the role in between."),
+    default("session_name", Kind::Scalar(Form::Template(Lands::SessionName)), "palisade", "`RoleSessionName`, 2 to 64 characters."),
+    EXTERNAL_ID,
+    SESSION_TAGS,
+    TRANSITIVE_TAG_KEYS,
+];
+
+const ROLE_ARN: Setting = required(
+    "role_arn",
+    Kind::Scalar(Form::Template(Lands::Arn)),
+    "`RoleArn`: one role for all with session tags or a session policy, or one for each tenant.",
+);
+const SESSION_NAME: Setting = default(
+    "session_name",
+    Kind::Scalar(Form::Template(Lands::SessionName)),
+    "\"{tenant.id}\"",
+    "`RoleSessionName`, 2 to 64 characters; CloudTrail shows it.",
+);
+const EXTERNAL_ID: Setting =
+    optional("external_id", Kind::Scalar(Form::Template(Lands::ExternalId)), "`ExternalId`, where the role's trust policy demands one.");
+const SESSION_TAGS: Setting = optional(
+    "session_tags",
+    Kind::Map(&Form::TagKey, &Kind::Scalar(Form::Template(Lands::TagValue))),
+    "`Tags`, at most 50: what `aws:PrincipalTag` sees. The role's trust policy must allow `sts:TagSession`.",
+);
+const TRANSITIVE_TAG_KEYS: Setting = optional(
+    "transitive_tag_keys",
+    Kind::OneOrMore(&Form::TagKey),
+    "`TransitiveTagKeys`: tags that stay through role chaining. Each is a key of `session_tags`.",
+);
+const SESSION_POLICY: Setting = optional(
+    "session_policy",
+    Kind::Choice(&[
+        optional("file", PATH, "A JSON file."),
+        optional("inline", Kind::Json, "The policy in place, as YAML or JSON data or as text."),
+    ]),
+    "`Policy`: what the session may do at most, as a template. Placeholders may stand inside its strings; 2,048 characters.",
+);
+const POLICY_ARNS: Setting = optional(
+    "policy_arns",
+    Kind::OneOrMore(&Form::Template(Lands::Arn)),
+    "`PolicyArns`: managed policies that bound the session as well, at most ten, of the role's own account or of AWS. Together with \
+     `session_policy` they have at most 2,048 characters.",
+);
+const DURATION: Kind = Kind::Scalar(Form::Duration { least: Duration::from_secs(900), most: Duration::from_secs(12 * 3600) });
+const DURATION_ABOUT: &str = "`DurationSeconds`, 15 minutes to 12 hours. Role chaining (web identity, Pod Identity, any role as the base) is capped at one hour by STS.";

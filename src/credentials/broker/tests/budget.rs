@@ -113,7 +113,7 @@ async fn twenty_thousand_tenants_stay_within_the_budget_and_wait_for_nothing_aft
     const RATE: u32 = 50;
     const BURST: u32 = 100;
     let rig = Rig::new(|config| {
-        config.assume_role = assume_one_role();
+        config.plans = plans_of(assume_one_role());
         config.max_sessions = 25_000;
         config.budget = BudgetConfig { requests_per_second: f64::from(RATE), burst: BURST, ..config.budget };
     });
@@ -133,13 +133,13 @@ async fn twenty_thousand_tenants_stay_within_the_budget_and_wait_for_nothing_aft
     };
 
     // As `warm_up` does, with what places there are each second.
-    let mut left: VecDeque<_> = tenants.iter().map(|tenant| rig.broker.0.planner.plan(tenant).unwrap()).collect();
+    let mut left: VecDeque<_> = tenants.iter().map(|tenant| rig.broker.0.plans.plan("s3", tenant).unwrap()).collect();
     let mut seconds = 0;
     while !left.is_empty() {
         while let Some(plan) = left.front()
             && let Ok(place) = rig.broker.0.budget.renewal(plan.inputs())
         {
-            rig.broker.obtain(plan, Some(place)).await.unwrap();
+            rig.broker.obtain(plan, Some(place), None).await.unwrap();
             left.pop_front();
         }
         rig.clock.advance(SECOND);

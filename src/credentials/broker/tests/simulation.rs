@@ -65,7 +65,7 @@ impl World {
 
     fn ask(&mut self, id: &str, user: u64) {
         let tenant = self.tenant(id, user);
-        let inputs = self.rig.broker.0.planner.plan(&tenant).unwrap().inputs().clone();
+        let inputs = self.rig.broker.0.plans.plan("s3", &tenant).unwrap().inputs().clone();
         let not_before = self.evicted_at.get(id).copied().unwrap_or_default();
         let (broker, clock) = (self.rig.broker.clone(), self.rig.clock.clone());
         let task = tokio::spawn(async move { broker.credentials(&tenant).await.map(|credentials| (credentials, clock.now())) });
