@@ -14,8 +14,8 @@ pub(super) const CREDENTIALS: &[Setting] = &[
     optional(
         "shared_with_application",
         Kind::Scalar(Form::OneOf(&["accepted"])),
-        "Accepts a `source` that an application beside Palisade can ask as well: instance metadata, an ECS task role, EKS Pod Identity, the token that \
-         EKS's web-hook puts into every container. Refused otherwise, since such an application is whoever Palisade is. See the \
+        "Accepts a `source`, or a plan's `token.file`, that an application beside Palisade can ask as well: instance metadata, an ECS task role, EKS \
+         Pod Identity, the token that EKS's web-hook puts into every container. Refused otherwise, since such an application is whoever Palisade is. See the \
          [guide](guide/base-identity.md).",
     ),
     default("sts", Kind::Section(STS), "{}", "STS itself."),
