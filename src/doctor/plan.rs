@@ -248,4 +248,29 @@ mod tests {
         let report = tried(|_| denied(), 0).await;
         assert!(report.worst() == Level::Failure && report.text().contains("\"Sid\": \"Assume\""), "{}", report.text());
     }
+
+    #[tokio::test]
+    async fn a_plan_that_rests_on_a_token_is_said_not_to_have_been_tried() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "egress: {region: eu-west-1, services: {s3: {}}}
+identity: {issuers: [{issuer: i, audience: a, jwks: {uri: https://idp.example.com/keys}}]}
+tenants: {directory: {any: {}}}
+credentials:
+  assume_role_with_web_identity: {token: {caller: {}}, role_arn: 'arn:aws:iam::111122223333:role/a', token_tags: {T: '{tenant.id}'}}";
+        std::fs::write(folder.path().join("palisade.yaml"), text).unwrap();
+        let config = Config::load(&folder.path().join("palisade.yaml"), &|_| None).unwrap_or_else(|errors| panic!("{errors}"));
+        let credentials = config.credentials.as_ref().unwrap();
+        let record = TenantRecord::bare("acme".parse().unwrap());
+        let supposed = Supposed { record: &record, given: &[], issuer: first_issuer(&config) };
+        let skew = Skew::new(crate::clock::Clock::system(), crate::telemetry::Metrics::new().unwrap());
+        let mut report = Report::default();
+        examine(&mut report, &config, credentials, None, &skew, &supposed).await;
+        let [finding] = report.findings() else { panic!("{}", report.text()) };
+        assert!(finding.level == Level::Warning && finding.found.contains("was not tried"), "{finding:?}");
+        assert_eq!(finding.key, "credentials.assume_role_with_web_identity.token");
+
+        // Nor can it be foreseen, without a request.
+        let wrong = foresee(credentials.plans.default.as_ref().unwrap(), "eu-west-1", &record.id, &supposed).unwrap_err();
+        assert!(wrong.starts_with("credentials.assume_role_with_web_identity.token: is the caller's"), "{wrong}");
+    }
 }

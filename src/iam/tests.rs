@@ -3,6 +3,7 @@
 //! `PALISADE_BLESS=1 cargo test --lib iam` writes the files anew.
 
 mod decisions;
+mod plans;
 mod refusals;
 
 use std::{fs, path::Path};
@@ -43,16 +44,20 @@ tenants:
 const BASE: &str = "arn:aws:iam::999900001111:role/palisade-base";
 
 fn config(plan: &str, services: &str) -> Config {
+    with_credentials(&format!("  source: {{web_identity: {{token_file: token, role_arn: '{BASE}'}}}}\n  assume_role: {plan}"), services)
+}
+
+/// One with this below `credentials`.
+fn with_credentials(credentials: &str, services: &str) -> Config {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("tenants.yaml"), TENANTS).unwrap();
     fs::write(folder.path().join("token"), "t").unwrap();
     let text = format!(
         "egress: {{region: eu-west-1, services: {services}}}
-identity: {{issuers: [{{issuer: i, audience: a, jwks: {{uri: https://idp.example.com/keys}}}}]}}
+identity: {{issuers: [{{issuer: 'https://idp.example.com/', audience: api, jwks: {{uri: https://idp.example.com/keys}}}}]}}
 tenants: {{directory: {{file: tenants.yaml}}}}
 credentials:
-  source: {{web_identity: {{token_file: token, role_arn: '{BASE}'}}}}
-  assume_role: {plan}"
+{credentials}"
     );
     let path = folder.path().join("palisade.yaml");
     fs::write(&path, text).unwrap();
@@ -84,9 +89,12 @@ fn wanted(config: &Config, tenants: &[&str]) -> Wanted {
 
 /// The printed object.
 fn json(plan: &str, tenants: &[&str], what: &[What]) -> Result<Value, IamError> {
-    let config = config(plan, "{s3: {}, dynamodb: {}}");
-    let wanted = Wanted { what: what.to_vec(), ..wanted(&config, tenants) };
-    print(&config, &wanted).map(|printed| serde_json::from_str(&printed.text).unwrap())
+    json_of(&config(plan, "{s3: {}, dynamodb: {}}"), tenants, what)
+}
+
+fn json_of(config: &Config, tenants: &[&str], what: &[What]) -> Result<Value, IamError> {
+    let wanted = Wanted { what: what.to_vec(), ..wanted(config, tenants) };
+    print(config, &wanted).map(|printed| serde_json::from_str(&printed.text).unwrap())
 }
 
 fn compare(name: &str, printed: &Printed) {

@@ -15,16 +15,16 @@ fn decide(policy: &Value, kind: PolicyKind, action: &str, resource: &str, caller
     Policy::parse(policy, kind).unwrap().evaluate(&Request { action, resource, caller: &caller, context })
 }
 
-fn may(policy: &Value, action: &str, resource: &str, context: &Context) -> bool {
+pub(super) fn may(policy: &Value, action: &str, resource: &str, context: &Context) -> bool {
     decide(policy, PolicyKind::Identity, action, resource, "", context) == Verdict::Allow
 }
 
-fn trusts(policy: &Value, action: &str, caller: &str, context: &Context) -> bool {
+pub(super) fn trusts(policy: &Value, action: &str, caller: &str, context: &Context) -> bool {
     decide(policy, PolicyKind::Trust, action, "", caller, context) == Verdict::Allow
 }
 
 /// What STS sees of a call with these tags.
-fn tagged(tags: &[(&str, &str)], transitive: &[&str]) -> Context {
+pub(super) fn tagged(tags: &[(&str, &str)], transitive: &[&str]) -> Context {
     let context = Context::default().with_all("aws:TagKeys", tags.iter().map(|(key, _)| (*key).to_owned()));
     let context = context.with_all("sts:TransitiveTagKeys", transitive.iter().map(|key| (*key).to_owned()));
     tags.iter().fold(context, |context, (key, value)| context.with(&format!("aws:RequestTag/{key}"), *value))
