@@ -58,18 +58,12 @@ impl KeySet {
     /// # Errors
     /// What the keys are for instead, as a message.
     pub(super) fn serves(&self, accepted: &[Algorithm]) -> Result<(), String> {
-        let mut known: Vec<String> = Vec::new();
-        for algorithm in self.keys.iter().flat_map(|key| &key.algorithms) {
-            if accepted.contains(algorithm) {
-                return Ok(());
-            }
-            let name = format!("{algorithm:?}");
-            if !known.contains(&name) {
-                known.push(name);
-            }
+        let known = self.algorithms();
+        if known.iter().any(|algorithm| accepted.contains(algorithm)) {
+            return Ok(());
         }
-        let accepted: Vec<_> = accepted.iter().map(|algorithm| format!("{algorithm:?}")).collect();
-        Err(format!("no key is for algorithms ({}), but for {}; correct algorithms, or the keys", accepted.join(", "), known.join(", ")))
+        let [accepted, known] = [accepted, &known].map(|all| all.iter().map(|one| format!("{one:?}")).collect::<Vec<_>>().join(", "));
+        Err(format!("no key is for algorithms ({accepted}), but for {known}; correct algorithms, or the keys"))
     }
 
     /// How many keys there are.
@@ -77,7 +71,7 @@ impl KeySet {
         self.keys.len()
     }
 
-    /// The algorithms that one or the other of them is for, in no particular order, each once.
+    /// The algorithms that one or the other of them is for, in the order of the keys, each once.
     pub(super) fn algorithms(&self) -> Vec<Algorithm> {
         let all = self.keys.iter().flat_map(|key| &key.algorithms);
         all.fold(Vec::new(), |mut known, algorithm| {
@@ -212,6 +206,7 @@ mod tests {
     #[test]
     fn keys_of_other_algorithms_than_accepted_are_told() {
         let keys = set(&[EC, ED, EC]).unwrap();
+        assert_eq!(keys.algorithms(), [Algorithm::ES256, Algorithm::EdDSA]);
         assert_eq!(keys.serves(&[Algorithm::RS256, Algorithm::ES256]), Ok(()));
         let told = keys.serves(&[Algorithm::RS256, Algorithm::ES384]).unwrap_err();
         assert_eq!(told, "no key is for algorithms (RS256, ES384), but for ES256, EdDSA; correct algorithms, or the keys");

@@ -93,3 +93,15 @@ impl FetchKeys for InlineKeys {
         Box::pin(async { Ok(Bytes::from(self.0.clone()).into()) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_survey_says_what_there_is() {
+        let keys = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"1","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+        assert_eq!(Fetched::from(Bytes::from(keys)).survey(), Ok((1, vec![Algorithm::EdDSA])));
+        assert!(Fetched::from(Bytes::from_static(b"{}")).survey().is_err());
+    }
+}

@@ -50,6 +50,7 @@ fn a_passport_speaks_for_its_tenant_until_it_is_dropped() {
     let passport = mint(&passports, "acme");
     let handle = text(&passport);
     assert_eq!(passports.redeem(&handle, None).unwrap().0.tenant().as_str(), "acme");
+    assert_eq!(passport.stall(), passports.0.config.stall);
     assert_eq!(passports.count(), 1);
     drop(passport);
     assert_eq!((reason(&passports, &handle), passports.count()), (Some(Reason::PassportUnknown), 0));
