@@ -18,6 +18,7 @@ mod estate;
 mod format;
 mod kms;
 mod needed;
+mod own;
 mod provider;
 mod roles;
 mod scp;

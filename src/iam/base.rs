@@ -1,4 +1,4 @@
-//! The policy of Palisade's own identity: it may become tenants' roles, and nothing else.
+//! The policy of Palisade's own identity: it may become roles, and read a directory's table that no role of its own is there for.
 
 use std::collections::BTreeSet;
 
@@ -18,14 +18,7 @@ pub(super) fn policy(estate: &Estate<'_>) -> Option<Node> {
 /// Its statements, each with one action.
 pub(super) fn statements(estate: &Estate<'_>) -> Vec<Statement> {
     let mut statements = becoming(estate, &Text::open(Open::Base));
-    if let Some(table) = estate.users_table {
-        statements.push(Statement {
-            sid: "ReadUsers",
-            actions: vec!["dynamodb:GetItem"],
-            resources: vec![table_arn(&table.name, &table.region)],
-            ..Statement::default()
-        });
-    }
+    statements.extend(estate.own.statements());
     statements
 }
 
@@ -58,15 +51,4 @@ pub(super) fn becoming(estate: &Estate<'_>, principal: &Text) -> Vec<Statement> 
 
 fn is_by(role: &Role<'_>, principal: &Text) -> bool {
     matches!(&role.by, By::Principal(by) if by == principal)
-}
-
-/// The ARN of a table of a directory, which may be configured by its name alone.
-fn table_arn(name: &str, region: &str) -> Text {
-    if name.starts_with("arn:") {
-        return Text::literal(name);
-    }
-    let partition = crate::aws::partition::Partition::of(region).map_or("aws", |partition| partition.id);
-    Text::literal(format!("arn:{partition}:dynamodb:{region}:"))
-        .then(Text::open(Open::Account))
-        .then(Text::literal(format!(":table/{name}")))
 }

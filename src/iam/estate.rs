@@ -6,6 +6,7 @@ use super::{
     Documents, Format, IamError, RoleDocuments, Wanted, What, aoss, base, data,
     document::Node,
     kms,
+    own::Own,
     roles::{self, By, Role, Use},
     scp,
     text::{Open, Text},
@@ -13,7 +14,7 @@ use super::{
 };
 use crate::{
     aws::service::Service,
-    config::{Config, ServiceConfig, TableConfig, UsersConfig, template::Name},
+    config::{Config, ServiceConfig, template::Name},
     directory::TenantRecord,
 };
 
@@ -29,7 +30,8 @@ pub(super) struct Estate<'c> {
     pub(super) services: BTreeSet<String>,
     /// Ids of the collections of OpenSearch Serverless that the configuration names.
     pub(super) collections: Vec<&'c str>,
-    pub(super) users_table: Option<&'c TableConfig>,
+    /// Where no tenant is concerned.
+    pub(super) own: Own<'c>,
     pub(super) names: Names,
 }
 
@@ -67,10 +69,7 @@ impl<'c> Estate<'c> {
             roles,
             collections: egress.services.values().filter_map(collection).collect(),
             services: egress.services.iter().map(signing).collect(),
-            users_table: match &config.users {
-                Some(UsersConfig::DynamoDb(users)) => Some(&users.table),
-                Some(UsersConfig::File(_)) | None => None,
-            },
+            own: Own::new(config),
             names: Names::read(wanted)?,
         })
     }
@@ -98,6 +97,7 @@ impl<'c> Estate<'c> {
         let mut documents = Documents::default();
         if is_wanted(What::Base) {
             documents.base = base::policy(self);
+            self.own.note(&mut documents.notes);
             if documents.base.is_none() {
                 const NOBODY: &str = "Palisade needs no identity of its own, and no policy for one: tokens are the authority of every plan";
                 if asked(What::Base) {

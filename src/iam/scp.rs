@@ -53,9 +53,7 @@ pub(super) fn policy(estate: &Estate<'_>) -> Result<Node, IamError> {
         ..deny.clone()
     };
     let mut may = vec!["sts:AssumeRole", "sts:GetCallerIdentity", "sts:SetSourceIdentity", "sts:TagSession"];
-    if estate.users_table.is_some() {
-        may.push("dynamodb:GetItem");
-    }
+    may.extend(estate.own.actions());
     let confined = Statement {
         sid: "PalisadeOnlyAssumes",
         actions: may,

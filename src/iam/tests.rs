@@ -3,6 +3,7 @@
 //! `PALISADE_BLESS=1 cargo test --lib iam` writes the files anew.
 
 mod decisions;
+mod own;
 mod plans;
 mod refusals;
 
@@ -11,10 +12,7 @@ use std::{fs, path::Path};
 use serde_json::Value;
 
 use super::{Format, IamError, Printed, Wanted, What, print};
-use crate::{
-    config::{Config, DirectoryConfig},
-    directory::Directory,
-};
+use crate::{config::Config, directory::Directory};
 
 const POOLED: &str = "
     role_arn: arn:aws:iam::111122223333:role/data/tenant-pool
@@ -49,22 +47,24 @@ fn config(plan: &str, services: &str) -> Config {
 
 /// One with this below `credentials`.
 fn with_credentials(credentials: &str, services: &str) -> Config {
+    with_tenants("file: tenants.yaml", credentials, services)
+}
+
+/// One with tenants of this directory.
+fn with_tenants(directory: &str, credentials: &str, services: &str) -> Config {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("tenants.yaml"), TENANTS).unwrap();
-    fs::write(folder.path().join("token"), "t").unwrap();
+    fs::write(folder.path().join("token"), "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08").unwrap();
     let text = format!(
         "egress: {{region: eu-west-1, services: {services}}}
 identity: {{issuers: [{{issuer: 'https://idp.example.com/', audience: api, jwks: {{uri: https://idp.example.com/keys}}}}]}}
-tenants: {{directory: {{file: tenants.yaml}}}}
+tenants: {{directory: {{{directory}}}}}
 credentials:
 {credentials}"
     );
     let path = folder.path().join("palisade.yaml");
     fs::write(&path, text).unwrap();
     let config = Config::load(&path, &|_| None).unwrap_or_else(|errors| panic!("{errors}"));
-    // Held open no longer: what it says has been read.
-    let DirectoryConfig::File(file) = &config.directory else { panic!() };
-    assert!(file.is_file());
     Box::leak(Box::new(folder));
     config
 }
