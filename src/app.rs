@@ -462,7 +462,7 @@ fn directories(
 ) -> Result<(Arc<Directory>, Option<UserDirectory>), StartError> {
     let changes = Changes::default();
     let (clock, metrics) = (&recorder.clock, &recorder.metrics);
-    let readers = base.zip(identity_of(config)).map(|(base, (_, sts))| Readers::new(base, sts, clock));
+    let readers = base.zip(identity_of(config)).map(|(base, (_, sts))| Readers::new(base, sts));
     let open = |users| UserDirectory::open(users, readers, &changes, clock, metrics);
     let users = config.users.as_ref().map(open).transpose()?;
     let tables = readers.map(|readers| Tables { readers, changes: &changes, clock, metrics });

@@ -76,7 +76,7 @@ pub async fn examine(config: &Config, file: &str, options: &Options, clock: &Clo
         }
         Some((source, sts)) => base::examine(&mut report, source, sts, clock).await.map(|known| (known, sts)),
     };
-    let readers = known.as_ref().map(|(known, sts)| Readers::new(&known.identity, sts, clock));
+    let readers = known.as_ref().map(|(known, sts)| Readers::new(&known.identity, sts));
     let record = tenant::examine(&mut report, config, readers, options.tenant.as_ref(), (clock, &metrics)).await;
     if let Some((known, sts)) = &known {
         known.zero_access(&mut report, config, sts, options).await;

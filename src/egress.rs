@@ -106,7 +106,7 @@ impl Egress {
         let request = request.admit()?;
         let request = this.guard.guard_workload(request, record).await?;
         let request = CredentialedRequest::attach_workload(request, &this.broker).await?;
-        let (request, receipt) = signing::sign(request, this.clock.now())?;
+        let (request, receipt) = signing::sign(request, this.skew.time())?;
         self.send(request, receipt, record).await
     }
 
@@ -115,7 +115,8 @@ impl Egress {
         let this = &*self.0;
         let request = AdmittedRequest::admit(request, &this.limiter)?;
         let request = this.guard.guard(request, record).await?;
-        this.gate.recheck(request.tenant()).await?;
+        let tenant = this.gate.recheck(request.tenant()).await?;
+        let request = request.renewed(tenant)?;
         let request = CredentialedRequest::attach(request, &this.broker).await?;
         let (request, receipt) = signing::sign(request, this.skew.time())?;
         self.send(request, receipt, record).await

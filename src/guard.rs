@@ -170,6 +170,17 @@ impl GuardedRequest {
         &self.tenant
     }
 
+    /// The same request, with what is known of its tenant now.
+    ///
+    /// # Errors
+    /// [`Reason::Internal`]: that is another tenant.
+    pub(crate) fn renewed(self, tenant: ActiveTenant) -> Result<Self, Refusal> {
+        if tenant.id() != self.tenant.id() {
+            return Err(Refusal::noted(Reason::Internal, "a request was about to become another tenant's"));
+        }
+        Ok(Self { tenant, ..self })
+    }
+
     /// The key in `egress.services` of what it calls.
     pub fn service(&self) -> &str {
         &self.parts.target.service

@@ -50,13 +50,9 @@ pub fn probe(config: &Config, file: &str) -> Result<(), ConfigErrors> {
             }
         }
     }
-    if let Some(credentials) = &config.credentials {
-        report("credentials.source.file".to_owned(), credentials::check_file(&credentials.source));
-        report("credentials.sts.ca".to_owned(), credentials::check_roots(&credentials.sts).map_err(|error| error.to_string()));
-    }
-    if let Some(base) = &config.base {
-        report("credentials.source.file".to_owned(), credentials::check_file(&base.source));
-        report("credentials.sts.ca".to_owned(), credentials::check_roots(&base.sts).map_err(|error| error.to_string()));
+    if let Some((source, sts)) = super::identity_of(config) {
+        report("credentials.source.file".to_owned(), credentials::check_file(source));
+        report("credentials.sts.ca".to_owned(), credentials::check_roots(sts).map_err(|error| error.to_string()));
     }
     let tables = [
         ("users", if let Some(UsersConfig::DynamoDb(users)) = &config.users { Some(&users.table) } else { None }),

@@ -63,7 +63,7 @@ pub fn named(asked: &Asked<'_>, home: &Home) -> Result<Vec<String>, Untold> {
     let operation = asked.operation.ok_or("a request without a name")?;
     let found = match asked.target.signing_name.as_str() {
         "dynamodb" => json::dynamodb(operation, &document(asked)?, asked, home),
-        "secretsmanager" => json::secrets(&document(asked)?),
+        "secretsmanager" => json::secrets(operation, &document(asked)?),
         "sqs" => json::sqs(operation, &document(asked)?, asked, home),
         "ssm" => json::parameters(operation, &document(asked)?, asked, home),
         _ => Err("what a request of this service is about is not read here"),
@@ -95,10 +95,11 @@ fn s3(asked: &Asked<'_>, home: &Home) -> Result<String, Untold> {
         return Err("the request copies from another object");
     }
     let query = target.path_and_query.query().unwrap_or_default();
+    let says = |key: &str| IN_BODY.contains(&key) || key.starts_with("x-amz-");
     let key_of =
         |pair: &str| percent_decode_str(pair.split('=').next().unwrap_or_default()).decode_utf8_lossy().trim().to_ascii_lowercase();
-    if query.split(['&', ';']).any(|pair| IN_BODY.contains(&key_of(pair).as_str())) {
-        return Err("the body says which objects");
+    if query.split(['&', ';']).any(|pair| says(&key_of(pair))) {
+        return Err("the body, or a header in the query, says which objects");
     }
     let path = target.path_and_query.path();
     let path = path.strip_prefix('/').unwrap_or(path);

@@ -97,12 +97,16 @@ impl ScopedCredentials {
         if issued.expires <= now + LIFE_NEEDED {
             return Err(StsError::Unavailable("the answer's credentials have expired, or it does not say when they will".to_owned()));
         }
+        let ends = plan.inputs().ends();
+        if ends.is_some_and(|ends| ends <= now + LIFE_NEEDED) {
+            return Err(StsError::Token("the caller's token has expired meanwhile".to_owned()));
+        }
         Ok(Self {
             plan: Arc::clone(plan),
             access_key_id: issued.access_key_id,
             session_token: issued.session_token,
             keys: SigningKeys::new(issued.secret_access_key),
-            expires: plan.inputs().ends().map_or(issued.expires, |ends| ends.min(issued.expires)),
+            expires: ends.map_or(issued.expires, |ends| ends.min(issued.expires)),
             packed_policy_percent: issued.packed_policy_percent,
         })
     }

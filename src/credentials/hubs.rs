@@ -113,10 +113,11 @@ impl Hubs {
 
 /// Assumes one role as what stands before it.
 #[derive(Debug)]
-struct Assumed {
-    before: BaseIdentity,
-    client: Client,
-    hop: Hop,
+pub(super) struct Assumed {
+    pub(super) before: BaseIdentity,
+    /// Signs as it.
+    pub(super) client: Client,
+    pub(super) hop: Hop,
 }
 
 impl ProvideCredentials for Assumed {
@@ -129,7 +130,9 @@ impl ProvideCredentials for Assumed {
             if let Err(StsError::Identity(_)) = &outcome {
                 self.before.forget();
             }
-            outcome.inspect(|_| tracing::debug!(role = self.hop.role_arn, "hub session issued")).map_err(CredentialsError::provider_error)
+            outcome
+                .inspect(|_| tracing::debug!(role = self.hop.role_arn, "session of a role of our own issued"))
+                .map_err(CredentialsError::provider_error)
         })
     }
 }

@@ -193,7 +193,7 @@ pub(super) async fn assume_hop(client: &Client, hop: &Hop) -> Result<aws_credent
         .send()
         .await
         .map_err(|error| failure(&error))?;
-    if answer.assumed_role_user().is_some_and(|user| !is_for(user, &hop.role_arn, &hop.session_name)) {
+    if answer.assumed_role_user().is_none_or(|user| !is_for(user, &hop.role_arn, &hop.session_name)) {
         return Err(unusable("the answer is for another role, account or session name"));
     }
     let issued = answer.credentials.ok_or_else(|| unusable("the answer holds no credentials"))?;
@@ -284,7 +284,7 @@ impl From<AssumeRoleWithWebIdentityOutput> for Answer {
 
 fn issued(answer: Answer, inputs: &StsInputs) -> Result<IssuedCredentials, StsError> {
     // The answer must be to this question: whatever lies between us and STS, another tenant's session is not taken.
-    if answer.user.is_some_and(|user| !is_for(&user, &inputs.role_arn, &inputs.session_name)) {
+    if answer.user.is_none_or(|user| !is_for(&user, &inputs.role_arn, &inputs.session_name)) {
         tracing::error!(tenant = %inputs.owner, role = inputs.role_arn, "STS answered with another session than was asked for");
         return Err(unusable("the answer is for another role, account or session name"));
     }

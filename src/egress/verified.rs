@@ -78,9 +78,10 @@ impl Gate {
         })
     }
 
-    /// Asks the directory once more: time has passed since the request began, and its tenant, user or token may have been stopped in it.
-    pub(super) async fn recheck(&self, tenant: &ActiveTenant) -> Result<(), Refusal> {
-        self.directory.resolve(tenant.verified().clone()).await.map(drop)
+    /// Asks the directory once more: time has passed since the request began, and its tenant, user or token may have been stopped in it. What
+    /// it says now is what goes on: a record that changed meanwhile must not sign as it was.
+    pub(super) async fn recheck(&self, tenant: &ActiveTenant) -> Result<ActiveTenant, Refusal> {
+        self.directory.resolve(tenant.verified().clone()).await
     }
 }
 

@@ -130,8 +130,21 @@ pub(super) fn parameters(operation: &str, body: &Members, asked: &Asked<'_>, hom
 }
 
 /// A secret's ARN ends with characters that its name does not say, so only a request that has the ARN tells it.
-pub(super) fn secrets(body: &Members) -> Result<Vec<String>, Untold> {
-    Ok(vec![stated(body.text("SecretId")?, "secretsmanager")?])
+pub(super) fn secrets(operation: &str, body: &Members) -> Result<Vec<String>, Untold> {
+    match operation {
+        "DeleteSecret"
+        | "DescribeSecret"
+        | "GetResourcePolicy"
+        | "GetSecretValue"
+        | "ListSecretVersionIds"
+        | "PutSecretValue"
+        | "RestoreSecret"
+        | "TagResource"
+        | "UntagResource"
+        | "UpdateSecret"
+        | "UpdateSecretVersionStage" => Ok(vec![stated(body.text("SecretId")?, "secretsmanager")?]),
+        _ => Err(UNKNOWN),
+    }
 }
 
 pub(super) fn dynamodb(operation: &str, body: &Members, asked: &Asked<'_>, home: &Home) -> Result<Vec<String>, Untold> {

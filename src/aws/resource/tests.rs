@@ -67,6 +67,9 @@ fn what_s3_could_read_otherwise_or_elsewhere_is_untold() {
         assert_eq!(s3(path), None, "{path}");
     }
     assert_eq!(about(&target("s3", Style::Plain, "/pool/k"), Some("CopyObject"), &[("x-amz-copy-source", "other/k")], None), None);
+    for copied in ["/pool/k?x-amz-copy-source=other%2Fk", "/pool/k?X-Amz%2DCopy-Source=other/k"] {
+        assert_eq!(about(&target("s3", Style::Plain, copied), Some("PutObject"), &[], None), None, "{copied}");
+    }
     let mut control = target("s3-control", Style::Plain, "/v20180820/x");
     assert_eq!(about(&control, Some("GetJob"), &[], None), None);
     control = target("s3", Style::Bucket("ap-111122223333".into()), "/k");
@@ -131,7 +134,7 @@ fn queues_parameters_secrets_and_tables_are_read_from_documents() {
 
 #[test]
 fn a_document_that_can_be_read_in_two_ways_says_nothing() {
-    let queue = "https://h/111122223333/jobs";
+    let (queue, secret) = ("https://h/111122223333/jobs", "arn:aws:secretsmanager:eu-west-1:111122223333:secret:a-AbCdEf");
     for (service, operation, body) in [
         ("sqs", "ReceiveMessage", "{}".to_owned()),
         ("sqs", "ReceiveMessage", format!(r#"{{"queueUrl":"{queue}"}}"#)),
@@ -150,6 +153,8 @@ fn a_document_that_can_be_read_in_two_ways_says_nothing() {
         ("ssm", "GetParameters", r#"{"Names":["one",2]}"#.to_owned()),
         ("ssm", "GetParametersByPath", r#"{"Path":"app"}"#.to_owned()),
         ("secretsmanager", "GetSecretValue", r#"{"SecretId":"a"}"#.to_owned()),
+        ("secretsmanager", "BatchGetSecretValue", format!(r#"{{"SecretId":"{secret}","SecretIdList":["x"]}}"#)),
+        ("secretsmanager", "ListSecrets", format!(r#"{{"SecretId":"{secret}"}}"#)),
         ("dynamodb", "ExecuteStatement", r#"{"Statement":"SELECT * FROM config","TableName":"config"}"#.to_owned()),
         ("dynamodb", "TransactWriteItems", r#"{"TransactItems":[{"Put":{"TableName":"one"},"Get":{"TableName":"two"}}]}"#.to_owned()),
         ("sns", "Publish", r#"{"TopicArn":"arn:aws:sns:eu-west-1:111122223333:t"}"#.to_owned()),

@@ -2,7 +2,7 @@ use aws_credential_types::provider::ProvideCredentials as _;
 
 use super::*;
 use crate::credentials::{
-    sts::tests::{Wire, answer_xml},
+    sts::tests::{ASKED, Wire, answer_xml},
     testing::{assume_one_role, clock, credentials_config},
 };
 
@@ -17,12 +17,12 @@ async fn role(wire: &Wire, external_id: Option<&str>) -> BaseIdentity {
     let (base, sts) = base().await;
     let client = sts::client(&sts, wire.client(), Some(SharedCredentialsProvider::new(base.clone())));
     let config = ReaderConfig { role_arn: ARN.into(), external_id: external_id.map(str::to_owned) };
-    BaseIdentity::new("the role", SharedCredentialsProvider::new(Role { client, base, config }), None, clock())
+    reader(&config, &base, client)
 }
 
 #[tokio::test]
 async fn the_role_is_assumed_by_the_base_identity_once_in_its_life() {
-    let wire = Wire::answering(200, &answer_xml("AssumeRole", "", "<Expiration>2027-01-15T09:00:00Z</Expiration>"));
+    let wire = Wire::answering(200, &answer_xml("AssumeRole", ASKED, "<Expiration>2027-01-15T09:00:00Z</Expiration>"));
     let role = role(&wire, Some("x-1")).await;
     for _ in 0..3 {
         let credentials = role.provide_credentials().await.unwrap();
@@ -47,16 +47,19 @@ async fn a_role_that_cannot_be_assumed_is_said_and_nobody_else_reads_in_its_plac
     let denied = "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>not you</Message></Error></ErrorResponse>";
     let role = role(&Wire::answering(403, denied), None).await;
     let error = role.check().await.unwrap_err().to_string();
-    assert!(error.starts_with("the role is not available: ") && error.contains("STS denied the call: not you"), "{error}");
+    assert!(
+        error.starts_with("the role that reads the table is not available: ") && error.contains("STS denied the call: not you"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
 async fn without_a_role_the_base_identity_reads() {
-    let ((base, sts), clock) = (base().await, clock());
-    let readers = Readers::new(&base, &sts, &clock);
+    let (base, sts) = base().await;
+    let readers = Readers::new(&base, &sts);
     let identity = readers.identity(None).unwrap();
     assert_eq!(identity.provide_credentials().await.unwrap().access_key_id(), "AKIABASE");
     let absent = StsConfig { ca: Some("/nowhere/ca.pem".into()), ..sts };
     let config = ReaderConfig { role_arn: ARN.into(), external_id: None };
-    assert!(Readers::new(&base, &absent, &clock).identity(Some(&config)).is_err());
+    assert!(Readers::new(&base, &absent).identity(Some(&config)).is_err());
 }

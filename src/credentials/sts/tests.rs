@@ -63,12 +63,28 @@ impl HttpConnector for Wire {
         let body = String::from_utf8(request.body().bytes().unwrap().to_vec()).unwrap();
         script.requests.push((request.uri().to_owned(), request.headers().get("authorization").map(str::to_owned), body));
         let (status, answer) = script.answer.clone();
+        let answer = answer.replace(ASKED, &asked(&script.requests[script.requests.len() - 1].2));
         let mut response = HttpResponse::new(status.try_into().unwrap(), answer.into());
         for (name, value) in &script.headers {
             response.headers_mut().insert(*name, value.clone());
         }
         HttpConnectorFuture::ready(Ok(response))
     }
+}
+
+/// In an answer: the session that was asked for, by role and name.
+pub(in crate::credentials) const ASKED: &str = "<asked/>";
+
+fn asked(body: &str) -> String {
+    let sent = |name: &str| {
+        let value = body.split('&').find_map(|part| part.strip_prefix(name)).unwrap_or_default();
+        percent_encoding::percent_decode_str(value).decode_utf8().unwrap().into_owned()
+    };
+    let (role, session) = (sent("RoleArn="), sent("RoleSessionName="));
+    let (account, name) = (role.split(':').nth(4).unwrap_or_default(), role.rsplit('/').next().unwrap_or_default());
+    format!(
+        "<AssumedRoleUser><Arn>arn:aws:sts::{account}:assumed-role/{name}/{session}</Arn><AssumedRoleId>AROAX:x</AssumedRoleId></AssumedRoleUser>"
+    )
 }
 
 pub(in crate::credentials) fn answer_xml(operation: &str, user: &str, expiration: &str) -> String {
@@ -253,6 +269,11 @@ async fn an_answer_to_another_question_is_not_taken() {
         let wire = Wire::answering(200, &answer_xml("AssumeRole", &user, EXPIRATION));
         assert!(matches!(sts(&wire).await.0.assume_role(&inputs(), None).await, Err(StsError::Unavailable(_))), "{arn}");
     }
+    let silent = Wire::answering(200, &answer_xml("AssumeRole", "", EXPIRATION));
+    assert!(
+        matches!(sts(&silent).await.0.assume_role(&inputs(), None).await, Err(StsError::Unavailable(_))),
+        "it does not say whose it is"
+    );
 }
 
 #[tokio::test]
@@ -288,9 +309,9 @@ fn hop(role: &str) -> Hop {
     }
 }
 
-/// An answer that fits every question: it does not say who was assumed.
+/// An answer that fits every question.
 fn anyone() -> Wire {
-    Wire::answering(200, &answer_xml("AssumeRole", "", EXPIRATION))
+    Wire::answering(200, &answer_xml("AssumeRole", ASKED, EXPIRATION))
 }
 
 fn roles(wire: &Wire) -> Vec<(String, String)> {
@@ -320,7 +341,7 @@ async fn hubs_are_assumed_in_order_each_as_the_one_before_and_kept_for_all() {
     assert!(wire.requests()[5].2.contains("TransitiveTagKeys.member.1=TenantID"));
 
     clock.advance(Duration::from_secs(3590));
-    wire.answer(200, &answer_xml("AssumeRole", "", "<Expiration>2027-01-15T10:00:00Z</Expiration>"));
+    wire.answer(200, &answer_xml("AssumeRole", ASKED, "<Expiration>2027-01-15T10:00:00Z</Expiration>"));
     sts.assume_role(&via(vec![hop("one")], "acme"), None).await.unwrap();
     crate::credentials::testing::settle().await;
     let two = |names: [(&str, &str); 2]| names.map(|(role, key)| (role.to_owned(), key.to_owned()));

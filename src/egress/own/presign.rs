@@ -84,7 +84,8 @@ impl Egress {
         if request.operation() != Some(expected) {
             return Err(Refusal::noted(Reason::OperationRefused, "only GetObject and PutObject are presigned"));
         }
-        this.gate.recheck(request.tenant()).await?;
+        let tenant = this.gate.recheck(request.tenant()).await?;
+        let request = request.renewed(tenant)?;
         let request = CredentialedRequest::attach(request, &this.broker).await?;
         let url = signing::presign(request, this.skew.time(), expires)?;
         let headers: BTreeMap<&str, &str> =

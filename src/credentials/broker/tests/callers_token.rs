@@ -35,3 +35,20 @@ async fn a_session_by_a_callers_token_ends_with_it_and_is_not_renewed() {
     let unborne = rig.broker.credentials(&tenant("acme")).await.unwrap_err();
     assert_eq!(unborne.reason, Reason::PlanIncomplete);
 }
+
+/// The wait for STS can take what is left of a token's life.
+#[tokio::test]
+async fn a_token_that_ends_while_sts_is_asked_gives_nothing() {
+    let rig = Rig::new(|config| config.plans = plans_config(callers_token()));
+    rig.sts.gate.forget_permits(1);
+    let user = bearer("acme", "user-1", "claims-1", rig.clock.now() + SECOND * 600);
+    let asking = tokio::spawn({
+        let broker = rig.broker.clone();
+        async move { broker.credentials(&user).await.map(drop).map_err(|refusal| refusal.reason) }
+    });
+    crate::credentials::testing::settle().await;
+    assert_eq!(rig.sts.calls(), 1);
+    rig.clock.advance(SECOND * 597);
+    rig.sts.gate.add_permits(1);
+    assert_eq!(asking.await.unwrap(), Err(Reason::CredentialsDenied));
+}
