@@ -3,9 +3,9 @@
 //! `palisade check` reads files; this asks the others: the clock against STS's, issuers for their keys, STS for who Palisade is and
 //! for a session of a tenant. Every finding names its setting, and what would be right.
 //!
-//! *Default zero access* is looked at from both sides. IAM's simulator, asked with the operator's profile, can prove what the
-//! base identity's policies allow. Without one, harmless calls (lists of one entry) are tried: a denial says of that call alone that
-//! it is denied, so it reads "not disproved".
+//! *Default zero access* is looked at from both sides, and neither can prove it. IAM's simulator, asked with the operator's profile, says what
+//! the base identity's policies allow on every resource, and not what they allow on a single one. Without a profile, harmless calls (lists of
+//! one entry) are tried: a denial says of that call alone that it is denied. So both read "not disproved".
 //!
 //! What is issued on the way (tenant sessions) is dropped at once; nothing is written, neither here nor at AWS, but CloudTrail sees
 //! the calls. No secret and no token is printed.
@@ -81,7 +81,7 @@ pub async fn examine(config: &Config, file: &str, options: &Options, clock: &Clo
     if let Some((known, sts)) = &known {
         known.zero_access(&mut report, config, sts, options).await;
         if let Some(profile) = &options.profile {
-            simulation::examine(&mut report, config, sts, &known.who, profile, options.iam.as_ref(), clock).await;
+            simulation::examine(&mut report, sts, &known.who, profile, options.iam.as_ref(), clock).await;
         }
     }
     match (&config.credentials, &record) {

@@ -240,10 +240,14 @@ impl<V: PartialEq> Points<V> {
 
     /// As [`Points::find`], with another read of what was read at `since` or before.
     pub(super) async fn renew(&self, key: &str, since: Instant) -> Found<V> {
-        if let Some(cell) = self.known.peek(key)
-            && let Some(answer) = lock(&cell.held).answer.as_mut().filter(|answer| answer.read_at <= since)
-        {
-            answer.fresh_until = answer.fresh_until.min(self.clock.instant());
+        if let Some(cell) = self.known.peek(key) {
+            let mut held = lock(&cell.held);
+            // A table in trouble is left alone, however many ask.
+            if held.failed.is_none()
+                && let Some(answer) = held.answer.as_mut().filter(|answer| answer.read_at <= since)
+            {
+                answer.fresh_until = answer.fresh_until.min(self.clock.instant());
+            }
         }
         self.find(key).await
     }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    config::{Config, Endpoint, StsConfig},
+    config::{Endpoint, StsConfig},
     credentials::profile_key,
 };
 
@@ -41,15 +41,7 @@ const FORBIDDEN: &[&str] = &[
 ];
 
 /// Asks for every action in [`FORBIDDEN`], and for a role that is no tenant's.
-pub(super) async fn examine(
-    report: &mut Report,
-    config: &Config,
-    sts: &StsConfig,
-    who: &Who,
-    profile: &str,
-    iam: Option<&Endpoint>,
-    clock: &Clock,
-) {
+pub(super) async fn examine(report: &mut Report, sts: &StsConfig, who: &Who, profile: &str, iam: Option<&Endpoint>, clock: &Clock) {
     const KEY: &str = "--profile";
     let mut warn = |found: String, cure: &str| report.add(Level::Warning, KEY, found, cure);
     let Some(place) = aws::iam(sts, iam) else {
@@ -63,9 +55,7 @@ pub(super) async fn examine(
     let account = who.principal.split(':').nth(4).unwrap_or_default();
     let partition = who.principal.split(':').nth(1).unwrap_or("aws");
     let stranger = format!("arn:{partition}:iam::{account}:role/palisade-doctor-no-tenant");
-    let table = if reads_users(config) { Some("dynamodb:GetItem") } else { None };
-    let forbidden: Vec<&str> = FORBIDDEN.iter().copied().filter(|action| Some(*action) != table).collect();
-    for (actions, resource) in [(forbidden.as_slice(), "*"), (&["sts:AssumeRole"], stranger.as_str())] {
+    for (actions, resource) in [(FORBIDDEN, "*"), (&["sts:AssumeRole"][..], stranger.as_str())] {
         match caller.call(&place, &Call::Query(question(&who.principal, actions, resource))).await {
             Ok(answer) if answer.status.is_success() => judge(report, who, &answer, actions.len(), resource),
             Ok(answer) => report.add(
@@ -77,10 +67,6 @@ pub(super) async fn examine(
             Err(wrong) => report.add(Level::Warning, KEY, format!("the simulator cannot be asked: {wrong}"), ""),
         }
     }
-}
-
-fn reads_users(config: &Config) -> bool {
-    matches!(config.users, Some(crate::config::UsersConfig::DynamoDb(_)))
 }
 
 fn question(principal: &str, actions: &[&str], resource: &str) -> Vec<(String, String)> {
@@ -105,7 +91,8 @@ fn judge(report: &mut Report, who: &Who, answer: &Answer, asked: usize, resource
     let allowed: Vec<_> =
         names.iter().zip(&decisions).filter(|(_, decision)| *decision == "allowed").map(|(name, _)| name.as_str()).collect();
     if allowed.is_empty() {
-        report.ok(KEY, format!("zero access, by IAM's simulator: {asked} actions on {resource} are denied"));
+        let unseen = if resource == "*" { " (what is allowed on single resources is not seen)" } else { "" };
+        report.ok(KEY, format!("zero access not disproved, by IAM's simulator: {asked} actions on {resource} are denied{unseen}"));
     } else {
         let cure = format!("take them away from {}: `palisade iam --what base` prints all that it needs", who.principal);
         report.add(Level::Failure, KEY, format!("by IAM's simulator the base identity may, on {resource}: {}", allowed.join(" ")), cure);

@@ -18,7 +18,9 @@ pub(super) fn policy(names: &Names, role: &Role<'_>) -> Node {
     let tenant = tenant_in(role).unwrap_or_default();
     let collection = names.collection.clone().unwrap_or_else(|| Text::open(Open::Collection));
     let index = names.index.clone().unwrap_or_else(|| Text::open(Open::Index));
-    let index = index.map(|open| if *open == Open::Value(Name::TenantId) { tenant.clone() } else { Text::open(open.clone()) });
+    let of_tenant =
+        |text: Text| text.map(|open| if *open == Open::Value(Name::TenantId) { tenant.clone() } else { Text::open(open.clone()) });
+    let (collection, index) = (of_tenant(collection), of_tenant(index));
     let rule = Node::object([
         ("ResourceType", "index".into()),
         ("Resource", Node::texts([Text::literal("index/").then(collection).then("/").then(index)])),

@@ -15,7 +15,7 @@ pub(super) fn policy(estate: &Estate<'_>) -> Option<Node> {
     (!statements.is_empty()).then(|| Node::policy(statements))
 }
 
-/// Its statements, each with one action.
+/// Its statements, each for one kind of thing.
 pub(super) fn statements(estate: &Estate<'_>) -> Vec<Statement> {
     let mut statements = becoming(estate, &Text::open(Open::Base));
     statements.extend(estate.own.statements());

@@ -141,6 +141,10 @@ impl<'c> Estate<'c> {
     fn access(&self, role: &Role<'c>, is_asked: bool, documents: &mut Documents<'c>) -> Result<(), IamError> {
         const SHARED: &str = "OpenSearch Serverless looks at neither session tags nor session policies: a role that tenants share reaches every \
                               index; give it a role for each tenant (role_arn with {tenant.id})";
+        let is_divided = [&self.names.index, &self.names.collection].into_iter().flatten().any(has_tenant);
+        if role.is_of_one_tenant && self.names.index.is_some() && !is_divided {
+            return Err(IamError("--index: has no {tenant.id}, and every tenant's role would reach it".to_owned()));
+        }
         match (role.is_of_one_tenant, is_asked) {
             (true, _) => documents.access.push(aoss::policy(&self.names, role)),
             (false, true) => return Err(IamError(format!("{}: {SHARED}", role.key))),
@@ -178,7 +182,9 @@ impl<'c> Estate<'c> {
     }
 
     fn keys(&self, wanted: &'c Wanted, is_asked: bool, documents: &mut Documents<'c>) -> Result<(), IamError> {
-        for role in &self.roles {
+        // Whoever calls none of them has no use for a key, and nothing would bound it.
+        let uses_keys = |role: &&Role<'_>| ["kms", "s3", "dynamodb"].iter().any(|service| role.serves(service));
+        for role in self.roles.iter().filter(uses_keys) {
             if !role.is_of_one_tenant && role.tenant_tag.is_none() {
                 let why = format!(
                     "{}: no session tag is {{tenant.id}} alone, so a key policy cannot tell tenants apart; add session_tags: {{TenantID: \

@@ -23,6 +23,9 @@
 {{- fail (printf "config.probes.listen: %s cannot be reached by the kubelet, which asks it for /livez and /readyz; leave it out for 0.0.0.0:8191" $probes) -}}
 {{- end -}}
 {{- if $config.egress -}}
+{{- if $config.egress.socket -}}
+{{- fail "config.egress.socket: a Unix socket needs a folder that both containers mount, and Palisade's mounts none but its own; the two share their loopback, so use config.egress.listen" -}}
+{{- end -}}
 {{- range (kindIs "slice" $config.egress.listen | ternary $config.egress.listen (list (include "palisade.listen.egress" .))) -}}
 {{- if include "palisade.public" . -}}
 {{- fail (printf "config.egress.listen: %s is not loopback; the proofs of live requests pass there in plain HTTP, and the application is in the same pod" .) -}}

@@ -129,6 +129,22 @@ async fn an_outage_is_ridden_out_up_to_the_bound_and_no_longer() {
     assert_eq!(find(&points, "a").await, (record("1"), How::Read));
 }
 
+/// Streams ask anew in a rhythm of their own; that must not be a read for each of them while the table is down.
+#[tokio::test]
+async fn renewals_read_again_and_leave_a_table_in_trouble_alone() {
+    let (points, script, clock) = rig(100);
+    script.put("a", "1");
+    drop(find(&points, "a").await);
+    clock.advance(Duration::from_secs(1));
+    drop(points.renew("a", clock.instant()).await);
+    assert_eq!(script.reads(), 2, "though it was fresh");
+    script.goes(true);
+    for _ in 0..10 {
+        assert!(matches!(points.renew("a", clock.instant()).await.point, Ok(Point::Record(_))));
+    }
+    assert_eq!(script.reads(), 3);
+}
+
 #[tokio::test]
 async fn what_the_table_says_goes_before_what_was_known() {
     let (points, script, clock) = rig(100);

@@ -11,7 +11,7 @@ pub(in crate::iam) fn print(documents: &Documents<'_>) -> String {
     let mut template = Template::default();
     if let Some(policy) = &documents.base {
         let properties = [
-            ("Description", "Palisade's own identity: it may become tenants' roles, and nothing else".into()),
+            ("Description", "Palisade's own identity: it may become roles, and nothing beside what its configuration needs".into()),
             ("PolicyDocument", policy.clone()),
         ];
         template.add("PalisadeBase", "AWS::IAM::ManagedPolicy", properties.into());

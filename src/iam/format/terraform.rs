@@ -15,7 +15,7 @@ pub(in crate::iam) fn print(documents: &Documents<'_>) -> String {
             "palisade_base",
             vec![
                 ("name", Value::of("palisade-base")),
-                ("description", Value::of("Palisade's own identity: it may become tenants' roles, and nothing else")),
+                ("description", Value::of("Palisade's own identity: it may become roles, and nothing beside what its configuration needs")),
                 ("policy", Value::Json(policy.clone())),
             ],
         );

@@ -32,6 +32,20 @@ fn names_and_prefixes_that_let_tenants_meet_are_refused() {
 }
 
 #[test]
+fn an_index_that_every_tenants_role_would_reach_is_refused() {
+    let with = |index: &str, collection: &str| {
+        let config = config(OWN_ROLE, "{aoss: {endpoint: 'https://abc123.eu-west-1.aoss.amazonaws.com'}}");
+        let named = |name: &str| Some(name.to_owned());
+        let wanted = wanted(&config, &["acme", "globex"]);
+        let wanted = Wanted { index: named(index), collection: named(collection), what: vec![What::Aoss], ..wanted };
+        print(&config, &wanted).map(|printed| printed.text).map_err(|error| error.to_string())
+    };
+    assert!(with("logs", "search").unwrap_err().contains("--index: has no {tenant.id}"));
+    let printed = with("logs", "search-{tenant.id}").unwrap();
+    assert!(printed.contains("index/search-acme/logs") && printed.contains("index/search-globex/logs"), "{printed}");
+}
+
+#[test]
 fn what_cannot_tell_tenants_apart_is_refused_with_the_cure() {
     let by_attribute = "{role_arn: 'arn:aws:iam::111122223333:role/data', session_tags: {Bucket: '{tenant.attributes.bucket}'}}";
     for what in [What::Data, What::Kms] {

@@ -30,7 +30,7 @@ variable "admin_arn" {
 
 resource "aws_iam_policy" "palisade_base" {
   name        = "palisade-base"
-  description = "Palisade's own identity: it may become tenants' roles, and nothing else"
+  description = "Palisade's own identity: it may become roles, and nothing beside what its configuration needs"
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [
