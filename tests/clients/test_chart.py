@@ -387,6 +387,7 @@ REFUSED = {
     "a gateway by a look-alike": ({"config": {"ingress": {"upstream": "http://localhost.store.svc:8080"}}}, "is not in the pod"),
     "a gateway to one of several": ({"config": {"ingress": {"upstream": ["http://127.0.0.1:8080", "https://orders.store.svc"]}}}, "https://orders.store.svc is not in the pod"),
     "a socket": ({"config": {"ingress": {"upstream": "unix:/run/app.sock"}}}, "config.ingress.upstream: a Unix socket needs a folder"),
+    "a socket of the egress": ({"config": {"egress": {"socket": {"path": "/run/egress.sock"}}}}, "config.egress.socket: a Unix socket needs a folder"),
     "a socket for some": ({"config": {"ingress": {"routes": [{"tenants": ["acme"], "upstream": ["unix:/run/app.sock"]}]}}}, "a Unix socket needs a folder"),
     "no records": ({"tenants": None}, "tenants: config.tenants.directory.file is set"),
     "records for nobody": ({"config": {"tenants": {"directory": {"file": None, "any": {}}}}}, "tenants: nothing reads the records"),
