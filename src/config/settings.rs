@@ -54,6 +54,13 @@ pub(crate) enum Kind {
     Section(&'static [Setting]),
 }
 
+impl Kind {
+    /// Whether it is a list of items, of which there has to be one.
+    pub(crate) const fn is_list(&self) -> bool {
+        matches!(self, Self::List(_) | Self::OneOrMore(_) | Self::OneOrMoreOr(..))
+    }
+}
+
 /// What holds when a key is absent or null.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Absent {

@@ -861,6 +861,21 @@ fn what_is_planned_is_refused_and_null_is_not() {
     good(&with("{file: c}", "{file: c, discovery: null}"));
 }
 
+/// Without its items a list would bound nothing.
+#[test]
+fn a_list_whose_items_are_all_commented_out_is_an_error() {
+    let rule = "endpoints: [{path: /**, auth: none, clients: null}], upstream";
+    for (text, wrong) in [
+        (with("upstream", "endpoints: null, upstream"), "ingress.endpoints: is null"),
+        (with("upstream", rule), "ingress.endpoints[0].clients: is null"),
+        (with("audience: a", "audience: a, roles: ~"), "identity.issuers[0].roles: is null"),
+        (with("audience: a", "audience: a, tenants: ~"), "identity.issuers[0].tenants: is null"),
+    ] {
+        let errors = load(&text).unwrap_err().to_string();
+        assert!(errors.contains(wrong) && errors.lines().count() == 1, "{errors}");
+    }
+}
+
 #[test]
 fn errors_of_different_steps_are_reported_together() {
     let text = with("region: eu-west-1", "region: eu-west-1\n  lisen: 127.0.0.1:1")

@@ -22,10 +22,10 @@ fn section(settings: &[Setting]) -> Value {
     json!({"type": "object", "additionalProperties": false, "properties": properties, "required": required})
 }
 
-/// Null is as good as absent, but for what is required.
+/// Null is as good as absent, but for what is required, and for lists.
 fn property(setting: &Setting) -> Value {
     let mut schema = kind(&setting.kind);
-    if setting.absent != Absent::Required {
+    if setting.absent != Absent::Required && !setting.kind.is_list() {
         schema = json!({"anyOf": [schema, {"type": "null"}]});
     }
     schema["description"] = json!(setting.about);
