@@ -11,6 +11,8 @@ use crate::{
     workloads::check_token,
 };
 
+/// The kernel's number for users that have none (user_namespaces(7)).
+const OVERFLOW_UID: u32 = 65_534;
 /// What proves a workload, of which each has one.
 const PROOFS: [&str; 4] = ["token_file", "uid", "spiffe_id", "subject"];
 
@@ -105,6 +107,10 @@ fn role(name: &WorkloadName, section: &Section<'_>) -> Option<WorkloadRole> {
 fn user(section: &Section<'_>, uid: u32, egress: Option<&Option<EgressConfig>>, others: &[NamedWorkloadConfig]) -> bool {
     if egress.and_then(Option::as_ref).is_some_and(|egress| egress.socket.is_none()) {
         section.wrong("uid", "can never apply: users are known on egress.socket alone", "give egress.socket, or another proof");
+        return false;
+    }
+    if uid == OVERFLOW_UID {
+        section.wrong("uid", "is whoever has no number in this process's user namespace", "give the work a user of its own");
         return false;
     }
     let same = |other: &&NamedWorkloadConfig| matches!(other.proof, WorkloadProof::User(other) if other == uid);

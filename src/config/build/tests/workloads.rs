@@ -101,6 +101,8 @@ fn a_user_is_one_workload_s_and_comes_over_the_socket() {
     assert!(matches!(config.workloads[0].proof, WorkloadProof::User(1_000)));
     let errors = with_socket("", &format!("{}, {}", agent("one", 7), agent("two", 7))).map(drop).unwrap_err();
     assert!(errors.contains("workloads.two.uid: is that of one as well") && errors.lines().count() == 1, "{errors}");
+    let errors = with_socket("", &agent("anybody", 65_534)).map(drop).unwrap_err();
+    assert!(errors.contains("workloads.anybody.uid: is whoever has no number"), "{errors}");
     let tls = "  tls: {certificate: c, private_key: c, client_ca: c}\n";
     let errors = with_socket(tls, &agent("agent", 7)).map(drop).unwrap_err();
     assert!(errors.contains("egress.socket.path: is a way around egress.tls.client_auth"), "{errors}");
