@@ -120,7 +120,7 @@ impl Ingress {
         // Trailers that callers send could pose as headers where an application server merges the two.
         let body = body::without_trailers(record.count_received(body));
         // HTTP/2 says that a caller goes in a frame of its own, which is not kept back by the body.
-        let (body, upload) = if head.version < Version::HTTP_2 { flow::watch(body) } else { (body, None) };
+        let (body, upload) = if this.passports.is_some() && head.version < Version::HTTP_2 { flow::watch(body) } else { (body, None) };
         let Gate { names, places, .. } = &this.gate;
         let (origin, trace) = this.headers.origins.relayed(peer, &head, record);
         let way = Way { peer, origin: &origin, trace: &trace };

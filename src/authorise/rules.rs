@@ -221,8 +221,7 @@ impl Rule {
         }
         let is_meant = |certificate: &&ClientCertificate| self.clients.iter().any(|pattern| pattern.matches(certificate));
         let certificate = client.certificate.filter(is_meant).ok_or_else(|| lacks(number, "client certificate"))?;
-        // Its connection ends too, but a request may be quicker.
-        if client.at >= certificate.not_after() { Err(Reason::CertificateExpired.into()) } else { Ok(()) }
+        certificate.still_valid(client.at)
     }
 }
 

@@ -208,7 +208,7 @@ impl Passport {
     pub fn end_upon(&self, why: &'static str, is_over: impl Future<Output = bool> + Send + 'static) {
         let (handle, request, table) = (self.handle, self.request.clone(), self.table.clone());
         tokio::spawn(async move {
-            if is_over.await && table.0.end(&handle, How::Ended) {
+            if is_over.await && table.0.end(&handle, How::Expired) {
                 tracing::info!(request_id = request.as_str(), why, "a passport ended before its request");
             }
         });
@@ -257,7 +257,7 @@ impl From<Denied> for Refusal {
         match denied {
             Denied::Expired(request) => Self::from(Reason::PassportExpired).of_request(request),
             Denied::Late(request, since) => {
-                Self::noted(Reason::PassportUnknown, format!("its request ended {} ms before", since.as_millis())).of_request(request)
+                Self::noted(Reason::PassportUnknown, format!("it ended {} ms before", since.as_millis())).of_request(request)
             }
             Denied::OtherTenant(request) => {
                 Self::noted(Reason::TenantMismatch, "the passport is of another tenant than the request names").of_request(request)

@@ -52,10 +52,7 @@ impl Workloads {
             ));
         }
         let now = self.clock.now();
-        // Its connection ends too, but a request may be quicker.
-        if now >= client.not_after() {
-            return Err(Reason::CertificateExpired.into());
-        }
+        client.still_valid(now)?;
         Ok(Some(Workload {
             tenant: mapping.tenant.clone(),
             subject: client.name(),

@@ -14,7 +14,11 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use http::HeaderValue;
 use x509_parser::{certificate::X509Certificate, extensions::GeneralName, parse_x509_certificate, time::ASN1Time};
 
-use crate::{distinguished_name, spiffe::SpiffeId};
+use crate::{
+    distinguished_name,
+    reject::{Reason, Refusal},
+    spiffe::SpiffeId,
+};
 
 /// Most alternative names of a certificate. A workload has a handful.
 const MAX_NAMES: usize = 64;
@@ -93,6 +97,14 @@ impl ClientCertificate {
     /// The end of its validity.
     pub fn not_after(&self) -> SystemTime {
         self.not_after
+    }
+
+    /// Whether it has not ended at `now`. A connection ends with its client's certificate too, but a request may be quicker.
+    ///
+    /// # Errors
+    /// [`Reason::CertificateExpired`]
+    pub(crate) fn still_valid(&self, now: SystemTime) -> Result<(), Refusal> {
+        if now >= self.not_after { Err(Reason::CertificateExpired.into()) } else { Ok(()) }
     }
 
     /// SHA-256 of the whole certificate, in hex.

@@ -113,10 +113,7 @@ impl NamedWorkloads {
             (Proof::Client(pattern), None) => {
                 let client = peer.client().filter(|client| pattern.matches(client));
                 let client = client.ok_or_else(|| unproved("the client's certificate is not the workload's"))?;
-                // Its connection ends too, but a request may be quicker.
-                if self.clock.now() >= client.not_after() {
-                    return Err(Reason::CertificateExpired.into());
-                }
+                client.still_valid(self.clock.now())?;
             }
         }
         Ok(ProvedWorkload(Arc::clone(workload)))

@@ -247,7 +247,7 @@ def test_operators_see_for_which_request_and_what_comes_late(graceful, applicati
     lines = lambda: {line["request_id"]: line for line in graceful.log()}  # noqa: E731
     of = lambda answer: wait_until(lambda: lines().get(answer.header("x-request-id")), 5, "the log has it")  # noqa: E731
     assert of(good)["for_request"] == of(late)["for_request"] == inside and lines()[inside]["listener"] == "ingress"
-    assert "for_request" not in of(made_up) and of(late)["note"].startswith("its request ended ")
+    assert "for_request" not in of(made_up) and of(late)["note"].startswith("it ended ")
     after = redeemed(graceful)
     assert {k: after[k] - before[k] for k in after} == {"ok": 1, "late": 1, "expired": 0, "unknown": 1, "refused": 0}
     # One in ten seconds is warned about, and says how many were not.
@@ -296,9 +296,9 @@ def uploading(application, palisade, authority, idp, name: str):
 def test_an_upload_that_nobody_reads_gives_no_authority_once_its_caller_may_have_gone(stalling, application, authority, idp):
     with uploading(application, stalling, authority, idp, "cancelled") as (visit, connection):
         connection.close()
-        wait_until(lambda: get(stalling, visit.passport).reason == "passport-unknown", 3.9, "the passport ends though its caller's end is not to be seen")
+        wait_until(lambda: get(stalling, visit.passport).reason == "passport-expired", 3.9, "the passport ends though its caller's end is not to be seen")
     with uploading(application, stalling, authority, idp, "waiting") as (visit, connection):
-        wait_until(lambda: get(stalling, visit.passport).reason == "passport-unknown", 3.9, "a caller that waits looks the same")
+        wait_until(lambda: get(stalling, visit.passport).reason == "passport-expired", 3.9, "a caller that waits looks the same")
         visit.release.set()
         connection.socket.settimeout(5)
         assert connection.receive().status == 200, "the request goes on"

@@ -113,7 +113,7 @@ async fn it_can_end_before_its_request_does() {
         assert_eq!(reason(&passports, &handle), None);
         say.send(is_over).unwrap();
         tokio::task::yield_now().await;
-        assert_eq!(reason(&passports, &handle), is_over.then_some(Reason::PassportUnknown));
+        assert_eq!(reason(&passports, &handle), is_over.then_some(Reason::PassportExpired), "its request still runs");
         assert_eq!(lease.is_over(), is_over, "what was begun under it ends too");
         passport.upgrade();
         passport.response_ended();
@@ -291,7 +291,7 @@ fn late_is_told_of(request: RequestId) {
     clock.advance(1_500 * Duration::from_millis(1));
     let refusal = passports.redeem(&handle, None).unwrap_err();
     assert_eq!((refusal.reason, &refusal.for_request), (Reason::PassportUnknown, &Some(request)));
-    assert_eq!(refusal.note.as_deref(), Some("its request ended 1500 ms before"));
+    assert_eq!(refusal.note.as_deref(), Some("it ended 1500 ms before"));
     assert!(!format!("{refusal:?}").contains(&handle[PREFIX.len()..]));
     // As long after its end as it is kept, and not a moment more.
     clock.advance(ended::KEPT - Duration::from_millis(1_500));
