@@ -8,7 +8,7 @@
 
 pub mod action;
 pub mod dialect;
-mod glob;
+pub(crate) mod glob;
 pub mod operation;
 pub mod partition;
 pub mod resource;

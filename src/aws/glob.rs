@@ -2,7 +2,11 @@
 
 /// Whether `text` fits `pattern`, where two other bytes are the same if `same` says so. Takes time in proportion to both lengths at most.
 pub(super) fn fits(pattern: &str, text: &str, same: fn(&u8, &u8) -> bool) -> bool {
-    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+    fits_bytes(pattern.as_bytes(), text.as_bytes(), same)
+}
+
+/// As [`fits`], for what need not be text.
+pub(crate) fn fits_bytes(pattern: &[u8], text: &[u8], same: fn(&u8, &u8) -> bool) -> bool {
     let (mut p, mut t) = (0, 0);
     // Where the last `*` stands, and where the text goes on behind what it has taken.
     let mut star: Option<(usize, usize)> = None;

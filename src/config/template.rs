@@ -12,7 +12,7 @@ use std::{borrow::Cow, fmt};
 
 pub use self::json::{JsonTemplate, SESSION_POLICY_LIMIT};
 pub use self::parse::OpenEnd;
-pub(crate) use self::parse::segments;
+pub(crate) use self::parse::{check_ends, segments};
 use super::ClaimPath;
 
 /// What a placeholder may name.

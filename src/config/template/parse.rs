@@ -54,7 +54,7 @@ pub(super) fn placeholder(text: &str) -> Result<(Name, &str), TemplateError> {
 pub struct OpenEnd(String);
 
 /// Refuses placeholders whose value could run on into what follows, and tells of the first that does so unless ids are prefix-free.
-pub(super) fn check_ends(segments: &[Segment]) -> Result<Option<OpenEnd>, TemplateError> {
+pub(crate) fn check_ends(segments: &[Segment]) -> Result<Option<OpenEnd>, TemplateError> {
     let mut open = None;
     for pair in segments.windows(2) {
         let [Segment::Placeholder(name), next] = pair else { continue };

@@ -1,0 +1,212 @@
+//! Names of a tenant's resources, as rules of the guard write them.
+//!
+//! A [`NamePattern`] is a whole name: `orders-*`, `data-{tenant.id}`. A [`NamePrefix`] is how names begin: `{tenant.id}/`. Both are compared with
+//! what a request names, byte for byte, and never rendered into anything.
+//!
+//! The attack: a name that fits one tenant's pattern and is another's. So
+//! * placeholders are over the tenant's record alone: what a user's token says widens nothing;
+//! * a placeholder ends where everybody sees that it does (see [`template`](super::template)): `{tenant.id}-*` is refused, since for `acme` it also is
+//!   what belongs to `acme-eu`, unless the directory is known to have no id that begins another;
+//! * no `*` stands before a placeholder: `*/{tenant.id}/*` would leave it to the keys' layout whose a key is;
+//! * a value that is missing fits nothing, and is told apart from a name that does not fit.
+
+use std::fmt;
+
+use super::template::{Name, OpenEnd, RenderError, Segment, TemplateError, Values, check_ends, segments};
+use crate::{aws::glob, tenant::TenantId};
+
+/// Longest pattern, in bytes: a key of S3 has 1,024 (Amazon S3 user guide, "Naming Amazon S3 objects"), and ARNs of 2,048 name it.
+const MAX_BYTES: usize = 2_048;
+
+/// A name in which placeholders stand for values of the tenant's record, and `*` behind them for any run of characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamePattern {
+    text: Box<str>,
+    start: Start,
+    /// From the first `*` on.
+    rest: Option<Box<str>>,
+    open_end: Option<OpenEnd>,
+}
+
+/// The beginning of names that are one tenant's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamePrefix {
+    text: Box<str>,
+    start: Start,
+    open_end: Option<OpenEnd>,
+}
+
+/// What comes before any `*`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Start(Vec<Segment>);
+
+impl NamePattern {
+    /// Reads a pattern.
+    ///
+    /// # Errors
+    /// Placeholders that are unknown, of a user, or whose end cannot be told; a `*` before one; nothing, or too much.
+    pub fn parse(text: &str) -> Result<Self, TemplateError> {
+        let (mut segments, open_end) = read(text)?;
+        let placeholder = |segment: &Segment| matches!(segment, Segment::Placeholder(_));
+        let starred = segments.iter().position(|segment| matches!(segment, Segment::Literal(literal) if literal.contains('*')));
+        let Some(at) = starred else { return Ok(Self { text: text.into(), start: Start(segments), rest: None, open_end }) };
+        if segments[at..].iter().any(placeholder) {
+            return Err(TemplateError(
+                "a '*' stands before a placeholder, and could be any other tenant's part of the name; put '*' behind the last placeholder"
+                    .to_owned(),
+            ));
+        }
+        let tail = segments.split_off(at);
+        let rest: String = tail.iter().map(|segment| if let Segment::Literal(literal) = segment { literal.as_str() } else { "" }).collect();
+        let (fixed, starred) = rest.split_at(rest.find('*').unwrap_or(rest.len()));
+        if !fixed.is_empty() {
+            segments.push(Segment::Literal(fixed.to_owned()));
+        }
+        Ok(Self { text: text.into(), start: Start(segments), rest: Some(starred.into()), open_end })
+    }
+
+    /// Whether `name` is meant, for the tenant that `values` are of.
+    ///
+    /// # Errors
+    /// A placeholder has no value for this tenant.
+    pub fn matches(&self, name: &str, values: &dyn Values) -> Result<bool, RenderError> {
+        let rest = self.start.strip(name.as_bytes(), values)?;
+        Ok(match (&self.rest, rest) {
+            (_, None) => false,
+            (None, Some(rest)) => rest.is_empty(),
+            (Some(pattern), Some(rest)) => glob::fits_bytes(pattern.as_bytes(), rest, u8::eq),
+        })
+    }
+
+    /// Whether two tenants' names differ, as far as the pattern alone tells.
+    pub fn tells_tenants_apart(&self) -> bool {
+        self.start.tells_tenants_apart()
+    }
+
+    /// What makes it right only where no tenant's id is the beginning of another one.
+    pub fn open_end(&self) -> Option<&OpenEnd> {
+        self.open_end.as_ref()
+    }
+}
+
+impl NamePrefix {
+    /// Reads a prefix.
+    ///
+    /// # Errors
+    /// As [`NamePattern::parse`]; and a `*`, or a placeholder at the end, behind which the name of another tenant could go on.
+    pub fn parse(text: &str) -> Result<Self, TemplateError> {
+        if text.is_empty() {
+            return Err(TemplateError("it is empty, and every name begins so".to_owned()));
+        }
+        if text.contains('*') {
+            return Err(TemplateError("'*' means nothing in a prefix, behind which anything may follow".to_owned()));
+        }
+        // What may follow is as good as written.
+        let (_, open_end) = read(&format!("{text}*"))?;
+        let segments = segments(text)?;
+        Ok(Self { text: text.into(), start: Start(segments), open_end })
+    }
+
+    /// Whether `name` begins so, for the tenant that `values` are of.
+    ///
+    /// # Errors
+    /// A placeholder has no value for this tenant.
+    pub fn begins(&self, name: &[u8], values: &dyn Values) -> Result<bool, RenderError> {
+        self.start.strip(name, values).map(|rest| rest.is_some())
+    }
+
+    /// Whether two tenants' names differ, as far as the prefix alone tells.
+    pub fn tells_tenants_apart(&self) -> bool {
+        self.start.tells_tenants_apart()
+    }
+
+    /// What makes it right only where no tenant's id is the beginning of another one.
+    pub fn open_end(&self) -> Option<&OpenEnd> {
+        self.open_end.as_ref()
+    }
+}
+
+impl Start {
+    /// What follows in `name`, if it begins so.
+    fn strip<'n>(&self, mut name: &'n [u8], values: &dyn Values) -> Result<Option<&'n [u8]>, RenderError> {
+        for segment in &self.0 {
+            let rest = match segment {
+                Segment::Literal(literal) => name.strip_prefix(literal.as_bytes()),
+                Segment::Placeholder(placeholder) => {
+                    let value = values.value(placeholder).filter(|value| !value.is_empty());
+                    let value = value.ok_or_else(|| RenderError::Missing(placeholder.to_string()))?;
+                    name.strip_prefix(value.as_bytes())
+                }
+            };
+            match rest {
+                Some(rest) => name = rest,
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(name))
+    }
+
+    fn tells_tenants_apart(&self) -> bool {
+        self.0.iter().any(|segment| matches!(segment, Segment::Placeholder(name) if name.tells_tenants_apart()))
+    }
+}
+
+/// What both kinds have in common.
+fn read(text: &str) -> Result<(Vec<Segment>, Option<OpenEnd>), TemplateError> {
+    if text.is_empty() || text.len() > MAX_BYTES {
+        return Err(TemplateError(format!("it has 1 to {MAX_BYTES} bytes")));
+    }
+    let segments = segments(text)?;
+    for segment in &segments {
+        match segment {
+            Segment::Placeholder(name) if name.is_of_a_user() => {
+                return Err(TemplateError(format!(
+                    "{{{name}}} is of a user, and whose a name is depends on the tenant alone; use the tenant's record"
+                )));
+            }
+            // A secret that two companies share is in nobody's name.
+            Segment::Placeholder(Name::TenantExternalId) => {
+                return Err(TemplateError("{tenant.external_id} is for STS alone".to_owned()));
+            }
+            Segment::Literal(literal) if literal.chars().any(char::is_control) => {
+                return Err(TemplateError("a control character cannot stand in a name".to_owned()));
+            }
+            Segment::Placeholder(_) | Segment::Literal(_) => {}
+        }
+    }
+    let open_end = check_ends(&segments)?;
+    told_apart(&segments)?;
+    Ok((segments, open_end))
+}
+
+/// Refuses two placeholders with nothing between them that could not stand in their values: `{tenant.cell}-{tenant.id}` is `a-b-c` for two tenants.
+fn told_apart(segments: &[Segment]) -> Result<(), TemplateError> {
+    for three in segments.windows(3) {
+        if let [Segment::Placeholder(first), Segment::Literal(between), Segment::Placeholder(second)] = three
+            // An account id has twelve digits, whatever follows.
+            && *first != Name::TenantAccount
+            && between.bytes().all(TenantId::is_id_byte)
+        {
+            return Err(TemplateError(format!(
+                "between {{{first}}} and {{{second}}} stands nothing but what their values may contain, so that two tenants could have the same \
+                 name; separate with a character outside the id alphabet, such as / or #"
+            )));
+        }
+    }
+    Ok(())
+}
+
+impl fmt::Display for NamePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Display for NamePrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests;
