@@ -22,7 +22,10 @@ use tokio::task::JoinSet;
 use crate::{
     admin::{Admin, AdminState, Probes},
     clock::Clock,
-    config::{Config, CredentialsConfig, CredentialsSource, EgressConfig, ServerConfig, SharedConfig, SocketConfig, StsConfig, TlsConfig},
+    config::{
+        Config, CredentialsConfig, CredentialsSource, EgressConfig, GuardConfig, ServerConfig, SharedConfig, SocketConfig, StsConfig,
+        TlsConfig,
+    },
     credentials::{BaseIdentity, BaseIdentityError, Broker, Readers, SdkSts, SetupError},
     directory::{Changes, Directory, OpenError, Tables, users::UserDirectory},
     egress::{self, Egress, Gate},
@@ -273,7 +276,7 @@ impl App {
                     named: vendor.workloads.clone(),
                 };
                 let tls = settings.tls.as_ref().map(|tls| load_tls("egress.tls", tls, Listener::Egress, &recorder)).transpose()?;
-                Some((egress(settings, gate, sealer, vendor, &recorder)?, tls))
+                Some((egress((settings, &config.guard), gate, sealer, vendor, &recorder)?, tls))
             }
             _ => None,
         };
@@ -489,11 +492,17 @@ fn load_tls(key: &'static str, files: &TlsConfig, listener: Listener, recorder: 
     ReloadingTls::load(files, listener, recorder.clock.clone(), recorder.metrics.clone()).map_err(|error| StartError::Tls { key, error })
 }
 
-fn egress(settings: &EgressConfig, gate: Gate, sealer: Option<Sealer>, vendor: &Vendor, recorder: &Recorder) -> Result<Egress, StartError> {
+fn egress(
+    (settings, guard): (&EgressConfig, &GuardConfig),
+    gate: Gate,
+    sealer: Option<Sealer>,
+    vendor: &Vendor,
+    recorder: &Recorder,
+) -> Result<Egress, StartError> {
     Ok(Egress::new(egress::Pipeline {
         gate,
         limiter: vendor.limiter.clone(),
-        guard: Guard::new(settings),
+        guard: Guard::new(settings, guard),
         broker: vendor.broker.clone(),
         upstream: AwsClient::new(settings)?,
         region: settings.region.clone(),

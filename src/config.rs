@@ -13,8 +13,10 @@ mod deferred;
 pub(crate) mod document;
 mod endpoints;
 pub(crate) mod error;
+mod guard;
 mod issuers;
 mod passport;
+mod pattern;
 pub(crate) mod place;
 mod plans;
 pub(crate) mod quantity;
@@ -43,8 +45,10 @@ pub use self::{
     document::At,
     endpoints::{AccessConfig, CorsConfig, CorsRules, Origins},
     error::{ConfigError, ConfigErrors},
+    guard::{GuardConfig, GuardMode, RuleTerms, S3RuleConfig, ServiceRules},
     issuers::{Demand, Grants, JwksSource, KeyAccess, KeyPolicy, RequiredClaim, TokenRules, TokenTypes, WordPattern},
     passport::{PassportConfig, PassportRule, PassportTerms},
+    pattern::{NamePattern, NamePrefix},
     plans::{AskConfig, AssumeRoleConfig, HopConfig, PlanConfig, PlansConfig, WebIdentityConfig, WebTokenConfig},
     routing::{Balance, HealthConfig, Protocol, RouteConfig, RoutingConfig},
     settings::schema,
@@ -82,6 +86,8 @@ pub struct Config {
     pub base: Option<BaseConfig>,
     /// Work of no tenant; empty where there is none.
     pub workloads: Vec<NamedWorkloadConfig>,
+    /// What tenants' requests may be about; without an egress it has no rules and is off.
+    pub guard: GuardConfig,
     /// Per-tenant limits.
     pub limits: LimitsConfig,
     /// Logs and metrics.
@@ -190,6 +196,8 @@ pub struct ServiceConfig {
     pub region: Option<String>,
     /// Name in the credential scope, where it is not the endpoint prefix.
     pub signing_name: Option<String>,
+    /// Whether no rule of the guard is wanted.
+    pub unguarded: bool,
     /// Largest body that is held in memory to be hashed, in bytes.
     pub body_limit: usize,
     /// Connections open at once, over both protocols.

@@ -4,8 +4,17 @@
 //! what no application behind this proxy may do: reach a service, region or host that is not configured, and call an
 //! operation whose answer is a credential or a token (such an answer would leave with authority that outlives the request).
 //! A passport may be for some actions only; whether this is one of them is said here too, where it is known what is asked for.
+//!
+//! Beyond that the [`rules`] of the configuration say what a tenant's requests may be *about*. They are read out of each request before it is signed,
+//! in the words of IAM, which stays the last line: a mistake in the one is caught by the other.
+
+mod rules;
+mod s3;
 
 use http::{HeaderMap, Method, header, request, uri::Authority};
+
+pub(crate) use self::rules::Denial;
+use self::rules::{Question, Rules, Verdict};
 
 use crate::{
     aws::{
@@ -15,7 +24,7 @@ use crate::{
         target::{Scope, Target, TargetHints, Targets},
     },
     body::{Body, Buffers},
-    config::EgressConfig,
+    config::{EgressConfig, GuardConfig},
     directory::ActiveTenant,
     egress::{AdmittedRequest, AdmittedWorkload},
     identity::{ClientSignature, Placeholder, SettledSignature},
@@ -37,6 +46,7 @@ pub struct Guard {
     targets: Targets,
     services: std::collections::BTreeMap<String, crate::config::ServiceConfig>,
     buffers: Buffers,
+    rules: Rules,
 }
 
 /// A tenant's request whose destination and operation are settled and allowed.
@@ -78,8 +88,10 @@ pub(crate) struct GuardedParts {
 
 impl Guard {
     /// Rules for what `config` allows.
-    pub fn new(config: &EgressConfig) -> Self {
-        Self { targets: Targets::new(config), services: config.services.clone(), buffers: Buffers::new(BUFFERED_BYTES) }
+    pub fn new(config: &EgressConfig, guard: &GuardConfig) -> Self {
+        let targets = Targets::new(config);
+        let rules = Rules::new(guard, config, |service| targets.kind(service).to_owned());
+        Self { targets, services: config.services.clone(), buffers: Buffers::new(BUFFERED_BYTES), rules }
     }
 
     /// Whether a request names Palisade as its host, and not a bucket or AWS: only then can it be for a path of our own.
@@ -97,6 +109,7 @@ impl Guard {
         if let Some(deferred) = tenant.verified().deferred() {
             deferred.permit(&parts.needed())?;
         }
+        self.judge(&parts, &tenant, record)?;
         Ok(GuardedRequest::new(tenant, parts, settled))
     }
 
@@ -109,6 +122,21 @@ impl Guard {
         Ok(GuardedWorkload::new(workload, parts, settled))
     }
 
+    /// Whether what the request is about is the tenant's.
+    fn judge(&self, parts: &GuardedParts, tenant: &ActiveTenant, record: &mut Record) -> Result<(), Refusal> {
+        let Some(rules) = self.rules.of(&parts.target.service) else { return Ok(()) };
+        let needed = parts.needed();
+        match rules.judge(&Question { asked: parts.asked(), method: &parts.method, needed: &needed, tenant }) {
+            Verdict::Allowed => record.guard("allowed", None),
+            Verdict::Watched(denial) => record.would_deny(&denial),
+            Verdict::Denied(denial) => {
+                record.guard("denied", Some(&denial));
+                return Err(Refusal::noted(Reason::GuardDenied, denial.to_string()));
+            }
+        }
+        Ok(())
+    }
+
     async fn settle(&self, sent: Sent, record: &mut Record) -> Result<(GuardedParts, SettledSignature), Refusal> {
         let Sent { head, body, placeholder, mut signature, permit } = sent;
         let mut target = self.targets.resolve(&hints(&head, host(&head)?.as_ref(), placeholder.as_ref()))?;
@@ -118,14 +146,19 @@ impl Guard {
             signature.check_canon(placeholder, Canon::of(&target.signing_name))?;
         }
         let wire = WireTarget::new(&target.path_and_query, Canon::of(&target.signing_name))?;
+        // What is looked at is what will be sent, not what was received.
+        target.path_and_query = wire.path_and_query().clone();
+        let asked = Asked { target: &target, operation: None, headers: &head.headers, body: None };
         let (route, room) = (
-            Route { signing_name: &target.signing_name, tls: target.dial.tls },
+            Route {
+                signing_name: &target.signing_name,
+                tls: target.dial.tls,
+                hold: self.rules.of(&target.service).is_some_and(|rules| rules.reads_body(&asked, &head.method)),
+            },
             Room { limit: service.body_limit, buffers: &self.buffers },
         );
         let payload = Payload::prepare(route, &head.headers, body, room, signature.chunks()).await?;
         let settled = signature.settle(payload.hash())?;
-        // What is looked at is what will be sent, not what was received.
-        target.path_and_query = wire.path_and_query().clone();
         let body = payload.bytes().map(|bytes| &bytes[..]);
         let candidates = operation::candidates(&target, &head.method, &head.headers, body)?;
         let operation = operation::check(&target, &candidates)?;
@@ -213,3 +246,6 @@ impl GuardedWorkload {
         (self.workload, self.parts)
     }
 }
+
+#[cfg(test)]
+mod tests;

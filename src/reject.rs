@@ -247,6 +247,8 @@ reasons! {
     ActionNotAllowed = "action-not-allowed", FORBIDDEN, AccessDenied, "The action is not allowed for this request.";
     /// A resource that the workload is not for, or one that cannot be told.
     ResourceNotAllowed = "resource-not-allowed", FORBIDDEN, AccessDenied, "The resource is not allowed for this request.";
+    /// Nothing that a rule of the guard allows, or that can be told to be.
+    GuardDenied = "guard-denied", FORBIDDEN, AccessDenied, "The request is about something that the tenant may not reach through here.";
     /// A workload named beside a tenant, or two workloads.
     WorkloadAmbiguous = "workload-ambiguous", BAD_REQUEST, Invalid, "The request names a workload and a tenant, or two workloads.";
     /// A workload named that there is not, or without its proof.

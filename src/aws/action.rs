@@ -8,7 +8,7 @@
 mod names;
 mod s3;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use http::{HeaderMap, Method};
 
@@ -17,7 +17,7 @@ use crate::aws::{glob, operation, service::Service, target::Target};
 /// The longest pattern, in bytes: longer than any action.
 const PATTERN_BYTES: usize = 160;
 
-/// What may be done. Never empty.
+/// What may be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actions(Arc<[Pattern]>);
 
@@ -43,18 +43,33 @@ impl Actions {
         (!patterns.is_empty()).then(|| Self(patterns.into()))
     }
 
+    /// What allows nothing.
+    pub(crate) fn nothing() -> &'static Self {
+        static NOTHING: LazyLock<Actions> = LazyLock::new(|| Actions(Arc::new([])));
+        &NOTHING
+    }
+
     /// Whether everything that is needed is allowed.
     ///
     /// # Errors
     /// What is missing, for a log.
     pub fn allow(&self, needed: &Needed) -> Result<(), String> {
+        match (self.missing(needed), &needed.operations) {
+            (None, _) => Ok(()),
+            (Some(missing), None) => Err(format!("a request of {} without a name needs {missing}", needed.service)),
+            (Some(missing), Some(_)) => Err(format!("the proof is not for {missing}")),
+        }
+    }
+
+    /// The first action that is needed and not allowed. A request without a name needs `service:*`.
+    pub fn missing(&self, needed: &Needed) -> Option<String> {
         let of_service = || self.0.iter().filter(|pattern| pattern.service == needed.service);
         let Some(operations) = &needed.operations else {
             let whole = of_service().any(|pattern| pattern.operation == "*");
-            return if whole { Ok(()) } else { Err(format!("a request of {} without a name needs {}:*", needed.service, needed.service)) };
+            return (!whole).then(|| format!("{}:*", needed.service));
         };
         let missing = operations.iter().find(|operation| !of_service().any(|pattern| fits(&pattern.operation, operation)));
-        missing.map_or(Ok(()), |operation| Err(format!("the proof is not for {}:{operation}", needed.service)))
+        missing.map(|operation| format!("{}:{operation}", needed.service))
     }
 
     /// Whether everything that `other` allows is allowed. In doubt it is not: two patterns that only together allow what one of `other`
@@ -107,6 +122,27 @@ pub fn iam_service(signing_name: &str) -> &str {
 /// `*` is any run of characters; the rest is compared without regard to case.
 fn fits(pattern: &str, text: &str) -> bool {
     glob::fits(pattern, text, u8::eq_ignore_ascii_case)
+}
+
+impl Needed {
+    /// The actions that are not `others`, for a request that is about several things.
+    pub(crate) fn without(&self, others: &[&str]) -> Self {
+        let rest = |operations: &Vec<String>| operations.iter().filter(|name| !others.contains(&name.as_str())).cloned().collect();
+        Self { service: self.service.clone(), operations: self.operations.as_ref().map(rest) }
+    }
+
+    /// One more action.
+    pub(crate) fn with(mut self, operation: &str) -> Self {
+        if let Some(operations) = &mut self.operations {
+            operations.push(operation.to_owned());
+        }
+        self
+    }
+
+    /// One action of the same service.
+    pub(crate) fn one(&self, operation: &str) -> Self {
+        Self { service: self.service.clone(), operations: Some(vec![operation.to_owned()]) }
+    }
 }
 
 #[cfg(test)]

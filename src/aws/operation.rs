@@ -16,9 +16,9 @@ mod s3_table;
 use http::{HeaderMap, HeaderName, Method, header};
 
 pub use self::refuse::service_is_refused;
-#[cfg(test)]
-pub(crate) use self::s3_exact::s3_operation_names;
 pub(crate) use self::s3_exact::{Readings, s3_readings};
+#[cfg(test)]
+pub(crate) use self::s3_exact::{S3Example, s3_examples, s3_operation_names};
 use self::{form::Pairs, path::PathView};
 use crate::{
     aws::{

@@ -8,15 +8,12 @@
 
 mod json;
 mod pattern;
+pub(crate) mod s3;
 
 use http::{HeaderMap, header};
-use percent_encoding::percent_decode_str;
 
 pub use self::pattern::{InvalidResourcePattern, ResourcePattern};
-use crate::aws::{
-    operation::TARGET_HEADER,
-    target::{Style, Target},
-};
+use crate::aws::{operation::TARGET_HEADER, target::Target};
 
 /// Where resources are that a request does not place itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +55,7 @@ pub type Untold = &'static str;
 /// It cannot be told, or it is about nothing in particular.
 pub fn named(asked: &Asked<'_>, home: &Home) -> Result<Vec<String>, Untold> {
     if asked.target.api == "s3" {
-        return s3(asked, home).map(|arn| vec![arn]);
+        return s3::named(asked, home).map(|arn| vec![arn]);
     }
     let operation = asked.operation.ok_or("a request without a name")?;
     let found = match asked.target.signing_name.as_str() {
@@ -81,43 +78,6 @@ fn document(asked: &Asked<'_>) -> Result<json::Members, Untold> {
         return Err("the body is encoded");
     }
     json::Members::parse(asked.body.ok_or("the body streams")?).ok_or("the body is not one JSON object")
-}
-
-/// What names objects in its body, or another place to write to.
-const IN_BODY: [&str; 2] = ["delete", "restore"];
-
-fn s3(asked: &Asked<'_>, home: &Home) -> Result<String, Untold> {
-    let target = asked.target;
-    if target.signing_name != "s3" || target.host.as_str().contains("accesspoint") {
-        return Err("a kind of S3 endpoint that is not read here");
-    }
-    if asked.headers.contains_key("x-amz-copy-source") {
-        return Err("the request copies from another object");
-    }
-    let query = target.path_and_query.query().unwrap_or_default();
-    let says = |key: &str| IN_BODY.contains(&key) || key.starts_with("x-amz-");
-    let key_of =
-        |pair: &str| percent_decode_str(pair.split('=').next().unwrap_or_default()).decode_utf8_lossy().trim().to_ascii_lowercase();
-    if query.split(['&', ';']).any(|pair| says(&key_of(pair))) {
-        return Err("the body, or a header in the query, says which objects");
-    }
-    let path = target.path_and_query.path();
-    let path = path.strip_prefix('/').unwrap_or(path);
-    let (bucket, key) = match &target.style {
-        Style::Bucket(bucket) => (bucket.as_str(), path),
-        Style::Plain => path.split_once('/').unwrap_or((path, "")),
-    };
-    let is_bucket = (3..=63).contains(&bucket.len())
-        && bucket.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-'));
-    if !is_bucket {
-        return Err("the request is about no bucket");
-    }
-    let partition = &home.partition;
-    if key.is_empty() {
-        return Ok(format!("arn:{partition}:s3:::{bucket}"));
-    }
-    let key = percent_decode_str(key).decode_utf8().map_err(|_| "the key is not UTF-8")?;
-    Ok(format!("arn:{partition}:s3:::{bucket}/{key}"))
 }
 
 #[cfg(test)]

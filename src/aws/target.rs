@@ -124,6 +124,11 @@ enum Named {
 }
 
 impl Targets {
+    /// The name under which the tables know the service that is configured as `key`.
+    pub(crate) fn kind<'k>(&'k self, key: &'k str) -> &'k str {
+        self.services.get(key).and_then(|rule| rule.known).map_or(key, |service| service.key)
+    }
+
     /// The destinations that `config` allows.
     pub fn new(config: &EgressConfig) -> Self {
         let rule = |key: &String, service: &crate::config::ServiceConfig| {

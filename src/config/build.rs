@@ -6,8 +6,8 @@
 use std::{io::Read, net::SocketAddr, path::Path};
 
 use super::{
-    AdminConfig, BaseConfig, Config, ConfigErrors, CredentialsConfig, DirectoryConfig, EgressConfig, IngressConfig, PlanConfig,
-    ProbesConfig, ServerConfig, TelemetryConfig, TlsConfig, UsersConfig,
+    AdminConfig, BaseConfig, Config, ConfigErrors, CredentialsConfig, DirectoryConfig, EgressConfig, GuardConfig, IngressConfig,
+    PlanConfig, ProbesConfig, ServerConfig, TelemetryConfig, TlsConfig, UsersConfig,
     document::Bounds,
     reader::{Reader, Section},
     settings::{ROOT, parse},
@@ -20,6 +20,7 @@ mod credentials;
 mod deferred;
 mod egress;
 mod endpoints;
+mod guard;
 mod identity;
 mod ingress;
 mod issuers;
@@ -120,7 +121,9 @@ fn config(root: &Section<'_>, env: Env<'_>) -> Option<Config> {
         may_be_shared: !is_beside,
     };
     let (credentials, base) = credentials_of(root, base_region, around, asks_aws, env);
-    let relied_on = credentials.iter().flatten().any(|credentials| credentials.plans.need_prefix_free_ids());
+    let guard = guard::guard(root, egress.as_ref(), around.ids_are_known);
+    let relied_on = credentials.iter().flatten().any(|credentials| credentials.plans.need_prefix_free_ids())
+        || guard.as_ref().is_some_and(GuardConfig::needs_prefix_free_ids);
     let admin = admin(&root.section("admin"), &server, env);
     let probes = probes(&root.section("probes"), &server);
     context::published(root, ingress.iter().flatten().next(), probes.is_some());
@@ -154,6 +157,7 @@ fn config(root: &Section<'_>, env: Env<'_>) -> Option<Config> {
         credentials: flatten(credentials)?,
         base: flatten(base)?,
         workloads: workloads?,
+        guard: guard?,
         limits: limits?,
         telemetry: telemetry?,
         effective: serde_json::Value::Null,

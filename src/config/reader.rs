@@ -375,7 +375,7 @@ impl<'r> Section<'r> {
         }
         match self.setting(key)?.absent {
             Absent::Default(text) => parse(text, Bounds::CONFIG).ok(),
-            Absent::Derived(_) | Absent::Required | Absent::Unset => None,
+            Absent::Derived(_) | Absent::Required | Absent::Unset | Absent::UnsetNotNull => None,
         }
     }
 }

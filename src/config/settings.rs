@@ -72,6 +72,16 @@ pub(crate) enum Absent {
     Required,
     /// Nothing.
     Unset,
+    /// Nothing, and null is an error: what is commented out inside it would have bounded something.
+    UnsetNotNull,
+}
+
+impl Setting {
+    /// Whether null is as good as leaving the key out. It is not where a list of items, or a whole section that only forbids, is all commented out:
+    /// without it, what it was to bound would be open to all.
+    pub(crate) fn may_be_null(&self) -> bool {
+        self.absent != Absent::UnsetNotNull && !self.kind.is_list()
+    }
 }
 
 impl Kind {
@@ -106,6 +116,10 @@ const fn required(key: &'static str, kind: Kind, about: &'static str) -> Setting
 
 const fn optional(key: &'static str, kind: Kind, about: &'static str) -> Setting {
     Setting { key, kind, absent: Absent::Unset, about }
+}
+
+const fn bounding(key: &'static str, kind: Kind, about: &'static str) -> Setting {
+    Setting { key, kind, absent: Absent::UnsetNotNull, about }
 }
 
 const fn default(key: &'static str, kind: Kind, default: &'static str, about: &'static str) -> Setting {

@@ -67,6 +67,8 @@ pub struct Route<'a> {
     pub signing_name: &'a str,
     /// Whether the upstream is reached by TLS, which then protects a body that no hash covers.
     pub tls: bool,
+    /// Whether the body has to be read whole, though it could stream.
+    pub hold: bool,
 }
 
 /// Memory for a body that is read whole.
@@ -104,6 +106,7 @@ impl Payload {
         }
         let mode = PayloadMode::of(headers)?;
         match Canon::of(route.signing_name) {
+            Canon::S3 if route.hold => Self::whole(mode, true, body, room).await,
             Canon::S3 => Self::streaming(mode, headers, body, room, route.tls, client).await,
             Canon::Normalised => Self::whole(mode, route.signing_name == "aoss", body, room).await,
         }
@@ -236,7 +239,7 @@ mod tests {
         let headers = lines.iter().map(|(name, value)| (name.clone(), HeaderValue::from_str(value).unwrap())).collect();
         let body = if text.is_empty() { body::empty() } else { body::full(text) };
         let room = Room { limit: 8, buffers: &Buffers::new(1 << 20) };
-        Payload::prepare(Route { signing_name: service, tls }, &headers, body, room, None).await.map_err(|r| r.reason)
+        Payload::prepare(Route { signing_name: service, tls, hold: false }, &headers, body, room, None).await.map_err(|r| r.reason)
     }
 
     async fn prepare(service: &str, mode: Option<&str>, text: &'static str) -> Result<(String, Option<HeaderValue>, bool), Reason> {
@@ -319,7 +322,7 @@ mod tests {
         for (name, value) in twice {
             headers.append(name, HeaderValue::from_static(value));
         }
-        let (route, room) = (Route { signing_name: "s3", tls: true }, Room { limit: 8, buffers: &Buffers::new(1 << 20) });
+        let (route, room) = (Route { signing_name: "s3", tls: true, hold: false }, Room { limit: 8, buffers: &Buffers::new(1 << 20) });
         assert_eq!(Payload::prepare(route, &headers, body::full("abc"), room, None).await.unwrap_err().reason, Reason::SignatureMalformed);
     }
 }

@@ -75,6 +75,9 @@ pub struct Line<'a> {
     pub upstream: Option<&'a str>,
     /// `allowed` for a tenant or a workload, `public` for nobody, `preflight` for a browser's question that was answered, or `refused`.
     pub decision: &'static str,
+    /// What would have been refused by a rule of the guard that is not enforced: the rule, and what is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub would_deny: Option<&'a str>,
     /// Why it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'static str>,
@@ -161,6 +164,7 @@ pub(crate) mod tests {
             operation: None,
             upstream: None,
             decision: "refused",
+            would_deny: None,
             reason: Some("rate-limited"),
             note: Some("a \"note\"\nwith a line break"),
             status: 503,

@@ -57,6 +57,7 @@ pub struct Families {
     bytes: IntCounterVec,
     inflight: IntGaugeVec,
     refusals: IntCounterVec,
+    guard_decisions: IntCounterVec,
     rate_limited: IntCounterVec,
     token_verifications: IntCounterVec,
     /// Requests that wait for a turn to have their token checked.
@@ -157,6 +158,11 @@ impl Metrics {
             )?,
             inflight: new.int_gauges("palisade_inflight_requests", "Requests in progress.", &["listener", "tenant"])?,
             refusals: new.counters("palisade_refusals_total", "Requests refused by Palisade.", &["listener", "tenant", "reason"])?,
+            guard_decisions: new.counters(
+                "palisade_guard_decisions_total",
+                "Tenants' requests that the guard looked at, by what it decided and, where that was not to allow, by which rule.",
+                &["service", "decision", "rule"],
+            )?,
             rate_limited: new.counters("palisade_rate_limited_total", "Requests refused by a limit.", &["listener", "tenant", "limit"])?,
             token_verifications: new.counters(
                 "palisade_token_verifications_total",
@@ -313,6 +319,11 @@ impl Families {
             _ => return,
         };
         self.rate_limited.with_label_values(&[listener.as_str(), tenant.as_str(), limit]).inc();
+    }
+
+    /// Counts what the guard made of a request to `service`; `decision` is `allowed`, `denied` or `would_deny`, and `rule` the rule's name.
+    pub fn guard_decision(&self, service: &str, decision: &str, rule: &str) {
+        self.guard_decisions.with_label_values(&[service, decision, rule]).inc();
     }
 
     /// The gauge of a tenant's requests in progress.

@@ -30,6 +30,7 @@ use crate::{
     body::{Body, BoxError},
     clock::Clock,
     directory::ActiveTenant,
+    guard::Denial,
     identity::{Deferred, Lease},
     reject::Refusal,
     server::{ClientCertificate, Peer},
@@ -69,6 +70,7 @@ pub struct Record {
     context: Option<(String, String)>,
     target: Option<Target>,
     refusal: Option<Refusal>,
+    would_deny: Option<String>,
     for_request: Option<RequestId>,
     let_in: &'static str,
     status: u16,
@@ -155,6 +157,7 @@ impl Recorder {
             context: None,
             target: None,
             refusal: None,
+            would_deny: None,
             for_request: None,
             let_in: "allowed",
             status: 0,
@@ -219,6 +222,24 @@ impl Record {
         if let Some(target) = &mut self.target {
             target.operation = operation;
         }
+    }
+
+    /// What the guard made of it.
+    pub(crate) fn guard(&mut self, decision: &str, denial: Option<&Denial>) {
+        let service = self.target.as_ref().map_or("_none", |target| &target.service);
+        self.recorder.metrics.guard_decision(service, decision, denial.map_or("_none", |denial| &denial.rule));
+    }
+
+    /// What would have been refused, were the rule enforced.
+    pub(crate) fn would_deny(&mut self, denial: &Denial) {
+        self.guard("would_deny", Some(denial));
+        self.would_deny = Some(denial.to_string());
+    }
+
+    /// What [`Record::would_deny`] was told.
+    #[cfg(test)]
+    pub(crate) fn watched(&self) -> Option<&str> {
+        self.would_deny.as_deref()
     }
 
     /// Which route to the application it takes.
@@ -329,6 +350,7 @@ impl Drop for Record {
             operation: self.target.as_ref().and_then(|t| t.operation.as_deref()),
             upstream: self.route.as_deref(),
             decision: self.decision(),
+            would_deny: self.would_deny.as_deref(),
             reason: self.refusal.as_ref().map(|r| r.reason.as_str()),
             note: self.refusal.as_ref().and_then(|r| r.note.as_deref()),
             status: self.status,

@@ -335,6 +335,7 @@ fn service(endpoint: Option<Endpoint>, ca: Option<PathBuf>) -> ServiceConfig {
         ca,
         region: None,
         signing_name: None,
+        unguarded: false,
         body_limit: 1024,
         connections: 100,
         connection_lifetime: Duration::from_secs(600),

@@ -43,6 +43,12 @@ impl S3Operation {
         self.name
     }
 
+    /// Method, whether a bucket and a key are named, the query's parts and a header, for tests over the whole table.
+    #[cfg(test)]
+    pub(super) fn parts(&self) -> (&'static str, (bool, bool), &'static [&'static str], &'static str) {
+        (self.method, (self.level != Level::Service, self.level == Level::Object), self.query, self.header)
+    }
+
     pub(super) fn is_at(&self, method: &Method, level: Level) -> bool {
         self.method == method.as_str() && self.level == level
     }

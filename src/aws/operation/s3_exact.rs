@@ -103,3 +103,15 @@ fn level(style: &Style, path: &str) -> Option<Level> {
 pub(crate) fn s3_operation_names() -> impl Iterator<Item = &'static str> {
     S3_OPERATIONS.iter().map(S3Operation::name)
 }
+
+/// What a request for an operation consists of: its name, method, whether it names a bucket and a key, its query's parts and a header.
+#[cfg(test)]
+pub(crate) type S3Example = (&'static str, &'static str, (bool, bool), &'static [&'static str], &'static str);
+
+#[cfg(test)]
+pub(crate) fn s3_examples() -> impl Iterator<Item = S3Example> {
+    S3_OPERATIONS.iter().map(|row| {
+        let (method, level, query, header) = row.parts();
+        (row.name(), method, level, query, header)
+    })
+}

@@ -1,7 +1,10 @@
 use http::{HeaderName, Uri};
 
 use super::*;
-use crate::{aws::service::Service, config::Endpoint};
+use crate::{
+    aws::{service::Service, target::Style},
+    config::Endpoint,
+};
 
 fn target(key: &str, style: Style, path: &str) -> Target {
     Target {

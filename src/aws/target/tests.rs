@@ -18,6 +18,7 @@ fn service() -> ServiceConfig {
         ca: None,
         region: None,
         signing_name: None,
+        unguarded: false,
         body_limit: 1,
         connections: 1,
         connection_lifetime: second,

@@ -174,6 +174,7 @@ fn service(section: &Section<'_>) -> Option<ServiceConfig> {
     if let Some(why) = signing_name.as_deref().and_then(refused_service) {
         section.wrong("signing_name", format!("cannot be allowed: {why}"), "remove the service");
     }
+    let unguarded = section.get("unguarded", parse::boolean);
     let body_limit = section.get("body_limit", parse::size);
     let connections = section.get("connections", parse::size);
     let connection_lifetime = section.get("connection_lifetime", parse::duration);
@@ -190,6 +191,7 @@ fn service(section: &Section<'_>) -> Option<ServiceConfig> {
         ca,
         region,
         signing_name,
+        unguarded: unguarded?,
         body_limit: body_limit?,
         connections: connections?,
         connection_lifetime: connection_lifetime?,

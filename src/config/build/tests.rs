@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 mod base;
+mod guard;
 mod passport;
 mod plans;
 mod routing;
@@ -844,8 +845,7 @@ fn secrets_that_are_none() {
 #[test]
 fn what_is_planned_is_refused_and_null_is_not() {
     let planned = [
-        ("guard: {mode: enforce}", "P:13:1: guard"),
-        ("guard: {}", "P:13:1: guard"),
+        ("guard: {mode: off, cedar: {}}", "P:13:20: guard.cedar"),
         ("limits: {default: {bytes_per_second: 50MiB}}", "P:13:20: limits.default.bytes_per_second"),
         ("limits: {store: {redis: {url: 'redis://a'}}}", "P:13:18: limits.store.redis"),
         ("telemetry: {audit: {path: stdout}, traces: {otlp: 'http://127.0.0.1:4317'}}", "P:13:13: telemetry.audit"),
@@ -854,9 +854,7 @@ fn what_is_planned_is_refused_and_null_is_not() {
         let errors = load(&format!("{BASE}{text}\n")).unwrap_err().to_string();
         assert!(errors.starts_with(&format!("{line}: is not supported yet; remove it")), "{errors}");
     }
-    let errors = load(&with("{s3: {}}", "{s3: {unguarded: true}}")).unwrap_err().to_string();
-    assert!(errors.contains("is not supported yet; remove it"), "{errors}");
-    good(&format!("{BASE}guard: null\nlimits: {{store: {{memory: {{}}, redis: ~}}}}\ntelemetry: {{audit: null, traces: }}\n"));
+    good(&format!("{BASE}limits: {{store: {{memory: {{}}, redis: ~}}}}\ntelemetry: {{audit: null, traces: }}\n"));
     assert!(good(&with("private_key: c", "private_key: c, client_ca: null")).ingress.unwrap().tls.clients.is_none());
     good(&with("{file: c}", "{file: c, discovery: null}"));
 }
@@ -1054,6 +1052,7 @@ fn the_schema_is_for_this_file() {
             "admin",
             "credentials",
             "egress",
+            "guard",
             "identity",
             "ingress",
             "limits",

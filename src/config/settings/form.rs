@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::super::{
     document::Scalar,
     error::{Fault, quote},
+    pattern::{NamePattern, NamePrefix},
     quantity,
     template::{Lands, Template},
     upstream::Upstream,
@@ -59,6 +60,10 @@ pub(crate) enum Form {
     HttpPath,
     /// A date and time with an offset (RFC 3339).
     Moment,
+    /// A resource's name with placeholders and `*`.
+    NamePattern,
+    /// How a resource's name begins.
+    NamePrefix,
     OneOf(&'static [&'static str]),
     /// `https://HOST[:PORT]` or `http://…` as browsers write it, or `*`.
     Origin,
@@ -134,6 +139,9 @@ impl Form {
             Self::KeyTemplate => parse::key_template(scalar).is_some(),
             Self::TenantKeyTemplate => parse::tenant_key_template(scalar).is_some(),
             Self::Moment => parse::moment(scalar).is_some(),
+            // Whether an open end is right depends on the directory.
+            Self::NamePattern => return NamePattern::parse(text).map(drop).map_err(|error| Fault::new(error.to_string(), "")),
+            Self::NamePrefix => return NamePrefix::parse(text).map(drop).map_err(|error| Fault::new(error.to_string(), "")),
             Self::OneOf(words) => words.contains(&text),
             Self::Origin => parse::origin(scalar).is_some(),
             Self::OwnName => {
@@ -233,6 +241,8 @@ impl Form {
             Self::KeyTemplate => "give text with {subject} and {issuer}, such as \"{issuer}#{subject}\"".to_owned(),
             Self::TenantKeyTemplate => "give text with {tenant.id} at most once, such as \"TENANT#{tenant.id}\"".to_owned(),
             Self::Moment => "give a date and time with an offset such as 2026-11-28T10:00:00Z".to_owned(),
+            Self::NamePattern => "give a name such as orders-* or data-{tenant.id}".to_owned(),
+            Self::NamePrefix => "give how names begin, such as \"{tenant.id}/\"".to_owned(),
             Self::OneOf(words) => format!("give {}", words.join(" or ")),
             Self::Origin => {
                 "give an origin as browsers write it, such as https://app.example.com, without a path or a default port, or \"*\""
@@ -310,6 +320,8 @@ impl Form {
             | Self::Claim
             | Self::ExternalId
             | Self::KeyTemplate
+            | Self::NamePattern
+            | Self::NamePrefix
             | Self::Path
             | Self::Subject
             | Self::TagKey

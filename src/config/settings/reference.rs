@@ -73,7 +73,7 @@ fn rows(text: &mut String, path: &str, settings: &[Setting]) {
             Absent::Default(text) => format!("`{}`", text.trim_matches('"')),
             Absent::Derived(from) => from.to_owned(),
             Absent::Required => "**required**".to_owned(),
-            Absent::Unset => "unset".to_owned(),
+            Absent::Unset | Absent::UnsetNotNull => "unset".to_owned(),
         };
         text.push_str(&format!("| `{key}` | {} | {absent} | {} |\n", takes(&setting.kind), setting.about.replace('|', "\\|")));
         match &setting.kind {
@@ -158,6 +158,8 @@ fn form_name(form: &Form) -> String {
         Form::Origin => "origin or `*`".to_owned(),
         Form::KeyTemplate | Form::TenantKeyTemplate => "key template".to_owned(),
         Form::Moment => "date and time".to_owned(),
+        Form::NamePattern => "name pattern".to_owned(),
+        Form::NamePrefix => "name prefix".to_owned(),
         Form::OwnName => "name".to_owned(),
         Form::OneOf(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
         Form::PathPattern => "path pattern".to_owned(),

@@ -22,10 +22,10 @@ fn section(settings: &[Setting]) -> Value {
     json!({"type": "object", "additionalProperties": false, "properties": properties, "required": required})
 }
 
-/// Null is as good as absent, but for what is required, and for lists.
+/// Null is as good as absent, but for what is required, and for what bounds something.
 fn property(setting: &Setting) -> Value {
     let mut schema = kind(&setting.kind);
-    if setting.absent != Absent::Required && !setting.kind.is_list() {
+    if setting.absent != Absent::Required && setting.may_be_null() {
         schema = json!({"anyOf": [schema, {"type": "null"}]});
     }
     schema["description"] = json!(setting.about);
@@ -34,7 +34,7 @@ fn property(setting: &Setting) -> Value {
             schema["default"] = document::parse(text, document::Bounds::CONFIG).map_or(Value::Null, |node| node.to_json())
         }
         Absent::Derived(from) => schema["description"] = json!(format!("{} Default: {from}.", setting.about)),
-        Absent::Required | Absent::Unset => {}
+        Absent::Required | Absent::Unset | Absent::UnsetNotNull => {}
     }
     schema
 }

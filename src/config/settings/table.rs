@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Form, Kind, Setting, default, derived, not_yet, optional, required};
+use super::{Form, Kind, Setting, bounding, default, derived, not_yet, optional, required};
 use crate::config::template::Lands;
 
 mod clients;
@@ -11,6 +11,7 @@ mod credentials;
 mod deferred;
 mod egress;
 mod endpoints;
+mod guard;
 mod issuers;
 mod passport;
 mod revoked;
@@ -48,7 +49,7 @@ pub(crate) const ROOT: &[Setting] = &[
         "How tenant credentials are obtained. Required with `egress`. Without it only `source` and `sts` are taken, and only where `tenants` or `users` are read from AWS.",
     ),
     workloads::WORKLOADS,
-    not_yet("guard", "Isolation rules on the requests themselves."),
+    guard::GUARD,
     default("limits", Kind::Section(LIMITS), "{}", "What one tenant may use."),
     default(
         "server",

@@ -44,7 +44,7 @@ fn keys_are_unique_and_everything_is_explained() {
         assert_eq!(keys.len(), settings.len(), "{path}");
         for setting in settings {
             assert!(setting.about.ends_with('.') && setting.about.len() >= 8, "{path}.{}: {}", setting.key, setting.about);
-            assert!(setting.key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{path}.{}", setting.key);
+            assert!(setting.key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'), "{path}.{}", setting.key);
         }
     }
 }
@@ -127,7 +127,8 @@ fn the_examples_fit_the_schema_and_other_things_do_not() {
         assert_eq!(takes(&schema, &value), Ok(()), "{name}");
         for (pointer, wrong) in [
             ("/egress/regoin", Value::from("x")),
-            ("/guard", serde_json::json!({})),
+            ("/guard", Value::Null),
+            ("/guard", serde_json::json!({"mode": "watch"})),
             ("/ingress/tls", Value::Null),
             ("/identity/issuers", serde_json::json!([])),
             ("/identity/issuers/0/algorithms", serde_json::json!(["HS256"])),

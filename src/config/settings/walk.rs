@@ -85,9 +85,7 @@ impl Walk<'_> {
         for entry in entries {
             self.key(&entry.key, |walk| match settings.iter().find(|setting| setting.key == entry.key) {
                 None => walk.unknown(entry, settings),
-                // Null is the same as leaving the key out, but not where a list of items is all commented out: without the list, what it was to
-                // bound would be open to all.
-                Some(setting) if entry.node.is_null() && !setting.kind.is_list() => {}
+                Some(setting) if entry.node.is_null() && setting.may_be_null() => {}
                 Some(setting) => walk.kind(&entry.node, entry.at, &setting.kind),
             });
         }

@@ -13,7 +13,8 @@ use jsonwebtoken::Algorithm;
 use serde_json::Value;
 
 use super::super::super::{
-    ClaimPath, Endpoint, KeyTemplate, TenantKeyTemplate, TenantPattern, Upstream, WordPattern, document::Scalar, quantity,
+    ClaimPath, Endpoint, KeyTemplate, NamePattern, NamePrefix, TenantKeyTemplate, TenantPattern, Upstream, WordPattern, document::Scalar,
+    quantity,
 };
 use crate::{
     authorise::PathPattern,
@@ -73,6 +74,14 @@ pub(crate) fn size(scalar: &Scalar) -> Option<usize> {
 
 pub(crate) fn action(scalar: &Scalar) -> Option<Pattern> {
     Pattern::parse(&scalar.text)
+}
+
+pub(crate) fn name_pattern(scalar: &Scalar) -> Option<NamePattern> {
+    NamePattern::parse(&scalar.text).ok()
+}
+
+pub(crate) fn name_prefix(scalar: &Scalar) -> Option<NamePrefix> {
+    NamePrefix::parse(&scalar.text).ok()
 }
 
 pub(crate) fn resource(scalar: &Scalar) -> Option<ResourcePattern> {

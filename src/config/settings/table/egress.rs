@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    ENDPOINT, Form, INSECURE, INSECURE_ABOUT, Kind, PATH, REGION, SERVER, Setting, TLS, default, deferred, derived, long, not_yet,
-    optional, required, short,
+    ENDPOINT, Form, INSECURE, INSECURE_ABOUT, Kind, PATH, REGION, SERVER, Setting, TLS, default, deferred, derived, long, optional,
+    required, short,
 };
 
 const SOCKET: &[Setting] = &[
@@ -136,5 +136,10 @@ const SERVICE: &[Setting] = &[
         "{}",
         "Deadlines towards this service.",
     ),
-    not_yet("unguarded", "Says that no guard rule is wanted."),
+    default(
+        "unguarded",
+        Kind::Scalar(Form::Boolean),
+        "false",
+        "Says that no rule of `guard` is wanted: whatever the tenant's role may do, its requests may ask for.",
+    ),
 ];

@@ -1,0 +1,70 @@
+//! Which bucket and key a request to S3 is about, in the one way in which S3 can read it.
+//!
+//! A key is decoded once, and is then what S3 stores: it has no folders, so `..`, `//` and a leading `/` are parts of it like any other. Whoever
+//! compares beginnings has to know that stores which keep keys as files may think otherwise.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
+use super::{Asked, Home, Untold};
+use crate::aws::target::{Style, Target};
+
+/// Names that stand for something else than a bucket: access points by their alias, Object Lambda, directory buckets ("Bucket naming rules", Amazon S3
+/// user guide). What is behind an alias its name does not say.
+const OTHERS: [&str; 6] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3", "--xa-s3"];
+
+/// What names objects in its body, or another place to write to.
+const IN_BODY: [&str; 2] = ["delete", "restore"];
+
+/// The bucket of a request, and its key, which is empty where it is about the bucket alone.
+///
+/// # Errors
+/// It is about no bucket, or about something by another name.
+pub(crate) fn place(target: &Target) -> Result<(&str, Cow<'_, str>), Untold> {
+    if target.signing_name != "s3" || target.host.as_str().contains("accesspoint") {
+        return Err("a kind of S3 endpoint that is not read here");
+    }
+    let path = target.path_and_query.path();
+    let path = path.strip_prefix('/').unwrap_or(path);
+    let (bucket, key) = match &target.style {
+        Style::Bucket(bucket) => (bucket.as_str(), path),
+        Style::Plain => path.split_once('/').unwrap_or((path, "")),
+    };
+    bucket_name(bucket)?;
+    let key = percent_decode_str(key).decode_utf8().map_err(|_| "the key is not UTF-8")?;
+    Ok((bucket, key))
+}
+
+/// Whether `name` is a bucket's own.
+pub(crate) fn bucket_name(name: &str) -> Result<(), Untold> {
+    let is_name =
+        (3..=63).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-'));
+    if !is_name {
+        return Err("the request is about no bucket");
+    }
+    if OTHERS.iter().any(|end| name.ends_with(end)) {
+        return Err("the name is an alias, or of another kind of bucket");
+    }
+    Ok(())
+}
+
+/// Whether the query has something that S3 takes for a header when a request is presigned, or that `also` is about; in whatever case.
+pub(crate) fn query_says(target: &Target, also: impl Fn(&str) -> bool) -> bool {
+    let query = target.path_and_query.query().unwrap_or_default();
+    let key_of =
+        |pair: &str| percent_decode_str(pair.split('=').next().unwrap_or_default()).decode_utf8_lossy().trim().to_ascii_lowercase();
+    query.split(['&', ';']).map(key_of).any(|key| key.starts_with("x-amz-") || also(&key))
+}
+
+pub(super) fn named(asked: &Asked<'_>, home: &Home) -> Result<String, Untold> {
+    if asked.headers.contains_key("x-amz-copy-source") {
+        return Err("the request copies from another object");
+    }
+    if query_says(asked.target, |key| IN_BODY.contains(&key)) {
+        return Err("the body, or a header in the query, says which objects");
+    }
+    let (bucket, key) = place(asked.target)?;
+    let partition = &home.partition;
+    Ok(if key.is_empty() { format!("arn:{partition}:s3:::{bucket}") } else { format!("arn:{partition}:s3:::{bucket}/{key}") })
+}

@@ -1,0 +1,164 @@
+//! `guard`
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Section, parse};
+use crate::{
+    aws::{action::Actions, service::Service},
+    config::{EgressConfig, GuardConfig, GuardMode, NamePattern, NamePrefix, RuleTerms, S3RuleConfig, ServiceConfig, ServiceRules},
+};
+
+/// The kinds of services that have rules, as [`Target::api`](crate::aws::target::Target::api) says it.
+const GUARDED: [&str; 1] = ["s3"];
+
+/// Reads `guard` against the services of `egress`: absent, there and wrong, or built.
+pub(super) fn guard(root: &Section<'_>, egress: Option<&Option<EgressConfig>>, ids_are_known: bool) -> Option<GuardConfig> {
+    let Some(section) = root.given("guard") else {
+        unguarded_for_nothing(root, egress);
+        return Some(GuardConfig::default());
+    };
+    if egress.is_none() {
+        root.wrong("guard", "has no effect without egress", "remove it, or add egress");
+        return None;
+    }
+    let mode = section.get("mode", mode)?;
+    let around = Around { mode, ids_are_known };
+    let s3: Option<Vec<_>> = section.sections("s3").into_iter().map(|(_, rule)| s3(&rule, around)).collect();
+    let mut rules = BTreeMap::new();
+    if section.has("s3") {
+        rules.insert("s3".to_owned(), ServiceRules::S3(s3?));
+    }
+    if let Some(egress) = egress.and_then(Option::as_ref)
+        && !fits(root, &section, &egress.services, (mode, &rules))
+    {
+        return None;
+    }
+    Some(GuardConfig { mode, rules })
+}
+
+/// What rules are read against.
+#[derive(Debug, Clone, Copy)]
+struct Around {
+    mode: GuardMode,
+    ids_are_known: bool,
+}
+
+/// Whether each service that may be called has rules or wants none, and each rule a service that may be called.
+fn fits(
+    root: &Section<'_>,
+    section: &Section<'_>,
+    services: &BTreeMap<String, ServiceConfig>,
+    (mode, rules): (GuardMode, &BTreeMap<String, ServiceRules>),
+) -> bool {
+    let below = root.section("egress");
+    let mut right = true;
+    let mut called = BTreeSet::new();
+    for (key, service) in services {
+        let kind = kind(key, service);
+        match (rules.contains_key(kind), service.unguarded) {
+            (true, true) => {
+                below.wrong_entry("services", key, format!("is unguarded, and has rules in guard.{kind}"), "remove one of the two");
+                right = false;
+            }
+            (false, false) if mode == GuardMode::Off => {}
+            (false, false) => {
+                let cure = if GUARDED.contains(&kind) {
+                    format!("give guard.{kind}, or unguarded: true where the tenant's role is enough")
+                } else {
+                    "the guard has no rules for it: say unguarded: true where the tenant's role is enough, or remove it".to_owned()
+                };
+                below.wrong_entry("services", key, "has no rule in guard, so that every request would be refused", cure);
+                right = false;
+            }
+            (true, false) | (false, true) => {}
+        }
+        called.insert(kind);
+    }
+    for kind in rules.keys().filter(|kind| !called.contains(kind.as_str())) {
+        section.wrong(kind, format!("has no effect: {kind} is not in egress.services"), "remove it, or add the service");
+        right = false;
+    }
+    right
+}
+
+/// By which rules a service is judged: a key of the operator's own stands for what it signs as.
+fn kind<'k>(key: &'k str, service: &'k ServiceConfig) -> &'k str {
+    let known = Service::find(key).or_else(|| service.signing_name.as_deref().and_then(Service::named));
+    known.map_or(key, |service| service.key)
+}
+
+fn unguarded_for_nothing(root: &Section<'_>, egress: Option<&Option<EgressConfig>>) {
+    let services = egress.and_then(Option::as_ref).map(|egress| &egress.services);
+    for (key, _) in services.into_iter().flatten().filter(|(_, service)| service.unguarded) {
+        root.section("egress").wrong_entry("services", key, "is unguarded, and there is no guard", "remove unguarded, or add guard");
+    }
+}
+
+fn mode(scalar: &crate::config::document::Scalar) -> Option<GuardMode> {
+    Some(match scalar.text.as_str() {
+        "enforce" => GuardMode::Enforce,
+        "audit" => GuardMode::Audit,
+        "off" => GuardMode::Off,
+        _ => return None,
+    })
+}
+
+/// What every rule has. `tells_apart`: whether what it is about is one tenant's, as far as its patterns say.
+fn terms(section: &Section<'_>, around: Around, tells_apart: bool) -> Option<RuleTerms> {
+    let own = if section.has("mode") { section.get("mode", mode)? } else { around.mode };
+    if !section.has("mode") {
+        section.set("mode", around.mode.as_str().into());
+    }
+    let actions = Actions::new(section.all("actions", parse::action));
+    let shared = section.get("shared", parse::boolean)?;
+    let name = section.name();
+    match (shared, tells_apart) {
+        (false, false) => {
+            section.wrong(
+                "shared",
+                "is false, and the rule says the same for every tenant",
+                "put {tenant.id} into it, or say shared: true where all tenants are to share this",
+            );
+            return None;
+        }
+        (true, true) => {
+            section.wrong("shared", "is true, and the rule tells tenants apart", "remove it");
+            return None;
+        }
+        (true, false) | (false, true) => {}
+    }
+    Some(RuleTerms { name: name.into(), mode: own, actions })
+}
+
+fn s3(section: &Section<'_>, around: Around) -> Option<S3RuleConfig> {
+    let buckets = names(section, "buckets", around);
+    let prefix = if section.has("prefix") { Some(prefix(section, "prefix", around)) } else { None };
+    let prefix = prefix.map_or(Some(None), |prefix| prefix.map(Some));
+    let (buckets, prefix) = (buckets?, prefix?);
+    let tells_apart = buckets.iter().all(NamePattern::tells_tenants_apart) || prefix.as_ref().is_some_and(NamePrefix::tells_tenants_apart);
+    let terms = terms(section, around, tells_apart)?;
+    Some(S3RuleConfig { terms, buckets, prefix })
+}
+
+fn names(section: &Section<'_>, key: &str, around: Around) -> Option<Vec<NamePattern>> {
+    let patterns = section.all(key, parse::name_pattern);
+    let mut right = !patterns.is_empty();
+    for (number, pattern) in patterns.iter().enumerate() {
+        if let Some(open) = pattern.open_end().filter(|_| !around.ids_are_known) {
+            section.wrong_item(key, number, open.to_string(), KNOWN_IDS);
+            right = false;
+        }
+    }
+    right.then_some(patterns)
+}
+
+fn prefix(section: &Section<'_>, key: &str, around: Around) -> Option<NamePrefix> {
+    let prefix = section.get(key, parse::name_prefix)?;
+    if let Some(open) = prefix.open_end().filter(|_| !around.ids_are_known) {
+        section.wrong(key, open.to_string(), KNOWN_IDS);
+        return None;
+    }
+    Some(prefix)
+}
+
+const KNOWN_IDS: &str = "or keep the tenants in a file (tenants.directory.file), where it can be seen that no id begins another";

@@ -1,0 +1,90 @@
+use super::*;
+use crate::config::{GuardMode, ServiceRules};
+
+const POOL: &str = "{s3: [{buckets: [pool], prefix: '{tenant.id}/'}]}";
+
+fn errors(services: &str, guard: &str) -> String {
+    load(&format!("{}guard: {guard}\n", with("{s3: {}}", services))).map(drop).unwrap_err().to_string()
+}
+
+#[test]
+fn without_a_guard_there_is_none_and_with_one_it_is_enforced() {
+    let guard = good(BASE).guard;
+    assert!(guard.mode == GuardMode::Off && guard.rules.is_empty());
+    let guard = good(&format!("{BASE}guard: {POOL}\n")).guard;
+    let ServiceRules::S3(rules) = &guard.rules["s3"];
+    assert_eq!((guard.mode, rules[0].terms.mode, &*rules[0].terms.name), (GuardMode::Enforce, GuardMode::Enforce, "guard.s3[0]"));
+    let text = "{mode: audit, s3: [{buckets: ['own-{tenant.id}']}, {buckets: [site], shared: true, mode: off, actions: 's3:GetObject'}]}";
+    let guard = good(&format!("{BASE}guard: {text}\n")).guard;
+    let ServiceRules::S3(rules) = &guard.rules["s3"];
+    assert_eq!((rules[0].terms.mode, rules[1].terms.mode), (GuardMode::Audit, GuardMode::Off));
+    assert!(rules[0].terms.actions.is_none() && rules[1].terms.actions.is_some() && rules[0].prefix.is_none());
+}
+
+/// What is commented out inside it would have bounded something.
+#[test]
+fn a_guard_that_is_null_is_an_error() {
+    let wrong = load(&format!("{BASE}guard:\n  # s3: []\n")).unwrap_err().to_string();
+    assert!(wrong.starts_with("P:13:6: guard: is null"), "{wrong}");
+    assert!(errors("{s3: {}}", "{s3: null}").contains("guard.s3: is null"));
+}
+
+#[test]
+fn every_service_has_rules_or_says_that_it_wants_none() {
+    assert!(
+        good(&format!("{}guard: {POOL}\n", with("{s3: {}}", "{s3: {}, sqs: {unguarded: true}}"))).egress.unwrap().services["sqs"].unguarded
+    );
+    for (services, guard, wrong) in [
+        (
+            "{s3: {}, sqs: {}}",
+            POOL,
+            "egress.services.sqs: has no rule in guard, so that every request would be refused; the guard has no rules for it",
+        ),
+        ("{s3: {}}", "{}", "egress.services.s3: has no rule in guard, so that every request would be refused; give guard.s3"),
+        ("{s3: {unguarded: true}}", POOL, "egress.services.s3: is unguarded, and has rules in guard.s3"),
+        ("{sqs: {unguarded: true}}", POOL, "guard.s3: has no effect: s3 is not in egress.services"),
+    ] {
+        let errors = errors(services, guard);
+        assert!(errors.contains(wrong) && errors.lines().count() == 1, "{errors}");
+    }
+    let wrong = load(&with("{s3: {}}", "{s3: {unguarded: true}}")).unwrap_err().to_string();
+    assert!(wrong.contains("egress.services.s3: is unguarded, and there is no guard"), "{wrong}");
+    // A name of the operator's own is judged as what it signs for.
+    let mine = "{minio: {signing_name: s3, endpoint: 'https://minio.example.com'}}";
+    good(&format!("{}guard: {POOL}\n", with("{s3: {}}", mine)));
+    let no_egress = "ingress: {tls: {certificate: c, private_key: c}, upstream: http://127.0.0.1:8080}\nidentity:\n  issuers: [{issuer: i, audience: a, \
+                     jwks: {file: c}}]\ntenants: {directory: {any: {}}}\nguard: {}\n";
+    assert!(load(no_egress).unwrap_err().to_string().contains("guard: has no effect without egress"));
+}
+
+#[test]
+fn a_rule_tells_tenants_apart_or_says_that_they_share() {
+    for (rule, wrong) in [
+        ("{buckets: [pool]}", "guard.s3[0].shared: is false, and the rule says the same for every tenant"),
+        ("{buckets: [pool], prefix: 'x/'}", "guard.s3[0].shared: is false"),
+        ("{buckets: [pool], prefix: '{tenant.cell}/'}", "guard.s3[0].shared: is false"),
+        ("{buckets: [pool, 'own-{tenant.id}']}", "guard.s3[0].shared: is false"),
+        ("{buckets: ['own-{tenant.id}'], shared: true}", "guard.s3[0].shared: is true, and the rule tells tenants apart"),
+        ("{buckets: [pool], prefix: '{tenant.id}'}", "guard.s3[0].prefix: {tenant.id} is directly followed by '*'"),
+        ("{buckets: [pool], prefix: '{tenant.id}-'}", "guard.s3[0].prefix: {tenant.id} is directly followed by '-'"),
+        ("{buckets: ['{tenant.id}-pool']}", "guard.s3[0].buckets[0]: {tenant.id} is directly followed by '-'"),
+        ("{buckets: ['*-{tenant.id}']}", "guard.s3[0].buckets[0]: a '*' stands before a placeholder"),
+        ("{buckets: ['{subject}/*']}", "guard.s3[0].buckets[0]: {subject} is of a user"),
+    ] {
+        let errors = errors("{s3: {}}", &format!("{{s3: [{rule}]}}"));
+        assert!(errors.contains(wrong) && errors.lines().count() == 1, "{rule}\n{errors}");
+    }
+}
+
+/// Where every id can be looked at, and none begins another.
+#[test]
+fn an_open_end_is_settled_by_the_file_of_tenants() {
+    let rule = "guard: {s3: [{buckets: ['{tenant.id}-pool']}]}\n";
+    let of = |ids: &str| {
+        FOLDER.with(|folder| fs::write(folder.path().join("guarded.yaml"), format!("tenants: {{{ids}}}\n")).unwrap());
+        load(&format!("{}{rule}", with("{any: {}}", "{file: guarded.yaml}")))
+    };
+    assert!(of("acme: {}, globex: {}").is_ok(), "whether they are prefix-free is seen when the file is read");
+    let text = format!("{}{rule}", with("{any: {}}", "{file: guarded.yaml}"));
+    assert!(matches!(load(&text).unwrap().directory, crate::config::DirectoryConfig::PrefixFreeFile(_)));
+}

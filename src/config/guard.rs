@@ -1,0 +1,83 @@
+//! What the guard's rules say: `guard`.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::pattern::{NamePattern, NamePrefix};
+use crate::aws::action::Actions;
+
+/// `guard`
+#[derive(Debug, Default)]
+pub struct GuardConfig {
+    /// What becomes of requests that no rule allows.
+    pub mode: GuardMode,
+    /// By kind of service ([`Target::api`](crate::aws::target::Target::api)).
+    pub rules: BTreeMap<String, ServiceRules>,
+}
+
+/// What becomes of what is not allowed, the strictest last.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum GuardMode {
+    /// Nobody looks.
+    #[default]
+    Off,
+    /// It passes, and the log says that it would have been refused.
+    Audit,
+    /// It is refused.
+    Enforce,
+}
+
+impl GuardMode {
+    /// Its name in the configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Audit => "audit",
+            Self::Enforce => "enforce",
+        }
+    }
+}
+
+/// The rules of one service.
+#[derive(Debug)]
+pub enum ServiceRules {
+    /// `s3`
+    S3(Vec<S3RuleConfig>),
+}
+
+/// What every rule has.
+#[derive(Debug, Clone)]
+pub struct RuleTerms {
+    /// Where it stands, for logs: `guard.s3[0]`.
+    pub name: Arc<str>,
+    /// What becomes of what it does not allow.
+    pub mode: GuardMode,
+    /// What may be done with what it is about; `None`: what the guard understands and thinks harmless.
+    pub actions: Option<Actions>,
+}
+
+/// One of `guard.s3`.
+#[derive(Debug)]
+pub struct S3RuleConfig {
+    /// What every rule has.
+    pub terms: RuleTerms,
+    /// The buckets that it is about.
+    pub buckets: Vec<NamePattern>,
+    /// How keys begin; `None`: the buckets are the tenant's own.
+    pub prefix: Option<NamePrefix>,
+}
+
+impl GuardConfig {
+    /// Whether a pattern in it is right only where no tenant's id is the beginning of another one.
+    pub fn needs_prefix_free_ids(&self) -> bool {
+        self.rules.values().any(|rules| match rules {
+            ServiceRules::S3(rules) => rules.iter().any(S3RuleConfig::has_open_end),
+        })
+    }
+}
+
+impl S3RuleConfig {
+    fn has_open_end(&self) -> bool {
+        let of_prefix = self.prefix.as_ref().and_then(NamePrefix::open_end);
+        of_prefix.or_else(|| self.buckets.iter().find_map(NamePattern::open_end)).is_some()
+    }
+}

@@ -1,0 +1,207 @@
+//! What a tenant's requests may be about, as the configuration says it.
+//!
+//! A service has rules or is `unguarded`; one that has neither is refused. What a request is about is read out of it once, as a list of *touches*: an
+//! object, a listing, an item. Each has to be allowed by a rule of the service. A rule that is not about a thing (another bucket, another table)
+//! says nothing of it; a thing that no rule is about is refused in the guard's own mode; a thing that rules are about, none of which allows it, is
+//! refused in the strictest mode of theirs. So adding a rule never takes away what another allows, and two rules for one bucket are two ways in.
+//!
+//! Denials name the rule and what is wrong with the request, for the log alone. They never have a key, an item or any other value out of the request in
+//! them: those are the tenant's data.
+
+use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc};
+
+use super::s3::S3Rule;
+use crate::{
+    aws::{
+        action::{Actions, Needed},
+        resource::Asked,
+    },
+    config::{EgressConfig, GuardConfig, GuardMode, RuleTerms, ServiceRules, template::Values},
+};
+
+/// The rules of every service. Without a `guard` there are none, and everything passes.
+#[derive(Debug)]
+pub(super) struct Rules {
+    /// By key of `egress.services`. One that is not here is unguarded.
+    services: BTreeMap<String, ServiceJudge>,
+}
+
+/// The rules of one service.
+#[derive(Debug, Clone)]
+pub(super) struct ServiceJudge {
+    mode: GuardMode,
+    judge: Arc<Judge>,
+}
+
+#[derive(Debug)]
+enum Judge {
+    S3(Vec<S3Rule>),
+    /// Nobody has written any.
+    None,
+}
+
+/// What a tenant's request is, for its rules.
+#[derive(Clone, Copy)]
+pub(super) struct Question<'a> {
+    pub(super) asked: Asked<'a>,
+    pub(super) method: &'a http::Method,
+    pub(super) needed: &'a Needed,
+    pub(super) tenant: &'a dyn Values,
+}
+
+/// Why a request is not allowed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Denial {
+    /// The rule, or `guard.<service>` where none is about it.
+    pub(crate) rule: Arc<str>,
+    /// What is wrong with the request.
+    pub(crate) why: Cow<'static, str>,
+    mode: GuardMode,
+}
+
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.rule, self.why)
+    }
+}
+
+/// What rules make of a request.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Allowed,
+    /// It would be denied, were the rule enforced.
+    Watched(Denial),
+    Denied(Denial),
+}
+
+/// What a rule says of one thing that a request touches.
+pub(super) enum Opinion {
+    Allowed,
+    /// It is about this thing, and does not allow it.
+    Denied(Cow<'static, str>),
+    /// It is about other things.
+    Silent,
+}
+
+/// What a rule has besides what it is about.
+#[derive(Debug)]
+pub(super) struct Terms {
+    name: Arc<str>,
+    mode: GuardMode,
+    actions: Actions,
+}
+
+impl Rules {
+    /// The rules of `config` for the services of `egress`. `kind` says by which rules a service is judged.
+    pub(super) fn new(config: &GuardConfig, egress: &EgressConfig, kind: impl Fn(&str) -> String) -> Self {
+        let judge = |rules: &ServiceRules| match rules {
+            ServiceRules::S3(rules) => Judge::S3(rules.iter().map(S3Rule::new).collect()),
+        };
+        let judges: BTreeMap<&String, Arc<Judge>> = config.rules.iter().map(|(kind, rules)| (kind, Arc::new(judge(rules)))).collect();
+        let nobody = Arc::new(Judge::None);
+        let guarded =
+            egress.services.iter().filter(|(_, service)| !service.unguarded && (config.mode != GuardMode::Off || !judges.is_empty()));
+        let service = |key: &String| ServiceJudge { mode: config.mode, judge: judges.get(&kind(key)).unwrap_or(&nobody).clone() };
+        Self { services: guarded.map(|(key, _)| (key.clone(), service(key))).collect() }
+    }
+
+    /// The rules of the service that is configured as `key`; `None` where nothing is to be looked at.
+    pub(super) fn of(&self, key: &str) -> Option<&ServiceJudge> {
+        self.services.get(key)
+    }
+}
+
+impl ServiceJudge {
+    /// Whether the body has to be in memory for what the request asks for to be known.
+    pub(super) fn reads_body(&self, asked: &Asked<'_>, method: &http::Method) -> bool {
+        match &*self.judge {
+            Judge::S3(_) => super::s3::reads_body(asked, method),
+            Judge::None => false,
+        }
+    }
+
+    /// Whether the tenant may ask for this.
+    pub(super) fn judge(&self, question: &Question<'_>) -> Verdict {
+        let unruled = |name| Unruled { name, mode: self.mode };
+        match &*self.judge {
+            Judge::S3(rules) => super::s3::judge(rules, question, unruled("guard.s3")),
+            Judge::None => unruled("guard").verdict("the service has no rules".into()),
+        }
+    }
+}
+
+/// What holds where no rule is about what a request touches.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Unruled {
+    name: &'static str,
+    mode: GuardMode,
+}
+
+impl Unruled {
+    pub(super) fn verdict(self, why: Cow<'static, str>) -> Verdict {
+        Denial { rule: self.name.into(), why, mode: self.mode }.verdict()
+    }
+
+    /// What all rules together make of one thing. `opinion` is that of a rule; `nobody` says what is wrong where none has one.
+    pub(super) fn ask<'r, R: 'r>(
+        self,
+        rules: impl IntoIterator<Item = &'r R>,
+        terms: impl Fn(&R) -> &Terms,
+        opinion: impl Fn(&R) -> Opinion,
+        nobody: impl FnOnce() -> Cow<'static, str>,
+    ) -> Verdict {
+        let mut worst: Option<Denial> = None;
+        for rule in rules {
+            let Terms { name, mode, .. } = terms(rule);
+            match opinion(rule) {
+                Opinion::Allowed => return Verdict::Allowed,
+                Opinion::Silent => {}
+                Opinion::Denied(why) => {
+                    if worst.as_ref().is_none_or(|worst| worst.mode < *mode) {
+                        worst = Some(Denial { rule: name.clone(), why, mode: *mode });
+                    }
+                }
+            }
+        }
+        worst.map_or_else(|| self.verdict(nobody()), Denial::verdict)
+    }
+}
+
+impl Denial {
+    fn verdict(self) -> Verdict {
+        match self.mode {
+            GuardMode::Enforce => Verdict::Denied(self),
+            GuardMode::Audit => Verdict::Watched(self),
+            GuardMode::Off => Verdict::Allowed,
+        }
+    }
+}
+
+impl Verdict {
+    /// Of two things that a request touches, the worse holds.
+    pub(super) fn and(self, other: impl FnOnce() -> Self) -> Self {
+        match self {
+            Self::Denied(_) => self,
+            Self::Allowed => other(),
+            Self::Watched(first) => match other() {
+                Self::Denied(worse) => Self::Denied(worse),
+                Self::Allowed | Self::Watched(_) => Self::Watched(first),
+            },
+        }
+    }
+}
+
+impl Terms {
+    /// `usual` is what may be done where the configuration does not say.
+    pub(super) fn new(config: &RuleTerms, usual: &Actions) -> Self {
+        Self { name: config.name.clone(), mode: config.mode, actions: config.actions.clone().unwrap_or_else(|| usual.clone()) }
+    }
+
+    /// Whether what is needed may be done with what the rule is about.
+    pub(super) fn allow(&self, needed: &Needed) -> Opinion {
+        match self.actions.missing(needed) {
+            None => Opinion::Allowed,
+            Some(missing) => Opinion::Denied(format!("its actions do not have {missing}").into()),
+        }
+    }
+}
