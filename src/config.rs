@@ -45,7 +45,7 @@ pub use self::{
     document::At,
     endpoints::{AccessConfig, CorsConfig, CorsRules, Origins},
     error::{ConfigError, ConfigErrors},
-    guard::{GuardConfig, GuardMode, RuleTerms, S3RuleConfig, ServiceRules},
+    guard::{GuardConfig, GuardMode, RuleTerms, S3EncryptionConfig, S3RuleConfig, ServiceRules},
     issuers::{Demand, Grants, JwksSource, KeyAccess, KeyPolicy, RequiredClaim, TokenRules, TokenTypes, WordPattern},
     passport::{PassportConfig, PassportRule, PassportTerms},
     pattern::{NamePattern, NamePrefix},

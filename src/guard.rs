@@ -11,7 +11,7 @@
 mod rules;
 mod s3;
 
-use http::{HeaderMap, Method, header, request, uri::Authority};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header, request, uri::Authority};
 
 pub(crate) use self::rules::Denial;
 use self::rules::{Question, Rules, Verdict};
@@ -104,12 +104,14 @@ impl Guard {
         let (request, permit) = request.into_parts();
         let lease = request.lease();
         let (tenant, head, body, placeholder, signature) = request.into_parts();
-        let (parts, settled) = self.settle(Sent { head, body, placeholder, signature, permit }, record).await?;
+        let (mut parts, settled) = self.settle(Sent { head, body, placeholder, signature, permit }, record).await?;
         lease.permit(|| parts.needed())?;
         if let Some(deferred) = tenant.verified().deferred() {
             deferred.permit(&parts.needed())?;
         }
-        self.judge(&parts, &tenant, record)?;
+        for (name, value) in self.judge(&parts, &tenant, record)? {
+            parts.headers.insert(name, value);
+        }
         Ok(GuardedRequest::new(tenant, parts, settled))
     }
 
@@ -122,19 +124,25 @@ impl Guard {
         Ok(GuardedWorkload::new(workload, parts, settled))
     }
 
-    /// Whether what the request is about is the tenant's.
-    fn judge(&self, parts: &GuardedParts, tenant: &ActiveTenant, record: &mut Record) -> Result<(), Refusal> {
-        let Some(rules) = self.rules.of(&parts.target.service) else { return Ok(()) };
+    /// Whether what the request is about is the tenant's, and what has to be added to it.
+    fn judge(&self, parts: &GuardedParts, tenant: &ActiveTenant, record: &mut Record) -> Result<Vec<(HeaderName, HeaderValue)>, Refusal> {
+        let Some(rules) = self.rules.of(&parts.target.service) else { return Ok(Vec::new()) };
         let needed = parts.needed();
-        match rules.judge(&Question { asked: parts.asked(), method: &parts.method, needed: &needed, tenant }) {
-            Verdict::Allowed => record.guard("allowed", None),
-            Verdict::Watched(denial) => record.would_deny(&denial),
+        let question = Question { asked: parts.asked(), method: &parts.method, needed: &needed, tenant };
+        match rules.judge(&question) {
+            Verdict::Allowed => {
+                record.guard("allowed", None);
+                Ok(rules.additions(&question))
+            }
+            Verdict::Watched(denial) => {
+                record.would_deny(&denial);
+                Ok(Vec::new())
+            }
             Verdict::Denied(denial) => {
                 record.guard("denied", Some(&denial));
-                return Err(Refusal::noted(Reason::GuardDenied, denial.to_string()));
+                Err(Refusal::noted(Reason::GuardDenied, denial.to_string()))
             }
         }
-        Ok(())
     }
 
     async fn settle(&self, sent: Sent, record: &mut Record) -> Result<(GuardedParts, SettledSignature), Refusal> {

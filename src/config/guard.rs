@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::pattern::{NamePattern, NamePrefix};
+use super::{
+    pattern::{NamePattern, NamePrefix},
+    template::Template,
+};
 use crate::aws::action::Actions;
 
 /// `guard`
@@ -64,6 +67,21 @@ pub struct S3RuleConfig {
     pub buckets: Vec<NamePattern>,
     /// How keys begin; `None`: the buckets are the tenant's own.
     pub prefix: Option<NamePrefix>,
+    /// With which key what is written has to be encrypted; `None`: as the bucket does by itself, or the request says.
+    pub encryption: Option<S3EncryptionConfig>,
+    /// Whether keys that requests bring along are taken (SSE-C).
+    pub customer_keys: bool,
+}
+
+/// `guard.s3[].kms`
+#[derive(Debug, Clone)]
+pub struct S3EncryptionConfig {
+    /// The key, as requests have to name it.
+    pub key: Template,
+    /// What the encryption context has to have, besides what S3 adds.
+    pub context: Vec<(String, Template)>,
+    /// Whether a write that says nothing of it gets it added; it is refused otherwise.
+    pub inject: bool,
 }
 
 impl GuardConfig {

@@ -10,6 +10,8 @@
 
 use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc};
 
+use http::{HeaderName, HeaderValue, Method};
+
 use super::s3::S3Rule;
 use crate::{
     aws::{
@@ -44,7 +46,7 @@ enum Judge {
 #[derive(Clone, Copy)]
 pub(super) struct Question<'a> {
     pub(super) asked: Asked<'a>,
-    pub(super) method: &'a http::Method,
+    pub(super) method: &'a Method,
     pub(super) needed: &'a Needed,
     pub(super) tenant: &'a dyn Values,
 }
@@ -113,7 +115,7 @@ impl Rules {
 
 impl ServiceJudge {
     /// Whether the body has to be in memory for what the request asks for to be known.
-    pub(super) fn reads_body(&self, asked: &Asked<'_>, method: &http::Method) -> bool {
+    pub(super) fn reads_body(&self, asked: &Asked<'_>, method: &Method) -> bool {
         match &*self.judge {
             Judge::S3(_) => super::s3::reads_body(asked, method),
             Judge::None => false,
@@ -126,6 +128,16 @@ impl ServiceJudge {
         match &*self.judge {
             Judge::S3(rules) => super::s3::judge(rules, question, unruled("guard.s3")),
             Judge::None => unruled("guard").verdict("the service has no rules".into()),
+        }
+    }
+}
+
+impl ServiceJudge {
+    /// Headers that are added to a request that is allowed.
+    pub(super) fn additions(&self, question: &Question<'_>) -> Vec<(HeaderName, HeaderValue)> {
+        match &*self.judge {
+            Judge::S3(rules) => super::s3::additions(rules, question),
+            Judge::None => Vec::new(),
         }
     }
 }

@@ -8,14 +8,16 @@
 //! * **the bucket itself**: what changes a bucket (its policy, replication, notification...) is refused, what reads its settings too where it is shared;
 //! * **another operation** than the path says: a name is read only where S3 can read it in one way ([`s3_readings`]), and a query
 //!   that S3 would take for headers is refused;
+//! * **another key of KMS**, or one that the application brings along ([`encryption`]);
 //! * **another body**: `DeleteObjects` and `RestoreObject` are read from the bytes that are signed and sent.
 
 mod delete;
+mod encryption;
 mod source;
 
 use std::{borrow::Cow, sync::LazyLock};
 
-use http::Method;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use percent_encoding::percent_decode_str;
 
 use super::rules::{Opinion, Question, Terms, Unruled, Verdict};
@@ -26,7 +28,7 @@ use crate::{
         resource::{Asked, s3::place, s3::query_says},
         target::Target,
     },
-    config::{NamePattern, NamePrefix, S3RuleConfig, template::Values},
+    config::{NamePattern, NamePrefix, S3EncryptionConfig, S3RuleConfig, template::Values},
 };
 
 /// What may be done where a rule does not say: reading, writing, deleting, tagging and listing objects. Not what opens them to others, or keeps them from being
@@ -95,6 +97,8 @@ const COPIES: [&str; 2] = ["CopyObject", "UploadPartCopy"];
 const LISTINGS: [&str; 4] = ["ListMultipartUploads", "ListObjectVersions", "ListObjects", "ListObjectsV2"];
 /// Operations that tell nothing of a bucket but that it is there.
 const HARMLESS: [&str; 2] = ["GetBucketLocation", "HeadBucket"];
+/// Operations that make an object, and say how it is encrypted.
+const WRITES: [&str; 3] = ["CopyObject", "CreateMultipartUpload", "PutObject"];
 /// What reads an object.
 const READS: [&str; 2] = ["GetObject", "GetObjectVersion"];
 
@@ -104,11 +108,15 @@ pub(super) struct S3Rule {
     terms: Terms,
     buckets: Vec<NamePattern>,
     prefix: Option<NamePrefix>,
+    encryption: Option<S3EncryptionConfig>,
+    customer_keys: bool,
 }
 
 /// One thing that a request is about.
 enum Touch<'a> {
-    Object(&'a str),
+    Object(&'a str, &'a HeaderMap),
+    /// An object that is made, with what the request says of its encryption.
+    Write(&'a str, &'a HeaderMap),
     /// What begins so.
     Listing(Option<&'a str>),
     /// The bucket, of which next to nothing is told.
@@ -120,7 +128,13 @@ enum Touch<'a> {
 impl S3Rule {
     pub(super) fn new(config: &S3RuleConfig) -> Self {
         let usual = USUAL_ACTIONS.as_ref().unwrap_or(Actions::nothing());
-        Self { terms: Terms::new(&config.terms, usual), buckets: config.buckets.clone(), prefix: config.prefix.clone() }
+        Self {
+            terms: Terms::new(&config.terms, usual),
+            buckets: config.buckets.clone(),
+            prefix: config.prefix.clone(),
+            encryption: config.encryption.clone(),
+            customer_keys: config.customer_keys,
+        }
     }
 
     fn opinion(&self, bucket: &str, touch: &Touch<'_>, needed: &Needed, tenant: &dyn Values) -> Opinion {
@@ -129,7 +143,7 @@ impl S3Rule {
             Err(missing) => return Opinion::Denied(missing),
             Ok(true) => {}
         }
-        if let Err(why) = self.has(touch, tenant) {
+        if let Err(why) = self.has(touch, tenant).and_then(|()| self.encrypts(touch, tenant).map(drop)) {
             return Opinion::Denied(why);
         }
         self.terms.allow(needed)
@@ -147,6 +161,18 @@ impl S3Rule {
         missing.map_or(Ok(false), |error| Err(error.to_string().into()))
     }
 
+    /// What has to be added to a write.
+    fn encrypts(&self, touch: &Touch<'_>, tenant: &dyn Values) -> Result<Vec<(HeaderName, HeaderValue)>, Cow<'static, str>> {
+        let (Touch::Object(_, headers) | Touch::Write(_, headers)) = touch else { return Ok(Vec::new()) };
+        if !self.customer_keys && encryption::brings_a_key(headers) {
+            return Err("the request brings a key of its own along".into());
+        }
+        match (&self.encryption, touch) {
+            (Some(encryption), Touch::Write(..)) => encryption::missing(encryption, headers, tenant),
+            _ => Ok(Vec::new()),
+        }
+    }
+
     fn has(&self, touch: &Touch<'_>, tenant: &dyn Values) -> Result<(), Cow<'static, str>> {
         let Some(prefix) = &self.prefix else { return Ok(()) };
         let begins = |name: &str| prefix.begins(name.as_bytes(), tenant).map_err(|missing| Cow::from(missing.to_string()));
@@ -158,8 +184,8 @@ impl S3Rule {
             }
             Touch::Listing(Some(of)) if begins(of)? => Ok(()),
             Touch::Listing(Some(_)) => Err(format!("the listing's prefix does not begin with {prefix}").into()),
-            Touch::Object(key) if begins(key)? => Ok(()),
-            Touch::Object(_) => Err(format!("a key does not begin with {prefix}").into()),
+            Touch::Object(key, _) | Touch::Write(key, _) if begins(key)? => Ok(()),
+            Touch::Object(..) | Touch::Write(..) => Err(format!("a key does not begin with {prefix}").into()),
         }
     }
 }
@@ -207,10 +233,12 @@ pub(super) fn judge(rules: &[S3Rule], question: &Question<'_>, unruled: Unruled)
             Ok(objects) => objects.into_iter().fold(Verdict::Allowed, |verdict, object| {
                 verdict.and(|| match plain(&object.key) {
                     Err(why) => deny(why),
-                    Ok(()) if object.is_version => {
-                        ask(bucket, &Touch::Object(&object.key), &needed.without(&["DeleteObject"]).with("DeleteObjectVersion"))
-                    }
-                    Ok(()) => ask(bucket, &Touch::Object(&object.key), needed),
+                    Ok(()) if object.is_version => ask(
+                        bucket,
+                        &Touch::Object(&object.key, asked.headers),
+                        &needed.without(&["DeleteObject"]).with("DeleteObjectVersion"),
+                    ),
+                    Ok(()) => ask(bucket, &Touch::Object(&object.key, asked.headers), needed),
                 })
             }),
         },
@@ -219,17 +247,18 @@ pub(super) fn judge(rules: &[S3Rule], question: &Question<'_>, unruled: Unruled)
         }
         _ if COPIES.contains(&operation) => match source::of(asked.headers) {
             Err(why) => deny(why),
-            Ok(source) => {
-                source.readings().into_iter().fold(ask(bucket, &Touch::Object(&key), &needed.without(&READS)), |verdict, from| {
+            Ok(source) => source.readings().into_iter().fold(
+                ask(bucket, &made(operation, &key, asked.headers), &needed.without(&READS)),
+                |verdict, from| {
                     let read = needed.one(READS[usize::from(source.is_version)]);
                     verdict.and(|| match plain(&from) {
                         Err(why) => deny(why),
-                        Ok(()) => ask(source.bucket, &Touch::Object(&from), &read),
+                        Ok(()) => ask(source.bucket, &Touch::Object(&from, asked.headers), &read),
                     })
-                })
-            }
+                },
+            ),
         },
-        _ if OF_OBJECT.contains(&operation) => ask(bucket, &Touch::Object(&key), needed),
+        _ if OF_OBJECT.contains(&operation) => ask(bucket, &made(operation, &key, asked.headers), needed),
         _ if LISTINGS.contains(&operation) => match prefix_of(asked.target) {
             Err(why) => deny(why),
             Ok(prefix) => ask(bucket, &Touch::Listing(prefix.as_deref()), needed),
@@ -238,6 +267,22 @@ pub(super) fn judge(rules: &[S3Rule], question: &Question<'_>, unruled: Unruled)
         _ if *method == Method::GET => ask(bucket, &Touch::Settings, needed),
         _ => deny("it changes the bucket, or what the guard does not understand"),
     }
+}
+
+/// The object that an operation makes, or is about.
+fn made<'a>(operation: &str, key: &'a str, headers: &'a HeaderMap) -> Touch<'a> {
+    if WRITES.contains(&operation) { Touch::Write(key, headers) } else { Touch::Object(key, headers) }
+}
+
+/// The headers that rules add to a request that they allow: those of the rule that allows it.
+pub(super) fn additions(rules: &[S3Rule], question: &Question<'_>) -> Vec<(HeaderName, HeaderValue)> {
+    let Question { asked, method, needed, tenant } = *question;
+    let [operation] = s3_readings(asked.target, method, asked.headers).operations[..] else { return Vec::new() };
+    let (true, Ok((bucket, key))) = (WRITES.contains(&operation), place(asked.target)) else { return Vec::new() };
+    let touch = made(operation, &key, asked.headers);
+    let needed = needed.without(if COPIES.contains(&operation) { &READS } else { &[] });
+    let allowing = rules.iter().find(|rule| matches!(rule.opinion(bucket, &touch, &needed, tenant), Opinion::Allowed));
+    allowing.and_then(|rule| rule.encrypts(&touch, tenant).ok()).unwrap_or_default()
 }
 
 /// Whether no store could take `key` for another one.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderName, HeaderValue, Request};
+use http::Request;
 
 use super::*;
 use crate::{
@@ -31,7 +31,7 @@ struct Outcome {
     /// `allowed`, `watched`, or the reason of the refusal.
     verdict: &'static str,
     operation: Option<String>,
-    /// What the log says of it.
+    /// What the log says of it, or what was added to it.
     note: String,
 }
 
@@ -72,12 +72,17 @@ impl Bench {
         };
         match self.guard.judge(&parts, tenant, &mut record) {
             Err(refusal) => Outcome::of(refusal, parts.operation),
-            Ok(()) => match record.watched() {
+            Ok(added) => match record.watched() {
                 Some(note) => Outcome { verdict: "watched", operation: parts.operation, note: note.to_owned() },
-                None => Outcome { verdict: "allowed", operation: parts.operation, note: String::new() },
+                None => Outcome { verdict: "allowed", operation: parts.operation, note: shown(&added) },
             },
         }
     }
+}
+
+/// What was added to a request.
+fn shown(added: &[(HeaderName, HeaderValue)]) -> String {
+    added.iter().map(|(name, value)| format!("{name}: {}\n", value.to_str().unwrap())).collect()
 }
 
 impl Outcome {

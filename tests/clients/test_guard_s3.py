@@ -130,6 +130,21 @@ def test_sdks_raise_their_own_error(guarded, idp):
     assert s3.get_object(Bucket=BUCKET, Key="acme/mine")["Body"].read() == b"mine", "nothing of the request was carried out"
 
 
+def test_what_is_written_is_encrypted_with_the_tenant_s_key(run, store, idp):
+    kms = {"key": "alias/{tenant.id}", "context": {"tenant": "{tenant.id}"}}
+    s3 = client("s3", run("sealed", guard={"s3": [RULES["s3"][0] | {"kms": kms}]}).url, "acme", idp.token("acme"))
+    s3.put_object(Bucket=BUCKET, Key="acme/sealed", Body=b"x")
+    s3.copy_object(Bucket=BUCKET, Key="acme/copied", CopySource={"Bucket": BUCKET, "Key": "acme/sealed"})
+    root = store.client("s3")
+    for key in ("acme/sealed", "acme/copied"):
+        head = root.head_object(Bucket=BUCKET, Key=key)
+        assert (head["ServerSideEncryption"], head["SSEKMSKeyId"]) == ("aws:kms", "alias/acme"), key
+    for more in ({"ServerSideEncryption": "AES256"}, {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "alias/globex"}):
+        with pytest.raises(ClientError) as error:
+            s3.put_object(Bucket=BUCKET, Key="acme/other", Body=b"x", **more)
+        assert error.value.response["Error"]["Code"] == "AccessDenied"
+
+
 def spelt(key: str, chance: random.Random) -> str:
     """One of the ways to write a key into a path."""
     return "".join(f"%{byte:02{chance.choice('xX')}}" if byte >= 0x80 or chance.random() < 0.3 or chr(byte) not in PLAIN else chr(byte)

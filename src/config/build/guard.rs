@@ -5,7 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Section, parse};
 use crate::{
     aws::{action::Actions, service::Service},
-    config::{EgressConfig, GuardConfig, GuardMode, NamePattern, NamePrefix, RuleTerms, S3RuleConfig, ServiceConfig, ServiceRules},
+    config::{
+        EgressConfig, GuardConfig, GuardMode, NamePattern, NamePrefix, RuleTerms, S3EncryptionConfig, S3RuleConfig, ServiceConfig,
+        ServiceRules,
+        template::{Lands, Name, Template},
+    },
 };
 
 /// The kinds of services that have rules, as [`Target::api`](crate::aws::target::Target::api) says it.
@@ -136,8 +140,37 @@ fn s3(section: &Section<'_>, around: Around) -> Option<S3RuleConfig> {
     let prefix = prefix.map_or(Some(None), |prefix| prefix.map(Some));
     let (buckets, prefix) = (buckets?, prefix?);
     let tells_apart = buckets.iter().all(NamePattern::tells_tenants_apart) || prefix.as_ref().is_some_and(NamePrefix::tells_tenants_apart);
-    let terms = terms(section, around, tells_apart)?;
-    Some(S3RuleConfig { terms, buckets, prefix })
+    let encryption = section.given("kms").map_or(Some(None), |kms| encryption(&kms).map(Some));
+    let terms = terms(section, around, tells_apart);
+    let customer_keys = if section.has("sse_c") {
+        section.get("sse_c", parse::text)? == "allow"
+    } else {
+        let allows = !section.has("kms");
+        section.set("sse_c", if allows { "allow" } else { "refuse" }.into());
+        allows
+    };
+    Some(S3RuleConfig { terms: terms?, buckets, prefix, encryption: encryption?, customer_keys })
+}
+
+fn encryption(section: &Section<'_>) -> Option<S3EncryptionConfig> {
+    let template = |scalar: &crate::config::document::Scalar| Template::parse(&scalar.text, Lands::Header).ok();
+    let key = section.get("key", template);
+    let context = section.pairs("context", template);
+    let inject = section.get("missing", parse::text)? == "inject";
+    for (setting, used) in key.iter().map(|key| ("key", key)).chain(context.iter().map(|(_, value)| ("context", value))) {
+        if let Some(name) = used.names().find(|name| name.is_of_a_user()) {
+            let wrong = format!("{{{name}}} is of a user, and which key is a tenant's depends on the tenant alone");
+            section.wrong(setting, wrong, "use the tenant's record");
+            return None;
+        }
+    }
+    if key.as_ref().is_some_and(|key| !key.names().any(Name::tells_tenants_apart))
+        && !context.iter().any(|(_, value)| value.names().any(Name::tells_tenants_apart))
+    {
+        section.wrong("key", "is the same for every tenant, and so is the context", "put {tenant.kms_key} or {tenant.id} into one of them");
+        return None;
+    }
+    Some(S3EncryptionConfig { key: key?, context, inject })
 }
 
 fn names(section: &Section<'_>, key: &str, around: Around) -> Option<Vec<NamePattern>> {

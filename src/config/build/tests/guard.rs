@@ -69,11 +69,31 @@ fn a_rule_tells_tenants_apart_or_says_that_they_share() {
         ("{buckets: [pool], prefix: '{tenant.id}-'}", "guard.s3[0].prefix: {tenant.id} is directly followed by '-'"),
         ("{buckets: ['{tenant.id}-pool']}", "guard.s3[0].buckets[0]: {tenant.id} is directly followed by '-'"),
         ("{buckets: ['*-{tenant.id}']}", "guard.s3[0].buckets[0]: a '*' stands before a placeholder"),
+        ("{buckets: ['own-{tenant.id}'], kms: {key: k}}", "guard.s3[0].kms.key: is the same for every tenant, and so is the context"),
+        ("{buckets: ['own-{tenant.id}'], kms: {key: '{subject}'}}", "guard.s3[0].kms.key: {subject} is of a user"),
+        (
+            "{buckets: ['own-{tenant.id}'], kms: {key: '{tenant.kms_key}', context: {u: '{subject}'}}}",
+            "guard.s3[0].kms.context: {subject} is of a user",
+        ),
+        ("{buckets: ['own-{tenant.id}'], kms: {}}", "guard.s3[0].kms.key: is missing"),
         ("{buckets: ['{subject}/*']}", "guard.s3[0].buckets[0]: {subject} is of a user"),
     ] {
         let errors = errors("{s3: {}}", &format!("{{s3: [{rule}]}}"));
         assert!(errors.contains(wrong) && errors.lines().count() == 1, "{rule}\n{errors}");
     }
+}
+
+#[test]
+fn keys_that_requests_bring_along_are_taken_where_no_other_is_wanted() {
+    let of = |rule: &str| {
+        let guard = good(&format!("{BASE}guard: {{s3: [{{buckets: ['own-{{tenant.id}}']{rule}}}]}}\n")).guard;
+        let ServiceRules::S3(rules) = &guard.rules["s3"];
+        (rules[0].customer_keys, rules[0].encryption.as_ref().map(|encryption| encryption.inject))
+    };
+    let kms = ", kms: {key: '{tenant.kms_key}'}";
+    assert_eq!((of(""), of(kms)), ((true, None), (false, Some(true))));
+    assert_eq!((of(", sse_c: refuse"), of(&format!("{kms}, sse_c: allow"))), ((false, None), (true, Some(true))));
+    assert_eq!(of(", kms: {key: a, context: {t: '{tenant.id}'}, missing: refuse}"), (false, Some(false)));
 }
 
 /// Where every id can be looked at, and none begins another.

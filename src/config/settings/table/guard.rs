@@ -1,5 +1,7 @@
 //! `guard`
 
+use crate::config::template::Lands;
+
 use super::{Form, Kind, Setting, bounding, default, derived, not_yet, optional, required};
 
 const MODES: &[&str] = &["enforce", "audit", "off"];
@@ -15,7 +17,7 @@ pub(super) const GUARD: Setting = bounding(
              `palisade_guard_decisions_total`, `off` does not look at them.",
         ),
         optional("s3", Kind::List(&Kind::Section(S3)), "Rules for `egress.services.s3`, and for whatever signs as it."),
-        not_yet("cedar", "Cedar policies"),
+        not_yet("cedar", "Cedar policies on top of the rules."),
     ]),
     "What requests of tenants may be about, read out of each request before it is signed. Without it IAM alone keeps tenants apart. With it a service \
      that is listed in `egress.services` has rules here, or says `unguarded`. See the [guide](guide/guard.md).",
@@ -40,7 +42,38 @@ const SHARED: Setting = default(
 const S3: &[Setting] = &[
     required("buckets", Kind::OneOrMore(&Form::NamePattern), "The buckets that the rule is about."),
     optional("prefix", Kind::Scalar(Form::NamePrefix), "How keys in them begin. Without it the buckets are the tenant's own, as a whole."),
+    optional(
+        "kms",
+        Kind::Section(KMS),
+        "The key of KMS that what is written has to be encrypted with, so that no other tenant's is, and none that the application chooses.",
+    ),
+    derived(
+        "sse_c",
+        Kind::Scalar(Form::OneOf(&["allow", "refuse"])),
+        "`refuse` with `kms`, else `allow`",
+        "Whether requests may bring a key of their own along (SSE-C), with which what they write is unreadable for everybody else.",
+    ),
     ACTIONS,
     SHARED,
     MODE,
+];
+
+const KMS: &[Setting] = &[
+    required(
+        "key",
+        Kind::Scalar(Form::Template(Lands::Header)),
+        "The key as requests have to name it, byte for byte: `{tenant.kms_key}`, or an ARN or alias with a placeholder.",
+    ),
+    default(
+        "context",
+        Kind::Map(&Form::Text, &Kind::Scalar(Form::Template(Lands::Header))),
+        "{}",
+        "What the encryption context has to have, such as `{tenant: \"{tenant.id}\"}`. The key's policy can demand it.",
+    ),
+    default(
+        "missing",
+        Kind::Scalar(Form::OneOf(&["inject", "refuse"])),
+        "inject",
+        "What becomes of a write that says nothing of encryption: key and context are added to it, or it is refused.",
+    ),
 ];

@@ -34,6 +34,7 @@ pub(super) const ELSEWHERE: &[(&str, &[Reason])] = {
         ("src/credentials/broker/tests.rs", &[PlanIncomplete, CredentialsDenied, CredentialsThrottled, CredentialsUnavailable, Internal]),
         ("src/admin/tests.rs", &[AdminTokenWrong, AdminTokenUnset]),
         ("src/directory/tenants/tests.rs", &[TenantsUnavailable]),
+        ("tests/guard/s3.json", &[GuardDenied]),
     ]
 };
 
