@@ -197,7 +197,8 @@ impl<V: PartialEq> Points<V> {
             return self.take(key, &cell, self.clock.instant(), Err(unavailable("too many reads are waiting")));
         };
         // With a place, so that those who wait for one hold back nothing of it.
-        if !is_known && !self.reserve() {
+        let reserved = if is_known { None } else { self.reserve() };
+        if !is_known && reserved.is_none() {
             return Found { how: How::Shed, point: Err(unavailable("too many unknown keys are asked for")), changed: false };
         }
         let began = self.clock.instant();
@@ -205,8 +206,8 @@ impl<V: PartialEq> Points<V> {
             Ok(outcome) => outcome,
             Err(_elapsed) => Err(unavailable("no answer in time")),
         };
-        if !is_known && matches!(outcome, Ok(Some(_)) | Err(ReadError::Unavailable(_))) {
-            lock(&self.budget).left += 1.0;
+        if let (Some(reserved), Ok(None) | Err(ReadError::Unusable(_))) = (reserved, &outcome) {
+            reserved.spend();
         }
         self.take(key, &cell, began, outcome)
     }
@@ -346,15 +347,35 @@ impl<V: PartialEq> Points<V> {
         self.known.remove(key);
     }
 
-    /// Takes one of the answers of "not there" that may be fetched; false where there is none left.
-    fn reserve(&self) -> bool {
+    /// Takes one of the answers of "not there" that may be fetched, if there is one left.
+    fn reserve(&self) -> Option<Reserved<'_>> {
         let now = self.clock.instant();
         let mut budget = lock(&self.budget);
         let gained = now.saturating_duration_since(budget.at).as_secs_f64() * ABSENT_RATE.0;
         *budget = Budget { left: (budget.left + gained).min(ABSENT_RATE.1), at: now };
         let afforded = budget.left >= 1.0;
         budget.left -= f64::from(u8::from(afforded));
-        afforded
+        drop(budget);
+        // Not made where there is none: what is made gives one back.
+        afforded.then(|| Reserved(Some(&self.budget)))
+    }
+}
+
+/// One of the answers of "not there", given back unless it is spent. A read whose asker goes away has brought none: to take one for it would let whoever
+/// breaks off requests keep all new keys out.
+struct Reserved<'b>(Option<&'b std::sync::Mutex<Budget>>);
+
+impl Reserved<'_> {
+    fn spend(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        if let Some(budget) = self.0 {
+            lock(budget).left += 1.0;
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
     time::UNIX_EPOCH,
 };
 
+use futures_util::FutureExt;
 use proptest::prelude::*;
 
 use super::*;
@@ -238,6 +239,20 @@ async fn a_flood_of_strangers_displaces_nobody_and_stops_at_the_budget() {
     clock.advance(Duration::from_secs(1));
     assert_eq!(find(&points, "late").await, (Ok(None), How::Read));
     assert_eq!(find(&points, "late").await, (Ok(None), How::Cached), "and is remembered");
+}
+
+/// Whoever breaks off requests while their record is being read keeps nobody else's from being read.
+#[tokio::test]
+async fn a_read_whose_asker_goes_away_takes_nothing_of_the_budget() {
+    let (points, script, _) = rig(800);
+    let all = script.0.gate.forget_permits(usize::MAX);
+    for number in 0..ABSENT_RATE.1 as usize * 2 {
+        assert!(find(&points, &format!("stranger-{}", number % 7)).now_or_never().is_none(), "{number}: it is being read");
+    }
+    script.0.gate.add_permits(all);
+    script.put("new", "x");
+    assert_eq!(find(&points, "new").await, (record("x"), How::Read));
+    assert_eq!(find(&points, "nobody").await, (Ok(None), How::Read));
 }
 
 #[tokio::test]
