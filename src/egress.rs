@@ -29,7 +29,7 @@ use crate::{
     clock::Clock,
     credentials::Broker,
     directory::Standing,
-    guard::Guard,
+    guard::{Guard, GuardedRequest},
     identity::Sealer,
     ingress::PASSPORT,
     limits::Limiter,
@@ -40,6 +40,9 @@ use crate::{
     telemetry::{Listener, Record, Recorder},
     upstream::AwsClient,
 };
+
+/// Credentials that are there after this were at hand: nothing that the directory said a moment before is older for it.
+const AT_HAND: Duration = Duration::from_millis(10);
 
 /// The egress listener's handler. Cheap to clone.
 #[derive(Clone)]
@@ -115,11 +118,23 @@ impl Egress {
         let this = &*self.0;
         let request = AdmittedRequest::admit(request, &this.limiter)?;
         let request = this.guard.guard(request, record).await?;
-        let tenant = this.gate.recheck(request.tenant()).await?;
-        let request = request.renewed(tenant)?;
-        let request = CredentialedRequest::attach(request, &this.broker).await?;
+        let request = self.credentialed(request).await?;
         let (request, receipt) = signing::sign(request, this.skew.time())?;
         self.send(request, receipt, record).await
+    }
+
+    /// Joins a request with its tenant's credentials. The tenant is asked about before, since its record says which, and again where STS kept the request
+    /// waiting: what is signed then could otherwise be of a tenant that was stopped meanwhile.
+    async fn credentialed(&self, request: GuardedRequest) -> Result<CredentialedRequest, Refusal> {
+        let this = &*self.0;
+        let tenant = this.gate.recheck(request.tenant()).await?;
+        let request = request.renewed(tenant.clone())?;
+        let began = this.clock.instant();
+        let request = CredentialedRequest::attach(request, &this.broker).await?;
+        if this.clock.instant().saturating_duration_since(began) > AT_HAND {
+            this.gate.recheck(&tenant).await?;
+        }
+        Ok(request)
     }
 }
 

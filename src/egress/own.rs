@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 use super::{Egress, verified::OwnRequest};
 use crate::{
     body::{self, Body, Unreadable},
+    directory::Standing,
     reject::{Reason, Refusal},
     server::{Peer, idle},
     telemetry::Record,
@@ -89,10 +90,11 @@ impl Egress {
         record.tenant(request.tenant());
         let lease = request.lease();
         record.for_proof(&lease);
+        let standing = Standing::of(request.tenant(), &self.0.gate.directory, &self.0.recorder.metrics);
         match route {
             Route::Credentials => self.credentials(&request),
-            Route::Defer => lease.cover(self.defer(&request, body, sealer()?, record)).await,
-            Route::Presign => lease.cover(self.presign(request, body, presign()?, record)).await,
+            Route::Defer => lease.cover(standing.cover(self.defer(&request, body, sealer()?, record))).await,
+            Route::Presign => lease.cover(standing.cover(self.presign(request, body, presign()?, record))).await,
         }
     }
 

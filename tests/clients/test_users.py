@@ -12,11 +12,12 @@ import yaml
 from botocore.exceptions import ClientError
 from harness import wire
 from harness.application import Server
-from harness.backends import BUCKET, Key
+from harness.backends import BUCKET, REGION, Key
 from harness.clients import client
 from harness.configs import RECORDS, at
 from harness.palisade import Palisade, Plain
 from harness.process import wait_until
+from harness.tap import Tap, ignore
 
 # The file is looked at every two seconds; the rest is a slow machine's.
 SOON = 6
@@ -174,6 +175,44 @@ def test_a_download_in_progress_when_its_tenant_is_suspended(on_suspend, tmp_pat
             assert sidecar.reason(token) == "tenant-suspended", "nothing new begins"
         finally:
             slow.finish.set()
+            sidecar.palisade.stop()
+
+
+def test_nothing_is_signed_for_a_tenant_that_is_stopped_while_sts_is_asked(tmp_path, setting, authority, application, pool, ministack, idp):
+    """What is in progress may go on; what has no credentials yet has not begun."""
+    asked, go = threading.Event(), threading.Event()
+
+    def hold(sent: bytes):
+        if b"Action=AssumeRole" in sent:
+            asked.set()
+            go.wait(20)
+
+    with contextlib.closing(Tap(ministack.port, watch=lambda: (hold, ignore))) as sts:
+        identity = setting.identity()
+        identity["tenants"]["on_suspend"] = "finish"
+        presign = {"egress": setting.egress({"s3": at(ministack.port)}, proofs=["passport", "jwt"], presign={})["egress"]}
+        sidecar = Sidecar("asking", tmp_path, setting, authority, application, pool, sts.port, {"s3": at(ministack.port)}, identity, presign)
+        try:
+            token = idp.token("acme")
+            own = [("x-tenant-id", "acme"), ("x-tenant-token", token)]
+            wanted = json.dumps({"method": "GET", "bucket": BUCKET, "key": "acme/hello.txt"}).encode()
+            requests = [wire.request("GET", f"/{BUCKET}/acme/hello.txt", [*own, ("Host", f"s3.{REGION}.amazonaws.com")]),
+                        wire.request("POST", "/_palisade/presign", own, wanted)]
+            answers = []
+            ask = lambda data: answers.append(wire.exchange(sidecar.palisade.port("egress"), data, timeout=25).reason)  # noqa: E731
+            threads = [threading.Thread(target=ask, args=(data,)) for data in requests]
+            for thread in threads:
+                thread.start()
+            assert asked.wait(5)
+            sidecar.directory.tenants(RECORDS | {"acme": RECORDS["acme"] | {"status": "suspended"}})
+            wait_until(lambda: sidecar.reason(token) == "tenant-suspended", SOON, "suspended")
+            assert not answers, "they wait for STS"
+            go.set()
+            for thread in threads:
+                thread.join(20)
+            assert answers == ["tenant-suspended"] * 2
+        finally:
+            go.set()
             sidecar.palisade.stop()
 
 

@@ -12,7 +12,7 @@ use crate::{
     egress::{AdmittedRequest, Egress, verified::OwnRequest},
     identity::Placeholder,
     reject::{Reason, Refusal},
-    signing::{self, CredentialedRequest},
+    signing,
     sigv4::{WireTarget, payload_mode::CONTENT_SHA256},
     telemetry::Record,
 };
@@ -84,9 +84,7 @@ impl Egress {
         if request.operation() != Some(expected) {
             return Err(Refusal::noted(Reason::OperationRefused, "only GetObject and PutObject are presigned"));
         }
-        let tenant = this.gate.recheck(request.tenant()).await?;
-        let request = request.renewed(tenant)?;
-        let request = CredentialedRequest::attach(request, &this.broker).await?;
+        let request = self.credentialed(request).await?;
         let url = signing::presign(request, this.skew.time(), expires)?;
         let headers: BTreeMap<&str, &str> =
             url.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))).collect();
