@@ -26,7 +26,7 @@ use crate::{
         Config, CredentialsConfig, CredentialsSource, EgressConfig, GuardConfig, ServerConfig, SharedConfig, SocketConfig, StsConfig,
         TlsConfig,
     },
-    credentials::{BaseIdentity, BaseIdentityError, Broker, Readers, SdkSts, SetupError},
+    credentials::{BaseIdentity, BaseIdentityError, Broker, Budget, Readers, SdkSts, SetupError},
     directory::{Changes, Directory, OpenError, Tables, users::UserDirectory},
     egress::{self, Egress, Gate},
     guard::Guard,
@@ -451,7 +451,9 @@ async fn base_identity(config: &Config, clock: &Clock) -> Result<Option<BaseIden
     }
     match base.check().await {
         Err(error @ BaseIdentityError::SetUp(..)) => return Err(StartError::BaseIdentity(error)),
-        Err(error @ BaseIdentityError::Unavailable(..)) => tracing::warn!(%error, "there are no base credentials yet"),
+        Err(error @ (BaseIdentityError::Sts(..) | BaseIdentityError::Unavailable(..))) => {
+            tracing::warn!(%error, "there are no base credentials yet")
+        }
         Ok(()) => {}
     }
     Ok(Some(base))
@@ -481,8 +483,9 @@ fn vendor(
     recorder: &Recorder,
     skew: &Skew,
 ) -> Result<Vendor, StartError> {
-    let sts = Arc::new(SdkSts::new(&credentials.sts, base, skew)?);
-    let broker = Arc::new(Broker::new(credentials, sts.clone(), skew.clock(), recorder.metrics.clone()));
+    let budget = Budget::new(credentials, skew.clock(), recorder.metrics.clone());
+    let sts = Arc::new(SdkSts::new(&credentials.sts, base, skew, budget.clone())?);
+    let broker = Arc::new(Broker::new(credentials, sts.clone(), budget, skew.clock(), recorder.metrics.clone()));
     let workloads = NamedWorkloads::open(&config.workloads, &credentials.sts.region, config.limits.default, &recorder.clock)?;
     let limiter = Arc::new(Limiter::new(&config.limits, recorder.clock.clone()));
     Ok(Vendor { sts, broker, limiter, skew: skew.clone(), workloads })

@@ -54,6 +54,7 @@ pub(crate) use self::{
 };
 pub use self::{
     broker::{Broker, ScopedCredentials, SessionView},
+    budget::Budget,
     error::{SetupError, StsError},
     owner::Owner,
     plan::{Authority, CallersToken, Hop, StsInputs},

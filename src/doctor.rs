@@ -27,7 +27,7 @@ use crate::{
     app,
     clock::Clock,
     config::{Config, CredentialsSource, Endpoint, StsConfig},
-    credentials::Readers,
+    credentials::{Budget, Readers},
     skew::Skew,
     telemetry::Metrics,
     tenant::TenantId,
@@ -86,9 +86,10 @@ pub async fn examine(config: &Config, file: &str, options: &Options, clock: &Clo
     }
     match (&config.credentials, &record) {
         (Some(credentials), Some(record)) => {
+            let budget = Budget::new(credentials, clock.clone(), metrics.clone());
             let (known, skew) = (known.as_ref().map(|(known, _)| known), Skew::new(clock.clone(), metrics));
             let supposed = plan::Supposed { record, given: &options.values, issuer: plan::first_issuer(config) };
-            plan::examine(&mut report, config, credentials, known, &skew, &supposed).await;
+            plan::examine(&mut report, config, credentials, known, (&skew, &budget), &supposed).await;
         }
         (Some(credentials), None) if options.tenant.is_none() => {
             for plan in credentials.plans.all() {

@@ -146,11 +146,12 @@ impl fmt::Debug for Broker {
 
 impl Broker {
     /// A broker without sessions. [`Broker::maintain`] has to run beside it. `clock` has AWS's time, by which sessions end.
-    pub fn new(config: &CredentialsConfig, sts: Arc<dyn TenantSts>, clock: Clock, metrics: Metrics) -> Self {
+    /// `budget` is the one that `sts` has too.
+    pub fn new(config: &CredentialsConfig, sts: Arc<dyn TenantSts>, budget: Budget, clock: Clock, metrics: Metrics) -> Self {
         Self(Arc::new(Inner {
             plans: Plans::new(&config.plans, &config.sts.region, config.max_sessions),
             cache: Cache::new(config.max_sessions, clock.clone(), metrics.tenant_sessions.clone()),
-            budget: Budget::new(config.budget, config.max_sessions, clock.clone(), metrics.clone()),
+            budget,
             denials: Denials::new(config.max_sessions),
             sts,
             clock,
@@ -324,6 +325,11 @@ impl Inner {
     /// One call, within the timeout, once there is a place for it.
     async fn call(&self, plan: &Arc<Plan>, place: Option<Place>, token: Option<Secret>) -> Result<ScopedCredentials, StsError> {
         let inputs = plan.inputs();
+        // Where a hub is not to be had, a place in the budget would be wasted, and others wait for it.
+        if let Some(error) = self.sts.known_failure(inputs) {
+            self.metrics.sts_call_not_made("hub");
+            return Err(error);
+        }
         let _place = match place {
             Some(place) => place,
             None => {
@@ -338,8 +344,11 @@ impl Inner {
         let answer = tokio::time::timeout(self.timeout, self.sts.assume_role(inputs, token.as_ref())).await;
         let issued = answer.unwrap_or_else(|_elapsed| Err(StsError::Unavailable("no answer in time".to_owned())));
         let result = issued.and_then(|issued| ScopedCredentials::accept(plan, issued, self.clock.now()));
-        let label = result.as_ref().map_or_else(StsError::label, |_| "ok");
-        self.metrics.sts_request(label, self.clock.instant().duration_since(started));
+        // A hub's call that failed has been counted, and the tenant's was not made.
+        if !matches!(result, Err(StsError::Hub { .. })) {
+            let label = result.as_ref().map_or_else(StsError::label, |_| "ok");
+            self.metrics.sts_request(label, self.clock.instant().duration_since(started));
+        }
         self.learn(plan, &result);
         result
     }
@@ -361,6 +370,7 @@ impl Inner {
             }
             Err(StsError::Denied(_)) => self.denials.denied(&inputs.owner, plan.key(), self.clock.instant()),
             Err(StsError::Throttled { retry_after, .. }) => self.budget.throttled(&inputs.role_arn, *retry_after),
+            // What a hub was told says nothing of the tenant, nor of its role.
             Err(_) => {}
         }
     }

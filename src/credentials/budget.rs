@@ -15,14 +15,19 @@
 //! * **A throttled role is called less.** Each time its rate is halved, then it recovers; where STS says `Retry-After`, that is
 //!   waited out. All calls together are slowed down in the same way, since the quota is the account's.
 //!
+//! * **Roles on the way count as well** ([`hub`]). A call for one is made within the place of the call that waits for it, which has none
+//!   in progress meanwhile, so nobody waits for a place who holds one. It pays for itself.
+//!
 //! A call that was granted counts, whatever becomes of it. In any time `t` there are at most `burst + t × rate` calls.
 
+mod hub;
 mod pace;
 mod place;
 mod queue;
 
 use std::{
     collections::HashMap,
+    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -36,7 +41,11 @@ use self::{
     queue::{Queue, Waiter},
 };
 use super::{error::StsError, owner::Owner, plan::StsInputs};
-use crate::{clock::Clock, config::BudgetConfig, telemetry::Metrics};
+use crate::{
+    clock::Clock,
+    config::{BudgetConfig, CredentialsConfig},
+    telemetry::Metrics,
+};
 
 /// First calls of one tenant at once, of all that may be: only several tenants together can take every place.
 const SHARE_OF_PLACES: usize = 4;
@@ -47,7 +56,7 @@ const LEAST_SLEEP: Duration = Duration::from_millis(1);
 
 /// The budget. Clones share it.
 #[derive(Clone)]
-pub(super) struct Budget(Arc<Shared>);
+pub struct Budget(Arc<Shared>);
 
 /// Why there is no place for a renewal now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,9 +94,20 @@ struct State {
     sleeper: bool,
 }
 
+impl fmt::Debug for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Budget")
+    }
+}
+
 impl Budget {
-    /// All of `config`, unspent. Where a cache has `slots` of them, calls of one tenant never keep more than a quarter of them waiting.
-    pub(super) fn new(config: BudgetConfig, slots: usize, clock: Clock, metrics: Metrics) -> Self {
+    /// All of what `config` gives, unspent.
+    pub fn new(config: &CredentialsConfig, clock: Clock, metrics: Metrics) -> Self {
+        Self::with(config.budget, config.max_sessions, clock, metrics)
+    }
+
+    /// Where a cache has `slots` of them, calls of one tenant never keep more than a quarter of them waiting.
+    fn with(config: BudgetConfig, slots: usize, clock: Clock, metrics: Metrics) -> Self {
         let now = clock.instant();
         let renewals = (config.concurrent / 3).max(1);
         let first = config.concurrent.saturating_sub(renewals).max(1);

@@ -51,6 +51,14 @@ pub enum StsError {
         /// How long it is not asked.
         left: Duration,
     },
+    /// A role on the way to the tenant's was not to be had, so that the tenant's was not asked for.
+    #[error("by way of {role}: {error}")]
+    Hub {
+        /// `RoleArn` of the role that was not.
+        role: String,
+        /// What was answered there.
+        error: Box<Self>,
+    },
     /// No answer, or none that can be used.
     #[error("STS is not available: {0}")]
     Unavailable(String),
@@ -62,6 +70,7 @@ impl StsError {
         match self {
             Self::Denied(_) | Self::DeniedLately { .. } | Self::Token(_) => "denied",
             Self::Throttled { .. } | Self::Crowded { .. } => "throttled",
+            Self::Hub { error, .. } => error.label(),
             Self::Identity(_) | Self::Inputs { .. } | Self::Unavailable(_) => "error",
         }
     }
@@ -77,6 +86,7 @@ impl StsError {
             // Room can be found at any moment, and whoever asks again waits in line again.
             Self::Crowded { retry_after, .. } => (*retry_after).min(LONGEST),
             Self::DeniedLately { left } => *left,
+            Self::Hub { error, .. } => error.stands_for(),
             Self::Identity(_) | Self::Unavailable(_) => Duration::from_secs(1),
         }
     }
@@ -89,6 +99,16 @@ impl StsError {
         }
     }
 
+    /// The same, told again while it stands for `left` more.
+    pub(super) fn left(self, left: Duration) -> Self {
+        match self {
+            Self::Throttled { note, .. } => Self::Throttled { note, retry_after: Some(left) },
+            Self::Crowded { why, .. } => Self::Crowded { why, retry_after: left },
+            Self::Hub { role, error } => Self::Hub { role, error: Box::new(error.left(left)) },
+            other => other,
+        }
+    }
+
     /// What the request is told; `key` is that of the plan.
     pub(super) fn refusal(&self, key: &str) -> Refusal {
         let note = self.to_string();
@@ -97,6 +117,7 @@ impl StsError {
             Self::Throttled { .. } | Self::Crowded { .. } => {
                 Refusal::noted(Reason::CredentialsThrottled, note).retry_after(self.stands_for())
             }
+            Self::Hub { error, .. } => Refusal { note: Some(note.into()), ..error.refusal(key) },
             Self::Inputs { setting, note } => Refusal::noted(Reason::PlanIncomplete, format!("STS does not take {key}.{setting}: {note}")),
             Self::Identity(_) | Self::Unavailable(_) => Refusal::noted(Reason::CredentialsUnavailable, note).retry_after(self.stands_for()),
         }

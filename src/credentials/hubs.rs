@@ -4,19 +4,28 @@
 //! STS, and nothing for a tenant; nobody outside this room can get hold of it. It is kept under everything that it was made
 //! with, from the base identity on. Where nothing in that is a tenant's, all tenants share it; where a tag is, there is one for
 //! each tenant, since the roles behind inherit it. It is renewed when it is used near its end, while it still serves.
+//!
+//! Calls for hubs are paid for in the [`Budget`] like all others. One that fails stands for a while, for every tenant behind: see
+//! [`StsError::Hub`].
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future};
+use aws_credential_types::{
+    Credentials,
+    provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future},
+};
 use aws_sdk_sts::{Client, config::SharedHttpClient};
 
 use super::{
+    budget::Budget,
     error::StsError,
+    owner::Owner,
     plan::Hop,
-    source::BaseIdentity,
+    source::{BaseIdentity, BaseIdentityError},
     sts::{assume_hop, watched},
 };
 use crate::{config::StsConfig, skew::Skew};
@@ -30,6 +39,7 @@ pub(super) struct Hubs {
     config: StsConfig,
     base: BaseIdentity,
     skew: Skew,
+    budget: Budget,
     /// Under the whole way to them.
     known: Mutex<HashMap<Vec<Hop>, Arc<Hub>>>,
 }
@@ -37,6 +47,8 @@ pub(super) struct Hubs {
 /// One role's session, and a client that signs with it.
 #[derive(Debug)]
 pub(super) struct Hub {
+    /// `RoleArn`
+    role: String,
     identity: BaseIdentity,
     client: Client,
 }
@@ -51,6 +63,25 @@ impl Hub {
     pub(super) fn client(&self) -> &Client {
         &self.client
     }
+
+    /// Has a session at hand.
+    async fn ready(&self) -> Result<(), StsError> {
+        // Asked here and not by the client, which would only say that it cannot sign.
+        self.identity.check().await.map_err(|error| self.missing(error))
+    }
+
+    /// What it means for a tenant that there is none.
+    fn missing(&self, error: BaseIdentityError) -> StsError {
+        match error {
+            // It says already which role it was: this one, or one before it.
+            BaseIdentityError::Sts(_, error @ StsError::Hub { .. }) => error,
+            error => of_hub(&self.role, StsError::Unavailable(error.to_string())),
+        }
+    }
+}
+
+fn of_hub(role: &str, error: StsError) -> StsError {
+    StsError::Hub { role: role.to_owned(), error: Box::new(error) }
 }
 
 impl std::fmt::Debug for Hubs {
@@ -60,22 +91,28 @@ impl std::fmt::Debug for Hubs {
 }
 
 impl Hubs {
-    pub(super) fn new(http: SharedHttpClient, config: &StsConfig, base: BaseIdentity, skew: Skew) -> Self {
-        Self { http, config: config.clone(), base, skew, known: Mutex::default() }
+    pub(super) fn new(http: SharedHttpClient, config: &StsConfig, base: BaseIdentity, skew: Skew, budget: Budget) -> Self {
+        Self { http, config: config.clone(), base, skew, budget, known: Mutex::default() }
     }
 
-    /// The last of `hops`, with a session at hand; `None` where there are none.
+    /// The last of `hops`, with a session at hand, on the way to a role of `owner`; `None` where there are none. Its caller has a place in the
+    /// budget.
     ///
     /// # Errors
-    /// [`StsError::Identity`], with the role on the way that could not be assumed.
-    pub(super) async fn last(&self, hops: &[Hop]) -> Result<Option<Arc<Hub>>, StsError> {
+    /// [`StsError::Hub`], with the role on the way that could not be assumed.
+    pub(super) async fn last(&self, hops: &[Hop], owner: &Owner) -> Result<Option<Arc<Hub>>, StsError> {
         let Some((last, before)) = hops.split_last() else { return Ok(None) };
         let hub = self.find(last, before);
-        // Here, where it can be said which role it was; the client would only say that it cannot sign.
-        let outcome = hub.identity.check().await;
-        outcome.map_err(|error| StsError::Identity(format!("by way of {}: {error}", last.role_arn)))?;
-        hub.identity.renew_in_background();
+        hub.ready().await?;
+        let (budget, role, owner) = (self.budget.clone(), hub.role.clone(), owner.clone());
+        hub.identity.renew_in_background(move || budget.hub_renewal(&role, &owner));
         Ok(Some(hub))
+    }
+
+    /// Why there is no session of the last of `hops` now, as far as that is known without asking for it.
+    pub(super) fn known_failure(&self, hops: &[Hop]) -> Option<StsError> {
+        let hub = self.lock().get(hops).cloned()?;
+        hub.identity.known_failure().map(|error| hub.missing(error))
     }
 
     fn find(&self, last: &Hop, before: &[Hop]) -> Arc<Hub> {
@@ -83,16 +120,16 @@ impl Hubs {
         if let Some(hub) = self.lock().get(&way) {
             return Arc::clone(hub);
         }
-        let (before, client_before) = match before.split_last() {
-            Some((last, before)) => {
-                let hub = self.find(last, before);
-                (hub.identity.clone(), hub.client.clone())
-            }
+        let before = before.split_last().map(|(last, before)| self.find(last, before));
+        let (signer, client) = match &before {
+            Some(hub) => (hub.identity.clone(), hub.client.clone()),
             None => (self.base.clone(), self.client(&self.base)),
         };
-        let identity =
-            self.base.another("its session", SharedCredentialsProvider::new(Assumed { before, client: client_before, hop: last.clone() }));
-        let made = Arc::new(Hub { client: self.client(&identity), identity });
+        let assumed = Assumed { before: signer, client, hop: last.clone() };
+        // What is waited for until it can be made must leave time for the call.
+        let call = HubCall { assumed, before, budget: self.budget.clone(), patience: self.config.timeout / 2 };
+        let identity = self.base.another("its session", SharedCredentialsProvider::new(call));
+        let made = Arc::new(Hub { role: last.role_arn.clone(), client: self.client(&identity), identity });
         let mut known = self.lock();
         if known.len() >= MAX {
             // Those that are in use stay with who uses them; the others are asked for again.
@@ -120,19 +157,54 @@ pub(super) struct Assumed {
     pub(super) hop: Hop,
 }
 
+impl Assumed {
+    async fn session(&self) -> Result<Credentials, StsError> {
+        let outcome = assume_hop(&self.client, &self.hop).await;
+        if let Err(StsError::Identity(_)) = &outcome {
+            self.before.forget();
+        }
+        outcome.inspect(|_| tracing::debug!(role = self.hop.role_arn, "session of a role of our own issued"))
+    }
+}
+
 impl ProvideCredentials for Assumed {
     fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
     where
         Self: 'a,
     {
-        future::ProvideCredentials::new(async move {
-            let outcome = assume_hop(&self.client, &self.hop).await;
-            if let Err(StsError::Identity(_)) = &outcome {
-                self.before.forget();
-            }
-            outcome
-                .inspect(|_| tracing::debug!(role = self.hop.role_arn, "session of a role of our own issued"))
-                .map_err(CredentialsError::provider_error)
-        })
+        future::ProvideCredentials::new(async move { self.session().await.map_err(CredentialsError::provider_error) })
     }
 }
+
+/// Assumes a hub's role, within the budget.
+#[derive(Debug)]
+struct HubCall {
+    assumed: Assumed,
+    /// Has to be there first: what is wrong with it would be lost behind a signature that cannot be made.
+    before: Option<Arc<Hub>>,
+    budget: Budget,
+    /// Longest wait until it can be made.
+    patience: Duration,
+}
+
+impl HubCall {
+    async fn session(&self) -> Result<Credentials, StsError> {
+        if let Some(before) = &self.before {
+            before.ready().await?;
+        }
+        let role = &self.assumed.hop.role_arn;
+        self.budget.hub(role, self.patience, self.assumed.session()).await.map_err(|error| of_hub(role, error))
+    }
+}
+
+impl ProvideCredentials for HubCall {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async move { self.session().await.map_err(CredentialsError::provider_error) })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,7 @@ mod problem;
 mod web_identity;
 
 use std::{
+    error::Error,
     fmt,
     sync::{Arc, Mutex as StdMutex, PoisonError},
     time::{Duration, Instant, SystemTime},
@@ -27,7 +28,11 @@ use aws_sdk_sts::config::Region;
 use tokio::sync::Mutex;
 
 use self::{chain::Chain, file::KeysFile, problem::Problem, web_identity::WebIdentity};
-use super::{answer, error::SetupError, http, sts};
+use super::{
+    answer,
+    error::{SetupError, StsError},
+    http, sts,
+};
 use crate::{
     clock::Clock,
     config::{CredentialsSource, StsConfig},
@@ -62,7 +67,7 @@ struct Inner {
     current: ArcSwapOption<Current>,
     /// Held by whoever asks the source.
     asking: Mutex<()>,
-    /// The last failure, until the next success.
+    /// The last failure and how long it stands, until the next success.
     failed: StdMutex<Option<(Instant, BaseIdentityError)>>,
 }
 
@@ -79,9 +84,30 @@ pub enum BaseIdentityError {
     /// The source is not there, or must not be used: somebody has to set up another.
     #[error("{0} cannot be used: {1}")]
     SetUp(&'static str, String),
+    /// STS, of which the source has them, gave none.
+    #[error("{0} is not available: {1}")]
+    Sts(&'static str, StsError),
     /// The source gives none at the moment.
     #[error("{0} is not available: {1}")]
     Unavailable(&'static str, String),
+}
+
+impl BaseIdentityError {
+    /// How long the source is not asked again.
+    fn stands_for(&self) -> Duration {
+        match self {
+            // Every tenant behind a hub would ask for it again.
+            Self::Sts(_, error @ StsError::Hub { .. }) => error.stands_for(),
+            Self::SetUp(..) | Self::Sts(..) | Self::Unavailable(..) => FAILURE_STANDS,
+        }
+    }
+
+    fn left(self, left: Duration) -> Self {
+        match self {
+            Self::Sts(name, error) => Self::Sts(name, error.left(left)),
+            other => other,
+        }
+    }
 }
 
 impl fmt::Debug for BaseIdentity {
@@ -157,12 +183,27 @@ impl BaseIdentity {
         }
     }
 
-    /// Has the credentials renewed if their time has come, while those that are kept serve. For an identity beside which nothing runs.
-    pub(super) fn renew_in_background(&self) {
-        if self.0.is_due() {
-            let this = self.clone();
-            tokio::spawn(async move { this.renew_when_due().await });
+    /// Why nobody can be this identity now, as far as that is known without asking.
+    pub(super) fn known_failure(&self) -> Option<BaseIdentityError> {
+        if self.0.usable().is_some() { None } else { self.0.failed_lately() }
+    }
+
+    /// Has the credentials renewed if their time has come and there is a `place` for that, while those that are kept serve. For an identity
+    /// beside which nothing runs.
+    pub(super) fn renew_in_background<P: Send + 'static>(&self, place: impl FnOnce() -> Option<P> + Send + 'static) {
+        if !self.0.is_due() {
+            return;
         }
+        let this = self.clone();
+        tokio::spawn(async move {
+            // Whoever asks already does so for all, and one place is enough for that.
+            let Ok(_asking) = this.0.asking.try_lock() else { return };
+            if this.0.is_due()
+                && let Some(_place) = place()
+            {
+                this.0.renew().await;
+            }
+        });
     }
 
     /// Renews the credentials if their time has come; those that are kept serve meanwhile.
@@ -172,14 +213,8 @@ impl BaseIdentity {
             return;
         }
         let _asking = inner.asking.lock().await;
-        if !inner.is_due() {
-            return;
-        }
-        if let Err(error) = inner.ask().await {
-            tracing::warn!(%error, "credentials were not renewed");
-            if let Some(old) = inner.usable() {
-                inner.keep(&old, Some(inner.clock.now() + PAUSE));
-            }
+        if inner.is_due() {
+            inner.renew().await;
         }
     }
 }
@@ -199,8 +234,9 @@ impl Inner {
 
     fn failed_lately(&self) -> Option<BaseIdentityError> {
         let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        let stands = |at: Instant| self.clock.instant().saturating_duration_since(at) < FAILURE_STANDS;
-        failed.as_ref().filter(|(at, _)| stands(*at)).map(|(_, error)| error.clone())
+        let (until, error) = failed.as_ref()?;
+        let left = until.saturating_duration_since(self.clock.instant());
+        (!left.is_zero()).then(|| error.clone().left(left))
     }
 
     fn keep(&self, credentials: &Credentials, renew_at: Option<SystemTime>) {
@@ -208,9 +244,17 @@ impl Inner {
         self.current.store(Some(Arc::new(Current { credentials, ends, renew_at })));
     }
 
+    async fn renew(&self) {
+        let Err(error) = self.ask().await else { return };
+        tracing::warn!(%error, "credentials were not renewed");
+        if let Some(old) = self.usable() {
+            self.keep(&old, Some(self.clock.now() + PAUSE));
+        }
+    }
+
     async fn ask(&self) -> Result<Credentials, BaseIdentityError> {
         let asked = self.fetch().await;
-        let failed = asked.as_ref().err().map(|error| (self.clock.instant(), error.clone()));
+        let failed = asked.as_ref().err().map(|error| (self.clock.instant() + error.stands_for(), error.clone()));
         *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = failed;
         let credentials = asked?;
         let now = self.clock.now();
@@ -231,13 +275,26 @@ impl Inner {
         let unavailable = |why: &str| BaseIdentityError::Unavailable(self.name, why.to_owned());
         let answer = tokio::time::timeout(TIMEOUT, self.provider.provide_credentials()).await;
         let answer = answer.map_err(|_elapsed| unavailable("the source did not answer in time"))?;
-        let credentials = answer.map_err(|error| match Problem::behind(&error) {
-            Some(problem) => BaseIdentityError::SetUp(self.name, problem.to_string()),
-            None => unavailable(&answer::causes(&error)),
+        let credentials = answer.map_err(|error| match (behind::<Problem>(&error), behind::<StsError>(&error)) {
+            (Some(problem), _) => BaseIdentityError::SetUp(self.name, problem.to_string()),
+            (None, Some(error)) => BaseIdentityError::Sts(self.name, error.clone()),
+            (None, None) => unavailable(&answer::causes(&error)),
         })?;
         let is_over = credentials.expiry().is_some_and(|ends| ends <= self.clock.now() + LIFE_NEEDED);
         if is_over { Err(unavailable("the source's credentials have expired")) } else { Ok(credentials) }
     }
+}
+
+/// The `E` behind `error`, however deep.
+fn behind<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
 }
 
 impl ProvideCredentials for BaseIdentity {

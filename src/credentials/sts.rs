@@ -22,7 +22,9 @@ use aws_sdk_sts::{
 use futures_util::future::BoxFuture;
 
 use super::{
-    answer, date,
+    answer,
+    budget::Budget,
+    date,
     error::{SetupError, StsError},
     http,
     hubs::Hubs,
@@ -51,6 +53,11 @@ pub trait TenantSts: Send + Sync {
     /// One `AssumeRole` or `AssumeRoleWithWebIdentity` call with `inputs`, without retries. `token` is the caller's own, which inputs
     /// that rest on one are nothing without.
     fn assume_role<'a>(&'a self, inputs: &'a StsInputs, token: Option<&'a Secret>) -> BoxFuture<'a, Result<IssuedCredentials, StsError>>;
+
+    /// Why a call with `inputs` would not be made now, as far as that is known without asking anybody.
+    fn known_failure(&self, _inputs: &StsInputs) -> Option<StsError> {
+        None
+    }
 }
 
 /// AWS STS, or what `credentials.sts.endpoint` names.
@@ -62,17 +69,18 @@ pub struct SdkSts {
 }
 
 impl SdkSts {
-    /// Calls as `base`, and lets `skew` know what time it is there. Sends nothing yet.
+    /// Calls as `base`, and lets `skew` know what time it is there. Sends nothing yet. Whoever calls has a place in `budget`; for the hubs on
+    /// the way this pays there itself.
     ///
     /// # Errors
     /// `credentials.sts.ca` cannot be used.
-    pub fn new(config: &StsConfig, base: BaseIdentity, skew: &Skew) -> Result<Self, SetupError> {
-        Ok(Self::over(http::client(config.ca.as_deref())?, config, base, skew))
+    pub fn new(config: &StsConfig, base: BaseIdentity, skew: &Skew, budget: Budget) -> Result<Self, SetupError> {
+        Ok(Self::over(http::client(config.ca.as_deref())?, config, base, skew, budget))
     }
 
-    fn over(http: SharedHttpClient, config: &StsConfig, base: BaseIdentity, skew: &Skew) -> Self {
+    pub(super) fn over(http: SharedHttpClient, config: &StsConfig, base: BaseIdentity, skew: &Skew, budget: Budget) -> Self {
         let client = watched(config, http.clone(), &base, skew);
-        Self { client, hubs: Hubs::new(http, config, base.clone(), skew.clone()), base }
+        Self { client, hubs: Hubs::new(http, config, base.clone(), skew.clone(), budget), base }
     }
 
     /// Asks STS who the base identity is (`GetCallerIdentity`, which needs no permission): proof that its credentials work.
@@ -97,7 +105,7 @@ impl SdkSts {
 
     async fn call(&self, inputs: &StsInputs, token: Option<&Secret>) -> Result<IssuedCredentials, StsError> {
         match (&inputs.authority, token) {
-            (Authority::Identity(hops), _) => match self.hubs.last(hops).await? {
+            (Authority::Identity(hops), _) => match self.hubs.last(hops, &inputs.owner).await? {
                 None => self.as_identity(&self.client, &self.base, inputs).await,
                 Some(hub) => self.as_identity(hub.client(), hub.identity(), inputs).await,
             },
@@ -166,6 +174,13 @@ impl SdkSts {
 impl TenantSts for SdkSts {
     fn assume_role<'a>(&'a self, inputs: &'a StsInputs, token: Option<&'a Secret>) -> BoxFuture<'a, Result<IssuedCredentials, StsError>> {
         Box::pin(self.call(inputs, token))
+    }
+
+    fn known_failure(&self, inputs: &StsInputs) -> Option<StsError> {
+        match &inputs.authority {
+            Authority::Identity(hops) => self.hubs.known_failure(hops),
+            Authority::TokenFile(_) | Authority::Caller(_) => None,
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 
-use super::{Broker, IssuedCredentials, StsError, StsInputs, TenantSts};
+use super::{Broker, Budget, IssuedCredentials, StsError, StsInputs, TenantSts};
 use crate::{
     clock::Clock,
     config::{
@@ -279,7 +279,9 @@ pub(super) fn tenant(id: &str) -> ActiveTenant {
 
 /// A broker whose STS gives an hour to everybody.
 pub(crate) fn broker(clock: &Clock, metrics: &Metrics) -> Arc<Broker> {
-    Arc::new(Broker::new(&credentials_config(assume_one_role()), FakeSts::new(clock), clock.clone(), metrics.clone()))
+    let config = credentials_config(assume_one_role());
+    let budget = Budget::new(&config, clock.clone(), metrics.clone());
+    Arc::new(Broker::new(&config, FakeSts::new(clock), budget, clock.clone(), metrics.clone()))
 }
 
 /// Lets every task that can run, run.

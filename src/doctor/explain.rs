@@ -37,11 +37,12 @@ pub(super) fn explain(error: &StsError, key: &str, inputs: &StsInputs, needed: &
             "{setting}: a tag that the base identity's session hands on (transitive) cannot be given again, and keys may not differ in case alone"
         )),
         StsError::Inputs { setting, .. } => cure(&format!("correct {key}.{setting}")),
-        StsError::Identity(note) if note.starts_with("by way of ") => cure(
+        StsError::Hub { error, .. } if matches!(**error, StsError::Denied(_) | StsError::Identity(_)) => cure(
             "the role before it, or the base identity, has to be allowed to assume it, and its trust policy to name who assumes it: `palisade iam \
              --what base,trust` prints both",
         ),
         StsError::Identity(code) => cure(identity(code)),
+        StsError::Hub { error, .. } => explain(error, &format!("{key}.via"), inputs, needed, without_tags),
         // Of the broker alone, which is not asked here.
         StsError::Crowded { .. } | StsError::DeniedLately { .. } => cure("try again"),
         StsError::Token(_) => cure("take a token whose issuer is an OIDC provider of the role's account, and which is valid now"),
@@ -159,13 +160,16 @@ mod tests {
     #[test]
     fn every_other_refusal_has_a_cure() {
         let wrong = |setting: &'static str, note: &str| StsError::Inputs { setting, note: note.to_owned() };
+        let of_hub = |error| StsError::Hub { role: "arn:aws:iam::111122223333:role/hub".into(), error: Box::new(error) };
         for (error, said) in [
             (wrong("duration", "ValidationError"), "at most 1h"),
             (wrong("session_policy", "Packed policy consumes 134% of allotted space"), "packed limit"),
             (wrong("session_policy", "Syntax errors in policy."), "--what session"),
             (wrong("session_tags", "InvalidParameterValue"), "transitive"),
             (wrong("role_arn", "ValidationError"), "correct credentials.services.s3.assume_role.role_arn"),
-            (StsError::Identity("by way of arn:aws:iam::111122223333:role/hub: denied".into()), "who assumes it"),
+            (of_hub(StsError::Denied("no".into())), "who assumes it"),
+            (of_hub(StsError::Throttled { note: "slow".into(), retry_after: None }), "too many calls"),
+            (of_hub(wrong("session_name", "ValidationError")), "correct credentials.services.s3.assume_role.via.session_name"),
             (StsError::Identity("ExpiredToken".into()), "have ended"),
             (StsError::Identity("SignatureDoesNotMatch".into()), "clock"),
             (StsError::Identity("InvalidClientTokenId".into()), "opted into"),

@@ -12,7 +12,7 @@ use crate::{
         AskConfig, Config, CredentialsConfig, PlanConfig, StsConfig,
         template::{Name, Values},
     },
-    credentials::{SdkSts, StsError, StsInputs, TenantSts, foresee},
+    credentials::{Budget, SdkSts, StsError, StsInputs, TenantSts, foresee},
     directory::TenantRecord,
     iam::{self, Needed},
     skew::Skew,
@@ -54,7 +54,7 @@ pub(super) async fn examine(
     config: &Config,
     credentials: &CredentialsConfig,
     known: Option<&Known>,
-    skew: &Skew,
+    (skew, budget): (&Skew, &Budget),
     supposed: &Supposed<'_>,
 ) {
     for plan in credentials.plans.all() {
@@ -63,7 +63,9 @@ pub(super) async fn examine(
                 let found = "was not tried: palisade doctor asks STS for no session with a token yet";
                 report.add(Level::Warning, format!("{}.token", plan.key), found, "make a request, and look at its line in the log");
             }
-            (AskConfig::AssumeRole(_), Some(known)) => as_identity(report, config, (&credentials.sts, plan), known, skew, supposed).await,
+            (AskConfig::AssumeRole(_), Some(known)) => {
+                as_identity(report, config, (&credentials.sts, plan), known, (skew, budget), supposed).await
+            }
             (AskConfig::AssumeRole(_), None) => {}
         }
     }
@@ -74,7 +76,7 @@ async fn as_identity(
     config: &Config,
     (sts, plan): (&StsConfig, &PlanConfig),
     known: &Known,
-    skew: &Skew,
+    (skew, budget): (&Skew, &Budget),
     supposed: &Supposed<'_>,
 ) {
     let key = plan.key.as_str();
@@ -90,7 +92,7 @@ async fn as_identity(
         report.add(Level::Warning, key, format!("statements that are missing cannot be shown: {error}"), "");
         Needed::default()
     });
-    match SdkSts::new(sts, known.identity.clone(), skew) {
+    match SdkSts::new(sts, known.identity.clone(), skew, budget.clone()) {
         Ok(sts) => Trial { sts: &sts, key, needed: &needed }.run(report, &inputs).await,
         Err(error) => report.add(Level::Failure, "credentials.sts", error.to_string(), "correct credentials.sts.ca"),
     }
@@ -262,9 +264,10 @@ credentials:
         let credentials = config.credentials.as_ref().unwrap();
         let record = TenantRecord::bare("acme".parse().unwrap());
         let supposed = Supposed { record: &record, given: &[], issuer: first_issuer(&config) };
-        let skew = Skew::new(crate::clock::Clock::system(), crate::telemetry::Metrics::new().unwrap());
+        let (clock, metrics) = (crate::clock::Clock::system(), crate::telemetry::Metrics::new().unwrap());
+        let (budget, skew) = (Budget::new(credentials, clock.clone(), metrics.clone()), Skew::new(clock, metrics));
         let mut report = Report::default();
-        examine(&mut report, &config, credentials, None, &skew, &supposed).await;
+        examine(&mut report, &config, credentials, None, (&skew, &budget), &supposed).await;
         let [finding] = report.findings() else { panic!("{}", report.text()) };
         assert!(finding.level == Level::Warning && finding.found.contains("was not tried"), "{finding:?}");
         assert_eq!(finding.key, "credentials.assume_role_with_web_identity.token");

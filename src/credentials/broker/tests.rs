@@ -42,7 +42,8 @@ impl Rig {
         let metrics = Metrics::new().unwrap();
         let mut config = credentials_config(assume_role());
         change(&mut config);
-        let broker = Broker::new(&config, sts.clone(), clock.clone(), metrics.clone());
+        let budget = Budget::new(&config, clock.clone(), metrics.clone());
+        let broker = Broker::new(&config, sts.clone(), budget, clock.clone(), metrics.clone());
         Self { broker, sts, clock, metrics }
     }
 

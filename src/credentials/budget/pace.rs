@@ -46,6 +46,11 @@ impl Purse {
         from.is_some()
     }
 
+    /// Takes the next token of the bucket of `kind` that comes in: whoever owes it has to wait for it first, and all others behind it.
+    pub(super) fn owe(&mut self, kind: Kind) {
+        self.tokens[kind as usize] -= 1.0;
+    }
+
     /// Puts a token back that was not used.
     pub(super) fn give_back(&mut self, kind: Kind) {
         let own = kind as usize;
@@ -60,9 +65,9 @@ impl Purse {
         Duration::try_from_secs_f64(seconds).unwrap_or(Duration::from_secs(1))
     }
 
-    /// Spends everything: what was saved up is not for an STS that throttles.
+    /// Spends everything: what was saved up is not for an STS that throttles. What is owed stays owed.
     pub(super) fn empty(&mut self, now: Instant) {
-        (self.tokens, self.at) = ([0.0; 2], now);
+        (self.tokens, self.at) = (self.tokens.map(|tokens| tokens.min(0.0)), now);
     }
 
     fn refill(&mut self, fraction: f64, now: Instant) {

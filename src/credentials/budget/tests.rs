@@ -11,22 +11,22 @@ const FIRST: usize = 16;
 const OWN: usize = 4;
 const RENEWALS: usize = 8;
 
-struct Rig {
-    budget: Budget,
-    clock: Clock,
+pub(super) struct Rig {
+    pub(super) budget: Budget,
+    pub(super) clock: Clock,
     metrics: Metrics,
 }
 
 impl Rig {
-    fn new(slots: usize, change: impl FnOnce(&mut BudgetConfig)) -> Self {
+    pub(super) fn new(slots: usize, change: impl FnOnce(&mut BudgetConfig)) -> Self {
         let (clock, metrics) = (clock(), Metrics::new().unwrap());
         let mut config = ample();
         change(&mut config);
-        Self { budget: Budget::new(config, slots, clock.clone(), metrics.clone()), clock, metrics }
+        Self { budget: Budget::with(config, slots, clock.clone(), metrics.clone()), clock, metrics }
     }
 
     /// A place that is there without waiting.
-    fn now(&self, tenant: &str) -> Option<Place> {
+    pub(super) fn now(&self, tenant: &str) -> Option<Place> {
         self.budget.first(&inputs(tenant, "data")).now_or_never()?.ok()
     }
 
@@ -43,7 +43,7 @@ impl Rig {
     }
 }
 
-fn inputs(tenant: &str, role: &str) -> StsInputs {
+pub(super) fn inputs(tenant: &str, role: &str) -> StsInputs {
     StsInputs {
         owner: Owner::for_tests(tenant),
         region: "eu-west-1".into(),

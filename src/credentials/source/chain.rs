@@ -126,6 +126,7 @@ mod tests {
     use aws_credential_types::Credentials;
 
     use super::*;
+    use crate::credentials::source::behind;
 
     /// What a scripted source answers.
     #[derive(Debug, Clone, Copy)]
@@ -160,7 +161,7 @@ mod tests {
             Link::shared("container", Source(shared, asked.clone()), CONTAINER, is_named),
         ];
         let supplied = Chain { links, may_be_shared }.supply().await;
-        (supplied.map(drop).map_err(|error| Problem::behind(&error).cloned()), asked.load(Ordering::SeqCst))
+        (supplied.map(drop).map_err(|error| behind::<Problem>(&error).cloned()), asked.load(Ordering::SeqCst))
     }
 
     #[tokio::test]
@@ -198,6 +199,6 @@ mod tests {
             .profile_files(files)
             .build();
         let error = profile.provide_credentials().await.unwrap_err();
-        assert_eq!(Problem::behind(&error), Some(&Problem::Shared(INSTANCE)), "{error:?}");
+        assert_eq!(behind::<Problem>(&error), Some(&Problem::Shared(INSTANCE)), "{error:?}");
     }
 }

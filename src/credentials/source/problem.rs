@@ -1,7 +1,5 @@
 //! What is wrong with a source, where waiting would not help.
 
-use std::error::Error;
-
 /// A source that is not there, or must not be used. Says so without a secret, and names the cure.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Problem {
@@ -21,18 +19,4 @@ pub(super) enum Problem {
          credentials.shared_with_application to accepted"
     )]
     Shared(&'static str),
-}
-
-impl Problem {
-    /// The problem behind `error`, however deep.
-    pub(super) fn behind<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e Self> {
-        let mut next = Some(error);
-        while let Some(error) = next {
-            if let Some(problem) = error.downcast_ref() {
-                return Some(problem);
-            }
-            next = error.source();
-        }
-        None
-    }
 }

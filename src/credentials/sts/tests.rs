@@ -11,7 +11,7 @@ use aws_smithy_runtime_api::client::{
 use super::*;
 use crate::{
     clock::Clock,
-    config::CredentialsSource,
+    config::{CredentialsConfig, CredentialsSource},
     credentials::{
         owner::Owner,
         plan::CallersToken,
@@ -38,11 +38,11 @@ impl Wire {
         wire
     }
 
-    fn answer(&self, status: u16, body: &str) {
+    pub(in crate::credentials) fn answer(&self, status: u16, body: &str) {
         self.0.lock().unwrap().answer = (status, body.to_owned());
     }
 
-    fn headers<const N: usize>(&self, headers: [(&'static str, String); N]) {
+    pub(in crate::credentials) fn headers<const N: usize>(&self, headers: [(&'static str, String); N]) {
         self.0.lock().unwrap().headers = headers.into();
     }
 
@@ -100,14 +100,14 @@ const USER: &str = "<AssumedRoleUser><Arn>arn:aws:sts::111122223333:assumed-role
                     <AssumedRoleId>AROAX:acme</AssumedRoleId></AssumedRoleUser>";
 const EXPIRATION: &str = "<Expiration>2027-01-15T09:00:00Z</Expiration>";
 
-fn error_xml(code: &str, message: &str) -> String {
+pub(in crate::credentials) fn error_xml(code: &str, message: &str) -> String {
     format!(
         "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>\
          <RequestId>r-1</RequestId></ErrorResponse>"
     )
 }
 
-fn inputs() -> StsInputs {
+pub(in crate::credentials) fn inputs() -> StsInputs {
     StsInputs {
         owner: Owner::for_tests("acme"),
         region: "eu-west-1".into(),
@@ -124,12 +124,19 @@ fn inputs() -> StsInputs {
     }
 }
 
+/// An STS that is asked over `wire`, as `config` says.
+pub(in crate::credentials) fn over(wire: &Wire, config: &CredentialsConfig, clock: &Clock) -> SdkSts {
+    let base = BaseIdentity::open(&config.source, &config.sts, clock.clone()).unwrap();
+    let metrics = Metrics::new().unwrap();
+    let budget = Budget::new(config, clock.clone(), metrics.clone());
+    SdkSts::over(wire.client(), &config.sts, base, &Skew::new(clock.clone(), metrics), budget)
+}
+
 async fn sts(wire: &Wire) -> (SdkSts, Clock) {
     let config = credentials_config(crate::credentials::testing::assume_one_role());
     assert!(matches!(config.source, CredentialsSource::Static { .. }));
     let clock = clock();
-    let base = BaseIdentity::open(&config.source, &config.sts, clock.clone()).unwrap();
-    (SdkSts::over(wire.client(), &config.sts, base, &Skew::new(clock.clone(), Metrics::new().unwrap())), clock)
+    (over(wire, &config, &clock), clock)
 }
 
 #[tokio::test]
@@ -221,7 +228,8 @@ async fn corrected(change: impl FnOnce(&mut StsConfig), headers: [(&'static str,
     let base = BaseIdentity::open(&config.source, &config.sts, skew.clock()).unwrap();
     let wire = Wire::answering(403, &error_xml("SignatureDoesNotMatch", "Signature expired"));
     wire.headers(headers);
-    let sts = SdkSts::over(wire.client(), &config.sts, base, &skew);
+    let budget = Budget::new(&config, clock.clone(), Metrics::new().unwrap());
+    let sts = SdkSts::over(wire.client(), &config.sts, base, &skew, budget);
     for _ in 0..3 {
         sts.assume_role(&inputs(), None).await.unwrap_err();
     }
@@ -282,7 +290,8 @@ async fn a_base_identity_that_is_not_accepted_is_asked_for_again() {
         let wire = Wire::answering(403, &error_xml(code, ""));
         let (base, source, clock) = crate::credentials::source::tests::rig(3600);
         let config = credentials_config(crate::credentials::testing::assume_one_role());
-        let sts = SdkSts::over(wire.client(), &config.sts, base, &Skew::new(clock, Metrics::new().unwrap()));
+        let (skew, metrics) = (Skew::new(clock.clone(), Metrics::new().unwrap()), Metrics::new().unwrap());
+        let sts = SdkSts::over(wire.client(), &config.sts, base, &skew, Budget::new(&config, clock, metrics));
         for _ in 0..2 {
             assert!(sts.assume_role(&inputs(), None).await.is_err());
         }
@@ -297,71 +306,6 @@ async fn nothing_that_can_be_printed_holds_a_secret() {
     let error = sts.assume_role(&inputs(), None).await.unwrap_err();
     let shown = format!("{sts:?} {error:?} {error}");
     assert!(!shown.contains("hunter2") && !shown.contains("base-secret") && !shown.contains("SECRET"), "{shown}");
-}
-
-fn hop(role: &str) -> Hop {
-    Hop {
-        role_arn: format!("arn:aws:iam::444455556666:role/{role}"),
-        session_name: "palisade".into(),
-        external_id: Some("hub/1".into()),
-        tags: vec![],
-        transitive_tag_keys: vec![],
-    }
-}
-
-/// An answer that fits every question.
-fn anyone() -> Wire {
-    Wire::answering(200, &answer_xml("AssumeRole", ASKED, EXPIRATION))
-}
-
-fn roles(wire: &Wire) -> Vec<(String, String)> {
-    let role =
-        |body: &str| body.split('&').find_map(|part| part.strip_prefix("RoleArn=")).unwrap().rsplit("%2F").next().unwrap().to_owned();
-    let signer = |authorization: &Option<String>| authorization.as_ref().unwrap().split(['=', '/']).nth(1).unwrap().to_owned();
-    wire.requests().iter().map(|(_, authorization, body)| (role(body), signer(authorization))).collect()
-}
-
-#[tokio::test]
-async fn hubs_are_assumed_in_order_each_as_the_one_before_and_kept_for_all() {
-    let wire = anyone();
-    let (sts, clock) = sts(&wire).await;
-    let via =
-        |hops: Vec<Hop>, tenant: &str| StsInputs { authority: Authority::Identity(hops), owner: Owner::for_tests(tenant), ..inputs() };
-    sts.assume_role(&via(vec![hop("one"), hop("two")], "acme"), None).await.unwrap();
-    let signed = |names: [(&str, &str); 3]| names.map(|(role, key)| (role.to_owned(), key.to_owned())).to_vec();
-    assert_eq!(roles(&wire), signed([("one", "AKIABASE"), ("two", "ASIAX"), ("data", "ASIAX")]));
-    assert!(wire.requests()[0].2.contains("ExternalId=hub%2F1") && !wire.requests()[0].2.contains("Policy="));
-
-    sts.assume_role(&via(vec![hop("one"), hop("two")], "globex"), None).await.unwrap();
-    sts.assume_role(&via(vec![hop("one")], "globex"), None).await.unwrap();
-    assert_eq!(wire.requests().len(), 5, "the hubs' sessions are there already");
-    let tagged = Hop { tags: vec![("TenantID".into(), "acme".into())], transitive_tag_keys: vec!["TenantID".into()], ..hop("one") };
-    sts.assume_role(&via(vec![tagged], "acme"), None).await.unwrap();
-    assert_eq!(wire.requests().len(), 7, "another session, since what is behind inherits its tags");
-    assert!(wire.requests()[5].2.contains("TransitiveTagKeys.member.1=TenantID"));
-
-    clock.advance(Duration::from_secs(3590));
-    wire.answer(200, &answer_xml("AssumeRole", ASKED, "<Expiration>2027-01-15T10:00:00Z</Expiration>"));
-    sts.assume_role(&via(vec![hop("one")], "acme"), None).await.unwrap();
-    crate::credentials::testing::settle().await;
-    let two = |names: [(&str, &str); 2]| names.map(|(role, key)| (role.to_owned(), key.to_owned()));
-    assert_eq!(roles(&wire)[7..], two([("data", "ASIAX"), ("one", "AKIABASE")]), "renewed while it still serves");
-    clock.advance(Duration::from_secs(10));
-    sts.assume_role(&via(vec![hop("one"), hop("two")], "acme"), None).await.unwrap();
-    assert_eq!(roles(&wire)[9..], two([("two", "ASIAX"), ("data", "ASIAX")]), "one that has ended is asked for first");
-}
-
-#[tokio::test]
-async fn a_hub_that_cannot_be_assumed_is_named_and_no_tenant_s_role_is_asked_for() {
-    let wire = Wire::answering(403, &error_xml("AccessDenied", "User: x is not authorized to perform: sts:AssumeRole"));
-    let inputs = StsInputs { authority: Authority::Identity(vec![hop("one"), hop("two")]), ..inputs() };
-    let error = sts(&wire).await.0.assume_role(&inputs, None).await.unwrap_err();
-    assert!(matches!(&error, StsError::Identity(note) if note.contains("role/two")), "{error}");
-    assert!(roles(&wire).iter().all(|(role, _)| role == "one"));
-    // Somebody else's session is none.
-    let wire = Wire::answering(200, &answer_xml("AssumeRole", USER, EXPIRATION));
-    assert!(sts(&wire).await.0.assume_role(&inputs, None).await.is_err());
-    assert_eq!(wire.requests().len(), 1);
 }
 
 #[tokio::test]
