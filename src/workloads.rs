@@ -17,6 +17,8 @@
 //! the file. Give the proof to the process that does the work alone.
 
 mod registry;
+#[cfg(test)]
+pub(crate) mod testing;
 mod token;
 
 use std::path::Path;

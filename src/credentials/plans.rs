@@ -2,11 +2,14 @@
 
 use std::{collections::HashMap, hash::RandomState, sync::Arc};
 
+use dashmap::DashMap;
+
 use super::planner::{Plan, Planner};
 use crate::{
     config::PlansConfig,
     directory::{ActiveTenant, TenantRecord},
     reject::{Reason, Refusal},
+    workload_name::WorkloadName,
     workloads::ProvedWorkload,
 };
 
@@ -14,6 +17,8 @@ use crate::{
 pub(super) struct Plans {
     default: Option<Planner>,
     services: HashMap<String, Planner>,
+    /// Those of workloads, which the configuration alone makes: as many as it has.
+    workloads: DashMap<WorkloadName, Arc<Plan>>,
     /// One for all, so that services whose inputs are equal share their sessions.
     hasher: RandomState,
 }
@@ -24,7 +29,7 @@ impl Plans {
         let hasher = RandomState::new();
         let planner = |plan| Planner::new(plan, region, max, hasher.clone());
         let services = config.services.iter().map(|(service, plan)| (service.clone(), planner(plan))).collect();
-        Self { default: config.default.as_ref().map(planner), services, hasher }
+        Self { default: config.default.as_ref().map(planner), services, workloads: DashMap::new(), hasher }
     }
 
     /// What to ask STS for when `tenant` calls `service`, by its key in `egress.services`.
@@ -53,7 +58,14 @@ impl Plans {
 
     /// What to ask STS for `workload`, in which no tenant has a part.
     pub(super) fn of_workload(&self, workload: &ProvedWorkload) -> Arc<Plan> {
-        Plan::new(workload.inputs().clone(), format!("workloads.{}.assume_role", workload.name()).into(), &self.hasher)
+        let known = self.workloads.get(workload.name()).map(|plan| Arc::clone(&plan));
+        if let Some(plan) = known.filter(|plan| plan.inputs() == workload.inputs()) {
+            return plan;
+        }
+        let key = format!("workloads.{}.assume_role", workload.name());
+        let plan = Plan::new(workload.inputs().clone(), key.into(), &self.hasher);
+        self.workloads.insert(workload.name().clone(), Arc::clone(&plan));
+        plan
     }
 }
 
@@ -62,7 +74,13 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::credentials::testing::{assume_one_role, assume_role, plan_of, tenant};
+    use crate::{
+        credentials::{
+            Owner,
+            testing::{assume_one_role, assume_role, clock, plan_of, tenant},
+        },
+        workloads::testing::{proved, reader_of_s3},
+    };
 
     #[test]
     fn a_service_has_its_own_plan_or_that_of_the_rest_and_equal_inputs_are_one_session() {
@@ -78,5 +96,17 @@ mod tests {
         let plans = Plans::new(&some, "eu-west-1", 10);
         assert!(plans.plan("aoss", &tenant("acme")).is_ok());
         assert_eq!(plans.plan("dynamodb", &tenant("acme")).unwrap_err().reason, Reason::PlanIncomplete);
+    }
+
+    #[test]
+    fn a_workload_s_plan_is_made_once_and_is_its_own() {
+        let plans = Plans::new(&PlansConfig { default: None, services: BTreeMap::new() }, "eu-west-1", 10);
+        let workload = |name: &str| proved(&reader_of_s3(name, &clock()), name);
+        let made = plans.of_workload(&workload("poller"));
+        // Each request proves it anew.
+        assert!(Arc::ptr_eq(&made, &plans.of_workload(&workload("poller"))));
+        assert_eq!((&**made.key(), made.inputs()), ("workloads.poller.assume_role", workload("poller").inputs()));
+        assert_eq!(plans.of_workload(&workload("sweeper")).inputs().owner, Owner::Workload("sweeper".parse().unwrap()));
+        assert!(Arc::ptr_eq(&made, &plans.of_workload(&workload("poller"))), "and no other takes its place");
     }
 }
