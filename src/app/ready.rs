@@ -16,7 +16,7 @@ use crate::{
     admin::{AdminState, Check},
     clock::Clock,
     config::{Config, CredentialsSource, SharedConfig},
-    credentials::{Broker, SdkSts, SessionView, StsError},
+    credentials::{Broker, Owner, SdkSts, SessionView, StsError},
     directory::Directory,
     identity::Verifier,
     limits::Limiter,
@@ -48,11 +48,25 @@ pub(super) struct Vendor {
 
 /// A session as operators see it.
 #[derive(Serialize)]
-struct Tenant {
+struct Shown {
     #[serde(flatten)]
     session: SessionView,
-    /// The tenant's requests in progress on the egress.
+    /// Requests of its tenant or workload in progress on the egress.
     in_flight: u32,
+}
+
+impl Vendor {
+    fn sessions(&self) -> Vec<Shown> {
+        let shown = |session: SessionView| Shown { in_flight: self.in_flight(&session.owner), session };
+        self.broker.sessions().into_iter().map(shown).collect()
+    }
+
+    fn in_flight(&self, owner: &Owner) -> u32 {
+        match owner {
+            Owner::Tenant(tenant) => self.limiter.in_flight(tenant),
+            Owner::Workload(name) => self.workloads.in_flight(name),
+        }
+    }
 }
 
 pub(super) struct State {
@@ -209,10 +223,8 @@ impl AdminState for State {
     }
 
     fn sessions(&self) -> Value {
-        let Some(vendor) = &self.vendor else { return Value::Array(Vec::new()) };
-        let in_flight = |tenant: &str| tenant.parse().map_or(0, |id| vendor.limiter.in_flight(&id));
-        let view = |session: SessionView| Tenant { in_flight: in_flight(&session.tenant), session };
-        serde_json::to_value(vendor.broker.sessions().into_iter().map(view).collect::<Vec<_>>()).unwrap_or_default()
+        let sessions = self.vendor.as_ref().map(Vendor::sessions).unwrap_or_default();
+        serde_json::to_value(sessions).unwrap_or_default()
     }
 
     fn evict(&self, tenant: &TenantId) -> usize {
@@ -240,3 +252,6 @@ impl AdminState for State {
         &self.metrics
     }
 }
+
+#[cfg(test)]
+mod tests;

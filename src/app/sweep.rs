@@ -99,7 +99,7 @@ impl Sweep {
     /// Looks at the records of tenants that have sessions: one that sends no requests is asked for by nobody else.
     async fn renew(&self) {
         let Some(broker) = &self.broker else { return };
-        let held: BTreeSet<TenantId> = broker.sessions().into_iter().filter_map(|session| session.tenant.parse().ok()).collect();
+        let held: BTreeSet<TenantId> = broker.sessions().into_iter().filter_map(|session| session.owner.tenant().cloned()).collect();
         stream::iter(held).for_each_concurrent(RENEWALS, async |tenant| self.directory.renew(&tenant).await).await;
     }
 
@@ -134,7 +134,7 @@ impl Sweep {
         let revoked: Vec<_> = now.iter().filter(is_new).map(|(id, _)| id.clone()).collect();
         *known = now;
         let Some(broker) = &self.broker else { return 0 };
-        let held = broker.sessions().into_iter().filter_map(|session| session.tenant.parse::<TenantId>().ok());
+        let held = broker.sessions().into_iter().filter_map(|session| session.owner.tenant().cloned());
         let stopped: Vec<_> = held.filter(|tenant| !self.directory.serves(tenant)).collect();
         stopped.iter().chain(&revoked).map(|tenant| broker.evict(tenant)).sum()
     }

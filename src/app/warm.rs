@@ -1,7 +1,7 @@
 //! Sessions that are fetched before requests come (`credentials.warm_up`).
 
 use std::{
-    collections::BTreeSet,
+    collections::HashSet,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -13,7 +13,7 @@ use futures_util::future::join_all;
 
 use crate::{
     config::WarmUpConfig,
-    credentials::Broker,
+    credentials::{Broker, Owner},
     directory::{Directory, TenantRecord, TenantStatus},
     reject::Refusal,
 };
@@ -82,8 +82,8 @@ async fn fetch(broker: &Broker, config: &WarmUpConfig, directory: &Directory) ->
             break;
         }
     }
-    let held: BTreeSet<String> = broker.sessions().into_iter().map(|session| session.tenant).collect();
-    let is_missing = |record: &&Arc<TenantRecord>| !held.contains(record.id.as_str());
+    let held: HashSet<Owner> = broker.sessions().into_iter().map(|session| session.owner).collect();
+    let is_missing = |record: &&Arc<TenantRecord>| !held.contains(&Owner::Tenant(record.id.clone()));
     (asked, records(config, directory).iter().filter(is_missing).count())
 }
 

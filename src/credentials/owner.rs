@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Serialize, Serializer, ser::SerializeMap as _};
+
 use crate::{tenant::TenantId, workload_name::WorkloadName};
 
 /// A tenant, or a workload that is no tenant's. The two never meet, whatever they are called: equality looks at the kind first.
@@ -25,6 +27,18 @@ impl Owner {
             Self::Tenant(tenant) => Some(tenant),
             Self::Workload(_) => None,
         }
+    }
+}
+
+/// `{"tenant": ID}` or `{"workload": NAME}`: for operators.
+impl Serialize for Owner {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(1))?;
+        match self {
+            Self::Tenant(tenant) => map.serialize_entry("tenant", tenant.as_str())?,
+            Self::Workload(name) => map.serialize_entry("workload", name.as_str())?,
+        }
+        map.end()
     }
 }
 

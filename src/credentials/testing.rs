@@ -13,7 +13,7 @@ use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 
-use super::{Broker, Budget, IssuedCredentials, StsError, StsInputs, TenantSts};
+use super::{BaseIdentity, Broker, Budget, IssuedCredentials, SdkSts, StsError, StsInputs, TenantSts};
 use crate::{
     clock::Clock,
     config::{
@@ -24,6 +24,7 @@ use crate::{
     directory::{ActiveTenant, TenantRecord},
     identity::VerifiedTenant,
     secret::Secret,
+    skew::Skew,
     telemetry::Metrics,
 };
 
@@ -282,6 +283,13 @@ pub(crate) fn broker(clock: &Clock, metrics: &Metrics) -> Arc<Broker> {
     let config = credentials_config(assume_one_role());
     let budget = Budget::new(&config, clock.clone(), metrics.clone());
     Arc::new(Broker::new(&config, FakeSts::new(clock), budget, clock.clone(), metrics.clone()))
+}
+
+/// An STS that nobody asks.
+pub(crate) fn sts(skew: &Skew, metrics: &Metrics) -> Arc<SdkSts> {
+    let config = credentials_config(assume_one_role());
+    let base = BaseIdentity::open(&config.source, &config.sts, skew.clock()).unwrap();
+    Arc::new(SdkSts::new(&config.sts, base, skew, Budget::new(&config, skew.clock(), metrics.clone())).unwrap())
 }
 
 /// Lets every task that can run, run.

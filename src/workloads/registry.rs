@@ -124,6 +124,11 @@ impl NamedWorkloads {
         self.all.values().map(|workload| u64::from(workload.quota.in_flight())).sum()
     }
 
+    /// Requests of the workload `name` in progress.
+    pub fn in_flight(&self, name: &WorkloadName) -> u32 {
+        self.all.get(name).map_or(0, |workload| workload.quota.in_flight())
+    }
+
     /// Follows the files of tokens. Never returns.
     pub async fn maintain(&self) {
         let files = self.all.values().filter_map(|workload| match &workload.proof {

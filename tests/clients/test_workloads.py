@@ -95,7 +95,7 @@ def test_a_workload_polls_its_queue_and_reads_its_parameters(place, ministack):
     lines = wait_until(lambda: [line for line in place.palisade.log() if line.get("workload") == "poller" and line["status"] == 200], 5, "the log's lines")
     assert all("tenant" not in line and line["decision"] == "allowed" for line in lines)
     assert place.palisade.metric("palisade_requests_total", tenant="_workload:poller", decision="allowed") >= 3
-    held = [session for session in json.loads(place.palisade.admin("/tenants")[1]) if session["tenant"] == "_workload:poller"]
+    held = [session for session in json.loads(place.palisade.admin("/tenants")[1]) if session.get("workload") == "poller"]
     assert [session["role_arn"].rsplit("/", 1)[1] for session in held] == ["workload-poller"]
     assert backends.assumed(ministack, "poller")
     written = place.palisade.everything_written()

@@ -147,7 +147,7 @@ async fn left_of_idle_tenants(item: Option<serde_json::Value>, on_suspend: OnSus
     }
     let live = metrics.passports_live.get();
     drop(held);
-    let mut sessions: Vec<_> = broker.sessions().into_iter().map(|session| session.tenant).collect();
+    let mut sessions: Vec<_> = broker.sessions().into_iter().map(|session| session.owner.to_string()).collect();
     sessions.sort();
     (live, sessions)
 }

@@ -442,7 +442,7 @@ async fn idle_and_spent_sessions_are_let_go() {
     assert_eq!(rig.broker.sessions().len(), 2);
     rig.clock.advance(SECOND);
     rig.round().await;
-    assert_eq!(rig.broker.sessions().iter().map(|session| session.tenant.as_str()).collect::<Vec<_>>(), ["busy"]);
+    assert_eq!(rig.broker.sessions().iter().map(|session| &session.owner).collect::<Vec<_>>(), [&Owner::for_tests("busy")]);
     assert_eq!(rig.metrics.tenant_sessions.get(), 1);
 }
 
@@ -563,7 +563,7 @@ async fn operators_see_sessions_and_calls() {
     rig.get("acme").await.unwrap();
     rig.clock.advance(10 * SECOND);
     let expected = SessionView {
-        tenant: "acme".into(),
+        owner: Owner::for_tests("acme"),
         role_arn: "arn:aws:iam::111122223333:role/data".into(),
         session_name: "acme=user-1".into(),
         age_seconds: 10,

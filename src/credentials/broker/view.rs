@@ -8,13 +8,14 @@ use std::{
 use serde::Serialize;
 
 use super::{Inner, SessionSlot};
-use crate::reject::Reason;
+use crate::{credentials::Owner, reject::Reason};
 
-/// A tenant session, for operators.
+/// A session of a tenant or a workload, for operators.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SessionView {
-    /// Whose it is.
-    pub tenant: String,
+    /// Whose it is: `tenant` or `workload`.
+    #[serde(flatten)]
+    pub owner: Owner,
     /// The role assumed.
     pub role_arn: String,
     /// `RoleSessionName`, as CloudTrail shows it.
@@ -53,7 +54,7 @@ impl Inner {
         let (held, inputs) = (slot.held()?, slot.key().inputs());
         let (failures, why) = slot.failures();
         Some(SessionView {
-            tenant: inputs.owner.to_string(),
+            owner: inputs.owner.clone(),
             role_arn: inputs.role_arn.clone(),
             session_name: inputs.session_name.clone(),
             age_seconds: now.duration_since(held.since).map_or(0, |age| age.as_secs()),
