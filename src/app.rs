@@ -207,7 +207,7 @@ impl App {
 
         let skew = Skew::new(clock.clone(), metrics.clone());
         // AWS says when its credentials end, so their time is AWS's.
-        let base = base_identity(&config, &skew.clock()).await?;
+        let base = base_identity(&config, &skew.clock(), &metrics).await?;
         let (directory, users) = directories(&config, base.as_ref(), &recorder)?;
         let keys = keys::load(&config, &clock, &metrics)?;
         let verifier = config.identity.issuers.iter().cloned().zip(keys.iter().cloned()).collect();
@@ -443,9 +443,10 @@ fn identity_of(config: &Config) -> Option<(&CredentialsSource, &StsConfig)> {
 
 /// Who Palisade is, where it asks AWS for anything. A source that is not there, or that must not be used, is known before anything is served; one
 /// that only does not answer yet is waited for by readiness.
-async fn base_identity(config: &Config, clock: &Clock) -> Result<Option<BaseIdentity>, StartError> {
+async fn base_identity(config: &Config, clock: &Clock, metrics: &Metrics) -> Result<Option<BaseIdentity>, StartError> {
     let Some((source, sts)) = identity_of(config) else { return Ok(None) };
     let base = BaseIdentity::open(source, sts, clock.clone())?;
+    base.report_to(metrics);
     if matches!(source, CredentialsSource::Nobody) {
         return Ok(Some(base));
     }

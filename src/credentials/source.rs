@@ -14,8 +14,8 @@ mod web_identity;
 use std::{
     error::Error,
     fmt,
-    sync::{Arc, Mutex as StdMutex, PoisonError},
-    time::{Duration, Instant, SystemTime},
+    sync::{Arc, Mutex as StdMutex, OnceLock, PoisonError},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use arc_swap::ArcSwapOption;
@@ -25,6 +25,7 @@ use aws_credential_types::{
     provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future},
 };
 use aws_sdk_sts::config::Region;
+use prometheus::Gauge;
 use tokio::sync::Mutex;
 
 use self::{chain::Chain, file::KeysFile, problem::Problem, web_identity::WebIdentity};
@@ -36,6 +37,7 @@ use super::{
 use crate::{
     clock::Clock,
     config::{CredentialsSource, StsConfig},
+    telemetry::Metrics,
 };
 
 /// Base credentials are renewed this long before they end; the metadata services have new ones ready by then.
@@ -67,6 +69,8 @@ struct Inner {
     current: ArcSwapOption<Current>,
     /// Held by whoever asks the source.
     asking: Mutex<()>,
+    /// Shows when they end, where that is reported.
+    expiry: OnceLock<Gauge>,
     /// The last failure and how long it stands, until the next success.
     failed: StdMutex<Option<(Instant, BaseIdentityError)>>,
 }
@@ -138,7 +142,13 @@ impl BaseIdentity {
     /// Keeps and renews what `provider` gives. `name` is what it is called in errors.
     pub(super) fn new(name: &'static str, provider: SharedCredentialsProvider, interval: Option<Duration>, clock: Clock) -> Self {
         let (current, asking, failed) = (ArcSwapOption::empty(), Mutex::default(), StdMutex::default());
-        Self(Arc::new(Inner { name, provider, interval, clock, current, asking, failed }))
+        Self(Arc::new(Inner { name, provider, interval, clock, current, asking, expiry: OnceLock::new(), failed }))
+    }
+
+    /// Shows in `metrics` when the credentials end that are loaded from now on.
+    pub fn report_to(&self, metrics: &Metrics) {
+        // Whoever reports already goes on doing so.
+        let _ = self.0.expiry.set(metrics.base_credentials_expiry.clone());
     }
 
     /// Another identity, whose credentials are had of `provider` and kept in the same way. `name` is what it is called in errors.
@@ -268,6 +278,10 @@ impl Inner {
             tracing::info!(of = self.name, "credentials were replaced by newer ones");
         }
         self.keep(&credentials, renew_at);
+        if let Some(expiry) = self.expiry.get() {
+            let ends = credentials.expiry().and_then(|ends| ends.duration_since(UNIX_EPOCH).ok());
+            expiry.set(ends.unwrap_or_default().as_secs_f64());
+        }
         Ok(credentials)
     }
 

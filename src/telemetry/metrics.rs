@@ -80,6 +80,8 @@ pub struct Families {
     pub sts_waiting: IntGauge,
     /// Calls to STS that there may be in a second at the moment.
     pub sts_rate: Gauge,
+    /// When the base identity's credentials end.
+    pub base_credentials_expiry: Gauge,
     /// Seconds that AWS's clock is ahead of this machine's.
     pub clock_skew: Gauge,
     /// Tenant sessions held.
@@ -205,6 +207,10 @@ impl Metrics {
             sts_waiting: new.int_gauge("palisade_sts_calls_waiting", "Calls to STS that requests need and that wait for their turn.")?,
             sts_rate: new
                 .gauge("palisade_sts_calls_per_second", "Calls to STS that there may be now: less than the budget after it throttled.")?,
+            base_credentials_expiry: new.gauge(
+                "palisade_base_credentials_expiry_timestamp_seconds",
+                "When the base identity's credentials that were loaded last end; 0 where they do not say, and before the first.",
+            )?,
             clock_skew: new.gauge("palisade_clock_skew_seconds", "How far the clock of AWS (STS) is ahead of this machine's.")?,
             tenant_sessions: new.int_gauge("palisade_tenant_sessions", "Tenant sessions held.")?,
             session_renewals: new.counters(

@@ -6,7 +6,7 @@ use std::sync::{
 use super::*;
 use crate::credentials::{
     sts::tests::{Wire, answer_xml},
-    testing::{assume_one_role, clock, credentials_config, settle},
+    testing::{START, assume_one_role, clock, credentials_config, settle},
 };
 
 /// A source that counts how often it is asked.
@@ -167,6 +167,39 @@ async fn what_sts_did_not_accept_is_asked_for_again() {
     base.forget();
     base.check().await.unwrap();
     assert_eq!(source.asked(), 2);
+}
+
+#[tokio::test]
+async fn operators_see_when_the_credentials_end_that_were_loaded_last() {
+    let (base, source, clock) = rig(3600);
+    let metrics = Metrics::new().unwrap();
+    base.report_to(&metrics);
+    let shown = || metrics.base_credentials_expiry.get() - START as f64;
+    assert_eq!(metrics.base_credentials_expiry.get(), 0.0, "none yet");
+    base.check().await.unwrap();
+    assert_eq!(shown(), 3600.0);
+    // A role's session is not the base identity's.
+    let (_, short, _) = rig(60);
+    base.another("a role", SharedCredentialsProvider::new(short)).check().await.unwrap();
+    assert_eq!(shown(), 3600.0);
+    clock.advance(Duration::from_secs(3400));
+    *source.life.lock().unwrap() = None;
+    base.renew_when_due().await;
+    assert_eq!(shown(), 3600.0, "the old ones serve");
+    *source.life.lock().unwrap() = Some(Duration::from_secs(3600));
+    clock.advance(PAUSE);
+    base.renew_when_due().await;
+    assert_eq!(shown(), 3600.0 + 3415.0, "rotated");
+    base.forget();
+    clock.advance(Duration::from_secs(10));
+    base.check().await.unwrap();
+    assert_eq!(shown(), 3600.0 + 3425.0, "loaded anew after AWS rejected them");
+
+    let config = credentials_config(assume_one_role());
+    let endless = BaseIdentity::open(&config.source, &config.sts, clock).unwrap();
+    endless.report_to(&metrics);
+    endless.check().await.unwrap();
+    assert_eq!(metrics.base_credentials_expiry.get(), 0.0);
 }
 
 #[tokio::test]
