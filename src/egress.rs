@@ -174,3 +174,6 @@ fn stamp(response: &mut Response<Body>, record: &Record) {
         response.headers_mut().insert(crate::reject::REQUEST_ID_HEADER, id);
     }
 }
+
+#[cfg(test)]
+mod tests;

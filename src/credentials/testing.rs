@@ -13,7 +13,10 @@ use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 
-use super::{BaseIdentity, Broker, Budget, IssuedCredentials, SdkSts, StsError, StsInputs, TenantSts};
+use super::{
+    BaseIdentity, Broker, Budget, IssuedCredentials, SdkSts, StsError, StsInputs, TenantSts,
+    sts::tests::{ASKED, Wire, answer_xml},
+};
 use crate::{
     clock::Clock,
     config::{
@@ -290,6 +293,19 @@ pub(crate) fn sts(skew: &Skew, metrics: &Metrics) -> Arc<SdkSts> {
     let config = credentials_config(assume_one_role());
     let base = BaseIdentity::open(&config.source, &config.sts, skew.clock()).unwrap();
     Arc::new(SdkSts::new(&config.sts, base, skew, Budget::new(&config, skew.clock(), metrics.clone())).unwrap())
+}
+
+/// A broker over an STS that gives sessions until `expiration` and says that it is `date`, that STS, and the skew that follows from what it says.
+pub(crate) fn dated(clock: &Clock, metrics: &Metrics, date: &str, expiration: &str) -> (Arc<Broker>, Arc<SdkSts>, Skew) {
+    let wire = Wire::answering(200, &answer_xml("AssumeRole", ASKED, &format!("<Expiration>{expiration}</Expiration>")));
+    wire.headers([("date", date.to_owned())]);
+    let config = credentials_config(assume_one_role());
+    let skew = Skew::new(clock.clone(), metrics.clone());
+    let base = BaseIdentity::open(&config.source, &config.sts, skew.clock()).unwrap();
+    let budget = Budget::new(&config, skew.clock(), metrics.clone());
+    let sts = Arc::new(SdkSts::over(wire.client(), &config.sts, base, &skew, budget.clone()));
+    let broker = Arc::new(Broker::new(&config, sts.clone(), budget, skew.clock(), metrics.clone()));
+    (broker, sts, skew)
 }
 
 /// Lets every task that can run, run.
