@@ -207,8 +207,8 @@ impl App {
 
         let skew = Skew::new(clock.clone(), metrics.clone());
         // AWS says when its credentials end, so their time is AWS's.
-        let base = base_identity(&config, &skew.clock(), &metrics).await?;
-        let (directory, users) = directories(&config, base.as_ref(), &recorder)?;
+        let base = base_identity(&config, &skew, &metrics).await?;
+        let (directory, users) = directories(&config, base.as_ref(), &recorder, &skew)?;
         let keys = keys::load(&config, &clock, &metrics)?;
         let verifier = config.identity.issuers.iter().cloned().zip(keys.iter().cloned()).collect();
         let verifier = Verifier::new(verifier, &config.identity.verification, clock.clone(), metrics.clone());
@@ -443,9 +443,9 @@ fn identity_of(config: &Config) -> Option<(&CredentialsSource, &StsConfig)> {
 
 /// Who Palisade is, where it asks AWS for anything. A source that is not there, or that must not be used, is known before anything is served; one
 /// that only does not answer yet is waited for by readiness.
-async fn base_identity(config: &Config, clock: &Clock, metrics: &Metrics) -> Result<Option<BaseIdentity>, StartError> {
+async fn base_identity(config: &Config, skew: &Skew, metrics: &Metrics) -> Result<Option<BaseIdentity>, StartError> {
     let Some((source, sts)) = identity_of(config) else { return Ok(None) };
-    let base = BaseIdentity::open(source, sts, clock.clone())?;
+    let base = BaseIdentity::open(source, sts, skew)?;
     base.report_to(metrics);
     if matches!(source, CredentialsSource::Nobody) {
         return Ok(Some(base));
@@ -465,10 +465,11 @@ fn directories(
     config: &Config,
     base: Option<&BaseIdentity>,
     recorder: &Recorder,
+    skew: &Skew,
 ) -> Result<(Arc<Directory>, Option<UserDirectory>), StartError> {
     let changes = Changes::default();
     let (clock, metrics) = (&recorder.clock, &recorder.metrics);
-    let readers = base.zip(identity_of(config)).map(|(base, (_, sts))| Readers::new(base, sts));
+    let readers = base.zip(identity_of(config)).map(|(base, (_, sts))| Readers::new(base, sts, skew));
     let open = |users| UserDirectory::open(users, readers, &changes, clock, metrics);
     let users = config.users.as_ref().map(open).transpose()?;
     let tables = readers.map(|readers| Tables { readers, changes: &changes, clock, metrics });

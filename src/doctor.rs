@@ -65,6 +65,7 @@ pub async fn examine(config: &Config, file: &str, options: &Options, clock: &Clo
     }
     files::examine(&mut report, config, clock);
     keys::examine(&mut report, config).await;
+    let skew = Skew::new(clock.clone(), metrics.clone());
     let known = match identity(config) {
         None => {
             report.ok("credentials", "none are configured: Palisade asks AWS for nothing");
@@ -74,9 +75,9 @@ pub async fn examine(config: &Config, file: &str, options: &Options, clock: &Clo
             report.ok("credentials.source", "none, and none is needed: tokens are the authority of every plan");
             None
         }
-        Some((source, sts)) => base::examine(&mut report, source, sts, clock).await.map(|known| (known, sts)),
+        Some((source, sts)) => base::examine(&mut report, source, sts, clock, &skew).await.map(|known| (known, sts)),
     };
-    let readers = known.as_ref().map(|(known, sts)| Readers::new(&known.identity, sts));
+    let readers = known.as_ref().map(|(known, sts)| Readers::new(&known.identity, sts, &skew));
     let record = tenant::examine(&mut report, config, readers, options.tenant.as_ref(), (clock, &metrics)).await;
     if let Some((known, sts)) = &known {
         known.zero_access(&mut report, config, sts, options).await;
@@ -86,8 +87,8 @@ pub async fn examine(config: &Config, file: &str, options: &Options, clock: &Clo
     }
     match (&config.credentials, &record) {
         (Some(credentials), Some(record)) => {
-            let budget = Budget::new(credentials, clock.clone(), metrics.clone());
-            let (known, skew) = (known.as_ref().map(|(known, _)| known), Skew::new(clock.clone(), metrics));
+            let budget = Budget::new(credentials, clock.clone(), metrics);
+            let known = known.as_ref().map(|(known, _)| known);
             let supposed = plan::Supposed { record, given: &options.values, issuer: plan::first_issuer(config) };
             plan::examine(&mut report, config, credentials, known, (&skew, &budget), &supposed).await;
         }

@@ -26,7 +26,7 @@ use super::{
     owner::Owner,
     plan::Hop,
     source::{BaseIdentity, BaseIdentityError},
-    sts::{assume_hop, watched},
+    sts::{assume_hop, client},
 };
 use crate::{config::StsConfig, skew::Skew};
 
@@ -139,7 +139,7 @@ impl Hubs {
     }
 
     fn client(&self, identity: &BaseIdentity) -> Client {
-        watched(&self.config, self.http.clone(), identity, &self.skew)
+        client(&self.config, self.http.clone(), Some(identity), &self.skew)
     }
 
     /// For short sections without an `await`.

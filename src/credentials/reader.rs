@@ -8,7 +8,10 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_sts::Client;
 
 use super::{error::SetupError, http, hubs::Assumed, plan::Hop, source::BaseIdentity, sts};
-use crate::config::{ReaderConfig, StsConfig};
+use crate::{
+    config::{ReaderConfig, StsConfig},
+    skew::Skew,
+};
 
 /// `RoleSessionName`: CloudTrail shows it.
 const SESSION_NAME: &str = "palisade-directory";
@@ -18,12 +21,18 @@ const SESSION_NAME: &str = "palisade-directory";
 pub struct Readers<'a> {
     base: &'a BaseIdentity,
     sts: &'a StsConfig,
+    skew: &'a Skew,
 }
 
 impl<'a> Readers<'a> {
-    /// Assumes roles as `base`.
-    pub fn new(base: &'a BaseIdentity, sts: &'a StsConfig) -> Self {
-        Self { base, sts }
+    /// Assumes roles as `base`, and lets `skew` know what STS says of the time.
+    pub fn new(base: &'a BaseIdentity, sts: &'a StsConfig, skew: &'a Skew) -> Self {
+        Self { base, sts, skew }
+    }
+
+    /// What time it is at AWS.
+    pub(crate) fn skew(&self) -> &Skew {
+        self.skew
     }
 
     /// The identity that reads a table with `config`: its role, or else the base identity. Asks nobody yet.
@@ -32,8 +41,7 @@ impl<'a> Readers<'a> {
     /// `credentials.sts.ca` cannot be used.
     pub(crate) fn identity(&self, config: Option<&ReaderConfig>) -> Result<BaseIdentity, SetupError> {
         let Some(config) = config else { return Ok(self.base.clone()) };
-        let base = SharedCredentialsProvider::new(self.base.clone());
-        let client = sts::client(self.sts, http::client(self.sts.ca.as_deref())?, Some(base));
+        let client = sts::client(self.sts, http::client(self.sts.ca.as_deref())?, Some(self.base), self.skew);
         Ok(reader(config, self.base, client))
     }
 }

@@ -37,6 +37,7 @@ use super::{
 use crate::{
     clock::Clock,
     config::{CredentialsSource, StsConfig},
+    skew::Skew,
     telemetry::Metrics,
 };
 
@@ -130,13 +131,14 @@ pub fn check_file(source: &CredentialsSource) -> Result<(), String> {
 }
 
 impl BaseIdentity {
-    /// The identity that `source` describes. Asks it nothing yet. [`BaseIdentity::maintain`] has to run beside it.
+    /// The identity that `source` describes, whose credentials end by AWS's time. Asks it nothing yet. [`BaseIdentity::maintain`] has to run
+    /// beside it. Where STS is asked for them, its answers let `skew` know what time it is.
     ///
     /// # Errors
     /// `credentials.sts.ca` cannot be used.
-    pub fn open(source: &CredentialsSource, sts: &StsConfig, clock: Clock) -> Result<Self, SetupError> {
+    pub fn open(source: &CredentialsSource, sts: &StsConfig, skew: &Skew) -> Result<Self, SetupError> {
         let interval = matches!(source, CredentialsSource::File(_)).then_some(FILE_INTERVAL);
-        Ok(Self::new("the base identity", provider(source, sts)?, interval, clock))
+        Ok(Self::new("the base identity", provider(source, sts, skew)?, interval, skew.clock()))
     }
 
     /// Keeps and renews what `provider` gives. `name` is what it is called in errors.
@@ -326,7 +328,7 @@ impl fmt::Debug for Current {
     }
 }
 
-fn provider(source: &CredentialsSource, sts: &StsConfig) -> Result<SharedCredentialsProvider, SetupError> {
+fn provider(source: &CredentialsSource, sts: &StsConfig, skew: &Skew) -> Result<SharedCredentialsProvider, SetupError> {
     let http = http::client(sts.ca.as_deref())?;
     Ok(match source {
         CredentialsSource::DefaultChain { may_be_shared } => {
@@ -337,7 +339,7 @@ fn provider(source: &CredentialsSource, sts: &StsConfig) -> Result<SharedCredent
         }
         CredentialsSource::File(path) => SharedCredentialsProvider::new(KeysFile::new(path)),
         CredentialsSource::WebIdentity { token_file, role_arn } => SharedCredentialsProvider::new(WebIdentity {
-            client: sts::client(sts, http, None),
+            client: sts::client(sts, http, None, skew),
             token_file: token_file.clone(),
             role_arn: role_arn.clone(),
         }),

@@ -79,7 +79,7 @@ impl SdkSts {
     }
 
     pub(super) fn over(http: SharedHttpClient, config: &StsConfig, base: BaseIdentity, skew: &Skew, budget: Budget) -> Self {
-        let client = watched(config, http.clone(), &base, skew);
+        let client = client(config, http.clone(), Some(&base), skew);
         Self { client, hubs: Hubs::new(http, config, base.clone(), skew.clone(), budget), base }
     }
 
@@ -217,18 +217,13 @@ pub(super) async fn assume_hop(client: &Client, hop: &Hop) -> Result<aws_credent
     Ok(aws_credential_types::Credentials::new(id, secret, token, Some(ends), "palisade"))
 }
 
-/// A client that signs as `identity`, and whose answers let `skew` know what time it is, unless they come in the clear: then anybody may give
-/// them.
-pub(super) fn watched(config: &StsConfig, http: SharedHttpClient, identity: &BaseIdentity, skew: &Skew) -> Client {
-    let builder = builder(config, http, Some(SharedCredentialsProvider::new(identity.clone())));
+/// A client that signs as `identity`; without one it can make the calls that are not signed. Its answers let `skew` know what time it is, unless
+/// they come in the clear: then anybody may give them.
+pub(super) fn client(config: &StsConfig, http: SharedHttpClient, identity: Option<&BaseIdentity>, skew: &Skew) -> Client {
+    let builder = builder(config, http, identity.map(|identity| SharedCredentialsProvider::new(identity.clone())));
     let is_believed = config.endpoint.as_ref().is_none_or(|endpoint| endpoint.tls);
     let builder = if is_believed { builder.interceptor(date::Watch::new(skew.clone())) } else { builder };
     Client::from_conf(builder.build())
-}
-
-/// A client for `config`; without `credentials` it can make the calls that are not signed.
-pub(super) fn client(config: &StsConfig, http: SharedHttpClient, credentials: Option<SharedCredentialsProvider>) -> Client {
-    Client::from_conf(builder(config, http, credentials).build())
 }
 
 fn builder(config: &StsConfig, http: SharedHttpClient, credentials: Option<SharedCredentialsProvider>) -> Builder {

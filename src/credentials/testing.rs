@@ -288,10 +288,15 @@ pub(crate) fn broker(clock: &Clock, metrics: &Metrics) -> Arc<Broker> {
     Arc::new(Broker::new(&config, FakeSts::new(clock), budget, clock.clone(), metrics.clone()))
 }
 
+/// A clock that nobody has found to be wrong.
+pub(crate) fn on_time(clock: &Clock) -> Skew {
+    Skew::new(clock.clone(), Metrics::new().unwrap())
+}
+
 /// An STS that nobody asks.
 pub(crate) fn sts(skew: &Skew, metrics: &Metrics) -> Arc<SdkSts> {
     let config = credentials_config(assume_one_role());
-    let base = BaseIdentity::open(&config.source, &config.sts, skew.clock()).unwrap();
+    let base = BaseIdentity::open(&config.source, &config.sts, skew).unwrap();
     Arc::new(SdkSts::new(&config.sts, base, skew, Budget::new(&config, skew.clock(), metrics.clone())).unwrap())
 }
 
@@ -301,7 +306,7 @@ pub(crate) fn dated(clock: &Clock, metrics: &Metrics, date: &str, expiration: &s
     wire.headers([("date", date.to_owned())]);
     let config = credentials_config(assume_one_role());
     let skew = Skew::new(clock.clone(), metrics.clone());
-    let base = BaseIdentity::open(&config.source, &config.sts, skew.clock()).unwrap();
+    let base = BaseIdentity::open(&config.source, &config.sts, &skew).unwrap();
     let budget = Budget::new(&config, skew.clock(), metrics.clone());
     let sts = Arc::new(SdkSts::over(wire.client(), &config.sts, base, &skew, budget.clone()));
     let broker = Arc::new(Broker::new(&config, sts.clone(), budget, skew.clock(), metrics.clone()));

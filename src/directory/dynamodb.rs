@@ -23,6 +23,7 @@ use super::{
 use crate::{
     config::TableConfig,
     credentials::{BaseIdentity, BaseIdentityError, Readers, SetupError, http_client},
+    skew::Skew,
 };
 
 /// A connection that is not up by then will hardly be.
@@ -37,6 +38,7 @@ const MAX_DEPTH: usize = 32;
 pub(super) struct Table {
     client: Client,
     identity: BaseIdentity,
+    skew: Skew,
     name: String,
     consistent: bool,
 }
@@ -59,7 +61,7 @@ impl Table {
         let identity = readers.identity(config.reader.as_ref())?;
         let provider = SharedCredentialsProvider::new(identity.clone());
         let client = client(config, http_client(config.ca.as_deref())?, provider);
-        Ok(Self { client, identity, name: config.name.clone(), consistent: config.consistent })
+        Ok(Self { client, identity, skew: readers.skew().clone(), name: config.name.clone(), consistent: config.consistent })
     }
 
     /// Sees to it that there are credentials to read with, ahead of their end: obtaining some can take longer than a read may.
@@ -96,9 +98,13 @@ impl Table {
     }
 
     fn failed<E: ProvideErrorMetadata + std::error::Error + 'static>(&self, error: &SdkError<E>) -> ReadError {
-        let (failure, of_identity) = failure(error);
-        if of_identity {
+        let (failure, wrong) = failure(error);
+        if let Some(wrong) = wrong {
             self.identity.forget();
+            // The table is not believed what time it is: STS is asked.
+            if wrong == Wrong::Signature {
+                self.skew.complain();
+            }
         }
         failure
     }
@@ -127,22 +133,34 @@ fn client(config: &TableConfig, http: SharedHttpClient, credentials: SharedCrede
     Client::from_conf(builder.build())
 }
 
+/// What was not accepted of who reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wrong {
+    Credentials,
+    /// Or its time.
+    Signature,
+}
+
 /// What went wrong, and whether it is the reader's identity that was not accepted. Messages are not kept: an answer to a bad signature
 /// can repeat the signed request.
-fn failure<E: ProvideErrorMetadata + std::error::Error + 'static>(error: &SdkError<E>) -> (ReadError, bool) {
-    let (note, of_identity) = match error {
+fn failure<E: ProvideErrorMetadata + std::error::Error + 'static>(error: &SdkError<E>) -> (ReadError, Option<Wrong>) {
+    let (note, wrong) = match error {
         SdkError::ServiceError(answer) => {
             let status = answer.raw().status().as_u16();
             let code: String = answer.err().code().unwrap_or("").chars().filter(char::is_ascii_alphanumeric).take(100).collect();
-            let identity = ["ExpiredToken", "UnrecognizedClient", "InvalidClientTokenId", "InvalidSignature", "MissingAuthenticationToken"];
-            let of_identity = identity.iter().any(|known| code.starts_with(known));
-            (format!("{code} (HTTP {status})"), of_identity)
+            let credentials = ["ExpiredToken", "UnrecognizedClient", "InvalidClientTokenId", "MissingAuthenticationToken"];
+            let wrong = match code.as_str() {
+                code if code.starts_with("InvalidSignature") => Some(Wrong::Signature),
+                code if credentials.iter().any(|known| code.starts_with(known)) => Some(Wrong::Credentials),
+                _ => None,
+            };
+            (format!("{code} (HTTP {status})"), wrong)
         }
-        SdkError::TimeoutError(_) => ("no answer in time".to_owned(), false),
-        SdkError::ResponseError(_) => ("the answer cannot be read".to_owned(), false),
-        other => (crate::credentials::causes(other), false),
+        SdkError::TimeoutError(_) => ("no answer in time".to_owned(), None),
+        SdkError::ResponseError(_) => ("the answer cannot be read".to_owned(), None),
+        other => (crate::credentials::causes(other), None),
     };
-    (ReadError::Unavailable(note), of_identity)
+    (ReadError::Unavailable(note), wrong)
 }
 
 fn value(from: AttributeValue, depth: usize) -> Value {

@@ -13,6 +13,7 @@ use crate::{
     clock::Clock,
     config::{Config, CredentialsSource, StsConfig},
     credentials::{BaseIdentity, own_key},
+    skew::Skew,
 };
 
 /// Difference of clocks from which on tokens are refused that others take: `leeway`'s default.
@@ -47,13 +48,13 @@ pub(super) struct Known {
 }
 
 /// Asks STS who the base identity is. `None` where there is none that AWS accepts.
-pub(super) async fn examine(report: &mut Report, source: &CredentialsSource, sts: &StsConfig, clock: &Clock) -> Option<Known> {
+pub(super) async fn examine(report: &mut Report, source: &CredentialsSource, sts: &StsConfig, clock: &Clock, skew: &Skew) -> Option<Known> {
     const KEY: &str = "credentials.source";
     let cannot = |report: &mut Report, why: String, cure: &str| {
         report.add(Level::Failure, KEY, why, cure);
         None
     };
-    let opened = BaseIdentity::open(source, sts, clock.clone());
+    let opened = BaseIdentity::open(source, sts, skew);
     let identity = match opened {
         Ok(identity) => identity,
         Err(error) => return cannot(report, error.to_string(), "correct credentials.sts.ca"),

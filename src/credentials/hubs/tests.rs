@@ -9,7 +9,7 @@ use crate::{
             SdkSts, TenantSts as _,
             tests::{ASKED, Wire, answer_xml, error_xml, inputs, over},
         },
-        testing::{assume_one_role, clock, credentials_config, pass, plans_of, settle, template, tenant},
+        testing::{assume_one_role, clock, credentials_config, on_time, pass, plans_of, settle, template, tenant},
     },
     reject::{Reason, Refusal},
     telemetry::Metrics,
@@ -69,7 +69,7 @@ impl Rig {
         let mut config = credentials_config(assume_one_role());
         config.plans = plans_of(AssumeRoleConfig { via, ..assume_one_role() });
         change(&mut config);
-        let base = BaseIdentity::open(&config.source, &config.sts, clock.clone()).unwrap();
+        let base = BaseIdentity::open(&config.source, &config.sts, &on_time(&clock)).unwrap();
         let budget = Budget::new(&config, clock.clone(), metrics.clone());
         let sts = SdkSts::over(wire.client(), &config.sts, base, &Skew::new(clock.clone(), metrics.clone()), budget.clone());
         let broker = Arc::new(Broker::new(&config, Arc::new(sts), budget, clock.clone(), metrics.clone()));
@@ -228,7 +228,7 @@ async fn calls_for_hubs_are_within_the_rate() {
 async fn a_hub_s_renewal_waits_for_a_place_for_renewals() {
     let wire = anyone();
     let (clock, config) = (clock(), credentials_config(assume_one_role()));
-    let (metrics, base) = (Metrics::new().unwrap(), BaseIdentity::open(&config.source, &config.sts, clock.clone()).unwrap());
+    let (metrics, base) = (Metrics::new().unwrap(), BaseIdentity::open(&config.source, &config.sts, &on_time(&clock)).unwrap());
     let budget = Budget::new(&config, clock.clone(), metrics.clone());
     let sts = SdkSts::over(wire.client(), &config.sts, base, &Skew::new(clock.clone(), metrics), budget.clone());
     let inputs = StsInputs { authority: Authority::Identity(vec![hop("one")]), ..inputs() };

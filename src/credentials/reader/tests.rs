@@ -3,19 +3,23 @@ use aws_credential_types::provider::ProvideCredentials as _;
 use super::*;
 use crate::credentials::{
     sts::tests::{ASKED, Wire, answer_xml},
-    testing::{assume_one_role, clock, credentials_config},
+    testing::{assume_one_role, clock, credentials_config, on_time},
 };
 
 const ARN: &str = "arn:aws:iam::111122223333:role/directory";
 
 async fn base() -> (BaseIdentity, StsConfig) {
     let config = credentials_config(assume_one_role());
-    (BaseIdentity::open(&config.source, &config.sts, clock()).unwrap(), config.sts)
+    (BaseIdentity::open(&config.source, &config.sts, &on_time(&clock())).unwrap(), config.sts)
 }
 
 async fn role(wire: &Wire, external_id: Option<&str>) -> BaseIdentity {
+    role_at(wire, external_id, &on_time(&clock())).await
+}
+
+async fn role_at(wire: &Wire, external_id: Option<&str>, skew: &Skew) -> BaseIdentity {
     let (base, sts) = base().await;
-    let client = sts::client(&sts, wire.client(), Some(SharedCredentialsProvider::new(base.clone())));
+    let client = sts::client(&sts, wire.client(), Some(&base), skew);
     let config = ReaderConfig { role_arn: ARN.into(), external_id: external_id.map(str::to_owned) };
     reader(&config, &base, client)
 }
@@ -54,12 +58,25 @@ async fn a_role_that_cannot_be_assumed_is_said_and_nobody_else_reads_in_its_plac
 }
 
 #[tokio::test]
+async fn what_sts_answers_says_what_time_it_is() {
+    let (clock, wire) = (clock(), Wire::answering(403, "<ErrorResponse><Error><Code>SignatureDoesNotMatch</Code></Error></ErrorResponse>"));
+    wire.headers([("date", httpdate::fmt_http_date(clock.now() + std::time::Duration::from_secs(1_200)))]);
+    let skew = on_time(&clock);
+    for _ in 0..3 {
+        assert_eq!(skew.clock().unix_seconds(), clock.unix_seconds());
+        role_at(&wire, None, &skew).await.check().await.unwrap_err();
+    }
+    assert_eq!(skew.clock().unix_seconds(), clock.unix_seconds() + 1_200);
+}
+
+#[tokio::test]
 async fn without_a_role_the_base_identity_reads() {
     let (base, sts) = base().await;
-    let readers = Readers::new(&base, &sts);
+    let skew = on_time(&clock());
+    let readers = Readers::new(&base, &sts, &skew);
     let identity = readers.identity(None).unwrap();
     assert_eq!(identity.provide_credentials().await.unwrap().access_key_id(), "AKIABASE");
     let absent = StsConfig { ca: Some("/nowhere/ca.pem".into()), ..sts };
     let config = ReaderConfig { role_arn: ARN.into(), external_id: None };
-    assert!(Readers::new(&base, &absent).identity(Some(&config)).is_err());
+    assert!(Readers::new(&base, &absent, &skew).identity(Some(&config)).is_err());
 }

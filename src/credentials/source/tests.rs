@@ -6,7 +6,7 @@ use std::sync::{
 use super::*;
 use crate::credentials::{
     sts::tests::{Wire, answer_xml},
-    testing::{START, assume_one_role, clock, credentials_config, settle},
+    testing::{START, assume_one_role, clock, credentials_config, on_time, settle},
 };
 
 /// A source that counts how often it is asked.
@@ -135,7 +135,7 @@ async fn a_file_of_keys_is_followed_and_what_cannot_be_used_leaves_the_old_ones(
     let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
     let path = folder.path().join("credentials");
     let sts = credentials_config(assume_one_role()).sts;
-    let base = BaseIdentity::open(&CredentialsSource::File(path.clone()), &sts, clock.clone()).unwrap();
+    let base = BaseIdentity::open(&CredentialsSource::File(path.clone()), &sts, &on_time(&clock)).unwrap();
     let missing = base.check().await.unwrap_err();
     assert!(matches!(&missing, BaseIdentityError::SetUp(_, why) if why.contains(&path.display().to_string())), "{missing}");
 
@@ -196,7 +196,7 @@ async fn operators_see_when_the_credentials_end_that_were_loaded_last() {
     assert_eq!(shown(), 3600.0 + 3425.0, "loaded anew after AWS rejected them");
 
     let config = credentials_config(assume_one_role());
-    let endless = BaseIdentity::open(&config.source, &config.sts, clock).unwrap();
+    let endless = BaseIdentity::open(&config.source, &config.sts, &on_time(&clock)).unwrap();
     endless.report_to(&metrics);
     endless.check().await.unwrap();
     assert_eq!(metrics.base_credentials_expiry.get(), 0.0);
@@ -205,7 +205,7 @@ async fn operators_see_when_the_credentials_end_that_were_loaded_last() {
 #[tokio::test]
 async fn a_static_key_needs_nobody() {
     let config = credentials_config(assume_one_role());
-    let base = BaseIdentity::open(&config.source, &config.sts, clock()).unwrap();
+    let base = BaseIdentity::open(&config.source, &config.sts, &on_time(&clock())).unwrap();
     base.check().await.unwrap();
     let credentials = base.credentials().await.unwrap();
     assert_eq!((credentials.access_key_id(), credentials.secret_access_key()), ("AKIABASE", "base-secret"));
@@ -218,18 +218,21 @@ async fn web_identity_sends_the_files_token_unsigned_and_reads_the_file_each_tim
     let token_file = folder.path().join("token");
     let wire = Wire::answering(200, &answer_xml("AssumeRoleWithWebIdentity", "", "<Expiration>2027-01-15T09:00:00Z</Expiration>"));
     let config = credentials_config(assume_one_role());
-    let client = sts::client(&config.sts, wire.client(), None);
+    wire.headers([("date", httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(START + 1_200)))]);
+    let skew = on_time(&clock());
+    let client = sts::client(&config.sts, wire.client(), None, &skew);
     let identity = WebIdentity { client, token_file: token_file.clone(), role_arn: "arn:aws:iam::111122223333:role/base".into() };
     assert!(matches!(identity.credentials().await, Err(crate::credentials::StsError::Identity(_))), "no file yet");
-    for token in ["first", "second"] {
+    for token in ["first", "second", "third"] {
         std::fs::write(&token_file, format!("{token}\n")).unwrap();
         let credentials = identity.credentials().await.unwrap();
         assert_eq!((credentials.access_key_id(), credentials.session_token()), ("ASIAX", Some("TOKEN")));
         assert!(credentials.expiry().is_some());
     }
     let requests = wire.requests();
-    assert_eq!(requests.len(), 2);
-    for ((uri, authorization, body), token) in requests.iter().zip(["first", "second"]) {
+    assert_eq!(requests.len(), 3);
+    assert_eq!(skew.clock().unix_seconds(), START + 1_200, "each answer says what time it is");
+    for ((uri, authorization, body), token) in requests.iter().zip(["first", "second", "third"]) {
         assert_eq!((uri.as_str(), authorization), ("https://sts.eu-west-1.amazonaws.com/", &None));
         assert!(
             body.contains("Action=AssumeRoleWithWebIdentity") && body.split('&').any(|part| part == format!("WebIdentityToken={token}")),

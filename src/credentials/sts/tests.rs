@@ -15,7 +15,7 @@ use crate::{
     credentials::{
         owner::Owner,
         plan::CallersToken,
-        testing::{START, clock, credentials_config},
+        testing::{START, clock, credentials_config, on_time},
     },
     telemetry::Metrics,
 };
@@ -126,7 +126,7 @@ pub(in crate::credentials) fn inputs() -> StsInputs {
 
 /// An STS that is asked over `wire`, as `config` says.
 pub(in crate::credentials) fn over(wire: &Wire, config: &CredentialsConfig, clock: &Clock) -> SdkSts {
-    let base = BaseIdentity::open(&config.source, &config.sts, clock.clone()).unwrap();
+    let base = BaseIdentity::open(&config.source, &config.sts, &on_time(clock)).unwrap();
     let metrics = Metrics::new().unwrap();
     let budget = Budget::new(config, clock.clone(), metrics.clone());
     SdkSts::over(wire.client(), &config.sts, base, &Skew::new(clock.clone(), metrics), budget)
@@ -225,7 +225,7 @@ async fn corrected(change: impl FnOnce(&mut StsConfig), headers: [(&'static str,
     change(&mut config.sts);
     let clock = clock();
     let skew = Skew::new(clock.clone(), Metrics::new().unwrap());
-    let base = BaseIdentity::open(&config.source, &config.sts, skew.clock()).unwrap();
+    let base = BaseIdentity::open(&config.source, &config.sts, &skew).unwrap();
     let wire = Wire::answering(403, &error_xml("SignatureDoesNotMatch", "Signature expired"));
     wire.headers(headers);
     let budget = Budget::new(&config, clock.clone(), Metrics::new().unwrap());

@@ -13,7 +13,11 @@ use aws_smithy_runtime_api::client::{
 use serde_json::{Value as Json, json};
 
 use super::{Table, client};
-use crate::{config::TableConfig, credentials::BaseIdentity};
+use crate::{
+    clock::Clock,
+    config::TableConfig,
+    credentials::{BaseIdentity, testing::on_time},
+};
 
 /// The table. Cheap to clone; clones are one.
 #[derive(Debug, Clone, Default)]
@@ -83,7 +87,7 @@ impl Store {
         let store = self.clone();
         let http = http_client_fn(move |_: &HttpConnectorSettings, _| SharedHttpConnector::new(store.clone()));
         let client = client(config, http, SharedCredentialsProvider::new(identity.clone()));
-        Table { client, identity, name: config.name.clone(), consistent: config.consistent }
+        Table { client, identity, skew: on_time(&Clock::system()), name: config.name.clone(), consistent: config.consistent }
     }
 }
 

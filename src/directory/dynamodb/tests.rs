@@ -5,12 +5,14 @@ use aws_smithy_runtime_api::client::{
     http::{HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector, http_client_fn},
     orchestrator::HttpRequest,
 };
+use futures_util::FutureExt as _;
 use serde_json::{Value as Json, json};
 
 use super::*;
 use crate::{
     clock::Clock,
     config::{CredentialsSource, StsConfig},
+    credentials::testing::on_time,
     secret::Secret,
 };
 
@@ -63,7 +65,7 @@ pub(in crate::directory) async fn base() -> BaseIdentity {
         session_token: None,
     };
     let sts = StsConfig { endpoint: None, region: "eu-west-1".into(), ca: None, timeout: Duration::from_secs(1) };
-    BaseIdentity::open(&source, &sts, Clock::system()).unwrap()
+    BaseIdentity::open(&source, &sts, &on_time(&Clock::system())).unwrap()
 }
 
 pub(in crate::directory) fn config() -> TableConfig {
@@ -87,6 +89,7 @@ pub(in crate::directory) async fn table(wire: &Wire) -> Table {
     Table {
         client: super::client(&config(), client, SharedCredentialsProvider::new(base.clone())),
         identity: base,
+        skew: on_time(&Clock::system()),
         name: config().name,
         consistent: true,
     }
@@ -179,4 +182,15 @@ async fn reads_are_as_consistent_as_configured_and_a_scan_goes_on_where_it_was()
     assert_eq!(sent[2].1["ConsistentRead"], json!(false));
     wire.says(400, r#"{"__type": "com.amazon.coral.service#AccessDeniedException", "message": "hunter2"}"#);
     assert!(matches!(table.scan(7, None).await, Err(ReadError::Unavailable(why)) if why == "AccessDeniedException (HTTP 400)"));
+}
+
+#[tokio::test]
+async fn a_signature_that_is_not_accepted_makes_sts_be_asked_for_the_time() {
+    for (code, complains) in [("InvalidSignatureException", true), ("ExpiredTokenException", false), ("AccessDeniedException", false)] {
+        let wire = Wire::default();
+        let table = table(&wire).await;
+        wire.says(400, &json!({"__type": format!("com.amazon.coral.service#{code}"), "message": "Signature expired"}).to_string());
+        assert!(table.get(&[("pk", "a")]).await.is_err());
+        assert_eq!(table.skew.complaint().now_or_never().is_some(), complains, "{code}");
+    }
 }
