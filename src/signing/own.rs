@@ -3,18 +3,16 @@
 
 use std::time::SystemTime;
 
-use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
+use aws_sigv4::sign::v4::generate_signing_key;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
 
+use super::signer::{With, authorize};
 use crate::{
     config::Endpoint,
-    identity::unverified::SECURITY_TOKEN,
     reject::{Reason, Refusal},
     secret::Secret,
-    sigv4::{
-        ALGORITHM, Canon, WireTarget, canonical, credential_scope, payload_mode::CONTENT_SHA256, sha256_hex, string_to_sign, time::AmzDate,
-    },
+    sigv4::{Canon, WireTarget, payload_mode::CONTENT_SHA256, sha256_hex},
 };
 
 /// Keys of an identity that is no tenant's. Debug hides the secrets.
@@ -50,28 +48,20 @@ pub(crate) struct OwnRequest<'a> {
 /// # Errors
 /// The keys cannot stand in a header, or the clock stands before 1970.
 pub(crate) fn sign_own(request: OwnRequest<'_>, key: &OwnKey, now: SystemTime) -> Result<Request<Bytes>, Refusal> {
-    let date = AmzDate::new(now).ok_or(Reason::Internal)?;
     let hash = sha256_hex(&request.body);
     let value = |text: &str| HeaderValue::from_str(text).map_err(|_| Refusal::noted(Reason::Internal, "a header cannot be written"));
     let mut headers = HeaderMap::new();
     headers.insert(header::HOST, value(request.endpoint.authority.as_str())?);
-    headers.insert(HeaderName::from_static("x-amz-date"), value(date.time())?);
     headers.insert(CONTENT_SHA256, value(&hash)?);
     for (name, text) in request.headers {
         headers.insert(name.clone(), HeaderValue::from_static(text));
     }
-    if let Some(token) = &key.session_token {
-        headers.insert(SECURITY_TOKEN, sensitive(value(token.expose())?));
-    }
-    let target = WireTarget::new(&http::uri::PathAndQuery::from_static("/"), Canon::of(request.signing_name))?;
-    let names = canonical::signed_names(&headers);
-    let text = canonical::request(request.method.as_str(), &target, &headers, &names)? + &hash;
-    let scope = credential_scope(date.date(), request.region, request.signing_name);
-    let signing_key = generate_signing_key(key.secret_access_key.expose(), now, request.region, request.signing_name);
-    let signature = calculate_signature(signing_key, string_to_sign(date.time(), &scope, &text).as_bytes());
-    let signed = names.join(";");
-    let authorization = format!("{ALGORITHM} Credential={}/{scope}, SignedHeaders={signed}, Signature={signature}", key.access_key_id);
-    headers.insert(header::AUTHORIZATION, sensitive(value(&authorization)?));
+    let (region, service) = (request.region, request.signing_name);
+    let target = WireTarget::new(&http::uri::PathAndQuery::from_static("/"), Canon::of(service))?;
+    let signing_key = generate_signing_key(key.secret_access_key.expose(), now, region, service);
+    let session_token = key.session_token.as_ref();
+    let with = With { region, service, key: signing_key.as_ref(), access_key_id: &key.access_key_id, session_token };
+    authorize(&request.method, &target, &mut headers, &hash, &with, now)?;
     let scheme = if request.endpoint.tls { "https" } else { "http" };
     let uri = Uri::builder().scheme(scheme).authority(request.endpoint.authority.clone()).path_and_query("/");
     let mut made = Request::new(request.body);
@@ -79,11 +69,6 @@ pub(crate) fn sign_own(request: OwnRequest<'_>, key: &OwnKey, now: SystemTime) -
     *made.uri_mut() = uri.build().map_err(|_| Reason::Internal)?;
     *made.headers_mut() = headers;
     Ok(made)
-}
-
-fn sensitive(mut value: HeaderValue) -> HeaderValue {
-    value.set_sensitive(true);
-    value
 }
 
 #[cfg(test)]

@@ -86,8 +86,8 @@ pub fn sign(request: CredentialedRequest, now: SystemTime) -> Result<(SignedRequ
     set_length(&mut headers, &parts.method, parts.payload.length());
     let (region, service) = (parts.target.region.as_str(), parts.target.signing_name.as_str());
     let key = credentials.signing_key(now, region, service);
-    let with =
-        With { region, service, key: key.as_ref(), access_key_id: credentials.access_key_id(), session_token: credentials.session_token() };
+    let session_token = Some(credentials.session_token());
+    let with = With { region, service, key: key.as_ref(), access_key_id: credentials.access_key_id(), session_token };
     let signed = authorize(&parts.method, &parts.wire, &mut headers, parts.payload.hash(), &with, now)?;
     if parts.target.host != parts.target.signed_host {
         headers.insert(header::HOST, host(&parts.target.host)?);
@@ -132,16 +132,17 @@ fn set_length(headers: &mut HeaderMap, method: &Method, length: Length) {
 }
 
 /// What a signature is made with. `key` is derived for the region, the service and the day.
-struct With<'a> {
-    region: &'a str,
-    service: &'a str,
-    key: &'a [u8],
-    access_key_id: &'a str,
-    session_token: &'a Secret,
+pub(super) struct With<'a> {
+    pub(super) region: &'a str,
+    pub(super) service: &'a str,
+    pub(super) key: &'a [u8],
+    pub(super) access_key_id: &'a str,
+    /// Of temporary keys; a tenant's always are.
+    pub(super) session_token: Option<&'a Secret>,
 }
 
 /// The signature of a request, for what follows from it.
-struct Signed {
+pub(super) struct Signed {
     date: AmzDate,
     scope: String,
     signature: String,
@@ -158,7 +159,7 @@ impl Signed {
 }
 
 /// Adds `x-amz-date`, the session token and `Authorization`.
-fn authorize(
+pub(super) fn authorize(
     method: &Method,
     wire: &WireTarget,
     headers: &mut HeaderMap,
@@ -168,7 +169,9 @@ fn authorize(
 ) -> Result<Signed, Refusal> {
     let date = AmzDate::new(now).ok_or(Reason::Internal)?;
     headers.insert(AMZ_DATE, HeaderValue::from_str(date.time()).map_err(|_| Reason::Internal)?);
-    headers.insert(SECURITY_TOKEN, sensitive(with.session_token.expose())?);
+    if let Some(token) = with.session_token {
+        headers.insert(SECURITY_TOKEN, sensitive(token.expose())?);
+    }
     let names = canonical::signed_names(headers);
     let canonical = canonical::request(method.as_str(), wire, headers, &names)? + payload_hash;
     let scope = credential_scope(date.date(), with.region, with.service);
