@@ -39,29 +39,31 @@ pub(super) fn clock() -> Clock {
 
 /// What the scripted STS does next.
 #[derive(Clone)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// Credentials with this life; zero is an expiration in the past.
     Issue(Duration),
     Fail(StsError),
+    /// Credentials for an hour, but for the owner that is shown like this.
+    FailFor(&'static str, StsError),
     /// Credentials for an hour, after this time.
     Late(Duration),
     Hang,
     Panic,
 }
 
-pub(super) struct FakeSts {
+pub(crate) struct FakeSts {
     clock: Clock,
     answer: Mutex<Answer>,
     calls: Mutex<Vec<StsInputs>>,
     tokens: Mutex<Vec<Option<String>>>,
     /// Closed at first for a gated one; one permit opens it.
-    pub(super) gate: Semaphore,
+    pub(crate) gate: Semaphore,
     in_progress: AtomicUsize,
     pub(super) most_at_once: AtomicUsize,
 }
 
 impl FakeSts {
-    pub(super) fn new(clock: &Clock) -> Arc<Self> {
+    pub(crate) fn new(clock: &Clock) -> Arc<Self> {
         Arc::new(Self {
             clock: clock.clone(),
             answer: Mutex::new(Answer::Issue(Duration::from_secs(3600))),
@@ -74,21 +76,21 @@ impl FakeSts {
     }
 
     /// One whose calls wait for a permit on [`FakeSts::gate`].
-    pub(super) fn gated(clock: &Clock) -> Arc<Self> {
+    pub(crate) fn gated(clock: &Clock) -> Arc<Self> {
         let sts = Self::new(clock);
         sts.gate.forget_permits(1);
         sts
     }
 
-    pub(super) fn answer(&self, answer: Answer) {
+    pub(crate) fn answer(&self, answer: Answer) {
         *self.answer.lock().unwrap() = answer;
     }
 
-    pub(super) fn calls(&self) -> usize {
+    pub(crate) fn calls(&self) -> usize {
         self.calls.lock().unwrap().len()
     }
 
-    pub(super) fn asked(&self) -> Vec<StsInputs> {
+    pub(crate) fn asked(&self) -> Vec<StsInputs> {
         self.calls.lock().unwrap().clone()
     }
 }
@@ -132,6 +134,8 @@ impl TenantSts for FakeSts {
             match answer {
                 Answer::Issue(life) => Ok(issued(&inputs.owner.to_string(), number, self.clock.now() + life)),
                 Answer::Fail(error) => Err(error),
+                Answer::FailFor(owner, error) if inputs.owner.to_string() == owner => Err(error),
+                Answer::FailFor(..) => Ok(issued(&inputs.owner.to_string(), number, self.clock.now() + Duration::from_secs(3600))),
                 Answer::Late(wait) => {
                     tokio::time::sleep(wait).await;
                     Ok(issued(&inputs.owner.to_string(), number, self.clock.now() + Duration::from_secs(3600)))
@@ -246,7 +250,7 @@ pub(super) fn credentials_config(assume_role: AssumeRoleConfig) -> CredentialsCo
 }
 
 /// Lets `time` pass on `clock` and on the runtime's own, which is paused, in steps of `step`; after each, every task runs that can.
-pub(super) async fn pass(clock: &Clock, time: Duration, step: Duration) {
+pub(crate) async fn pass(clock: &Clock, time: Duration, step: Duration) {
     let mut left = time;
     while !left.is_zero() {
         let next = left.min(step);
@@ -260,7 +264,7 @@ pub(super) async fn pass(clock: &Clock, time: Duration, step: Duration) {
 }
 
 /// A budget whose rate no test reaches that is not about it; places and queue as by default.
-pub(super) fn ample() -> BudgetConfig {
+pub(crate) fn ample() -> BudgetConfig {
     BudgetConfig { requests_per_second: 1e6, burst: 100_000, concurrent: 24, queue: 1024, wait: Duration::from_secs(5) }
 }
 
@@ -283,9 +287,14 @@ pub(super) fn tenant(id: &str) -> ActiveTenant {
 
 /// A broker whose STS gives an hour to everybody.
 pub(crate) fn broker(clock: &Clock, metrics: &Metrics) -> Arc<Broker> {
-    let config = credentials_config(assume_one_role());
+    broker_over(FakeSts::new(clock), ample(), clock, metrics)
+}
+
+/// A broker that asks `sts` within `budget`.
+pub(crate) fn broker_over(sts: Arc<FakeSts>, budget: BudgetConfig, clock: &Clock, metrics: &Metrics) -> Arc<Broker> {
+    let config = CredentialsConfig { budget, ..credentials_config(assume_one_role()) };
     let budget = Budget::new(&config, clock.clone(), metrics.clone());
-    Arc::new(Broker::new(&config, FakeSts::new(clock), budget, clock.clone(), metrics.clone()))
+    Arc::new(Broker::new(&config, sts, budget, clock.clone(), metrics.clone()))
 }
 
 /// A clock that nobody has found to be wrong.
@@ -314,7 +323,7 @@ pub(crate) fn dated(clock: &Clock, metrics: &Metrics, date: &str, expiration: &s
 }
 
 /// Lets every task that can run, run.
-pub(super) async fn settle() {
+pub(crate) async fn settle() {
     for _ in 0..200 {
         tokio::task::yield_now().await;
     }
