@@ -133,7 +133,15 @@ impl<'c> Estate<'c> {
             documents.control = Some(scp::policy(self)?);
         }
         if is_wanted(What::Data) {
-            self.note(wanted, &mut documents.notes);
+            self.note_data(&mut documents.notes);
+        }
+        if is_wanted(What::Trust) {
+            self.note_trust(&mut documents.notes);
+        }
+        if is_wanted(What::Base) && wanted.tenants.is_empty() && self.roles.iter().any(|role| role.is_of_one_tenant) {
+            const ANY: &str =
+                "the base policy lets Palisade assume whatever role has a name of this form; name the tenants (--tenant) for exact ones";
+            documents.notes.push(ANY.to_owned());
         }
         Ok(documents)
     }
@@ -205,7 +213,7 @@ impl<'c> Estate<'c> {
         Ok(())
     }
 
-    fn note(&self, wanted: &Wanted, notes: &mut Vec<String>) {
+    fn note_data(&self, notes: &mut Vec<String>) {
         let known = ["s3", "dynamodb", "aoss", "kms"];
         for service in self.services.iter().filter(|service| !known.contains(&service.as_str())) {
             notes.push(format!(
@@ -223,18 +231,15 @@ impl<'c> Estate<'c> {
                 role.key
             ));
         }
+    }
+
+    fn note_trust(&self, notes: &mut Vec<String>) {
         for role in self.roles.iter().filter(|role| matches!(role.by, By::Callers(_))) {
             notes.push(format!(
                 "{}: whoever has a token may ask STS too, which looks at its issuer, aud (azp, where the token has one) and tags, and at nothing else \
                  of identity.issuers",
                 role.key
             ));
-        }
-        if wanted.tenants.is_empty() && self.roles.iter().any(|role| role.is_of_one_tenant) {
-            notes.push(
-                "the base policy lets Palisade assume whatever role has a name of this form; name the tenants (--tenant) for exact ones"
-                    .to_owned(),
-            );
         }
     }
 }

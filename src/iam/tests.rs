@@ -167,3 +167,16 @@ fn the_templates_of_each_model_are_those_of_the_files() {
         }
     }
 }
+
+#[test]
+fn a_note_stands_with_what_it_is_about() {
+    let config = config("{role_arn: 'arn:aws:iam::111122223333:role/tenant-{tenant.id}'}", "{s3: {}, sqs: {}}");
+    let notes = |what: What| {
+        let wanted = Wanted { what: vec![what], format: Format::Terraform, ..wanted(&config, &[]) };
+        print(&config, &wanted).unwrap().notes
+    };
+    let said = |notes: Vec<String>, text: &str| notes.iter().any(|note| note.contains(text));
+    assert!(said(notes(What::Base), "the base policy lets") && !said(notes(What::Base), "egress.services has sqs"));
+    assert!(said(notes(What::Data), "egress.services has sqs") && !said(notes(What::Data), "the base policy lets"));
+    assert!(notes(What::Trust).is_empty());
+}
