@@ -116,6 +116,7 @@ pub struct IamError(String);
 #[derive(Debug, Default)]
 struct Documents<'c> {
     base: Option<Node>,
+    readers: Vec<RoleDocuments<'c>>,
     hubs: Vec<RoleDocuments<'c>>,
     roles: Vec<RoleDocuments<'c>>,
     sessions: Vec<(Option<&'c TenantRecord>, Node)>,
@@ -130,7 +131,7 @@ struct Documents<'c> {
 struct RoleDocuments<'c> {
     role: Role<'c>,
     trust: Option<Node>,
-    /// What it may do: with tenants' data, or on the way to them.
+    /// What it may do: with tenants' data, on the way to them, or with a directory's table.
     policy: Option<Node>,
 }
 
@@ -140,7 +141,8 @@ struct RoleDocuments<'c> {
 /// Nothing can be said: see [`IamError`].
 pub fn print(config: &Config, wanted: &Wanted) -> Result<Printed, IamError> {
     let estate = Estate::new(config, &wanted.tenants, wanted, None)?;
-    let source = config.credentials.as_ref().map(|credentials| &credentials.source);
+    let of_base = || config.base.as_ref().map(|base| &base.source);
+    let source = config.credentials.as_ref().map(|credentials| &credentials.source).or_else(of_base);
     let base_arn = wanted.base_arn.as_deref().or(match source {
         Some(CredentialsSource::WebIdentity { role_arn, .. }) => Some(role_arn),
         Some(
@@ -173,7 +175,12 @@ fn filled(open: &Open, base_arn: Option<&str>, admin_arn: Option<&str>) -> Optio
 impl Documents<'_> {
     /// Puts in what is known.
     fn fill(&mut self, known: &dyn Fn(&Open) -> Option<Text>) {
-        let of_roles = self.hubs.iter_mut().chain(&mut self.roles).flat_map(|role| role.trust.iter_mut().chain(&mut role.policy));
+        let of_roles = self
+            .readers
+            .iter_mut()
+            .chain(&mut self.hubs)
+            .chain(&mut self.roles)
+            .flat_map(|role| role.trust.iter_mut().chain(&mut role.policy));
         let rest = self.base.iter_mut().chain(&mut self.access).chain(&mut self.control);
         let of_tenants = self.sessions.iter_mut().chain(&mut self.keys).map(|(_, node)| node);
         of_roles.chain(rest).chain(of_tenants).for_each(|node| node.fill(known));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     Documents, Format, IamError, RoleDocuments, Wanted, What, aoss, base, data,
-    document::Node,
+    document::{Node, Statement},
     kms,
     own::Own,
     roles::{self, By, Role, Use},
@@ -47,10 +47,12 @@ pub(super) struct Names {
 }
 
 impl<'c> Estate<'c> {
-    /// That of every plan that holds for a service, or of the one at the key `only`.
+    /// That of every plan that holds for a service, or of the one at the key `only`. Without an egress there are no plans, and directories'
+    /// tables alone.
     pub(super) fn new(config: &'c Config, records: &'c [TenantRecord], wanted: &Wanted, only: Option<&str>) -> Result<Self, IamError> {
+        let own = Own::new(config);
         let Some((credentials, egress)) = config.credentials.as_ref().zip(config.egress.as_ref()) else {
-            return Err(IamError("there is no egress: Palisade asks AWS for no tenant's credentials".to_owned()));
+            return Self::without_egress(own, wanted);
         };
         let signing = |(name, service): (&String, &ServiceConfig)| {
             let known = Service::find(name).map_or(name.as_str(), |known| known.signing_name);
@@ -69,9 +71,21 @@ impl<'c> Estate<'c> {
             roles,
             collections: egress.services.values().filter_map(collection).collect(),
             services: egress.services.iter().map(signing).collect(),
-            own: Own::new(config),
+            own,
             names: Names::read(wanted)?,
         })
+    }
+
+    fn without_egress(own: Own<'c>, wanted: &Wanted) -> Result<Self, IamError> {
+        const NO_EGRESS: &str = "there is no egress: Palisade asks AWS for no tenant's credentials";
+        if own.is_nothing() {
+            return Err(IamError(NO_EGRESS.to_owned()));
+        }
+        if wanted.what.iter().any(|what| !matches!(what, What::Base | What::Trust)) {
+            return Err(IamError(format!("{NO_EGRESS}, and reads directories' tables alone: --what base,trust is all that there is")));
+        }
+        let (hubs, roles, services, collections) = (Vec::new(), Vec::new(), BTreeSet::new(), Vec::new());
+        Ok(Self { region: String::new(), hubs, roles, services, collections, own, names: Names::read(wanted)? })
     }
 
     pub(super) fn calls(&self, service: &str) -> bool {
@@ -104,6 +118,13 @@ impl<'c> Estate<'c> {
                     return Err(IamError(NOBODY.to_owned()));
                 }
                 documents.notes.push(NOBODY.to_owned());
+            }
+        }
+        for (role, statements) in self.own.readers()? {
+            let trust = is_wanted(What::Trust).then(|| trust::policy(&role)).transpose()?;
+            let policy = is_wanted(What::Base).then(|| Node::policy(statements.into_iter().map(Statement::node).collect()));
+            if trust.is_some() || policy.is_some() {
+                documents.readers.push(RoleDocuments { role, trust, policy });
             }
         }
         for hub in &self.hubs {

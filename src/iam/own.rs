@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::{
+    IamError,
     document::{Conditions, Statement},
+    roles::{Role, own},
     text::{Open, Text},
 };
 use crate::config::{Config, DirectoryConfig, TableConfig, UsersConfig, WorkloadRole};
@@ -39,6 +41,35 @@ impl<'c> Own<'c> {
         Self { reads, workloads: config.workloads.iter().map(|workload| &workload.role).collect() }
     }
 
+    /// Whether Palisade asks AWS for nothing.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.reads.is_empty() && self.workloads.is_empty()
+    }
+
+    /// The roles that read tables, each with what it has to be allowed.
+    ///
+    /// # Errors
+    /// One of them is asked for with two external ids: no trust policy demands both.
+    pub(super) fn readers<'r>(&self) -> Result<Vec<(Role<'r>, Vec<Statement>)>, IamError> {
+        let mut readers: Vec<(Role<'_>, Vec<Statement>)> = Vec::new();
+        for read in &self.reads {
+            let Some(config) = &read.table.reader else { continue };
+            let role = own(format!("{}.role_arn", read.key), &config.role_arn, config.external_id.as_deref());
+            let statement = read.statement(role.account.clone());
+            match readers.iter_mut().find(|(known, _)| known.arn() == role.arn()) {
+                None => readers.push((role, vec![statement])),
+                Some((known, statements)) if known.external_id == role.external_id => statements.push(statement),
+                Some((known, _)) => {
+                    return Err(IamError(format!(
+                        "{}: is that of {} too, which has another external_id; give both the same",
+                        role.key, known.key
+                    )));
+                }
+            }
+        }
+        Ok(readers)
+    }
+
     /// What the base identity does itself besides assuming roles.
     pub(super) fn actions(&self) -> BTreeSet<&'static str> {
         self.reads.iter().filter(|read| read.table.reader.is_none()).flat_map(|read| read.actions.iter().copied()).collect()
@@ -56,7 +87,7 @@ impl<'c> Own<'c> {
         let readers = self.reads.iter().filter_map(|read| read.table.reader.as_ref()).map(|reader| reader.role_arn.as_str());
         allow("AssumeReaders", vec!["sts:AssumeRole"], literal(readers.collect()), Conditions::default());
         for read in self.reads.iter().filter(|read| read.table.reader.is_none()) {
-            allow(read.sid, read.actions.clone(), vec![read.arn()], Conditions::default());
+            allow(read.sid, read.actions.clone(), vec![read.arn(Text::open(Open::Account))], Conditions::default());
         }
         let roles = |wanted: &dyn Fn(&WorkloadRole) -> bool| {
             literal(self.workloads.iter().filter(|role| wanted(role)).map(|role| role.role_arn.as_str()).collect())
@@ -71,17 +102,6 @@ impl<'c> Own<'c> {
 
     /// What has to be allowed to others for it.
     pub(super) fn note(&self, notes: &mut Vec<String>) {
-        for read in &self.reads {
-            if let Some(reader) = &read.table.reader {
-                notes.push(format!(
-                    "{}.role_arn: {} is not printed; it needs {} on the table {}, and has to trust Palisade's own identity",
-                    read.key,
-                    reader.role_arn,
-                    read.actions.join(" and "),
-                    read.table.name
-                ));
-            }
-        }
         if !self.workloads.is_empty() {
             notes.push(
                 "workloads: their roles are not printed; each has to trust Palisade's own identity, and needs what its workload does"
@@ -92,15 +112,17 @@ impl<'c> Own<'c> {
 }
 
 impl Read<'_> {
-    /// The table's ARN, which may be configured by its name alone.
-    fn arn(&self) -> Text {
+    fn statement(&self, account: Text) -> Statement {
+        Statement { sid: self.sid, actions: self.actions.clone(), resources: vec![self.arn(account)], ..Statement::default() }
+    }
+
+    /// The table's ARN, which may be configured by its name alone: then it is in the `account` of who reads it.
+    fn arn(&self, account: Text) -> Text {
         let TableConfig { name, region, .. } = self.table;
         if name.starts_with("arn:") {
             return Text::literal(name);
         }
         let partition = crate::aws::partition::Partition::of(region).map_or("aws", |partition| partition.id);
-        Text::literal(format!("arn:{partition}:dynamodb:{region}:"))
-            .then(Text::open(Open::Account))
-            .then(Text::literal(format!(":table/{name}")))
+        Text::literal(format!("arn:{partition}:dynamodb:{region}:")).then(account).then(Text::literal(format!(":table/{name}")))
     }
 }

@@ -231,6 +231,33 @@ fn by_token<'c>(
     Ok(role)
 }
 
+/// A role that Palisade's own identity assumes for itself, by the setting at `key`.
+pub(super) fn own<'c>(key: String, role_arn: &str, external_id: Option<&str>) -> Role<'c> {
+    // `arn:PARTITION:iam::ACCOUNT:role/PATH/NAME`: the configuration takes nothing else.
+    let pieces: Vec<_> = role_arn.splitn(6, ':').collect();
+    let piece = |number: usize| pieces.get(number).copied().unwrap_or_default();
+    let resource = piece(5).strip_prefix("role").unwrap_or_default();
+    let (path, name) = resource.rsplit_once('/').unwrap_or_default();
+    Role {
+        key,
+        tenant: None,
+        is_of_one_tenant: false,
+        by: By::Principal(Text::open(Open::Base)),
+        services: BTreeSet::new(),
+        partition: Text::literal(piece(1)),
+        account: Text::literal(piece(4)),
+        path: Text::literal(format!("{path}/")),
+        name: Text::literal(name),
+        external_id: external_id.map(|id| Demand::Exactly(Text::literal(id))),
+        source_identity: None,
+        tags: Vec::new(),
+        transitive: Vec::new(),
+        bounds: Bounds::default(),
+        duration: Duration::from_secs(3_600),
+        tenant_tag: None,
+    }
+}
+
 /// What is asked for with a role, as far as its trust policy sees it.
 struct Asked<'c> {
     role_arn: &'c Template,

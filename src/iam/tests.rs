@@ -52,16 +52,24 @@ fn with_credentials(credentials: &str, services: &str) -> Config {
 
 /// One with tenants of this directory.
 fn with_tenants(directory: &str, credentials: &str, services: &str) -> Config {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("tenants.yaml"), TENANTS).unwrap();
-    fs::write(folder.path().join("token"), "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08").unwrap();
-    let text = format!(
+    load(&format!(
         "egress: {{region: eu-west-1, services: {services}}}
-identity: {{issuers: [{{issuer: 'https://idp.example.com/', audience: api, jwks: {{uri: https://idp.example.com/keys}}}}]}}
 tenants: {{directory: {{{directory}}}}}
 credentials:
 {credentials}"
-    );
+    ))
+}
+
+/// One with this besides an issuer.
+fn load(text: &str) -> Config {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("tenants.yaml"), TENANTS).unwrap();
+    fs::write(folder.path().join("token"), "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08").unwrap();
+    for file in ["c.pem", "k.pem"] {
+        fs::write(folder.path().join(file), "not looked at here").unwrap();
+    }
+    let issuer = "identity: {issuers: [{issuer: 'https://idp.example.com/', audience: api, jwks: {uri: https://idp.example.com/keys}}]}";
+    let text = format!("{issuer}\n{text}");
     let path = folder.path().join("palisade.yaml");
     fs::write(&path, text).unwrap();
     let config = Config::load(&path, &|_| None).unwrap_or_else(|errors| panic!("{errors}"));
@@ -70,7 +78,7 @@ credentials:
 }
 
 fn wanted(config: &Config, tenants: &[&str]) -> Wanted {
-    let known = Directory::open(&config.directory, None).unwrap().records();
+    let known = Directory::open(&config.directory, None).map(|directory| directory.records()).unwrap_or_default();
     let record = |id: &&str| (**known.iter().find(|record| record.id.as_str() == *id).unwrap()).clone();
     Wanted {
         format: Format::Json,

@@ -16,6 +16,9 @@ pub(in crate::iam) fn print(documents: &Documents<'_>) -> String {
         ];
         template.add("PalisadeBase", "AWS::IAM::ManagedPolicy", properties.into());
     }
+    for (number, reader) in documents.readers.iter().enumerate() {
+        template.role(&numbered("ReaderRole", number, documents.readers.len()), reader, "read", "Read");
+    }
     for (number, hub) in documents.hubs.iter().enumerate() {
         template.role(&numbered("HubRole", number, documents.hubs.len()), hub, "assume", "Assume");
     }

@@ -15,7 +15,9 @@ pub(in crate::iam) fn print(documents: &Documents<'_>) -> Result<String, IamErro
     let mut members = Vec::new();
     let whose = |record: &Option<&crate::directory::TenantRecord>| record.map(|record| ("tenant", record.id.as_str().into()));
     members.extend(documents.base.clone().map(|policy| ("base", Node::object([("policy", policy)]))));
-    for (key, roles, policy_name) in [("hubs", &documents.hubs, "policy"), ("roles", &documents.roles, "data")] {
+    for (key, roles, policy_name) in
+        [("readers", &documents.readers, "policy"), ("hubs", &documents.hubs, "policy"), ("roles", &documents.roles, "data")]
+    {
         let role = |documents: &crate::iam::RoleDocuments<'_>| {
             let role = &documents.role;
             let mut of_role = vec![("setting", role.key.as_str().into()), ("role_arn", role.arn().into())];

@@ -20,6 +20,9 @@ pub(in crate::iam) fn print(documents: &Documents<'_>) -> String {
             ],
         );
     }
+    for (number, reader) in documents.readers.iter().enumerate() {
+        module.role(&numbered("reader", number, documents.readers.len()), reader, "read");
+    }
     for (number, hub) in documents.hubs.iter().enumerate() {
         module.role(&numbered("hub", number, documents.hubs.len()), hub, "assume");
     }
