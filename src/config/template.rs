@@ -116,7 +116,8 @@ pub enum Lands {
     SessionName,
     /// STS `SourceIdentity`: as [`Lands::SessionName`], and not beginning with `aws:`.
     SourceIdentity,
-    /// STS tag value: letters, numbers and spaces of any script, `_.:/=+-@`, at most 256 characters.
+    /// STS tag value: letters, numbers and spaces of any script, `_.:/=+-@`, at most 256 characters. A value out of the token may contain
+    /// `/` or `:` only where no other value stands beside it, since one could otherwise be taken for a part of the other.
     TagValue,
 }
 
@@ -152,6 +153,11 @@ impl Lands {
     /// nobody that grants anything for it.
     fn is_matched(self) -> bool {
         matches!(self, Self::Arn | Self::TagValue)
+    }
+
+    /// What a value out of the token may not contain where it is told from another one by it.
+    fn separators(self) -> &'static [char] {
+        if self.is_matched() { &['/', ':'] } else { &[] }
     }
 
     /// For messages.
@@ -210,7 +216,7 @@ impl Template {
     ///
     /// # Errors
     /// Unknown names, unbalanced braces, literal text that `lands` does not take, and, in ARNs and tag values, a placeholder
-    /// whose end cannot be told, whatever the ids are.
+    /// whose end cannot be told, whatever the ids are, by what follows or by the next one.
     pub fn parse(text: &str, lands: Lands) -> Result<Self, TemplateError> {
         let template = Self::parse_open(text, lands)?;
         template.open_end.as_ref().map_or(Ok(()), |open| Err(TemplateError(open.to_string())))?;
@@ -230,6 +236,9 @@ impl Template {
             return Err(TemplateError(format!("{{{name}}} is known in ingress.headers alone")));
         }
         let open_end = if lands.is_matched() { parse::check_ends(&segments)? } else { None };
+        if lands.is_matched() {
+            parse::told_apart(&segments, lands.separators())?;
+        }
         for segment in &segments {
             if let Segment::Literal(literal) = segment
                 && let Some(c) = literal.chars().find(|c| !lands.takes(*c))
@@ -283,10 +292,10 @@ impl Template {
         if value.is_empty() && !self.lands.takes_empty() {
             return Err(RenderError::Missing(name.to_string()));
         }
-        let embedded = self.segments.len() > 1;
-        let escapes =
-            self.lands == Lands::Arn && (value.contains("..") || (embedded && name.is_from_token() && value.contains(['/', ':'])));
-        if escapes || !value.chars().all(|c| self.lands.takes(c)) {
+        // A literal part of a tag's value is no path that could be left, while another value is what it could be taken for.
+        let is_beside = if self.lands == Lands::Arn { self.segments.len() > 1 } else { self.names().nth(1).is_some() };
+        let escapes = is_beside && name.is_from_token() && value.contains(self.lands.separators());
+        if escapes || (self.lands == Lands::Arn && value.contains("..")) || !value.chars().all(|c| self.lands.takes(c)) {
             return Err(RenderError::Unsafe(format!("{{{name}}}")));
         }
         Ok(value)

@@ -15,10 +15,16 @@ use super::{Name, OpenEnd, RenderError, Segment, TemplateError, Values, names, p
 /// Most characters of a session policy. [AssumeRole](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html)
 pub const SESSION_POLICY_LIMIT: usize = 2048;
 
+/// Characters that separate: a value out of the token that has one is taken only where it is the whole string, since it could otherwise be
+/// another tenant's path.
+const SEPARATORS: [char; 3] = ['/', ':', '#'];
+
 /// A session policy with placeholders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JsonTemplate {
     segments: Vec<Segment>,
+    /// Which of the segments are placeholders that are their whole string.
+    whole: Vec<usize>,
     /// Whether a rendering could make two keys of one object equal.
     keys_vary: bool,
     open_end: Option<OpenEnd>,
@@ -65,13 +71,14 @@ impl JsonTemplate {
     /// [`RenderError`], with the placeholder's name.
     pub fn render(&self, values: &dyn Values) -> Result<String, RenderError> {
         let mut json = String::with_capacity(self.literal_len() + 64);
-        for segment in &self.segments {
+        for (number, segment) in self.segments.iter().enumerate() {
             match segment {
                 Segment::Literal(literal) => json.push_str(literal),
                 Segment::Placeholder(name) => {
                     let value =
                         values.value(name).filter(|value| !value.is_empty()).ok_or_else(|| RenderError::Missing(name.to_string()))?;
-                    if value.contains(['*', '?', '$']) || value.contains("..") || value.chars().any(char::is_control) {
+                    let escapes = name.is_from_token() && !self.whole.contains(&number) && value.contains(SEPARATORS);
+                    if escapes || value.contains(['*', '?', '$']) || value.contains("..") || value.chars().any(char::is_control) {
                         return Err(RenderError::Unsafe(format!("{{{name}}}")));
                     }
                     escape(&value, &mut json);
@@ -126,7 +133,10 @@ fn alike(policy: &Value) -> Result<Vec<usize>, TemplateError> {
 #[derive(Default)]
 struct Writer {
     segments: Vec<Segment>,
+    whole: Vec<usize>,
     literal: String,
+    /// Whether strings are compared as a whole here, colons of ARNs included.
+    as_text: bool,
     keys_vary: bool,
     open_end: Option<OpenEnd>,
 }
@@ -152,7 +162,11 @@ impl Writer {
                     self.string(key)?;
                     self.keys_vary |= self.segments.len() > before;
                     self.literal.push(':');
+                    let around = self.as_text;
+                    // `StringLike` and its kin, whose wildcards cross what those of `ArnLike` and `Resource` do not.
+                    self.as_text |= key.to_ascii_lowercase().contains("string");
                     self.value(value)?;
+                    self.as_text = around;
                 }
                 self.literal.push('}');
             }
@@ -170,28 +184,37 @@ impl Writer {
         self.literal.push('"');
         let mut rest = text;
         let mut wildcard = parse::Before::default();
+        let mut pieces = Vec::new();
+        let resource = if self.as_text { 0 } else { parse::resource_at(text) };
         while let Some(brace) = rest.find(['{', '}']) {
             let before = &rest[..brace];
+            let front = resource.saturating_sub(text.len() - rest.len());
             escape(before, &mut self.literal);
+            pieces.push(Segment::Literal(before.to_owned()));
             rest = if before.ends_with('$') && rest[brace..].starts_with('{') {
                 if let Ok((name, _)) = parse::placeholder(&rest[brace..]) {
                     return Err(TemplateError(format!("${{{name}}} is no policy variable; write {{{name}}} for the placeholder")));
                 }
                 let end = policy_variable(&rest[brace..])?;
-                wildcard = wildcard.then(before.strip_suffix('$').unwrap_or(before)).then_value();
+                wildcard = wildcard.then(before.strip_suffix('$').unwrap_or(before), front).then_variable();
                 escape(&rest[brace..brace + end], &mut self.literal);
                 &rest[brace + end..]
             } else {
                 let (name, after) = parse::placeholder(&rest[brace..])?;
-                wildcard = wildcard.then(before);
+                wildcard = wildcard.then(before, front);
                 parse::check_start(&name, wildcard)?;
                 self.check_end(&name, after)?;
                 wildcard = wildcard.then_value();
+                pieces.push(Segment::Placeholder(name.clone()));
                 self.segments.push(Segment::Literal(std::mem::take(&mut self.literal)));
+                if before.is_empty() && pieces.len() == 2 && after.is_empty() {
+                    self.whole.push(self.segments.len());
+                }
                 self.segments.push(Segment::Placeholder(name));
                 after
             };
         }
+        parse::told_apart(&pieces, &SEPARATORS)?;
         escape(rest, &mut self.literal);
         self.literal.push('"');
         Ok(())
@@ -214,7 +237,7 @@ impl Writer {
 
     fn finish(mut self) -> JsonTemplate {
         self.segments.push(Segment::Literal(self.literal));
-        JsonTemplate { segments: self.segments, keys_vary: self.keys_vary, open_end: self.open_end, alike: Vec::new() }
+        JsonTemplate { segments: self.segments, whole: self.whole, keys_vary: self.keys_vary, open_end: self.open_end, alike: Vec::new() }
     }
 }
 

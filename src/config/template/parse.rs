@@ -9,8 +9,12 @@
 //! may follow after all: whether that is so cannot be told here, so it is said of the template ([`OpenEnd`]) and settled by
 //! who knows the ids.
 //!
-//! The same holds in front: `*-{tenant.id}` rendered for `eu` also matches what belongs to `acme-eu`. So between a wildcard
-//! and `{tenant.id}` there has to be such a separator, and no placeholder may directly follow a wildcard.
+//! The same holds in front: `*-{tenant.id}` rendered for `eu` also matches what belongs to `acme-eu`. A separator is no help there, since
+//! IAM's wildcards cross `/` and `#`: `*/{tenant.id}/*` rendered for a tenant `images` also matches `app/globex/images/1`. So no wildcard
+//! stands before a value of the tenant's record, and none directly before any other.
+//!
+//! And it holds between two placeholders, wildcard or not: `{tenant.cell}-{tenant.id}` is `eu-west-acme` for `acme` in the cell `eu-west` and for
+//! `west-acme` in the cell `eu`. So between them stands something that the first one's values do not contain ([`told_apart`]).
 
 use super::{ClaimPath, Name, Segment, TemplateError};
 use crate::tenant::TenantId;
@@ -93,44 +97,123 @@ pub(super) fn check_end(name: &Name, after: &str) -> Result<Option<OpenEnd>, Tem
     }
 }
 
-/// How the text before a placeholder ends, as far as wildcards are concerned.
+/// Refuses two placeholders with nothing between them that the first one's values cannot contain: another pair of values would be the same text.
+///
+/// `closed` are the characters for which values of the caller's are refused where they are not the whole text. The end of `{tenant.id}` is
+/// [`check_ends`]' matter.
+pub(crate) fn told_apart(segments: &[Segment], closed: &[char]) -> Result<(), TemplateError> {
+    let mut open: Option<(&Name, bool)> = None;
+    for segment in segments {
+        match segment {
+            Segment::Literal(literal) => {
+                if let Some((name, is_told)) = &mut open {
+                    *is_told |= literal.chars().any(|c| if name.is_from_token() { closed.contains(&c) } else { !is_id_char(c) });
+                }
+            }
+            Segment::Placeholder(next) => {
+                if let Some((name, false)) = open {
+                    let cure = if name.is_from_token() {
+                        format!("separate with one of {}", closed.iter().map(char::to_string).collect::<Vec<_>>().join(" "))
+                    } else {
+                        "separate with a character outside the id alphabet, such as /".to_owned()
+                    };
+                    return Err(TemplateError(format!(
+                        "between {{{name}}} and {{{next}}} stands nothing that the first one's values cannot contain: \"eu-west\" and \"acme\" would \
+                         be the same as \"eu\" and \"west-acme\"; {cure}"
+                    )));
+                }
+                // An account id has twelve digits, whatever follows.
+                open = Some((next, matches!(next, Name::TenantId | Name::TenantAccount)));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_id_char(c: char) -> bool {
+    u8::try_from(c).is_ok_and(TenantId::is_id_byte)
+}
+
+/// What stands before a placeholder, as far as it can match more than itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Before {
-    /// Nothing that could match a part of an id.
+    /// Nothing that could.
     #[default]
     Closed,
+    /// A policy variable, of which nobody knows what its value contains.
+    Variable,
     /// A wildcard.
     Wildcard,
     /// A wildcard, and after it only what can stand in an id.
     RunOn,
+    /// A wildcard, and after it something that cannot.
+    Apart,
 }
 
 impl Before {
-    /// After `text` too.
-    pub(super) fn then(self, text: &str) -> Self {
+    /// After `text` too, of which the first `front` bytes are fields of an ARN before the resource: no wildcard there crosses a colon.
+    pub(super) fn then(self, text: &str, front: usize) -> Self {
+        let (fields, resource) = text.split_at(front.min(text.len()));
+        let before = match fields.rsplit_once(':') {
+            Some((_, field)) => Self::Closed.then_text(field),
+            None => self.then_text(fields),
+        };
+        before.then_text(resource)
+    }
+
+    fn then_text(self, text: &str) -> Self {
         text.bytes().fold(self, |before, byte| match byte {
             b'*' | b'?' => Self::Wildcard,
             _ if TenantId::is_id_byte(byte) => before.then_value(),
-            _ => Self::Closed,
+            _ => match before {
+                Self::Wildcard | Self::RunOn => Self::Apart,
+                Self::Closed | Self::Variable | Self::Apart => before,
+            },
         })
     }
 
-    /// After the value of a placeholder or policy variable too, which may consist of anything that can stand in an id.
+    /// After the value of a placeholder too.
     pub(super) fn then_value(self) -> Self {
-        if self == Self::Closed { Self::Closed } else { Self::RunOn }
+        match self {
+            Self::Wildcard | Self::RunOn => Self::RunOn,
+            Self::Closed | Self::Variable | Self::Apart => self,
+        }
+    }
+
+    /// After a policy variable too.
+    pub(super) fn then_variable(self) -> Self {
+        if self == Self::Closed { Self::Variable } else { self.then_value() }
     }
 }
 
-/// Refuses `name` where a wildcard before it could match the beginning of a longer value.
+/// Where the resource of an ARN begins in `text`; 0 in a text that is none.
+pub(super) fn resource_at(text: &str) -> usize {
+    let (mut depth, mut colons) = (0_usize, 0);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'{' => depth += 1,
+            b'}' => depth = depth.saturating_sub(1),
+            b':' if depth == 0 => colons += 1,
+            _ => {}
+        }
+        if colons == 5 {
+            return if text.starts_with("arn:") { at + 1 } else { 0 };
+        }
+    }
+    0
+}
+
+/// Refuses `name` where what stands before it could match the beginning of a longer value, or of another tenant's.
 pub(super) fn check_start(name: &Name, before: Before) -> Result<(), TemplateError> {
     let what = match before {
         Before::Wildcard => "directly follows a wildcard",
-        Before::RunOn if *name == Name::TenantId => "follows a wildcard without a separator between them",
-        Before::RunOn | Before::Closed => return Ok(()),
+        Before::RunOn | Before::Apart if !name.is_of_a_user() => "follows a wildcard",
+        Before::Variable if !name.is_of_a_user() => "follows a policy variable, whose value may have any character",
+        Before::Variable | Before::RunOn | Before::Apart | Before::Closed => return Ok(()),
     };
     Err(TemplateError(format!(
-        "{{{name}}} {what}, and \"*-eu\" also matches \"acme-eu\" and \"x-acme-eu\"; separate with a character outside the id alphabet, \
-         such as / or #"
+        "{{{name}}} {what}, and \"*/images/*\" also matches \"x/acme/images/1\", as \"*-eu\" does \"acme-eu\"; put it before whatever is not the \
+         same for everybody"
     )))
 }
 

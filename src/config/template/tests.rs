@@ -78,11 +78,77 @@ fn a_placeholder_that_could_run_on_does_not_load() {
             assert!(error.contains("such as / or #"), "{text}: {error}");
         }
     }
-    for text in ["t-{tenant.id}", "{tenant.id}/x", "{tenant.id}", "{cell}-{tenant.id}", "a={tenant.id}=b"] {
+    for text in ["t-{tenant.id}", "{tenant.id}/x", "{tenant.id}", "{cell}/{tenant.id}", "a={tenant.id}=b"] {
         Template::parse(text, Lands::TagValue).unwrap();
     }
     // Nothing is granted for a session's name.
     Template::parse("{tenant.id}-{subject}", Lands::SessionName).unwrap();
+}
+
+#[test]
+fn two_values_that_could_be_cut_at_another_place_do_not_load() {
+    let role = |name: &str| format!("arn:aws:iam::111122223333:role/{name}");
+    let policy = |name: &str| format!(r#"{{"Resource":"arn:aws:s3:::pool/{name}/*"}}"#);
+    for text in [
+        "{tenant.cell}-{tenant.id}",
+        "{tenant.cell}.x_{tenant.id}",
+        "{claims.dept}-{tenant.id}",
+        "{tenant.id}/{tenant.tier}-{tenant.attributes.shard}",
+        // Callers' values may have these.
+        "{claims.dept}={tenant.id}",
+        "{user.attributes.team}@x.{tenant.id}",
+    ] {
+        for error in [
+            parse_error(&role(text), Lands::Arn),
+            parse_error(text, Lands::TagValue),
+            JsonTemplate::parse(&policy(text)).expect_err(text).to_string(),
+        ] {
+            assert!(error.contains("stands nothing that the first one's values cannot contain"), "{text}: {error}");
+            assert!(error.contains("separate with"), "{text}: {error}");
+        }
+    }
+    for text in ["{tenant.cell}/{tenant.id}", "{claims.dept}/x-{tenant.id}", "{tenant.account}-{tenant.id}", "{tenant.cell}={tenant.id}"] {
+        Template::parse(&role(text), Lands::Arn).expect(text);
+        Template::parse(text, Lands::TagValue).expect(text);
+        JsonTemplate::parse(&policy(text)).expect(text);
+    }
+    JsonTemplate::parse(&policy("{claims.dept}#{tenant.id}")).unwrap();
+    Template::parse("arn:aws:iam::{tenant.account}:role/{tenant.id}", Lands::Arn).unwrap();
+    // Nothing is granted for a session's name.
+    Template::parse("{tenant.cell}-{tenant.id}", Lands::SessionName).unwrap();
+}
+
+#[test]
+fn a_callers_value_has_no_separator_where_another_value_stands_beside_it() {
+    let tag = Template::parse("{claims.dept}/{tenant.id}", Lands::TagValue).unwrap();
+    let of = |dept: &str| tag.render(&values(&[("claims.dept", dept), ("tenant.id", "images")]));
+    assert_eq!(of("eng").unwrap(), "eng/images");
+    for dept in ["eng/globex", "eng:x", "/"] {
+        assert_eq!(of(dept), Err(RenderError::Unsafe("{claims.dept}".to_owned())), "{dept}");
+    }
+    // By itself it is no part of anything.
+    let sole = Template::parse("sub={claims.sub}", Lands::TagValue).unwrap();
+    assert!(sole.render(&values(&[("claims.sub", "system:serviceaccount:a:b")])).is_ok());
+}
+
+#[test]
+fn a_callers_value_cannot_leave_its_place_in_a_policy() {
+    let policy = |resource: &str| JsonTemplate::parse(&format!(r#"{{"Resource":"{resource}"}}"#)).unwrap();
+    let embedded = policy("arn:aws:s3:::pool-{claims.env}/{tenant.id}/*");
+    let of = |env: &str| embedded.render(&values(&[("claims.env", env), ("tenant.id", "images")]));
+    assert!(of("prod").unwrap().contains("pool-prod/images/*"));
+    for env in ["prod/globex", "prod:x", "prod#x"] {
+        assert_eq!(of(env), Err(RenderError::Unsafe("{claims.env}".to_owned())), "{env}");
+    }
+    // A quote that is escaped is no end of the string.
+    for text in [r#"\"{subject}"#, r#"{subject}\""#, " {subject}"] {
+        assert!(policy(text).render(&values(&[("subject", "a/b")])).is_err(), "{text}");
+    }
+    let whole = policy("{subject}").render(&values(&[("subject", "auth0:a/b#c")])).unwrap();
+    assert_eq!(whole, r#"{"Resource":"auth0:a/b#c"}"#);
+    // What the operator says of the tenant may have its own structure.
+    let record = policy("arn:aws:s3:::pool/{tenant.attributes.path}/*");
+    assert!(record.render(&values(&[("tenant.attributes.path", "teams/a")])).unwrap().contains("pool/teams/a/*"));
 }
 
 #[test]
@@ -205,6 +271,13 @@ fn a_policy_with_an_open_end_does_not_load() {
 #[test]
 fn a_policy_with_an_open_start_does_not_load() {
     for resource in [
+        "*/{tenant.id}/*",
+        "pool-?/x-{tenant.id}",
+        "*#{tenant.id}/*",
+        "a*:{tenant.id}",
+        "*-c{cell}",
+        "*/{tenant.attributes.queue}",
+        "*/${aws:username}-{tenant.id}",
         "*-{tenant.id}",
         "*{tenant.id}",
         "?{tenant.id}/*",
@@ -216,18 +289,21 @@ fn a_policy_with_an_open_start_does_not_load() {
         "*/{tenant.id}/??{subject}",
     ] {
         let error = JsonTemplate::parse(&format!(r#"{{"Resource":"arn:aws:dynamodb:::table/{resource}"}}"#)).expect_err(resource);
-        assert!(error.to_string().contains("wildcard") && error.to_string().contains("such as / or #"), "{resource}: {error}");
+        assert!(error.to_string().contains("wildcard") && error.to_string().contains("put it before"), "{resource}: {error}");
     }
-    for resource in [
-        "*/{tenant.id}",
-        "*/x-{tenant.id}",
-        "*#{tenant.id}/*",
-        "a*:{tenant.id}",
-        "t-{tenant.id}",
-        "*-c{cell}",
-        "*/${aws:username}-{tenant.id}",
-    ] {
+    let error = JsonTemplate::parse(r#"{"Resource":"arn:aws:s3:::pool/${aws:PrincipalTag/Dept}/{tenant.id}/*"}"#).unwrap_err();
+    assert!(error.to_string().contains("policy variable"), "{error}");
+    for resource in ["t-{tenant.id}", "{tenant.id}/*/x", "{tenant.id}/*/{subject}", "${aws:PrincipalTag/TenantID}/{subject}/*"] {
         JsonTemplate::parse(&format!(r#"{{"Resource":"arn:aws:dynamodb:::table/{resource}"}}"#)).expect(resource);
+    }
+    // Colons in front of an ARN's resource are not crossed, but for where texts are compared.
+    for front in ["arn:aws:sqs:*:*:{tenant.id}", "arn:aws:sqs:eu-*:{tenant.account}:q", "arn:aws:s3:*:{claims./a:b}:x/{tenant.id}/*"] {
+        JsonTemplate::parse(&format!(r#"{{"Resource":"{front}","Condition":{{"ArnLike":{{"k":"{front}"}}}}}}"#)).expect(front);
+        let compared = JsonTemplate::parse(&format!(r#"{{"Condition":{{"ForAnyValue:StringLike":{{"k":["{front}"]}}}}}}"#));
+        assert!(compared.unwrap_err().to_string().contains("wildcard"), "{front}");
+    }
+    for inside in ["arn:aws:sqs:*-{tenant.id}:1:q", "arn:aws:logs:*:*:log-group:*:{tenant.id}"] {
+        JsonTemplate::parse(&format!(r#"{{"Resource":"{inside}"}}"#)).expect_err(inside);
     }
     // Each string stands for itself.
     JsonTemplate::parse(r#"{"Action":"s3:*","Resource":["*","{tenant.id}"]}"#).unwrap();
@@ -262,7 +338,7 @@ fn hostile_values_stay_inside_a_policys_string() {
     for attack in ["*", "a?b", "${aws:username}", "$", "..", "a/../b", "a\nb", "\0", "", "\u{85}"] {
         assert!(policy.render(&values(&[("subject", attack)])).is_err(), "{attack:?}");
     }
-    let attack = r#"x","Effect":"Allow","Resource":"y\"#;
+    let attack = r#"x","Effect","Allow","Resource","y\"#;
     let rendered = policy.render(&values(&[("subject", attack)])).unwrap();
     let value: serde_json::Value = serde_json::from_str(&rendered).unwrap();
     assert_eq!(value, serde_json::json!({"Resource": format!("arn:aws:s3:::pool/{attack}/*")}));
