@@ -49,7 +49,7 @@ pub use self::{
     issuers::{Demand, Grants, JwksSource, KeyAccess, KeyPolicy, RequiredClaim, TokenRules, TokenTypes, WordPattern},
     passport::{PassportConfig, PassportRule, PassportTerms},
     pattern::{NamePattern, NamePrefix},
-    plans::{AskConfig, AssumeRoleConfig, HopConfig, PlanConfig, PlansConfig, WebIdentityConfig, WebTokenConfig},
+    plans::{AskConfig, AssumeRoleConfig, HopConfig, OtherRole, PlanConfig, PlansConfig, WebIdentityConfig, WebTokenConfig},
     routing::{Balance, HealthConfig, Protocol, RouteConfig, RoutingConfig},
     settings::schema,
     tables::{CacheConfig, ReaderConfig, TableConfig},

@@ -30,6 +30,7 @@ mod passport;
 mod plans;
 mod presets;
 mod revoked;
+mod roles;
 mod routing;
 mod secret;
 mod tables;
@@ -120,7 +121,7 @@ fn config(root: &Section<'_>, env: Env<'_>) -> Option<Config> {
         needs_identity: asks_aws || root.has("workloads"),
         may_be_shared: !is_beside,
     };
-    let (credentials, base) = credentials_of(root, base_region, around, asks_aws, env);
+    let (mut credentials, base) = credentials_of(root, base_region, around, asks_aws, env);
     let guard = guard::guard(root, egress.as_ref(), around.ids_are_known);
     let relied_on = credentials.iter().flatten().any(|credentials| credentials.plans.need_prefix_free_ids())
         || guard.as_ref().is_some_and(GuardConfig::needs_prefix_free_ids);
@@ -129,12 +130,19 @@ fn config(root: &Section<'_>, env: Env<'_>) -> Option<Config> {
     context::published(root, ingress.iter().flatten().next(), probes.is_some());
     let on_suspend = tenants::on_suspend(&root.section("tenants"));
     users::bound(root, identity.as_ref(), matches!(directory, Some(DirectoryConfig::Any)));
-    let directory = directory.map(|directory| if relied_on { tenants::prefix_free(directory) } else { directory });
     let headers = ingress.iter().flatten().flat_map(|ingress| &ingress.headers).flat_map(|(_, template)| template.names());
     let of_sessions = credentials.iter().flatten().flat_map(|credentials| credentials.plans.all()).flat_map(PlanConfig::names);
     users::needed(root, headers.chain(of_sessions));
     let mapped = identity.as_ref().map_or(&[][..], |identity| &identity.workloads.mappings[..]);
     let workloads = workloads::workloads(root, egress.as_ref(), mapped);
+    if let Some(Some(credentials)) = &mut credentials {
+        let tables = [("tenants.directory.dynamodb", of_tenants), ("users.directory.dynamodb", of_users)];
+        let beside = roles::Beside {
+            tables: tables.into_iter().filter_map(|(key, table)| Some((key, table?))).collect(),
+            workloads: workloads.as_deref().unwrap_or_default(),
+        };
+        roles::told_apart(root, credentials, &beside);
+    }
     let limits = limits::limits_config(&root.section("limits"));
     let telemetry = telemetry(&root.section("telemetry"));
     // Shown under its own name as well, since it is in the file.
@@ -151,7 +159,7 @@ fn config(root: &Section<'_>, env: Env<'_>) -> Option<Config> {
         admin: admin?,
         probes: flatten(probes)?,
         identity: identity?,
-        directory: directory?,
+        directory: directory.map(|directory| if relied_on { tenants::prefix_free(directory) } else { directory })?,
         on_suspend: on_suspend?,
         users: flatten(users)?,
         credentials: flatten(credentials)?,

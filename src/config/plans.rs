@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -21,6 +22,11 @@ impl PlansConfig {
     /// All of them.
     pub fn all(&self) -> impl Iterator<Item = &PlanConfig> {
         self.default.iter().chain(self.services.values())
+    }
+
+    /// All of them.
+    pub(super) fn all_mut(&mut self) -> impl Iterator<Item = &mut PlanConfig> {
+        self.default.iter_mut().chain(self.services.values_mut())
     }
 
     /// Whether callers' tokens have to be at hand when STS is asked.
@@ -61,6 +67,17 @@ pub struct PlanConfig {
     pub key: String,
     /// What it asks for.
     pub ask: AskConfig,
+    /// Roles that no tenant's values may make of its role.
+    pub others: Arc<[OtherRole]>,
+}
+
+/// A role that is somebody else's than a tenant's of this plan: Palisade's own, a table's reader's, a workload's, one of `via`, another plan's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherRole {
+    /// Its ARN.
+    pub arn: Box<str>,
+    /// The setting that has it.
+    pub setting: Box<str>,
 }
 
 /// By which call a tenant's session is made.

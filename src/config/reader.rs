@@ -313,6 +313,14 @@ impl<'r> Section<'r> {
 
     /// The sections in the list or mapping `key`, with their names (empty in a list).
     pub(crate) fn sections(&self, key: &str) -> Vec<(String, Section<'r>)> {
+        let sections = self.sections_again(key);
+        // Even a section without settings of its own is there.
+        sections.iter().for_each(|(_, section)| self.reader.record(&section.path, Value::Object(Map::new())));
+        sections
+    }
+
+    /// The same where they have been read already, and are only reported on: what was noted of them stays.
+    pub(crate) fn sections_again(&self, key: &str) -> Vec<(String, Section<'r>)> {
         let (settings, list) = match self.setting(key).map(|setting| &setting.kind) {
             Some(Kind::List(Kind::Choice(settings) | Kind::Section(settings)) | Kind::Entries(Kind::Section(settings))) => (settings, true),
             Some(Kind::Map(_, Kind::Section(settings))) => (settings, false),
@@ -321,8 +329,6 @@ impl<'r> Section<'r> {
         let section = |step: Step, node: &'r Node, at: At| {
             let mut path = self.path_of(key);
             path.push(step);
-            // Even a section without settings of its own is there.
-            self.reader.record(&path, Value::Object(Map::new()));
             Section { reader: self.reader, node: Some(node), at, path, settings, under: None, defaults: &[] }
         };
         match self.entry(key).map(|entry| &entry.node.content) {

@@ -6,6 +6,7 @@
 //! ever replaced by a similar character: a refused value is a refused request.
 
 mod json;
+mod overlap;
 mod parse;
 
 use std::{borrow::Cow, fmt};
@@ -280,6 +281,11 @@ impl Template {
     /// What makes it right only where no tenant's id is the beginning of another one.
     pub fn open_end(&self) -> Option<&OpenEnd> {
         self.open_end.as_ref()
+    }
+
+    /// Whether it could be the same text as `other`, for some values each, as ARNs of roles are compared.
+    pub(crate) fn may_equal(&self, other: &Self) -> bool {
+        overlap::overlap(&self.segments, &other.segments)
     }
 
     /// The template as it was written.

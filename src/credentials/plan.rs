@@ -15,7 +15,7 @@ use std::{path::PathBuf, time::SystemTime};
 use super::{owner::Owner, values::TenantValues};
 use crate::{
     config::{
-        AskConfig, AssumeRoleConfig, HopConfig, PlanConfig, WebIdentityConfig, WebTokenConfig, WorkloadRole,
+        AskConfig, AssumeRoleConfig, HopConfig, OtherRole, PlanConfig, WebIdentityConfig, WebTokenConfig, WorkloadRole,
         template::{JsonTemplate, RenderError, Template},
     },
     directory::ActiveTenant,
@@ -114,6 +114,21 @@ impl StsInputs {
         inputs.acceptable().map(|()| inputs)
     }
 
+    /// Whether the role that values have named is nobody else's. By texts alone the configuration has been checked for it; a role that comes out of a
+    /// record is what the record says.
+    fn is_tenants_own(&self, others: &[OtherRole]) -> Result<(), Wrong> {
+        let is_role = |arn: &str| arn.eq_ignore_ascii_case(&self.role_arn);
+        if let Some(other) = others.iter().find(|other| is_role(&other.arn)) {
+            return Err(Wrong::new("role_arn", format!("is that of {}, and no tenant's", other.setting)));
+        }
+        match &self.authority {
+            Authority::Identity(hops) if hops.iter().any(|hop| is_role(&hop.role_arn)) => {
+                Err(Wrong::new("role_arn", "is a role of via, and no tenant's"))
+            }
+            Authority::Identity(_) | Authority::TokenFile(_) | Authority::Caller(_) => Ok(()),
+        }
+    }
+
     /// When a session of these inputs ends at the latest, whatever STS says.
     pub(super) fn ends(&self) -> Option<SystemTime> {
         match &self.authority {
@@ -135,7 +150,11 @@ pub(super) fn plan(config: &PlanConfig, region: &str, values: &TenantValues<'_>)
         AskConfig::WebIdentity(ask) => renderer.web_identity(ask),
     };
     let inputs = inputs.map(|inputs| StsInputs { region: region.to_owned(), ..inputs });
-    inputs.and_then(|inputs| inputs.acceptable().map(|()| inputs)).map_err(|wrong| wrong.refusal(&config.key))
+    let tenants_own =
+        |inputs: &StsInputs| if config.role_arn().names().next().is_some() { inputs.is_tenants_own(&config.others) } else { Ok(()) };
+    inputs
+        .and_then(|inputs| inputs.acceptable().and_then(|()| tenants_own(&inputs)).map(|()| inputs))
+        .map_err(|wrong| wrong.refusal(&config.key))
 }
 
 /// The token that the request of `tenant` came with, as far as a session depends on it.

@@ -7,6 +7,7 @@ mod base;
 mod guard;
 mod passport;
 mod plans;
+mod roles;
 mod routing;
 mod sessions;
 mod tenants;
@@ -32,7 +33,7 @@ tenants: {directory: {any: {}}}
 credentials:
   source: {default_chain: {}}
   assume_role:
-    role_arn: arn:aws:iam::111122223333:role/{tenant.id}
+    role_arn: arn:aws:iam::111122223333:role/tenants/{tenant.id}
 ";
 
 fn folder() -> tempfile::TempDir {
@@ -283,7 +284,7 @@ tenants: {directory: {any: {}}}
 credentials:
   source: {default_chain: {}}
   assume_role:
-    role_arn: arn:aws:iam::111122223333:role/{tenant.id}
+    role_arn: arn:aws:iam::111122223333:role/tenants/{tenant.id}
 ";
 
 #[test]
@@ -393,7 +394,7 @@ fn deferred_work_is_configured_whole_or_not_at_all() {
 #[test]
 fn a_policy_can_be_a_file_data_or_text() {
     let policy = |text: &str| {
-        let text = format!("{}    session_policy: {text}\n", with("role/{tenant.id}", "role/data"));
+        let text = format!("{}    session_policy: {text}\n", with("role/tenants/{tenant.id}", "role/data"));
         good(&text).credentials.unwrap().plans.sole().session_policy.as_ref().unwrap().names().count()
     };
     assert_eq!(policy("{file: policy.json}"), 1);
@@ -461,27 +462,27 @@ fn broken_files_are_told_what_is_wrong_and_where() {
         ),
         ("audience: a", "audience: a, leeway: 10m", &["P:7:40: identity.issuers[0].leeway: \"10m\" is out of range"]),
         (
-            "arn:aws:iam::111122223333:role/{tenant.id}",
+            "arn:aws:iam::111122223333:role/tenants/{tenant.id}",
             "'{tenant.id}-x'",
             &["P:12:15: credentials.assume_role.role_arn: {tenant.id} is directly followed by '-'"],
         ),
         (
-            "arn:aws:iam::111122223333:role/{tenant.id}",
+            "arn:aws:iam::111122223333:role/tenants/{tenant.id}",
             "arn:aws:iam::111122223333:role/{tenant.name}",
             &["P:12:15: credentials.assume_role.role_arn: {tenant.name} is not known; known are {tenant.id}"],
         ),
         (
-            "arn:aws:iam::111122223333:role/{tenant.id}",
+            "arn:aws:iam::111122223333:role/tenants/{tenant.id}",
             "x:{tenant.id}",
             &["P:12:15: credentials.assume_role.role_arn: \"x:{tenant.id}\" is no role's ARN"],
         ),
         (
-            "arn:aws:iam::111122223333:role/{tenant.id}",
+            "arn:aws:iam::111122223333:role/tenants/{tenant.id}",
             "arn:aws:iam::111122223333:user/anna",
             &["P:12:15: credentials.assume_role.role_arn: \"arn:aws:iam::111122223333:user/anna\" is no role's ARN"],
         ),
         (
-            "arn:aws:iam::111122223333:role/{tenant.id}",
+            "arn:aws:iam::111122223333:role/tenants/{tenant.id}",
             "arn:aws:iam::111122223333:role/data",
             &["P:12:15: credentials.assume_role.role_arn: is the same for every tenant"],
         ),
@@ -919,8 +920,8 @@ fn what_the_contract_shows_loads() {
             "  assume_role:",
             "  sts: {endpoint: null, region: eu-west-1, ca: null}\n  refresh: {ahead: 5m, jitter: 1m}\n  assume_role:\n    external_id: '{tenant.external_id}'\n    session_name: '{tenant.id}'\n    session_tags: {TenantID: '{tenant.id}'}\n    duration: 1h",
         ),
-        ("role/{tenant.id}", "role/tenant-{tenant.id}"),
-        ("arn:aws:iam::111122223333:role/{tenant.id}", "arn:aws:iam::{tenant.account}:role/data"),
+        ("role/tenants/{tenant.id}", "role/tenant-{tenant.id}"),
+        ("arn:aws:iam::111122223333:role/tenants/{tenant.id}", "arn:aws:iam::{tenant.account}:role/data"),
         (
             "tenants:",
             "limits:\n  default: {requests_per_second: 200, burst: 400, concurrent: 64}\n  tiers: {gold: {requests_per_second: 2000, burst: 4000, concurrent: 256}}\n  store: {memory: {}}\ntenants:",

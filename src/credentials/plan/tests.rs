@@ -224,3 +224,30 @@ fn a_caller_s_session_is_that_of_its_issuer_subject_and_claims() {
     let refusal = super::plan(&tagged, "eu-west-1", &TenantValues::new(&token("user-1", "claims"))).unwrap_err();
     assert!(refusal.note.unwrap().contains("token_tags.TenantID"));
 }
+
+#[test]
+fn a_record_cannot_name_a_role_that_is_not_a_tenants() {
+    let whole = AssumeRoleConfig { role_arn: template("{tenant.attributes.role}", Lands::Arn), ..assume_role() };
+    let of = |config: &AssumeRoleConfig, role: &str| {
+        let other = |arn: &str, setting: &str| OtherRole { arn: arn.into(), setting: setting.into() };
+        let others = [
+            other("arn:aws:iam::111122223333:role/base", "credentials.source.web_identity.role_arn"),
+            other("arn:aws:iam::111122223333:role/queue-poller", "workloads.queue-poller.assume_role.role_arn"),
+        ];
+        let mut record = record("acme");
+        record.attributes.insert("role".into(), role.to_owned());
+        let config = PlanConfig { others: others.into(), ..plan_of(config.clone()) };
+        plan(&config, "eu-west-1", &TenantValues::new(&tenant_with(record, "user-1", "blue"))).map_err(|refusal| format!("{refusal:?}"))
+    };
+    let role = |name: &str| format!("arn:aws:iam::111122223333:role/{name}");
+    assert_eq!(of(&whole, &role("acme")).unwrap().role_arn, role("acme"));
+    for name in ["base", "queue-poller", "Queue-Poller"] {
+        let error = of(&whole, &role(name)).unwrap_err();
+        assert!(error.contains("PlanIncomplete") && error.contains("no tenant's"), "{name}: {error}");
+    }
+    let by_hub = AssumeRoleConfig { via: vec![hub(&role("hub-{tenant.id}"))], ..whole.clone() };
+    assert!(of(&by_hub, &role("acme")).is_ok() && of(&by_hub, &role("hub-acme")).unwrap_err().contains("a role of via"));
+    // One role for all is what the operator says it is.
+    let fixed = AssumeRoleConfig { role_arn: template(&role("base"), Lands::Arn), ..assume_role() };
+    assert!(of(&fixed, "x").is_ok());
+}

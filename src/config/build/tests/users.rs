@@ -70,7 +70,7 @@ fn users_in_a_table_need_an_identity_without_an_egress_too() {
         &["P:7:1: credentials: has no effect without egress"],
     );
     expect(
-        &with("  assume_role:\n    role_arn: arn:aws:iam::111122223333:role/{tenant.id}\n", ""),
+        &with("  assume_role:\n    role_arn: arn:aws:iam::111122223333:role/tenants/{tenant.id}\n", ""),
         &["P:9:1: credentials.assume_role: is missing; egress needs it"],
     );
 }
@@ -89,7 +89,10 @@ fn what_does_not_go_with_users_is_said() {
             &["P:1:1: users: is missing, and a template has {user.attributes.team}"],
         ),
         (
-            with("role/{tenant.id}", "role/{tenant.id}\n    session_policy: {inline: {Resource: '{tenant.id}/{user.attributes.team}'}}"),
+            with(
+                "role/tenants/{tenant.id}",
+                "role/tenants/{tenant.id}\n    session_policy: {inline: {Resource: '{tenant.id}/{user.attributes.team}'}}",
+            ),
             &["P:1:1: users: is missing, and a template has {user.attributes.team}"],
         ),
         (
