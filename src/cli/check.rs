@@ -636,7 +636,7 @@ credentials:
             "the keys of i",
             "identity.verification.failures",
             "tenants.directory is any: no tenant",
-            "a token for Acme gets acme's role",
+            "those of tokens (tenants.directory is any): every request of a tenant whose id has a capital letter is refused",
             "admin.metrics_token",
         ];
         assert_eq!(err.lines().count(), said.len(), "{err}");
@@ -672,7 +672,10 @@ credentials:
         assert!(err.contains("the keys of http://i come over plain HTTP"), "{err}");
         let chained = CONFIG.replace("{file: base}", "{web_identity: {token_file: junk, role_arn: 'arn:aws:iam::111122223333:role/base'}}");
         let (_, _, err) = check_text(
-            &chained.replace("{role_arn: 'arn:aws:iam::111122223333:role/{", "{duration: 2h, role_arn: 'arn:aws:iam::111122223333:role/{"),
+            &chained.replace(
+                "{role_arn: 'arn:aws:iam::111122223333:role/tenants/{",
+                "{duration: 2h, role_arn: 'arn:aws:iam::111122223333:role/tenants/{",
+            ),
             "tenants: {}",
         );
         assert!(err.contains("is over 1h"), "{err}");
@@ -835,7 +838,7 @@ credentials:
         let (code, out, err) = in_table("");
         assert!(code == 0 && out.contains("tenants in table t"), "{out}{err}");
         assert!(err.lines().count() == 2 && err.contains("tenants.directory.dynamodb.role_arn is unset"), "{err}");
-        assert!(err.contains("a table's are not compared: a record Acme gets acme's role"), "{err}");
+        assert!(err.contains("nobody compares ids, a table's: every request of a tenant whose id has a capital letter"), "{err}");
         let (_, _, err) = in_table(", role_arn: 'arn:aws:iam::111122223333:role/directory', max_stale: 2h");
         assert!(err.lines().count() == 2 && err.contains("tenants.directory.dynamodb.max_stale is over an hour"), "{err}");
         let (code, _, err) = in_table(", ca: junk");
@@ -906,6 +909,6 @@ credentials:
         let (_, _, err) = check_text(&any, "");
         assert!(err.contains("has {tenant.attributes.role}, and tenants.directory is any"), "{err}");
         let (_, _, err) = check_text(&CONFIG.replace("{file: tenants.yaml}", "{any: {}}"), "");
-        assert!(err.contains("a token for Acme gets acme's role"), "{err}");
+        assert!(err.contains("whose id has a capital letter is refused"), "{err}");
     }
 }

@@ -69,6 +69,9 @@ pub struct PlanConfig {
     pub ask: AskConfig,
     /// Roles that no tenant's values may make of its role.
     pub others: Arc<[OtherRole]>,
+    /// Whether a tenant has to have an id in lower case: the id is in the name of a role or policy, which IAM does not tell apart by case, and nobody has
+    /// compared the ids of all tenants.
+    pub lower_case_ids: bool,
 }
 
 /// A role that is somebody else's than a tenant's of this plan: Palisade's own, a table's reader's, a workload's, one of `via`, another plan's.
@@ -224,6 +227,16 @@ impl PlanConfig {
             }
         }
         all
+    }
+
+    /// Whether the tenant's id is in a name that IAM does not tell from the same one in another case: of a role, or of a managed policy.
+    pub fn names_by_id(&self) -> bool {
+        let is_name = |setting: &str| setting.ends_with("role_arn") || setting == "policy_arns";
+        self.templates()
+            .into_iter()
+            .filter(|(setting, _)| is_name(setting))
+            .flat_map(|(_, arn)| arn.names())
+            .any(|name| *name == Name::TenantId)
     }
 
     /// Every placeholder in it, of the policy too.

@@ -144,6 +144,9 @@ impl StsInputs {
 /// [`Reason::PlanIncomplete`]: a placeholder without a value, a rendering that STS does not take, or no token of the caller's where
 /// one is needed, or one with other tags. The note names the setting and never the value.
 pub(super) fn plan(config: &PlanConfig, region: &str, values: &TenantValues<'_>) -> Result<StsInputs, Refusal> {
+    if config.lower_case_ids && values.tenant().as_str().contains(|c: char| c.is_ascii_uppercase()) {
+        return Err(Wrong::new("role_arn", CAPITALS).refusal(&config.key));
+    }
     let renderer = Renderer { values };
     let inputs = match &config.ask {
         AskConfig::AssumeRole(ask) => renderer.assume_role(ask),
@@ -188,6 +191,10 @@ impl Wrong {
         Refusal::noted(Reason::PlanIncomplete, format!("{key}.{}: {}", self.setting, self.why))
     }
 }
+
+/// What is wrong with an id in which the case of letters counts, and nobody has seen the others.
+const CAPITALS: &str = "the tenant's id has capital letters, by which names of roles and policies do not differ, and the ids of all tenants are not at hand \
+                        to compare; use ids in lower case, or name the role in the tenant's record";
 
 /// What is wrong where a plan rests on the caller's token, and none is there.
 const NO_TOKEN: &str = "is the caller's, and the request's proof has no token behind it (a deferred context, a certificate)";

@@ -309,14 +309,15 @@ fn issued(answer: Answer, inputs: &StsInputs) -> Result<IssuedCredentials, StsEr
     })
 }
 
-/// `arn:PARTITION:sts::ACCOUNT:assumed-role/NAME/SESSION`; the role's path is not in it.
+/// `arn:PARTITION:sts::ACCOUNT:assumed-role/NAME/SESSION`; the role's path is not in it. The name is compared as it is: where AWS takes one in another
+/// case for the same role, that may be another tenant's.
 fn is_for(user: &AssumedRoleUser, role_arn: &str, session_name: &str) -> bool {
     let session =
         user.arn().rsplit_once(":assumed-role/").and_then(|(account, rest)| Some((account.rsplit_once(':')?.1, rest.split_once('/')?)));
     let asked = role_arn.split(':').nth(4).zip(Path::new(role_arn).file_name().and_then(|name| name.to_str()));
     match (session, asked) {
         (Some((account, (role, name))), Some((asked_account, asked_role))) => {
-            account == asked_account && role.eq_ignore_ascii_case(asked_role) && name == session_name
+            account == asked_account && role == asked_role && name == session_name
         }
         _ => false,
     }

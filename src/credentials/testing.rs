@@ -201,7 +201,7 @@ pub(super) fn assume_one_role() -> AssumeRoleConfig {
 }
 
 pub(super) fn plan_of(assume_role: AssumeRoleConfig) -> PlanConfig {
-    PlanConfig { key: "credentials.assume_role".into(), ask: AskConfig::AssumeRole(assume_role), others: [].into() }
+    PlanConfig { key: "credentials.assume_role".into(), ask: AskConfig::AssumeRole(assume_role), others: [].into(), lower_case_ids: false }
 }
 
 /// Asks with the caller's own token.
@@ -215,7 +215,7 @@ pub(super) fn callers_token() -> PlanConfig {
         policy_arns: vec![],
         duration: Duration::from_secs(3600),
     });
-    PlanConfig { key: "credentials.assume_role_with_web_identity".into(), ask, others: [].into() }
+    PlanConfig { key: "credentials.assume_role_with_web_identity".into(), ask, others: [].into(), lower_case_ids: false }
 }
 
 /// A user, by a token that says `payload` and ends at `ends`.

@@ -42,7 +42,7 @@ pub(super) fn warnings(warn: &mut dyn FnMut(String), config: &Config, directory:
         multiplied(warn, plan);
         match &config.directory {
             DirectoryConfig::Any => any(warn, plan),
-            DirectoryConfig::DynamoDb(_) => folded(warn, plan, "a table's are not compared: a record Acme"),
+            DirectoryConfig::DynamoDb(_) => folded(warn, plan, "a table's"),
             DirectoryConfig::File(_) | DirectoryConfig::PrefixFreeFile(_) => directory.into_iter().for_each(|all| records(warn, plan, all)),
         }
     }
@@ -76,15 +76,15 @@ fn any(warn: &mut dyn FnMut(String), plan: &PlanConfig) {
     if let Some(name) = plan.names().find(lost) {
         warn(format!("{} has {{{name}}}, and tenants.directory is any, whose records are empty: every request is refused", plan.key));
     }
-    folded(warn, plan, "tenants.directory is any: a token for Acme");
+    folded(warn, plan, "those of tokens (tenants.directory is any)");
 }
 
 /// Ids of tenants that nobody has compared.
 fn folded(warn: &mut dyn FnMut(String), plan: &PlanConfig, which: &str) {
-    if plan.role_arn().names().any(|name| *name == Name::TenantId) {
+    if plan.lower_case_ids {
         warn(format!(
-            "{}.role_arn: names of roles differ in more than case, ids of tenants need not, and {which} gets acme's role where AWS takes one \
-             for the other",
+            "{} has {{tenant.id}} in the name of a role or policy, which differs in more than case, and nobody compares ids, {which}: every request of a \
+             tenant whose id has a capital letter is refused",
             plan.key
         ));
     }

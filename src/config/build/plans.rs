@@ -88,7 +88,8 @@ fn plan(section: &Section<'_>, around: Around<'_>) -> Option<Option<PlanConfig>>
     } else {
         return Some(None);
     };
-    let plan = PlanConfig { key: section.name(), ask: ask?, others: [].into() };
+    let plan = PlanConfig { key: section.name(), ask: ask?, others: [].into(), lower_case_ids: false };
+    let plan = PlanConfig { lower_case_ids: !around.ids_are_known && plan.names_by_id(), ..plan };
     if !plan.deciding_names().into_iter().any(Name::tells_tenants_apart) {
         let tags = if matches!(plan.ask, AskConfig::AssumeRole(_)) { "session_tags" } else { "token_tags" };
         section.wrong(

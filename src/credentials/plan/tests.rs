@@ -251,3 +251,17 @@ fn a_record_cannot_name_a_role_that_is_not_a_tenants() {
     let fixed = AssumeRoleConfig { role_arn: template(&role("base"), Lands::Arn), ..assume_role() };
     assert!(of(&fixed, "x").is_ok());
 }
+
+/// `Acme` would have the role of `acme`, where IAM takes the one name for the other.
+#[test]
+fn an_id_with_capitals_has_no_session_where_its_name_may_be_anothers() {
+    let of = |id: &str, lower_case_ids: bool| {
+        let config = PlanConfig { lower_case_ids, ..plan_of(assume_role()) };
+        plan(&config, "eu-west-1", &TenantValues::new(&tenant(id))).map(|inputs| inputs.role_arn)
+    };
+    assert!(of("Acme", false).is_ok() && of("acme-1", true).is_ok());
+    for id in ["Acme", "acmE", "0-A"] {
+        let refusal = of(id, true).unwrap_err();
+        assert!(refusal.reason == Reason::PlanIncomplete && format!("{refusal:?}").contains("capital letters"), "{id}: {refusal:?}");
+    }
+}

@@ -269,6 +269,7 @@ async fn an_answer_to_another_question_is_not_taken() {
         "arn:aws:sts::111122223333:assumed-role/data/globex",
         "arn:aws:sts::111122223333:assumed-role/data/acme/x",
         "arn:aws:sts::111122223333:assumed-role/other/acme",
+        "arn:aws:sts::111122223333:assumed-role/Data/acme",
         "arn:aws:sts::999999999999:assumed-role/data/acme",
         "arn:aws:iam::111122223333:user/acme",
         "",

@@ -80,3 +80,20 @@ fn roles_with_a_prefix_of_their_own_load() {
     // What is looked at twice is shown once and whole.
     assert_eq!(config.effective["credentials"]["assume_role"]["via"][0]["role_arn"], format!("{ROLE}/hub"));
 }
+
+#[test]
+fn ids_that_nobody_has_compared_are_in_lower_case_where_they_name_roles() {
+    let lower_case =
+        |text: &str| load(text).unwrap_or_else(|errors| panic!("{errors}")).credentials.unwrap().plans.default.unwrap().lower_case_ids;
+    let in_file = BASE.replace("{any: {}}", "{file: c}");
+    let by_tag = |policies: &str| {
+        BASE.replace(
+            "/tenants/{tenant.id}\n",
+            &format!("/data\n    session_tags: {{T: '{{tenant.id}}'}}\n    policy_arns: ['arn:aws:iam::111122223333:policy/{policies}']\n"),
+        )
+    };
+    assert!(lower_case(BASE) && lower_case(&by_tag("{tenant.id}")));
+    assert!(!lower_case(&by_tag("data")) && !lower_case(&in_file));
+    let hub = by_tag("data").replace("    policy_arns", &format!("    via: [{{role_arn: '{ROLE}/hubs/{{tenant.id}}'}}]\n    policy_arns"));
+    assert!(lower_case(&hub));
+}
