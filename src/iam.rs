@@ -22,6 +22,7 @@ mod own;
 mod provider;
 mod roles;
 mod scp;
+mod shared;
 mod text;
 mod trust;
 
@@ -80,6 +81,8 @@ pub struct Wanted {
     pub what: Vec<What>,
     /// Whose role, session policy or key; empty: what is a tenant's stays open.
     pub tenants: Vec<TenantRecord>,
+    /// Records of all tenants; empty where nobody has them at hand.
+    pub known: Vec<TenantRecord>,
     /// ARN of Palisade's own role or user, where the configuration does not say it.
     pub base_arn: Option<String>,
     /// ARN of the role that may change tenants' roles.
@@ -153,7 +156,9 @@ pub fn print(config: &Config, wanted: &Wanted) -> Result<Printed, IamError> {
         )
         | None => None,
     });
+    let mut notes = shared::check(&estate, config, wanted)?;
     let mut documents = estate.documents(wanted)?;
+    documents.notes.append(&mut notes);
     documents.fill(&|open| filled(open, base_arn, wanted.admin_arn.as_deref()));
     let text = match wanted.format {
         Format::Json => format::json::print(&documents)?,

@@ -91,10 +91,12 @@ pub fn run(args: Args) -> ExitCode {
 
 fn documents(args: Args) -> Result<(String, Vec<String>), String> {
     let config = Config::load(&args.config, &|name| std::env::var(name).ok()).map_err(|errors| errors.to_string())?;
+    let known = known(&config)?;
     let wanted = Wanted {
         format: args.format,
         what: args.what,
-        tenants: records(&config, args.tenant)?,
+        tenants: records(&config, &known, args.tenant)?,
+        known,
         base_arn: args.base_arn,
         admin_arn: args.admin_arn,
         buckets: args.bucket,
@@ -108,15 +110,22 @@ fn documents(args: Args) -> Result<(String, Vec<String>), String> {
     Ok((printed.text, printed.notes))
 }
 
+/// The records of all tenants, where a file has them.
+fn known(config: &Config) -> Result<Vec<TenantRecord>, String> {
+    match &config.directory {
+        DirectoryConfig::DynamoDb(_) => Ok(Vec::new()),
+        directory => {
+            let directory = Directory::open(directory, None).map_err(|error| error.to_string())?;
+            Ok(directory.records().iter().map(|record| (**record).clone()).collect())
+        }
+    }
+}
+
 /// The records of `tenants`. A directory that is no file knows no more of them than their ids.
-fn records(config: &Config, tenants: Vec<TenantId>) -> Result<Vec<TenantRecord>, String> {
-    let known = match &config.directory {
-        DirectoryConfig::DynamoDb(_) => Vec::new(),
-        directory => Directory::open(directory, None).map_err(|error| error.to_string())?.records(),
-    };
+fn records(config: &Config, known: &[TenantRecord], tenants: Vec<TenantId>) -> Result<Vec<TenantRecord>, String> {
     let record = |id: TenantId| match &config.directory {
         DirectoryConfig::File(path) | DirectoryConfig::PrefixFreeFile(path) => {
-            let found = known.iter().find(|record| record.id == id).map(|record| (**record).clone());
+            let found = known.iter().find(|record| record.id == id).cloned();
             found.ok_or_else(|| format!("{}: it has no tenant {id}", path.display()))
         }
         DirectoryConfig::Any | DirectoryConfig::DynamoDb(_) => Ok(TenantRecord::bare(id)),

@@ -6,7 +6,7 @@
 use super::{
     document::Node,
     estate::Names,
-    roles::{Role, tenant_in},
+    roles::{Role, id_in},
     text::{Open, Text},
 };
 use crate::config::template::Name;
@@ -15,7 +15,7 @@ const PERMISSIONS: [&str; 5] = ["aoss:CreateIndex", "aoss:DescribeIndex", "aoss:
 
 /// The policy of the index of the tenant whose role it is.
 pub(super) fn policy(names: &Names, role: &Role<'_>) -> Node {
-    let tenant = tenant_in(role).unwrap_or_default();
+    let tenant = id_in(role);
     let collection = names.collection.clone().unwrap_or_else(|| Text::open(Open::Collection));
     let index = names.index.clone().unwrap_or_else(|| Text::open(Open::Index));
     let of_tenant =

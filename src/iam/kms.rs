@@ -8,6 +8,32 @@ use super::{
 };
 use crate::{aws::partition::Partition, config::template::Name, directory::TenantRecord};
 
+/// What keeps a key administrable, its policy included. What reads data, and `CreateGrant`, which gives that to others, is not among it: what the account
+/// has, any policy of IAM in it gives on, and there is always one with `kms:Decrypt` on `*`.
+const ADMINISTER: &[&str] = &[
+    "kms:CancelKeyDeletion",
+    "kms:CreateAlias",
+    "kms:DeleteAlias",
+    "kms:DescribeKey",
+    "kms:DisableKey",
+    "kms:DisableKeyRotation",
+    "kms:EnableKey",
+    "kms:EnableKeyRotation",
+    "kms:GetKeyPolicy",
+    "kms:GetKeyRotationStatus",
+    "kms:ListGrants",
+    "kms:ListKeyPolicies",
+    "kms:ListKeyRotations",
+    "kms:ListResourceTags",
+    "kms:PutKeyPolicy",
+    "kms:RevokeGrant",
+    "kms:RotateKeyOnDemand",
+    "kms:ScheduleKeyDeletion",
+    "kms:TagResource",
+    "kms:UntagResource",
+    "kms:UpdateAlias",
+    "kms:UpdateKeyDescription",
+];
 const USE: &[&str] = &["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"];
 
 /// The policy of the key of `tenant`, or of one that is still to be named, used by sessions of `role`.
@@ -19,10 +45,8 @@ pub(super) fn policy(estate: &Estate<'_>, role: &Role<'_>, tenant: Option<&Tenan
     let principal = |arn| Some(Node::object([("AWS", Node::Text(arn))]));
     let id = tenant.map_or(Text::open(Open::Value(Name::TenantId)), |record| Text::literal(record.id.as_str()));
     let mut conditions = Conditions::default();
-    if !role.is_of_one_tenant
-        && let Some(tag) = &role.tenant_tag
-    {
-        // Met by a session that has the tag, with this value; one without it does not match.
+    if let Some(tag) = &role.tenant_tag {
+        // In a role of one tenant too: whether it is that alone, other records decide. Met by a session that has the tag, with this value; one without it does not match.
         conditions = conditions.and("StringEquals", format!("aws:PrincipalTag/{tag}"), vec![id]);
     }
     if !role.serves("kms") {
@@ -37,7 +61,7 @@ pub(super) fn policy(estate: &Estate<'_>, role: &Role<'_>, tenant: Option<&Tenan
     let administration = Statement {
         sid: "AccountAdministersKey",
         principal: principal(root),
-        actions: vec!["kms:*"],
+        actions: ADMINISTER.to_vec(),
         resources: vec!["*".into()],
         ..Statement::default()
     };

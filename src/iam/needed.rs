@@ -34,6 +34,7 @@ pub(crate) fn needed(config: &Config, key: &str, record: &TenantRecord, principa
         format: Format::Json,
         what: Vec::new(),
         tenants: Vec::new(),
+        known: Vec::new(),
         base_arn: None,
         admin_arn: None,
         buckets: Vec::new(),

@@ -323,14 +323,17 @@ fn role<'c>(key: String, by: By, asked: Asked<'c>, record: Option<&'c TenantReco
     })
 }
 
-/// What stands for the tenant in the policies of `role`: its id, the tag that has it, or nothing where only a session policy
-/// knows it.
+/// What stands for the tenant in the policies of `role`: the tag that has its id, the id itself where nothing else says it, or nothing where only
+/// a session policy knows it. A role that looks like one tenant's may be several's, and then the tag still is each one's own.
 pub(super) fn tenant_in(role: &Role<'_>) -> Option<Text> {
     use super::text::Part;
-    match (&role.tenant, &role.tenant_tag) {
-        (Some(record), _) => Some(Text::literal(record.id.as_str())),
-        (None, _) if role.is_of_one_tenant => Some(Text::open(Open::Value(Name::TenantId))),
-        (None, Some(tag)) => Some(Text(vec![Part::Variable(format!("aws:PrincipalTag/{tag}"))])),
-        (None, None) => None,
+    match &role.tenant_tag {
+        Some(tag) => Some(Text(vec![Part::Variable(format!("aws:PrincipalTag/{tag}"))])),
+        None => role.is_of_one_tenant.then(|| id_in(role)),
     }
+}
+
+/// The id of the tenant whose role it is.
+pub(super) fn id_in(role: &Role<'_>) -> Text {
+    role.tenant.map_or_else(|| Text::open(Open::Value(Name::TenantId)), |record| Text::literal(record.id.as_str()))
 }

@@ -84,6 +84,7 @@ fn wanted(config: &Config, tenants: &[&str]) -> Wanted {
         format: Format::Json,
         what: Vec::new(),
         tenants: tenants.iter().map(record).collect(),
+        known: known.iter().map(|record| (**record).clone()).collect(),
         base_arn: None,
         admin_arn: Some("arn:aws:iam::111122223333:role/platform".to_owned()),
         buckets: vec!["pool".to_owned()],

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{BASE, BY_SESSION_POLICY, OWN_ACCOUNT, OWN_ROLE, POOLED, json};
+use super::{BASE, BY_SESSION_POLICY, OWN_ACCOUNT, OWN_ROLE, POOLED, config, json, print, wanted};
 use crate::{
     config::template::JsonTemplate,
     directory::TenantRecord,
-    iam::What,
+    iam::{Wanted, What},
     sandbox::aws::policy::{Context, Policy, PolicyKind, Request, Verdict},
 };
 
@@ -160,6 +160,14 @@ fn a_key_is_used_by_sessions_of_its_tenant() {
     // The evaluator knows principals with trust policies alone.
     for statement in policy["Statement"].as_array_mut().unwrap() {
         statement.as_object_mut().unwrap().remove("Principal");
+    }
+    // What the account has, any policy of IAM in it gives on.
+    let account = json!({"Version": "2012-10-17", "Statement": policy["Statement"][0]});
+    for action in ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKeyPair", "kms:ReEncryptFrom", "kms:CreateGrant", "kms:GenerateMac"] {
+        assert!(!may(&account, action, "*", &Context::default()), "{action}");
+    }
+    for action in ["kms:PutKeyPolicy", "kms:GetKeyPolicy", "kms:ScheduleKeyDeletion", "kms:CancelKeyDeletion", "kms:EnableKey"] {
+        assert!(may(&account, action, "*", &Context::default()), "{action}");
     }
     let usage = json!({"Version": "2012-10-17", "Statement": policy["Statement"][1]});
     let via = |context: Context| context.with("kms:ViaService", "s3.eu-west-1.amazonaws.com");

@@ -1,6 +1,6 @@
 //! What is not printed, and what is left open.
 
-use super::{BASE, OWN_ROLE, POOLED, config, json, wanted};
+use super::{BASE, OWN_ACCOUNT, OWN_ROLE, POOLED, config, json, wanted};
 use crate::iam::{Format, Wanted, What, print};
 
 fn refused(plan: &str, change: impl Fn(&mut Wanted)) -> String {
@@ -78,4 +78,42 @@ fn a_document_in_which_something_is_open_cannot_be_applied() {
     assert!(printed.contains(BASE) && !printed.contains("arn:aws:s3:::/"), "{printed}");
     let known = Wanted { base_arn: Some("arn:aws:iam::111122223333:user/other".to_owned()), ..open };
     assert!(!print(&config, &known).unwrap().text.contains(BASE), "the command line wins");
+}
+
+/// Two tenants whose records name one role would each reach what the other's policy of it names.
+#[test]
+fn a_role_that_two_records_name_is_no_tenants_own() {
+    let by = |value: &str| format!("{{role_arn: 'arn:aws:iam::{value}'}}");
+    let printed = |plan: &str, tenants: &[&str], change: &dyn Fn(&mut Wanted)| {
+        let config = config(plan, "{s3: {}, kms: {}}");
+        let mut wanted = wanted(&config, tenants);
+        (wanted.format, wanted.what) = (Format::Terraform, vec![What::Trust, What::Data, What::Kms]);
+        change(&mut wanted);
+        print(&config, &wanted).map(|printed| printed.notes).map_err(|error| error.to_string())
+    };
+    let same_account = |wanted: &mut Wanted| {
+        let account = wanted.known[0].account.clone();
+        wanted.known.iter_mut().filter(|record| record.id.as_str() == "globex").for_each(|record| record.account.clone_from(&account));
+        let known = wanted.known.clone();
+        wanted.tenants.iter_mut().for_each(|tenant| *tenant = known.iter().find(|record| record.id == tenant.id).unwrap().clone());
+    };
+    let account = by("{tenant.account}:role/data");
+    for tenants in [&[][..], &["acme"], &["globex"]] {
+        assert!(printed(&account, tenants, &|_| {}).is_ok(), "{tenants:?}");
+        let wrong = printed(&account, tenants, &same_account).unwrap_err();
+        assert!(
+            wrong.contains("credentials.assume_role.role_arn: acme and globex have one role, by {tenant.account} of their records"),
+            "{wrong}"
+        );
+    }
+    // A pair that nothing is printed for keeps nobody waiting.
+    assert!(printed(&account, &["acme-eu"], &same_account).is_ok());
+    // The id is in one name alone.
+    assert!(printed(&by("{tenant.account}:role/t-{tenant.id}"), &["acme"], &same_account).is_ok());
+
+    let unknown = |wanted: &mut Wanted| wanted.known.clear();
+    let note = |plan: &str| {
+        printed(plan, &["acme"], &unknown).unwrap().into_iter().filter(|note| note.contains("right only where no two")).count()
+    };
+    assert_eq!((note(&account), note(&by("{tenant.account}:role/t-{tenant.id}")), note(OWN_ACCOUNT)), (1, 0, 0));
 }

@@ -83,7 +83,7 @@ resource "aws_iam_role_policy" "tenant_data" {
         Sid      = "Objects"
         Effect   = "Allow"
         Action   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
-        Resource = ["arn:aws:s3:::pool/${var.tenant_id}/*"]
+        Resource = ["arn:aws:s3:::pool/$${aws:PrincipalTag/TenantID}/*"]
       },
       {
         Sid      = "ListObjects"
@@ -92,7 +92,7 @@ resource "aws_iam_role_policy" "tenant_data" {
         Resource = ["arn:aws:s3:::pool"]
         Condition = {
           StringLike = {
-            "s3:prefix" = "${var.tenant_id}/*"
+            "s3:prefix" = "$${aws:PrincipalTag/TenantID}/*"
           }
         }
       },
@@ -111,7 +111,7 @@ resource "aws_kms_key" "tenant" {
         Principal = {
           AWS = "arn:aws:iam::${var.tenant_account}:root"
         }
-        Action   = ["kms:*"]
+        Action   = ["kms:CancelKeyDeletion", "kms:CreateAlias", "kms:DeleteAlias", "kms:DescribeKey", "kms:DisableKey", "kms:DisableKeyRotation", "kms:EnableKey", "kms:EnableKeyRotation", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListGrants", "kms:ListKeyPolicies", "kms:ListKeyRotations", "kms:ListResourceTags", "kms:PutKeyPolicy", "kms:RevokeGrant", "kms:RotateKeyOnDemand", "kms:ScheduleKeyDeletion", "kms:TagResource", "kms:UntagResource", "kms:UpdateAlias", "kms:UpdateKeyDescription"]
         Resource = ["*"]
       },
       {
@@ -122,6 +122,11 @@ resource "aws_kms_key" "tenant" {
         }
         Action   = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
         Resource = ["*"]
+        Condition = {
+          StringEquals = {
+            "aws:PrincipalTag/TenantID" = var.tenant_id
+          }
+        }
       },
     ]
   })
