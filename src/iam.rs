@@ -93,6 +93,8 @@ pub struct Wanted {
     pub prefix: String,
     /// Tables; `{tenant.id}` may stand in their names.
     pub tables: Vec<String>,
+    /// Indexes of tables that tenants share, as `TABLE/INDEX`.
+    pub table_indexes: Vec<String>,
     /// Beginning of a tenant's partition keys in a table.
     pub leading_key: String,
     /// A collection of OpenSearch Serverless.

@@ -46,6 +46,9 @@ pub struct Args {
     /// A DynamoDB table of tenants' data; {tenant.id} may stand in its name; may be given again.
     #[arg(long, value_name = "NAME")]
     table: Vec<String>,
+    /// An index of one of these tables that tenants share, as TABLE/INDEX; may be given again. Whoever writes an item chooses its place in a global index.
+    #[arg(long, value_name = "TABLE/INDEX")]
+    table_index: Vec<String>,
     /// How a tenant's partition keys begin in a table that tenants share.
     #[arg(long, value_name = "TEMPLATE", default_value = "{tenant.id}#")]
     leading_key: String,
@@ -102,6 +105,7 @@ fn documents(args: Args) -> Result<(String, Vec<String>), String> {
         buckets: args.bucket,
         prefix: args.prefix,
         tables: args.table,
+        table_indexes: args.table_index,
         leading_key: args.leading_key,
         collection: args.collection,
         index: args.index,

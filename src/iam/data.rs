@@ -4,6 +4,8 @@
 //! tenant in it. The tenant is the session tag's value (`${aws:PrincipalTag/...}`) in a role for all, and its id in a role of its own.
 //!
 //! `ForAllValues` is met by a request without the key, which a `Scan` is: the key's presence is demanded beside it.
+//! And it is the table's key that it sees of a write, and the index's of a query on an index: who may write may choose the place in a global index.
+//! So of a table that tenants share, those indexes are reached that somebody has named.
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html>
 
 use super::{
@@ -59,7 +61,7 @@ fn policy_of(estate: &Estate<'_>, role: &Role<'_>, tenant: &Text) -> Option<Node
         statements.extend(s3(&estate.names, role, tenant));
     }
     if role.serves("dynamodb") {
-        statements.push(dynamodb(estate, role, tenant));
+        statements.extend(dynamodb(estate, role, tenant));
     }
     if role.serves("aoss") {
         // What in the collection, is said by its data access policy.
@@ -104,23 +106,24 @@ fn s3(names: &Names, role: &Role<'_>, tenant: &Text) -> Vec<Statement> {
     ]
 }
 
-fn dynamodb(estate: &Estate<'_>, role: &Role<'_>, tenant: &Text) -> Statement {
+fn dynamodb(estate: &Estate<'_>, role: &Role<'_>, tenant: &Text) -> Vec<Statement> {
     let names = &estate.names;
     let tables = Names::or(&names.tables, Open::Table);
     let table = |name: &Text| arn(role, "dynamodb", &estate.region, role.account.clone(), Text::literal("table/").then(with(name, tenant)));
-    let conditions = if Names::divide(&names.tables) {
-        Conditions::default()
-    } else {
-        let key = with(&names.leading_key, tenant).then("*");
-        Conditions::default().and("ForAllValues:StringLike", "dynamodb:LeadingKeys", vec![key]).and_present("dynamodb:LeadingKeys")
-    };
-    Statement {
-        sid: "Items",
-        actions: ITEMS.to_vec(),
-        resources: tables.iter().flat_map(|name| [table(name), table(name).then("/index/*")]).collect(),
-        conditions,
-        ..Statement::default()
+    let items = Statement { sid: "Items", actions: ITEMS.to_vec(), ..Statement::default() };
+    if Names::divide(&names.tables) {
+        // A table of the tenant's own, with whatever indexes it has.
+        let resources = tables.iter().flat_map(|name| [table(name), table(name).then("/index/*")]).collect();
+        return vec![Statement { resources, ..items }];
     }
+    let key = with(&names.leading_key, tenant).then("*");
+    let conditions =
+        Conditions::default().and("ForAllValues:StringLike", "dynamodb:LeadingKeys", vec![key]).and_present("dynamodb:LeadingKeys");
+    let items = Statement { resources: tables.iter().map(table).collect(), conditions: conditions.clone(), ..items };
+    let indexes: Vec<_> = names.table_indexes.iter().map(|(name, index)| table(name).then("/index/").then(index.clone())).collect();
+    let queries =
+        Statement { sid: "QueryIndexes", actions: vec!["dynamodb:Query"], resources: indexes, conditions, ..Statement::default() };
+    std::iter::once(items).chain(Some(queries).filter(|queries| !queries.resources.is_empty())).collect()
 }
 
 fn arn(role: &Role<'_>, service: &str, region: &str, account: Text, resource: Text) -> Text {
@@ -154,4 +157,21 @@ pub(super) fn read(argument: &str, text: &str, is_prefix: bool) -> Result<Text, 
         JsonTemplate::parse(&policy).map_err(|error| wrong(error.to_string()))?;
     }
     Ok(parsed)
+}
+
+/// Reads `TABLE/INDEX`, of a table that tenants share.
+///
+/// # Errors
+/// It is none, of a table that is not named, or of one that is a tenant's own and whose indexes are reached anyway.
+pub(super) fn read_index(tables: &[Text], text: &str) -> Result<(Text, Text), IamError> {
+    let wrong = |why: &str| IamError(format!("--table-index {text:?}: {why}"));
+    let (table, index) = text.split_once('/').filter(|(_, index)| !index.is_empty()).ok_or_else(|| wrong("is not TABLE/INDEX"))?;
+    let (table, index) = (read("--table-index", table, false)?, read("--table-index", index, false)?);
+    if table.names().chain(index.names()).next().is_some() {
+        return Err(wrong("{tenant.id} cannot stand here; a table of a tenant's own is reached with all its indexes"));
+    }
+    if !tables.contains(&table) {
+        return Err(wrong("is of a table that no --table names"));
+    }
+    Ok((table, index))
 }

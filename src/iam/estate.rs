@@ -41,6 +41,8 @@ pub(super) struct Names {
     pub(super) buckets: Vec<Text>,
     pub(super) prefix: Text,
     pub(super) tables: Vec<Text>,
+    /// Each a table of these, and an index of it.
+    pub(super) table_indexes: Vec<(Text, Text)>,
     pub(super) leading_key: Text,
     pub(super) collection: Option<Text>,
     pub(super) index: Option<Text>,
@@ -154,7 +156,7 @@ impl<'c> Estate<'c> {
             documents.control = Some(scp::policy(self)?);
         }
         if is_wanted(What::Data) {
-            self.note_data(&mut documents.notes);
+            self.note_data(wanted, &mut documents.notes);
         }
         if is_wanted(What::Trust) {
             self.note_trust(&mut documents.notes);
@@ -234,7 +236,14 @@ impl<'c> Estate<'c> {
         Ok(())
     }
 
-    fn note_data(&self, notes: &mut Vec<String>) {
+    fn note_data(&self, wanted: &Wanted, notes: &mut Vec<String>) {
+        for name in &wanted.table_indexes {
+            notes.push(format!(
+                "--table-index {name}: IAM looks at a written item's key in the table, and not at its keys in indexes. Whoever writes an item of a shared table \
+                 can put it where other tenants' queries on a global index find it; take what such a query returns for its tenant's only by the table's key. \
+                 A local index has the table's partition key"
+            ));
+        }
         let known = ["s3", "dynamodb", "aoss", "kms"];
         for service in self.services.iter().filter(|service| !known.contains(&service.as_str())) {
             notes.push(format!(
@@ -276,10 +285,13 @@ impl Names {
             }
             Ok(names)
         };
+        let tables = all("--table", &wanted.tables)?;
+        let table_index = |name: &String| data::read_index(&tables, name);
         Ok(Self {
             buckets: all("--bucket", &wanted.buckets)?,
             prefix: data::read("--prefix", &wanted.prefix, true)?,
-            tables: all("--table", &wanted.tables)?,
+            table_indexes: wanted.table_indexes.iter().map(table_index).collect::<Result<_, _>>()?,
+            tables,
             leading_key: data::read("--leading-key", &wanted.leading_key, true)?,
             collection: wanted.collection.as_deref().map(|name| data::read("--collection", name, false)).transpose()?,
             index: wanted.index.as_deref().map(|name| data::read("--index", name, false)).transpose()?,

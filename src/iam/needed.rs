@@ -40,6 +40,7 @@ pub(crate) fn needed(config: &Config, key: &str, record: &TenantRecord, principa
         buckets: Vec::new(),
         prefix: "{tenant.id}/".to_owned(),
         tables: Vec::new(),
+        table_indexes: Vec::new(),
         leading_key: "{tenant.id}#".to_owned(),
         collection: None,
         index: None,

@@ -90,6 +90,7 @@ fn wanted(config: &Config, tenants: &[&str]) -> Wanted {
         buckets: vec!["pool".to_owned()],
         prefix: "{tenant.id}/".to_owned(),
         tables: vec!["orders".to_owned()],
+        table_indexes: Vec::new(),
         leading_key: "{tenant.id}#".to_owned(),
         collection: Some("search".to_owned()),
         index: Some("index-v1-{tenant.id}".to_owned()),

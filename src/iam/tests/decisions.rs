@@ -80,18 +80,71 @@ fn a_session_of_the_pooled_role_reaches_its_tenants_data_alone() {
 
     let table = "arn:aws:dynamodb:eu-west-1:111122223333:table/orders";
     let keys = |keys: &[&str]| acme.clone().with_all("dynamodb:LeadingKeys", keys.iter().map(|key| (*key).to_owned()));
-    for resource in [table.to_owned(), format!("{table}/index/by-day")] {
-        assert!(may(data, "dynamodb:Query", &resource, &keys(&["acme#1"])));
-        assert!(may(data, "dynamodb:BatchGetItem", &resource, &keys(&["acme#1", "acme#2"])));
-        for wrong in [&["globex#1"][..], &["acme#1", "globex#1"], &["acme-eu#1"], &["acme"]] {
-            assert!(!may(data, "dynamodb:BatchGetItem", &resource, &keys(wrong)), "{wrong:?}");
-        }
-        // What `ForAllValues` alone would let pass.
-        assert!(!may(data, "dynamodb:Query", &resource, &keys(&[])), "a request without keys");
-        assert!(!may(data, "dynamodb:Scan", &resource, &keys(&["acme#1"])));
+    assert!(may(data, "dynamodb:Query", table, &keys(&["acme#1"])));
+    assert!(may(data, "dynamodb:BatchGetItem", table, &keys(&["acme#1", "acme#2"])));
+    for wrong in [&["globex#1"][..], &["acme#1", "globex#1"], &["acme-eu#1"], &["acme"]] {
+        assert!(!may(data, "dynamodb:BatchGetItem", table, &keys(wrong)), "{wrong:?}");
     }
+    // What `ForAllValues` alone would let pass.
+    assert!(!may(data, "dynamodb:Query", table, &keys(&[])), "a request without keys");
+    assert!(!may(data, "dynamodb:Scan", table, &keys(&["acme#1"])));
+    assert!(!may(data, "dynamodb:Query", &format!("{table}/index/by-day"), &keys(&["acme#1"])), "an index that nobody has named");
     assert!(!may(data, "dynamodb:DeleteTable", table, &keys(&["acme#1"])));
     assert!(!may(data, "s3:DeleteBucket", bucket, &acme) && !may(data, "s3:PutBucketPolicy", bucket, &acme));
+}
+
+/// Whoever writes an item of a table that tenants share chooses its key in a global index: nobody sees that key.
+#[test]
+fn an_index_of_a_shared_table_is_reached_where_it_is_named() {
+    let config = config(POOLED, "{dynamodb: {}}");
+    let with = |tables: &[&str], indexes: &[&str]| {
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        let wanted = Wanted { what: vec![What::Data], tables: texts(tables), table_indexes: texts(indexes), ..wanted(&config, &[]) };
+        print(&config, &wanted)
+            .map(|printed| (serde_json::from_str::<Value>(&printed.text).unwrap()["roles"][0]["data"].clone(), printed.notes))
+    };
+    let index = |index: &str| format!("arn:aws:dynamodb:eu-west-1:111122223333:table/orders/index/{index}");
+    let keys = |keys: &[&str]| of("acme").with_all("dynamodb:LeadingKeys", keys.iter().map(|key| (*key).to_owned()));
+    let (data, notes) = with(&["orders", "carts"], &["orders/by-day"]).unwrap();
+    assert!(may(&data, "dynamodb:Query", &index("by-day"), &keys(&["acme#1"])));
+    assert!(
+        !may(&data, "dynamodb:Query", &index("by-day"), &keys(&["globex#1"]))
+            && !may(&data, "dynamodb:Query", &index("by-day"), &keys(&[]))
+    );
+    assert!(
+        !may(&data, "dynamodb:Query", &index("by-user"), &keys(&["acme#1"]))
+            && !may(&data, "dynamodb:Scan", &index("by-day"), &keys(&["acme#1"]))
+    );
+    assert!(notes.iter().any(|note| note.starts_with("--table-index orders/by-day: IAM looks at")), "{notes:?}");
+    // A table of the tenant's own has whatever indexes it has.
+    let (own, notes) = with(&["orders-{tenant.id}"], &[]).unwrap();
+    let of_table = |table: &str| format!("arn:aws:dynamodb:eu-west-1:111122223333:table/{table}/index/any");
+    assert!(
+        may(&own, "dynamodb:Query", &of_table("orders-acme"), &of("acme"))
+            && !may(&own, "dynamodb:Query", &of_table("orders-globex"), &of("acme"))
+    );
+    assert!(!notes.iter().any(|note| note.contains("--table-index")), "{notes:?}");
+    for (wrong, said) in [
+        ("orders", "is not TABLE/INDEX"),
+        ("orders/", "is not TABLE/INDEX"),
+        ("other/by-day", "of a table that no --table names"),
+        ("orders/*", "means something to IAM"),
+        ("orders/{tenant.id}", "cannot stand here"),
+    ] {
+        let error = with(&["orders"], &[wrong]).unwrap_err().to_string();
+        assert!(error.starts_with("--table-index") && error.contains(said), "{wrong}: {error}");
+    }
+}
+
+/// Whether a role is one tenant's alone, other records decide: where there is a tag, it is what is compared.
+#[test]
+fn a_tag_is_compared_in_a_role_of_one_tenant_too() {
+    let documents = json(OWN_ACCOUNT, &["acme"], &[What::Data, What::Kms]).unwrap();
+    let data = &documents["roles"][0]["data"];
+    assert!(may(data, "s3:GetObject", "arn:aws:s3:::pool/acme/a", &of("acme")));
+    assert!(!may(data, "s3:GetObject", "arn:aws:s3:::pool/acme/a", &of("globex")));
+    assert!(!may(data, "s3:GetObject", "arn:aws:s3:::pool/acme/a", &Context::default()));
+    assert_eq!(documents["kms"][0]["policy"]["Statement"][1]["Condition"]["StringEquals"]["aws:PrincipalTag/TenantID"], "acme");
 }
 
 #[test]

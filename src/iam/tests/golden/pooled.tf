@@ -156,7 +156,7 @@ resource "aws_iam_role_policy" "tenant_data" {
         Sid      = "Items"
         Effect   = "Allow"
         Action   = ["dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
-        Resource = ["arn:aws:dynamodb:eu-west-1:111122223333:table/${var.table}", "arn:aws:dynamodb:eu-west-1:111122223333:table/${var.table}/index/*"]
+        Resource = ["arn:aws:dynamodb:eu-west-1:111122223333:table/${var.table}"]
         Condition = {
           "ForAllValues:StringLike" = {
             "dynamodb:LeadingKeys" = "$${aws:PrincipalTag/TenantID}#*"
