@@ -87,6 +87,8 @@ pub struct Wanted {
     pub base_arn: Option<String>,
     /// ARN of the role that may change tenants' roles.
     pub admin_arn: Option<String>,
+    /// ARNs of managed policies that tenants' roles carry.
+    pub role_policies: Vec<String>,
     /// Buckets; `{tenant.id}` may stand in their names.
     pub buckets: Vec<String>,
     /// Beginning of a tenant's keys in a bucket.

@@ -10,7 +10,7 @@ use std::{
 
 use super::MISUSED;
 use crate::{
-    config::{Config, DirectoryConfig},
+    config::{Config, DirectoryConfig, settings::parse::is_policy_arn},
     directory::{Directory, TenantRecord},
     iam::{Format, Wanted, What, print},
     tenant::TenantId,
@@ -37,6 +37,9 @@ pub struct Args {
     /// ARN of the role that may change tenants' roles, for `scp`.
     #[arg(long, value_name = "ARN", value_parser = principal)]
     admin_arn: Option<String>,
+    /// ARN of a managed policy that tenants' roles carry, for `scp`; may be given again.
+    #[arg(long, value_name = "ARN", value_parser = managed_policy)]
+    role_policy: Vec<String>,
     /// A bucket of tenants' data; {tenant.id} may stand in its name; may be given again.
     #[arg(long, value_name = "NAME")]
     bucket: Vec<String>,
@@ -74,6 +77,13 @@ fn principal(text: &str) -> Result<String, String> {
     if fits { Ok(text.to_owned()) } else { Err(cure.to_owned()) }
 }
 
+/// `arn:PARTITION:iam::ACCOUNT:policy/NAME`, of the organisation's own: those of AWS nobody can change.
+fn managed_policy(text: &str) -> Result<String, String> {
+    let fits = is_policy_arn(text) && text.split(':').nth(4) != Some("aws");
+    let cure = "give the ARN of a managed policy of yours, such as arn:aws:iam::111122223333:policy/tenant-data";
+    if fits { Ok(text.to_owned()) } else { Err(cure.to_owned()) }
+}
+
 /// Prints the documents. Exit code 2 where there are none.
 pub fn run(args: Args) -> ExitCode {
     match documents(args) {
@@ -102,6 +112,7 @@ fn documents(args: Args) -> Result<(String, Vec<String>), String> {
         known,
         base_arn: args.base_arn,
         admin_arn: args.admin_arn,
+        role_policies: args.role_policy,
         buckets: args.bucket,
         prefix: args.prefix,
         tables: args.table,
@@ -155,6 +166,12 @@ mod tests {
             "arn:aws:iam::111122223333:role/",
         ] {
             assert!(principal(wrong).is_err(), "{wrong}");
+        }
+        assert!(managed_policy("arn:aws:iam::111122223333:policy/tenants/data").is_ok());
+        for wrong in
+            ["*", "arn:aws:iam::111122223333:policy/*", "arn:aws:iam::aws:policy/AdministratorAccess", "arn:aws:iam::111122223333:role/a"]
+        {
+            assert!(managed_policy(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -153,7 +153,14 @@ impl<'c> Estate<'c> {
             self.keys(wanted, asked(What::Kms), &mut documents)?;
         }
         if is_wanted(What::Scp) {
-            documents.control = Some(scp::policy(self)?);
+            if wanted.role_policies.is_empty() {
+                documents.notes.push(
+                    "scp: managed policies that tenants' roles carry, permissions boundaries among them, are protected where they are named \
+                     (--role-policy ARN)"
+                        .to_owned(),
+                );
+            }
+            documents.control = Some(scp::policy(self, &wanted.role_policies)?);
         }
         if is_wanted(What::Data) {
             self.note_data(wanted, &mut documents.notes);

@@ -37,6 +37,7 @@ pub(crate) fn needed(config: &Config, key: &str, record: &TenantRecord, principa
         known: Vec::new(),
         base_arn: None,
         admin_arn: None,
+        role_policies: Vec::new(),
         buckets: Vec::new(),
         prefix: "{tenant.id}/".to_owned(),
         tables: Vec::new(),

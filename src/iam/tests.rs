@@ -87,6 +87,7 @@ fn wanted(config: &Config, tenants: &[&str]) -> Wanted {
         known: known.iter().map(|record| (**record).clone()).collect(),
         base_arn: None,
         admin_arn: Some("arn:aws:iam::111122223333:role/platform".to_owned()),
+        role_policies: Vec::new(),
         buckets: vec!["pool".to_owned()],
         prefix: "{tenant.id}/".to_owned(),
         tables: vec!["orders".to_owned()],

@@ -194,14 +194,50 @@ fn palisade_itself_may_become_tenants_and_nothing_else() {
         decide(scp, PolicyKind::Identity, action, resource, "", &as_principal(by)) == Verdict::ExplicitDeny
     };
     assert!(denied("sts:AssumeRole", role, "arn:aws:iam::111122223333:role/developer") && !denied("sts:AssumeRole", role, BASE));
-    assert!(denied("iam:UpdateAssumeRolePolicy", role, "arn:aws:iam::111122223333:role/developer"));
-    assert!(!denied("iam:UpdateAssumeRolePolicy", role, "arn:aws:iam::111122223333:role/platform"));
+    for action in ["iam:UpdateAssumeRolePolicy", "iam:CreateRole", "iam:PassRole", "iam:UpdateRoleDescription", "iam:PutRolePolicy"] {
+        assert!(denied(action, role, "arn:aws:iam::111122223333:role/developer"), "{action}");
+        assert!(!denied(action, role, "arn:aws:iam::111122223333:role/platform"), "{action}");
+        assert!(!denied(action, "arn:aws:iam::111122223333:role/app", "arn:aws:iam::111122223333:role/developer"), "{action}");
+    }
+    assert!(!denied("iam:GetRole", role, "arn:aws:iam::111122223333:role/developer"));
     assert!(denied("s3:GetObject", "arn:aws:s3:::pool/acme/a", BASE) && !denied("s3:GetObject", "arn:aws:s3:::pool/acme/a", role));
 
     let exact = json(OWN_ROLE, &["acme"], &[What::Base]).unwrap();
     let base = &exact["base"]["policy"];
     assert!(may(base, "sts:AssumeRole", "arn:aws:iam::111122223333:role/tenant-acme", &tags));
     assert!(!may(base, "sts:AssumeRole", "arn:aws:iam::111122223333:role/tenant-globex", &tags));
+}
+
+#[test]
+fn managed_policies_of_tenants_stay_as_they_are() {
+    let plan = "{role_arn: 'arn:aws:iam::111122223333:role/data', session_tags: {TenantID: '{tenant.id}'}, policy_arns: \
+                ['arn:aws:iam::111122223333:policy/tenants/{tenant.id}', 'arn:aws:iam::aws:policy/ReadOnlyAccess']}";
+    let config = config(plan, "{s3: {}}");
+    let with = |role_policies: &[&str]| {
+        let role_policies = role_policies.iter().map(|arn| (*arn).to_owned()).collect();
+        let wanted = Wanted { what: vec![What::Scp], role_policies, ..wanted(&config, &[]) };
+        print(&config, &wanted)
+            .map(|printed| (serde_json::from_str::<Value>(&printed.text).unwrap()["scp"]["policy"].clone(), printed.notes))
+            .unwrap()
+    };
+    let denied = |scp: &Value, action: &str, policy: &str, by: &str| {
+        let context = Context::default().with("aws:PrincipalArn", format!("arn:aws:iam::111122223333:role/{by}"));
+        decide(scp, PolicyKind::Identity, action, &format!("arn:aws:iam::111122223333:policy/{policy}"), "", &context)
+            == Verdict::ExplicitDeny
+    };
+    let (scp, notes) = with(&[]);
+    assert!(notes.iter().any(|note| note.contains("--role-policy ARN")), "{notes:?}");
+    for action in ["iam:CreatePolicyVersion", "iam:SetDefaultPolicyVersion", "iam:DeletePolicyVersion", "iam:CreatePolicy"] {
+        assert!(denied(&scp, action, "tenants/acme", "developer") && !denied(&scp, action, "tenants/acme", "platform"), "{action}");
+        assert!(!denied(&scp, action, "app", "developer") && !denied(&scp, action, "boundary", "developer"), "{action}");
+    }
+    assert!(!scp.to_string().contains("ReadOnlyAccess"), "AWS's own is not to be changed anyway: {scp}");
+    let (scp, notes) = with(&["arn:aws:iam::111122223333:policy/boundary"]);
+    assert!(
+        denied(&scp, "iam:CreatePolicyVersion", "boundary", "developer")
+            && denied(&scp, "iam:CreatePolicyVersion", "tenants/acme", "developer")
+    );
+    assert!(!notes.iter().any(|note| note.contains("--role-policy")), "{notes:?}");
 }
 
 #[test]
