@@ -12,8 +12,8 @@
 
 use std::fmt;
 
-use super::template::{Name, OpenEnd, RenderError, Segment, TemplateError, Values, check_ends, segments};
-use crate::{aws::glob, tenant::TenantId};
+use super::template::{Name, OpenEnd, RenderError, Segment, TemplateError, Values, check_ends, segments, told_apart};
+use crate::aws::glob;
 
 /// Longest pattern, in bytes: a key of S3 has 1,024 (Amazon S3 user guide, "Naming Amazon S3 objects"), and ARNs of 2,048 name it.
 const MAX_BYTES: usize = 2_048;
@@ -175,25 +175,9 @@ fn read(text: &str) -> Result<(Vec<Segment>, Option<OpenEnd>), TemplateError> {
         }
     }
     let open_end = check_ends(&segments)?;
-    told_apart(&segments)?;
+    // Callers' values have been refused above.
+    told_apart(&segments, &[])?;
     Ok((segments, open_end))
-}
-
-/// Refuses two placeholders with nothing between them that could not stand in their values: `{tenant.cell}-{tenant.id}` is `a-b-c` for two tenants.
-fn told_apart(segments: &[Segment]) -> Result<(), TemplateError> {
-    for three in segments.windows(3) {
-        if let [Segment::Placeholder(first), Segment::Literal(between), Segment::Placeholder(second)] = three
-            // An account id has twelve digits, whatever follows.
-            && *first != Name::TenantAccount
-            && between.bytes().all(TenantId::is_id_byte)
-        {
-            return Err(TemplateError(format!(
-                "between {{{first}}} and {{{second}}} stands nothing but what their values may contain, so that two tenants could have the same \
-                 name; separate with a character outside the id alphabet, such as / or #"
-            )));
-        }
-    }
-    Ok(())
 }
 
 impl fmt::Display for NamePattern {

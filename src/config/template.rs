@@ -13,7 +13,7 @@ use std::{borrow::Cow, fmt};
 
 pub use self::json::{JsonTemplate, SESSION_POLICY_LIMIT};
 pub use self::parse::OpenEnd;
-pub(crate) use self::parse::{check_ends, segments};
+pub(crate) use self::parse::{check_ends, segments, told_apart};
 use super::ClaimPath;
 
 /// What a placeholder may name.
@@ -238,7 +238,7 @@ impl Template {
         }
         let open_end = if lands.is_matched() { parse::check_ends(&segments)? } else { None };
         if lands.is_matched() {
-            parse::told_apart(&segments, lands.separators())?;
+            told_apart(&segments, lands.separators())?;
         }
         for segment in &segments {
             if let Segment::Literal(literal) = segment

@@ -95,7 +95,7 @@ fn what_two_tenants_could_share_is_refused() {
         ("*/{tenant.id}/x", "before a placeholder"),
         ("a*b{tenant.id}", "before a placeholder"),
         ("{tenant.cell}{tenant.id}", "need something between them"),
-        ("{tenant.cell}-{tenant.id}", "two tenants could have the same name"),
+        ("{tenant.cell}-{tenant.id}", "stands nothing that the first one's values cannot contain"),
     ] {
         let error = NamePattern::parse(text).expect_err(text).to_string();
         assert!(error.contains(wrong), "{text}: {error}");
