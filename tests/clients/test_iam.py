@@ -59,7 +59,9 @@ def apply(ministack, documents: dict):
     for role in documents["roles"]:
         name = role["role_arn"].rsplit("/", 1)[1]
         iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(role["trust"]))
-        iam.put_role_policy(RoleName=name, PolicyName="data", PolicyDocument=json.dumps(role["data"]))
+        # What IAM fills in when it decides: the trust policy takes no other tenant's tag.
+        data = json.dumps(role["data"]).replace("${aws:PrincipalTag/TenantID}", role.get("tenant") or "nobody")
+        iam.put_role_policy(RoleName=name, PolicyName="data", PolicyDocument=data)
 
 
 def code(call, *arguments, **keywords) -> str | None:
