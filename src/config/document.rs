@@ -15,6 +15,10 @@ use super::error::{Fault, quote};
 /// Deepest nesting.
 const MAX_DEPTH: usize = 64;
 
+/// How templates begin, which are no mappings.
+const PLACEHOLDERS: [&str; 6] = ["{tenant.", "{cell", "{subject", "{issuer", "{claims.", "{user."];
+const IN_QUOTES: &str = "put templates in quotes, as in \"{tenant.id}\"";
+
 /// How much a document may hold.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
@@ -97,6 +101,17 @@ impl Node {
         }
     }
 
+    /// Where `steps` (keys, and numbers of items) lead from here, as far as they lead anywhere.
+    pub(crate) fn place_of(&self, steps: &[String]) -> Option<At> {
+        let (first, rest) = steps.split_first()?;
+        let (node, at) = match &self.content {
+            Content::Map(entries) => entries.iter().find(|entry| entry.key == *first).map(|entry| (&entry.node, entry.at))?,
+            Content::List(items) => items.get(first.parse::<usize>().ok()?).map(|item| (item, item.at))?,
+            Content::Scalar(_) => return None,
+        };
+        node.place_of(rest).or(Some(at))
+    }
+
     /// For messages: what kind of node this is.
     pub(crate) fn kind(&self) -> &'static str {
         match self.content {
@@ -149,7 +164,11 @@ pub(crate) fn parse(text: &str, bounds: Bounds) -> Result<Node, Vec<(At, Fault)>
     let mut builder = Builder { bounds, nodes: 0, open: Vec::new(), root: None, faults: Vec::new() };
     // A byte order mark is no part of the text.
     let mut parser = Parser::new_from_str(text.strip_prefix('\u{feff}').unwrap_or(text));
-    if let Err((at, fault)) = builder.run(&mut parser) {
+    if let Err((at, mut fault)) = builder.run(&mut parser) {
+        let line = || text.lines().nth(at.line - 1).unwrap_or_default();
+        if fault.right.is_empty() && PLACEHOLDERS.iter().any(|placeholder| line().contains(placeholder)) {
+            fault.right = IN_QUOTES.to_owned();
+        }
         builder.faults.push((at, fault));
     }
     match builder.root {
@@ -214,7 +233,7 @@ impl Builder {
 
     fn start(&mut self, at: At, open: Open) -> Result<(), (At, Fault)> {
         if let Some(Open::Map { key: None, .. }) = self.open.last() {
-            return Err((at, Fault::new("a key is a list or mapping", "a key is a word; quote it where it has a brace")));
+            return Err((at, Fault::new("a key is a list or mapping", "a key is a word; put templates in quotes, as in \"{tenant.id}\"")));
         }
         if self.open.len() >= MAX_DEPTH {
             return Err((at, Fault::new(format!("this is nested deeper than {MAX_DEPTH}"), "")));

@@ -15,6 +15,11 @@ fn faults(text: &str) -> Vec<String> {
     }
 }
 
+/// What would be right instead of the first fault.
+fn cure(text: &str) -> String {
+    parse(text, Bounds::CONFIG).unwrap_err().remove(0).1.right
+}
+
 #[test]
 fn nodes_know_their_place() {
     let node = tree("a: 1\nb:\n  - x\n  - {c: \"y\"}\n");
@@ -69,6 +74,10 @@ fn what_is_not_needed_is_refused() {
         let _ = parse(broken, Bounds::CONFIG);
     }
     assert!(faults("a: [1\nb: 2\n")[0].contains("not YAML"));
+    for bare in ["a: {b: {tenant.id}-x}", "a: {tenant.id}/x", "a: x\nb: [{claims.a} c]", "{{tenant.id}}: x"] {
+        assert!(cure(bare).contains("put templates in quotes"), "{bare}: {}", cure(bare));
+    }
+    assert_eq!(cure("a: {b"), "");
     for bare in ["a: *\nb: 1", "a: [*, x]", "a: &", "a: *x"] {
         assert!(faults(bare)[0].contains("anchors, aliases and tags (& * !)"), "{bare}: {:?}", faults(bare));
     }

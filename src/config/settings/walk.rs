@@ -75,7 +75,12 @@ impl Walk<'_> {
             _ if node.is_null() => "is null".to_owned(),
             _ => format!("is {}", node.kind()),
         };
-        self.error(node.at, Fault::new(wrong, meant(node, kind).unwrap_or_else(|| kind.expected())));
+        let right = if self.path == "tenants" && matches!(node.content, Content::List(_)) && matches!(kind, Kind::Section(_)) {
+            "give directory: {file: tenants.yaml}; that file has the records, as in tenants: {acme: {tier: gold}}".to_owned()
+        } else {
+            meant(node, kind).unwrap_or_else(|| kind.expected())
+        };
+        self.error(node.at, Fault::new(wrong, right));
     }
 
     fn section(&mut self, node: &Node, at: At, settings: &'static [Setting]) {
@@ -175,8 +180,20 @@ fn meant(node: &Node, kind: &'static Kind) -> Option<String> {
         }
         (Kind::Map(names, Kind::Section(_)), Content::List(items)) => match &items.first()?.content {
             Content::Scalar(scalar) if names.check(scalar).is_ok() => Some(format!("give a mapping, such as {{{}: {{}}}}", scalar.text)),
-            Content::List(_) | Content::Map(_) | Content::Scalar(_) => None,
+            Content::Map(entries) => {
+                let is_name = |entry: &&Entry| matches!(&entry.node.content, Content::Scalar(scalar) if ["id", "name"].contains(&entry.key.as_str()) && names.check(scalar).is_ok());
+                let (named, others): (Vec<_>, Vec<_>) = entries.iter().partition(is_name);
+                let Content::Scalar(name) = &named.first()?.node.content else { return None };
+                let rest = others.first().map_or_else(String::new, |entry| format!("{}: ...", entry.key));
+                Some(format!("give a mapping, such as {{{}: {{{rest}}}}}", name.text))
+            }
+            Content::List(_) | Content::Scalar(_) => None,
         },
+        // `{tenant.id}` without quotes.
+        (Kind::Scalar(Form::Template(_)) | Kind::OneOrMore(Form::Template(_)), Content::Map(entries)) => {
+            let [Entry { key, node, .. }] = entries.as_slice() else { return None };
+            node.is_null().then(|| format!("put templates in quotes: \"{{{key}}}\""))
+        }
         _ => None,
     }
 }
