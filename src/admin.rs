@@ -52,6 +52,8 @@ pub trait AdminState: Send + Sync + 'static {
     fn sessions(&self) -> Value;
     /// Forgets the tenant's sessions; how many there were.
     fn evict(&self, tenant: &TenantId) -> usize;
+    /// Whether it is known that there is no such tenant.
+    fn lacks(&self, tenant: &TenantId) -> bool;
     /// Stops taking new requests. May be called again.
     fn start_drain(&self);
     /// Whether a drain has come to its end.
@@ -115,6 +117,11 @@ impl<S: AdminState> Admin<S> {
                 let tenant: TenantId = id.parse().map_err(|_| Reason::TenantMalformed)?;
                 let evicted = state.evict(&tenant);
                 tracing::info!(%peer, tenant = tenant.as_str(), evicted, "sessions evicted");
+                // What was held of one whose record is gone is evicted all the same.
+                if evicted == 0 && state.lacks(&tenant) {
+                    let detail = format!("There is no tenant {tenant} in tenants.directory: nothing was evicted. Ids differ in case.");
+                    return Ok(answer::json(StatusCode::NOT_FOUND, &json!({ "evicted": 0, "detail": detail })));
+                }
                 answer::json(StatusCode::OK, &json!({ "evicted": evicted }))
             }
             Route::Livez => answer::live(),

@@ -55,6 +55,10 @@ impl AdminState for Fake {
         usize::from(tenant.as_str() == "acme")
     }
 
+    fn lacks(&self, tenant: &TenantId) -> bool {
+        tenant.as_str() != "globex"
+    }
+
     fn start_drain(&self) {
         self.draining.store(true, Ordering::SeqCst);
     }
@@ -273,6 +277,11 @@ async fn unknown_paths_and_methods_are_told_apart() {
     let answer = server.ask("TRACE", "/config", &[]).await;
     assert!(status(&answer) == 405 && answer.contains("allow: GET, HEAD\r\n"), "{answer}");
     assert_eq!(server.status("POST", "/tenants/a*/evict", Some(TOKEN)).await, 400);
+    // Somebody who is known and has no session is no mistake, nor is one whose record has gone before its sessions.
+    assert_eq!(server.status("POST", "/tenants/globex/evict", Some(TOKEN)).await, 200);
+    assert_eq!(server.status("POST", "/tenants/acme/evict", Some(TOKEN)).await, 200);
+    let answer = server.ask("POST", "/tenants/Globex/evict", &[("authorization", &format!("Bearer {TOKEN}"))]).await;
+    assert!(status(&answer) == 404 && answer.contains("There is no tenant Globex in tenants.directory"), "{answer}");
 }
 
 #[tokio::test]

@@ -232,6 +232,10 @@ impl AdminState for State {
         self.metrics.sessions_evicted("operator", evicted);
         evicted
     }
+    fn lacks(&self, tenant: &TenantId) -> bool {
+        self.directory.as_ref().is_some_and(|directory| directory.lacks(tenant))
+    }
+
 
     fn start_drain(&self) {
         self.drain();

@@ -174,6 +174,11 @@ impl Directory {
         }
     }
 
+    /// Whether it is known that there is no such tenant.
+    pub fn lacks(&self, tenant: &TenantId) -> bool {
+        matches!(self.recall(tenant), AtHand::Unknown)
+    }
+
     /// Looks at the tenant's record again, unless it was read just now. Where that is done every [`Directory::renewal`], what is at hand
     /// is never older than the cache allows, though nobody sends a request.
     pub async fn renew(&self, tenant: &TenantId) {
