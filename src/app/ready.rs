@@ -206,8 +206,7 @@ impl AdminState for State {
             checks.push(Check { name: "tenants", ok, detail: detail.to_owned() });
         }
         if let Some(ok) = self.warm_up.is_over() {
-            let detail = if ok { "over" } else { "sessions are being fetched" };
-            checks.push(Check { name: "warm_up", ok, detail: detail.to_owned() });
+            checks.push(Check { name: "warm_up", ok, detail: self.warm_up.detail() });
         }
         if let Some(ok) = self.application.as_ref().and_then(AppClient::is_ready) {
             let detail = if ok { "works" } else { "no upstream is known to work" };
@@ -232,10 +231,10 @@ impl AdminState for State {
         self.metrics.sessions_evicted("operator", evicted);
         evicted
     }
+
     fn lacks(&self, tenant: &TenantId) -> bool {
         self.directory.as_ref().is_some_and(|directory| directory.lacks(tenant))
     }
-
 
     fn start_drain(&self) {
         self.drain();

@@ -4,7 +4,7 @@ use std::{
     collections::HashSet,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -30,12 +30,22 @@ const AT_ONCE: usize = 16;
 pub(super) struct WarmUp {
     config: Option<WarmUpConfig>,
     is_over: Arc<AtomicBool>,
+    missing: Arc<AtomicUsize>,
 }
 
 impl WarmUp {
     pub(super) fn new(config: Option<WarmUpConfig>) -> Self {
         let is_over = Arc::new(AtomicBool::new(config.is_none()));
-        Self { config, is_over }
+        Self { config, is_over, missing: Arc::default() }
+    }
+
+    /// How far it is, for operators.
+    pub(super) fn detail(&self) -> String {
+        match self.missing.load(Ordering::Relaxed) {
+            _ if self.is_over() == Some(false) => "sessions are being fetched".to_owned(),
+            0 => "over".to_owned(),
+            missing => format!("over, {missing} missing; see the log"),
+        }
     }
 
     /// Whether there was something to be done, and whether it need not be waited for any more.
@@ -47,9 +57,10 @@ impl WarmUp {
     pub(super) async fn run(&self, broker: &Broker, directory: &Directory) {
         let Some(config) = &self.config else { return };
         let fetching = async {
-            let (asked, missing) = fetch(broker, config, directory).await;
+            let outcome = fetch(broker, config, directory).await;
+            self.missing.store(outcome.missing, Ordering::Relaxed);
             self.is_over.store(true, Ordering::Relaxed);
-            tracing::info!(tenants = asked, missing, "warmed up");
+            outcome.tell();
         };
         let waiting = async {
             tokio::time::sleep(config.wait).await;
@@ -61,13 +72,38 @@ impl WarmUp {
     }
 }
 
-/// How many tenants there were, and how many of them have no session.
-async fn fetch(broker: &Broker, config: &WarmUpConfig, directory: &Directory) -> (usize, usize) {
+/// What came of a warm-up.
+#[derive(Debug, Default)]
+struct Outcome {
+    /// Tenants that were meant.
+    asked: usize,
+    /// Those of them that have no session.
+    missing: usize,
+    /// Why the last one of them has none.
+    reason: Option<Refusal>,
+}
+
+impl Outcome {
+    fn tell(&self) {
+        let Self { asked: tenants, missing, reason } = self;
+        if *missing == 0 {
+            return tracing::info!(tenants, missing, "warmed up");
+        }
+        let (reason, note) = match reason {
+            Some(refusal) => (refusal.reason.as_str(), refusal.note.as_deref().unwrap_or_default()),
+            None => ("none", "the session went again"),
+        };
+        tracing::warn!(tenants, missing, reason, note, "warmed up, but not all: the others are fetched with their first requests");
+    }
+}
+
+async fn fetch(broker: &Broker, config: &WarmUpConfig, directory: &Directory) -> Outcome {
     for some in config.tenants.chunks(AT_ONCE) {
         join_all(some.iter().map(|tenant| directory.renew(tenant))).await;
     }
     let mut missing = records(config, directory);
     let asked = missing.len();
+    let mut reason = None;
     for round in 0..ROUNDS {
         if round > 0 {
             tokio::time::sleep(AGAIN).await;
@@ -75,6 +111,9 @@ async fn fetch(broker: &Broker, config: &WarmUpConfig, directory: &Directory) ->
         let mut failed = Vec::new();
         for some in missing.chunks(AT_ONCE) {
             failed.extend(join_all(some.iter().map(|record| one(broker, record))).await.into_iter().flatten());
+        }
+        if let Some((_, refusal)) = failed.last() {
+            reason = Some(refusal.clone());
         }
         // What is not to be expected to go better by itself is in the log already.
         missing = failed.into_iter().filter(|(_, refusal)| refusal.retry_after.is_some()).map(|(record, _)| record).collect();
@@ -84,7 +123,8 @@ async fn fetch(broker: &Broker, config: &WarmUpConfig, directory: &Directory) ->
     }
     let held: HashSet<Owner> = broker.sessions().into_iter().map(|session| session.owner).collect();
     let is_missing = |record: &&Arc<TenantRecord>| !held.contains(&Owner::Tenant(record.id.clone()));
-    (asked, records(config, directory).iter().filter(is_missing).count())
+    let missing = records(config, directory).iter().filter(is_missing).count();
+    Outcome { asked, missing, reason: reason.filter(|_| missing > 0) }
 }
 
 /// The tenant again, and why there is no session for it.

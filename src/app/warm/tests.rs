@@ -1,15 +1,19 @@
-use std::{fs, time::UNIX_EPOCH};
+use std::{fs, path::Path, time::UNIX_EPOCH};
+
+use futures_util::future::BoxFuture;
 
 use super::*;
 use crate::{
     clock::Clock,
-    config::{BudgetConfig, DirectoryConfig},
+    config::{BudgetConfig, Config, DirectoryConfig},
     credentials::{
-        StsError,
+        IssuedCredentials, StsError, StsInputs, TenantSts,
         testing::{Answer, FakeSts, ample, broker_over, pass},
     },
     directory::ActiveTenant,
     identity::VerifiedTenant,
+    reject::Reason,
+    secret::Secret,
     telemetry::Metrics,
 };
 
@@ -154,4 +158,36 @@ async fn requests_that_wait_leave_it_its_share_of_the_rate_at_most() {
     rig.pass(20 * SECOND).await;
     assert_eq!((rig.asked().len(), rig.warm_up.is_over()), (160, Some(true)), "once nobody waits it has all of it");
     assert!(flood.iter().all(tokio::task::JoinHandle::is_finished));
+}
+
+/// An STS that nobody gets to ask.
+struct Unasked;
+
+impl TenantSts for Unasked {
+    fn assume_role<'a>(&'a self, inputs: &'a StsInputs, _: Option<&'a Secret>) -> BoxFuture<'a, Result<IssuedCredentials, StsError>> {
+        panic!("{inputs:?}")
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_missing_is_counted_with_the_reason() {
+    // A user's own sessions, of whom none is known at the start.
+    let text = "egress: {region: eu-west-1, services: {s3: {}}}\n\
+                identity: {issuers: [{issuer: i, audience: a, jwks: {uri: 'https://idp.example.com/keys'}}]}\n\
+                tenants: {directory: {any: {}}}\n\
+                credentials:\n  source: {default_chain: {}}\n  shared_with_application: accepted\n  \
+                assume_role: {role_arn: 'arn:aws:iam::111122223333:role/{tenant.id}', session_name: '{subject}'}\n";
+    let parsed = Config::parse(text, "P", Path::new(""), &|_| None).unwrap_or_else(|errors| panic!("{errors}"));
+    let credentials = parsed.credentials.as_ref().unwrap();
+    let broker = Broker::new(credentials, Arc::new(Unasked), Clock::system(), Metrics::new().unwrap());
+    let directory = Directory::open(&DirectoryConfig::Any, None).unwrap();
+    let config = WarmUpConfig { wait: Duration::ZERO, ..config(&["acme", "globex"], &[]) };
+    let outcome = fetch(&broker, &config, &directory).await;
+    assert_eq!((outcome.asked, outcome.missing), (2, 2));
+    assert_eq!(outcome.reason.map(|refusal| refusal.reason), Some(Reason::PlanIncomplete));
+    let warm_up = WarmUp::new(Some(config));
+    assert_eq!(warm_up.detail(), "sessions are being fetched");
+    warm_up.run(&broker, &directory).await;
+    assert_eq!((warm_up.is_over(), warm_up.detail().as_str()), (Some(true), "over, 2 missing; see the log"));
+    assert_eq!(WarmUp::new(None).detail(), "over");
 }
