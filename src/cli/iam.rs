@@ -103,8 +103,9 @@ pub fn run(args: Args) -> ExitCode {
 }
 
 fn documents(args: Args) -> Result<(String, Vec<String>), String> {
-    let config = Config::load(&args.config, &|name| std::env::var(name).ok()).map_err(|errors| errors.to_string())?;
-    let known = known(&config)?;
+    // Nothing is run: whoever writes policies has neither the keys nor the tokens of what will.
+    let (config, _) = Config::load_without_files(&args.config).map_err(|errors| errors.to_string())?;
+    let known = known(&config, !args.tenants.is_empty())?;
     let wanted = Wanted {
         format: args.format,
         what: args.what,
@@ -125,10 +126,11 @@ fn documents(args: Args) -> Result<(String, Vec<String>), String> {
     Ok((printed.text, printed.notes))
 }
 
-/// The records of all tenants, where a file has them.
-fn known(config: &Config) -> Result<Vec<TenantRecord>, String> {
+/// The records of all tenants, where a file has them. One that is not there is missed only where tenants are asked about.
+fn known(config: &Config, is_asked: bool) -> Result<Vec<TenantRecord>, String> {
     match &config.directory {
         DirectoryConfig::DynamoDb(_) => Ok(Vec::new()),
+        DirectoryConfig::File(path) | DirectoryConfig::PrefixFreeFile(path) if !is_asked && !path.exists() => Ok(Vec::new()),
         directory => {
             let directory = Directory::open(directory, None).map_err(|error| error.to_string())?;
             Ok(directory.records().iter().map(|record| (**record).clone()).collect())
@@ -173,5 +175,28 @@ mod tests {
         {
             assert!(managed_policy(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn nothing_but_the_configuration_and_the_tenants_has_to_be_there() {
+        use clap::Parser;
+        #[derive(Parser)]
+        struct Line {
+            #[command(flatten)]
+            args: Args,
+        }
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config/examples");
+        let print = |name: &str, more: &[&str]| {
+            let file = folder.join(name);
+            let line = ["iam", "--config", file.to_str().unwrap()].into_iter().chain(more.iter().copied());
+            documents(Line::try_parse_from(line).map_err(|error| error.to_string())?.args)
+        };
+        for name in ["model-account-per-tenant.yaml", "model-by-service.yaml", "model-pool-tags.yaml"] {
+            let (text, _) = print(name, &["--format", "terraform"]).unwrap();
+            assert!(text.contains("sts:AssumeRole"), "{name}: {text}");
+        }
+        let (text, _) = print("model-account-per-tenant.yaml", &["--tenant", "acme"]).unwrap();
+        assert!(text.contains(":role/palisade-data") && !text.contains("{tenant.account}"), "{text}");
+        assert!(print("model-account-per-tenant.yaml", &["--tenant", "nobody"]).unwrap_err().contains("it has no tenant nobody"));
     }
 }

@@ -9,7 +9,7 @@ use super::{
     AdminConfig, BaseConfig, Config, ConfigErrors, CredentialsConfig, DirectoryConfig, EgressConfig, GuardConfig, IngressConfig,
     PlanConfig, ProbesConfig, ServerConfig, TelemetryConfig, TlsConfig, UsersConfig,
     document::Bounds,
-    reader::{Reader, Section},
+    reader::{Files, Reader, Section},
     settings::{ROOT, parse},
 };
 use crate::telemetry::Listener;
@@ -61,6 +61,22 @@ impl Config {
 
     /// As [`Config::load`], from text. `origin` names it in errors; relative paths are relative to `base`.
     ///
+    /// As [`Config::load`], for somebody who runs nothing: certificates, keys, tokens and variables are not looked for, and secrets are made
+    /// up. Returned as well are the settings that this concerns.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn load_without_files(path: &Path) -> Result<(Self, Vec<String>), ConfigErrors> {
+        let origin = path.display().to_string();
+        let text = read_text(path, Bounds::CONFIG.bytes).map_err(|wrong| ConfigErrors::of_file(&origin, wrong, ""))?;
+        let base = path.parent().unwrap_or(Path::new(""));
+        let reader = Reader::open(&text, &origin, base, ROOT, Bounds::CONFIG)?.looking_for(Files::Named);
+        let built = config(&reader.root(), &|_| None);
+        let untried = reader.untried();
+        let (config, effective) = reader.finish(built)?;
+        Ok((Self { effective, ..config }, untried))
+    }
+
     /// # Errors
     /// As [`Config::load`].
     pub fn parse(text: &str, origin: &str, base: &Path, env: Env<'_>) -> Result<Self, ConfigErrors> {

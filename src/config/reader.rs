@@ -18,6 +18,15 @@ use super::{
     settings::{Absent, Kind, Setting, walk},
 };
 
+/// Whether what a configuration names besides itself has to be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Files {
+    /// It has to be, and to be readable.
+    Required,
+    /// It is not looked for: this is another machine than the one that is configured.
+    Named,
+}
+
 /// One file being read: where errors and effective values are collected.
 pub(crate) struct Reader<'f> {
     file: Arc<str>,
@@ -28,6 +37,9 @@ pub(crate) struct Reader<'f> {
     misshapen: BTreeSet<At>,
     errors: RefCell<Vec<ConfigError>>,
     effective: RefCell<Value>,
+    files: Files,
+    /// Settings whose files and variables were not looked for.
+    untried: RefCell<Vec<String>>,
 }
 
 impl<'f> Reader<'f> {
@@ -50,7 +62,29 @@ impl<'f> Reader<'f> {
         let mut errors = Vec::new();
         walk::walk(&file, &root, settings, &mut errors);
         let misshapen = errors.iter().filter_map(|error| error.at).collect();
-        Ok(Self { file, base, root, settings, misshapen, errors: errors.into(), effective: Value::Object(Map::new()).into() })
+        Ok(Self {
+            file,
+            base,
+            root,
+            settings,
+            misshapen,
+            errors: errors.into(),
+            effective: Value::Object(Map::new()).into(),
+            files: Files::Required,
+            untried: RefCell::default(),
+        })
+    }
+
+    /// The same, looking for `files` alone.
+    pub(crate) fn looking_for(self, files: Files) -> Self {
+        Self { files, ..self }
+    }
+
+    /// Settings whose files and variables were not looked for, each once.
+    pub(crate) fn untried(&self) -> Vec<String> {
+        let mut untried = self.untried.borrow().clone();
+        untried.dedup();
+        untried
     }
 
     /// The whole document.
@@ -130,6 +164,16 @@ fn show(path: &[Step]) -> String {
     text
 }
 
+/// A key, or the number of an item.
+fn step(text: &str) -> Step {
+    text.parse().map_or_else(|_| Step::Key(text.to_owned()), Step::Item)
+}
+
+/// `steps` (keys, and numbers of items) as messages say them.
+pub(crate) fn show_steps(steps: &[String]) -> String {
+    show(&steps.iter().map(|text| step(text)).collect::<Vec<_>>())
+}
+
 /// A mapping of the document, or the absence of one whose settings all have defaults.
 #[derive(Clone)]
 pub(crate) struct Section<'r> {
@@ -205,6 +249,23 @@ impl<'r> Section<'r> {
         self.reader.error(at, &path, Fault::new(wrong, right));
     }
 
+    /// Reports that something inside the data of `key` is wrong: `steps` are keys, and numbers of items.
+    pub(crate) fn wrong_inside(&self, key: &str, steps: &[String], wrong: &str, right: &str) {
+        let at = self.entry(key).and_then(|entry| entry.node.place_of(steps)).unwrap_or_else(|| self.at(key));
+        let mut path = self.path_of(key);
+        path.extend(steps.iter().map(|text| step(text)));
+        self.reader.error(at, &path, Fault::new(wrong, right));
+    }
+
+    /// Whether something was found to be wrong in this section, or with a setting that has one of the names `keys` and stands where it is
+    /// not known.
+    pub(crate) fn has_errors(&self, keys: &[&str]) -> bool {
+        let below = format!("{}.", self.name());
+        let is_one =
+            |error: &ConfigError| error.key.starts_with(&below) || keys.iter().any(|key| error.key.rsplit('.').next() == Some(key));
+        self.reader.errors.borrow().iter().any(is_one)
+    }
+
     /// The value of `key`, given, inherited or by default. Nothing when it is unset, or was reported as wrong.
     pub(crate) fn get<T>(&self, key: &str, parse: fn(&Scalar) -> Option<T>) -> Option<T> {
         let node = self.node(key)?;
@@ -267,13 +328,27 @@ impl<'r> Section<'r> {
         entries.into_iter().map(group).collect()
     }
 
-    /// A path, relative to the file's folder. What it leads to must be there and readable.
+    /// A path, relative to the file's folder. What it leads to must be there and readable, where files are looked for at all.
     pub(crate) fn file(&self, key: &str) -> Option<PathBuf> {
-        let path = self.get(key, |scalar| Some(PathBuf::from(&scalar.text)))?;
-        if path.as_os_str().is_empty() {
-            return None;
+        match self.reader.files {
+            Files::Required => self.needed_file(key),
+            Files::Named => {
+                let path = self.path(key)?;
+                self.not_tried(key);
+                Some(path)
+            }
         }
-        let path = self.reader.base.join(path);
+    }
+
+    /// As [`Section::file`], of records: they are looked for wherever they are.
+    pub(crate) fn records(&self, key: &str) -> Option<PathBuf> {
+        let is_here = || self.path(key).is_some_and(|path| path.exists());
+        if self.reader.files == Files::Required || is_here() { self.needed_file(key) } else { self.file(key) }
+    }
+
+    /// As [`Section::file`], of what the configuration cannot be understood without.
+    pub(crate) fn needed_file(&self, key: &str) -> Option<PathBuf> {
+        let path = self.path(key)?;
         // Opening says more than asking for metadata: a key may be there and not be ours to read.
         match std::fs::File::open(&path).and_then(|file| file.metadata()) {
             Ok(metadata) if !metadata.is_dir() => Some(path),
@@ -286,6 +361,21 @@ impl<'r> Section<'r> {
                 None
             }
         }
+    }
+
+    fn path(&self, key: &str) -> Option<PathBuf> {
+        let path = self.get(key, |scalar| Some(PathBuf::from(&scalar.text)))?;
+        (!path.as_os_str().is_empty()).then(|| self.reader.base.join(path))
+    }
+
+    /// Whether files and variables have to be there.
+    pub(crate) fn looks_for_files(&self) -> bool {
+        self.reader.files == Files::Required
+    }
+
+    /// Says that what `key` names was not looked for.
+    pub(crate) fn not_tried(&self, key: &str) {
+        self.reader.untried.borrow_mut().push(show(&self.path_of(key)));
     }
 
     /// Any data under `key`.

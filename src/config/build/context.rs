@@ -36,7 +36,8 @@ fn keys(section: &Section<'_>, algorithm: ContextAlgorithm, env: Env<'_>) -> Opt
             Err(problem) => section.wrong_item("keys", *number, format!("the secret {problem}"), cure(problem, algorithm)),
         }
     }
-    (keys.len() == all).then_some(keys)
+    // Those that are not looked for are not there.
+    (keys.len() == all || !section.looks_for_files()).then_some(keys)
 }
 
 fn cure(problem: KeyProblem, algorithm: ContextAlgorithm) -> &'static str {

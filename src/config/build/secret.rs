@@ -1,7 +1,9 @@
 //! Secrets by reference: `{file: PATH}` or `{env: NAME}`.
 //!
-//! No message here repeats a value, a path or a name: someone may have put the secret itself in their place.
+//! No message here repeats a value. A path or a name is repeated where it looks like one: someone may have put the secret itself in its
+//! place.
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
 use super::{Env, Section, parse, read_text};
@@ -24,6 +26,10 @@ pub(super) fn secret(section: &Section<'_>, key: &str, env: Env<'_>) -> Option<S
     let (kind, reference) = section.pairs(key, parse::text).into_iter().next()?;
     // After the reading, which recorded the reference.
     section.set(key, "[redacted]".into());
+    if !section.looks_for_files() {
+        section.not_tried(key);
+        return stand_in();
+    }
     resolve(section, (&kind, &reference), Shape::Line, env).map_err(|fault| section.wrong(key, fault.wrong, fault.right)).ok()
 }
 
@@ -31,6 +37,12 @@ pub(super) fn secret(section: &Section<'_>, key: &str, env: Env<'_>) -> Option<S
 pub(super) fn secrets(section: &Section<'_>, key: &str, shape: Shape, env: Env<'_>) -> Vec<(usize, Secret)> {
     let references = section.references(key);
     section.set(key, references.iter().map(|_| Value::from("[redacted]")).collect());
+    if !section.looks_for_files() {
+        references.iter().take(1).for_each(|_| section.not_tried(key));
+        // Nothing is drawn that has to be a key of some algorithm's.
+        let drawn = references.iter().enumerate().filter(|_| shape == Shape::Line);
+        return drawn.filter_map(|(number, _)| Some((number, stand_in()?))).collect();
+    }
     let secret = |(number, (kind, reference)): (usize, &(String, String))| {
         let secret = resolve(section, (kind, reference), shape, env);
         secret.map_err(|fault| section.wrong_item(key, number, fault.wrong, fault.right)).ok().map(|secret| (number, secret))
@@ -38,13 +50,22 @@ pub(super) fn secrets(section: &Section<'_>, key: &str, shape: Shape, env: Env<'
     references.iter().enumerate().filter_map(secret).collect()
 }
 
+/// What nobody knows, in place of a secret that is not looked for: 32 bytes in base64, which is what keys are.
+fn stand_in() -> Option<Secret> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(Secret::new(STANDARD.encode(bytes)))
+}
+
 fn resolve(section: &Section<'_>, (kind, reference): (&str, &str), shape: Shape, env: Env<'_>) -> Result<Secret, Fault> {
+    let named = if is_a_name(kind, reference) { format!(" {reference}") } else { String::new() };
     let text = match kind {
         "file" => {
             let text = read_text(&section.base().join(reference), MAX_SECRET);
-            text.map_err(|wrong| Fault::new(format!("the file {wrong}"), "give a file that Palisade can read"))?
+            text.map_err(|wrong| Fault::new(format!("the file{named} {wrong}"), "give a file that Palisade can read"))?
         }
-        _ => env(reference).ok_or_else(|| Fault::new("the environment variable is not set", "set it, or give {file: PATH}"))?,
+        _ => env(reference)
+            .ok_or_else(|| Fault::new(format!("the environment variable{named} is not set"), "set it, or give {file: PATH}"))?,
     };
     let text = trim_newline(text);
     let is_lines = |c: char| shape == Shape::Pem && matches!(c, '\n' | '\r');
@@ -60,6 +81,17 @@ fn resolve(section: &Section<'_>, (kind, reference): (&str, &str), shape: Shape,
     Ok(Secret::new(text))
 }
 
+/// Whether this is how a file or a variable is called, and not how a key, a token or a password looks: random text has capitals, and what has
+/// none has no slashes.
+fn is_a_name(kind: &str, reference: &str) -> bool {
+    let of_file = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-./".contains(&byte);
+    let of_variable = |byte: u8| byte.is_ascii_uppercase() || byte == b'_';
+    match kind {
+        "file" => reference.contains('/') && reference.bytes().all(of_file),
+        _ => reference.bytes().all(|byte| of_variable(byte) || reference.contains('_') && byte.is_ascii_digit()),
+    }
+}
+
 /// Editors and `echo` end a file with a newline that is no part of the secret.
 fn trim_newline(mut text: String) -> String {
     if text.ends_with('\n') {
@@ -69,4 +101,28 @@ fn trim_newline(mut text: String) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_told_and_what_may_be_a_secret_is_not() {
+        for (kind, name) in
+            [("file", "../secrets/admin-token"), ("file", "/run/secrets/a.pem"), ("env", "TOKEN"), ("env", "PALISADE_TOKEN_2")]
+        {
+            assert!(is_a_name(kind, name), "{name}");
+        }
+        for (kind, secret) in [
+            ("file", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
+            ("file", "3f9c0b1d5e7a2846c0ffee0123456789"),
+            ("file", "correct.horse"),
+            ("file", "correct horse/battery"),
+            ("env", "hunter2"),
+            ("env", "GEZDGNBVGY3TQOJQ"),
+        ] {
+            assert!(!is_a_name(kind, secret), "{secret}");
+        }
+    }
 }

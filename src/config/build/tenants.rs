@@ -15,7 +15,7 @@ pub(super) fn directory(section: &Section<'_>, region: Option<&str>) -> Option<D
     if let Some(dynamodb) = directory.given("dynamodb") {
         return table(&dynamodb, region).map(|table| DirectoryConfig::DynamoDb(Box::new(table)));
     }
-    directory.file("file").map(DirectoryConfig::File)
+    directory.records("file").map(DirectoryConfig::File)
 }
 
 /// The same, held to ids of which none is the beginning of another where they can be looked at.

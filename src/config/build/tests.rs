@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 mod base;
+mod examples;
 mod guard;
 mod passport;
 mod plans;
@@ -836,6 +837,8 @@ fn secrets_that_are_none() {
         ("{env: SET, file: c}", "P:13:16: admin.token: is not a reference to a secret"),
         ("{env: hunter2}", "P:13:9: admin.token: the environment variable is not set; set it"),
         ("{file: hunter2}", "P:13:9: admin.token: the file cannot be read: "),
+        ("{env: ADMIN_TOKEN}", "P:13:9: admin.token: the environment variable ADMIN_TOKEN is not set; set it"),
+        ("{file: secrets/admin-token}", "P:13:9: admin.token: the file secrets/admin-token cannot be read: "),
         ("{file: empty}", "P:13:9: admin.token: the secret is empty"),
         ("{file: binary}", "P:13:9: admin.token: the file is not UTF-8"),
     ] {

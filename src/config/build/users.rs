@@ -9,7 +9,7 @@ pub(super) fn users(section: &Section<'_>, region: Option<&str>, identity: Optio
     if let Some(dynamodb) = directory.given("dynamodb") {
         return table(&dynamodb, region, identity).map(|table| UsersConfig::DynamoDb(Box::new(table)));
     }
-    directory.file("file").map(UsersConfig::File)
+    directory.records("file").map(UsersConfig::File)
 }
 
 fn table(section: &Section<'_>, region: Option<&str>, identity: Option<&IdentityConfig>) -> Option<UsersTableConfig> {
