@@ -877,7 +877,7 @@ credentials:
         assert!(warm.contains("credentials.warm_up does not fetch all: credentials.assume_role_with_web_identity.token is"), "{warm}");
 
         let pool = |policies: &str| format!("{source}  assume_role: {{role_arn: '{role}/data', {policies}}}\n");
-        let some = "session_policy: {inline: {Statement: [{Effect: Allow, Resource: 'a/{tenant.id}/*'}, {Effect: Allow, Resource: '*'}]}}";
+        let some = "session_policy: {inline: {Statement: [{Effect: Allow, Action: 's3:*', Resource: 'arn:aws:s3:::a/{tenant.id}/*'}, {Effect: Allow, Action: 's3:*', Resource: '*'}]}}";
         let err = said(&pool(some), "tenants: {acme: {}}");
         assert!(err.lines().count() == 1 && err.contains("session_policy: Statement[1] allows every tenant the same"), "{err}");
         let err = said(&pool(&format!("session_tags: {{T: '{{tenant.id}}'}}, {some}")), "tenants: {acme: {}}");

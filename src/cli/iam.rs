@@ -105,7 +105,7 @@ pub fn run(args: Args) -> ExitCode {
 fn documents(args: Args) -> Result<(String, Vec<String>), String> {
     // Nothing is run: whoever writes policies has neither the keys nor the tokens of what will.
     let (config, _) = Config::load_without_files(&args.config).map_err(|errors| errors.to_string())?;
-    let known = known(&config, !args.tenants.is_empty())?;
+    let known = known(&config, !args.tenant.is_empty())?;
     let wanted = Wanted {
         format: args.format,
         what: args.what,

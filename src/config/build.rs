@@ -14,6 +14,7 @@ use super::{
 };
 use crate::telemetry::Listener;
 
+mod arns;
 mod clients;
 mod context;
 mod credentials;
@@ -33,6 +34,7 @@ mod revoked;
 mod roles;
 mod routing;
 mod secret;
+mod session_policy;
 mod tables;
 mod tenants;
 mod users;
@@ -59,8 +61,6 @@ impl Config {
         Self::parse(&text, &origin, path.parent().unwrap_or(Path::new("")), env)
     }
 
-    /// As [`Config::load`], from text. `origin` names it in errors; relative paths are relative to `base`.
-    ///
     /// As [`Config::load`], for somebody who runs nothing: certificates, keys, tokens and variables are not looked for, and secrets are made
     /// up. Returned as well are the settings that this concerns.
     ///
@@ -77,6 +77,8 @@ impl Config {
         Ok((Self { effective, ..config }, untried))
     }
 
+    /// As [`Config::load`], from text. `origin` names it in errors; relative paths are relative to `base`.
+    ///
     /// # Errors
     /// As [`Config::load`].
     pub fn parse(text: &str, origin: &str, base: &Path, env: Env<'_>) -> Result<Self, ConfigErrors> {

@@ -245,17 +245,58 @@ impl PlanConfig {
         self.templates().into_iter().flat_map(|(_, template)| template.names()).chain(policy)
     }
 
+    /// Whether sessions of two tenants may do different things: something that decides it has a placeholder in which tenants differ.
+    pub fn tells_tenants_apart(&self) -> bool {
+        self.session_policy().is_some_and(JsonTemplate::tells_tenants_apart)
+            || self.deciding_templates().into_iter().flat_map(Template::names).any(Name::tells_tenants_apart)
+    }
+
+    /// Whether its role does, or a tag of its sessions: what decides before any policy that is sent along.
+    pub fn role_or_tags_tell_tenants_apart(&self) -> bool {
+        let arns = self.policy_arns().len();
+        let mut before = self.deciding_templates();
+        before.truncate(before.len() - arns);
+        before.into_iter().flat_map(Template::names).any(Name::tells_tenants_apart)
+    }
+
+    /// `PolicyArns`
+    pub fn policy_arns(&self) -> &[Template] {
+        match &self.ask {
+            AskConfig::AssumeRole(ask) => &ask.policy_arns,
+            AskConfig::WebIdentity(ask) => &ask.policy_arns,
+        }
+    }
+
+    /// What is wrong with the external id of a role that is in each tenant's own account, as far as the templates tell.
+    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html>
+    pub fn deputy_can_be_confused(&self) -> Option<&'static str> {
+        let AskConfig::AssumeRole(ask) = &self.ask else { return None };
+        if !ask.role_arn.names().any(|name| *name == Name::TenantAccount) {
+            return None;
+        }
+        match &ask.external_id {
+            None => Some("is unset"),
+            Some(id) if id.names().any(|name| name.tells_tenants_apart() || *name == Name::TenantExternalId) => None,
+            Some(_) => Some("is the same for every tenant"),
+        }
+    }
+
     /// The placeholders that decide what a session may do: those of the role, of its tags, and of its policies.
     pub fn deciding_names(&self) -> Vec<&Name> {
         let policy = self.session_policy().into_iter().flat_map(JsonTemplate::names);
-        let (tags, arns): (Vec<&Template>, &[Template]) = match &self.ask {
+        self.deciding_templates().into_iter().flat_map(Template::names).chain(policy).collect()
+    }
+
+    /// The role, its tags and, behind them, its managed policies.
+    fn deciding_templates(&self) -> Vec<&Template> {
+        let tags: Vec<&Template> = match &self.ask {
             AskConfig::AssumeRole(ask) => {
                 let inherited = ask.via.iter().flat_map(HopConfig::transitive_tags);
-                (ask.session_tags.iter().map(|(_, template)| template).chain(inherited).collect(), &ask.policy_arns)
+                ask.session_tags.iter().map(|(_, template)| template).chain(inherited).collect()
             }
-            AskConfig::WebIdentity(ask) => (ask.token_tags.iter().map(|(_, template)| template).collect(), &ask.policy_arns),
+            AskConfig::WebIdentity(ask) => ask.token_tags.iter().map(|(_, template)| template).collect(),
         };
-        self.role_arn().names().chain(tags.into_iter().chain(arns).flat_map(Template::names)).chain(policy).collect()
+        std::iter::once(self.role_arn()).chain(tags).chain(self.policy_arns()).collect()
     }
 }
 

@@ -11,7 +11,8 @@ mod parse;
 
 use std::{borrow::Cow, fmt};
 
-pub use self::json::{JsonTemplate, SESSION_POLICY_LIMIT};
+pub(crate) use self::json::grammar;
+pub use self::json::{Alike, JsonTemplate, Loose, SESSION_POLICY_LIMIT};
 pub use self::parse::OpenEnd;
 pub(crate) use self::parse::{check_ends, segments, told_apart};
 use super::ClaimPath;
@@ -240,10 +241,13 @@ impl Template {
         if lands.is_matched() {
             told_apart(&segments, lands.separators())?;
         }
-        for segment in &segments {
+        for (number, segment) in segments.iter().enumerate() {
             if let Segment::Literal(literal) = segment
                 && let Some(c) = literal.chars().find(|c| !lands.takes(*c))
             {
+                if let Some(Segment::Placeholder(name)) = segments.get(number + 1).filter(|_| literal.ends_with('$')) {
+                    return Err(TemplateError(format!("${{{name}}} is no placeholder; write {{{name}}}")));
+                }
                 return Err(TemplateError(format!("{c:?} cannot stand in {}", lands.name())));
             }
         }

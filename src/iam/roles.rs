@@ -80,7 +80,7 @@ pub(super) struct Bounds<'c> {
 impl Bounds<'_> {
     /// Whether they tell tenants apart. A session may do what any one of them allows: so each has to.
     pub(super) fn tell_tenants_apart(&self) -> bool {
-        let policy = self.session_policy.is_none_or(|policy| policy.names().any(Name::tells_tenants_apart));
+        let policy = self.session_policy.is_none_or(JsonTemplate::tells_tenants_apart);
         let arns = self.policy_arns.iter().all(|arn| arn.names().any(Name::tells_tenants_apart));
         (self.session_policy.is_some() || !self.policy_arns.is_empty()) && policy && arns
     }
@@ -297,6 +297,12 @@ fn role<'c>(key: String, by: By, asked: Asked<'c>, record: Option<&'c TenantReco
     let name = path.pop().unwrap_or_default();
     if arn.names().any(|name| !is_of_record(name)) {
         return Err(wrong("role_arn", "depends on the caller: there is no list of the roles that could be written down".to_owned()));
+    }
+    let known = |text: &Text| text.opens().next().is_none().then(|| text.to_string());
+    let is_of_a_role = path.first().and_then(known).is_none_or(|kind| kind == "role") && !path.is_empty();
+    if !is_of_a_role || pieces.get(2).and_then(known).is_some_and(|service| service != "iam") {
+        let whose = record.map_or_else(String::new, |record| format!(" for {}", record.id));
+        return Err(wrong("role_arn", format!("is no role's ARN{whose}; give one such as arn:aws:iam::111122223333:role/NAME")));
     }
     let path = path.into_iter().skip(1).fold(Text::literal("/"), |path, step| path.then(step).then("/"));
     let tag = |(key, template): &(String, Template)| {

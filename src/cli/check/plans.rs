@@ -61,7 +61,7 @@ fn rights(warn: &mut dyn FnMut(String), plan: &PlanConfig) {
         return;
     }
     let alike = "every tenant the same, and neither role nor tags differ";
-    for number in plan.session_policy().iter().flat_map(|policy| policy.statements_for_all()) {
+    for number in plan.session_policy().iter().flat_map(|policy| policy.alike()).map(|alike| alike.statement) {
         warn(format!("{}.session_policy: Statement[{number}] allows {alike}", plan.key));
     }
     for (setting, template) in templates.iter().filter(|(setting, template)| setting == "policy_arns" && !tells(template)) {

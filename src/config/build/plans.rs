@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
-use super::{Section, credentials::token_is_own, parse, read_text};
+use super::{Section, arns::wrong_for_any_value, credentials::token_is_own, parse, session_policy::session_policy};
 use crate::config::{
     AskConfig, AssumeRoleConfig, HopConfig, PlanConfig, PlansConfig, Proofs, WebIdentityConfig, WebTokenConfig,
     error::quote,
-    template::{JsonTemplate, Lands, Name, OpenEnd, Template},
+    template::{Lands, OpenEnd, Template},
 };
 
 const ASSUME_ROLE: &str = "assume_role";
 const WEB_IDENTITY: &str = "assume_role_with_web_identity";
+/// Settings by which tenants are told apart, and what they are taken for.
+const DECIDING: [&str; 7] = ["role_arn", "session_tags", "token_tags", "session_policy", "policy_arns", "role", "tags"];
 /// Most session tags. [AssumeRole](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html)
 const MAX_TAGS: usize = 50;
 /// Most managed session policies, as there.
@@ -19,8 +21,6 @@ const MAX_POLICY_ARNS: usize = 10;
 const MAX_HOPS: usize = 3;
 /// What STS gives at most to a role that another role assumes.
 const MAX_CHAINED: Duration = Duration::from_secs(3_600);
-/// Largest policy file that is read, with all its spaces.
-const MAX_POLICY_FILE: usize = 256 << 10;
 
 /// What plans have to go together with.
 #[derive(Debug, Clone, Copy)]
@@ -90,14 +90,22 @@ fn plan(section: &Section<'_>, around: Around<'_>) -> Option<Option<PlanConfig>>
     };
     let plan = PlanConfig { key: section.name(), ask: ask?, others: [].into(), lower_case_ids: false };
     let plan = PlanConfig { lower_case_ids: !around.ids_are_known && plan.names_by_id(), ..plan };
-    if !plan.deciding_names().into_iter().any(Name::tells_tenants_apart) {
+    // What is wrong elsewhere may be what was to tell them apart.
+    if !plan.tells_tenants_apart() && !section.has_errors(&DECIDING) {
         let tags = if matches!(plan.ask, AskConfig::AssumeRole(_)) { "session_tags" } else { "token_tags" };
+        let mut wrong = format!(
+            "is the same for every tenant, and so are {tags}, session_policy and policy_arns: all tenants would get the same rights"
+        );
+        let misplaced = plan
+            .session_policy()
+            .and_then(|policy| policy.alike().iter().find_map(|alike| Some((alike.statement, alike.misplaced.as_ref()?))));
+        if let Some((number, place)) = misplaced {
+            wrong.push_str(&format!(" (in session_policy the tenant stands in {place} of Statement[{number}], where it bounds nothing)"));
+        }
         section.wrong(
             "role_arn",
-            format!(
-                "is the same for every tenant, and so are {tags}, session_policy and policy_arns: all tenants would get the same rights"
-            ),
-            "put {tenant.id} (or {tenant.account}, or an attribute) into one of them",
+            wrong,
+            "put {tenant.id} (or {tenant.account}, or an attribute) into one of them: in a policy into Resource, or into a condition that is not met without it",
         );
     }
     Some(Some(plan))
@@ -223,12 +231,16 @@ fn role_arn(section: &Section<'_>, around: Around<'_>) -> Option<Template> {
     }
     if let Some((open, cure)) = unsettled(template.open_end(), around) {
         section.wrong("role_arn", open, cure);
+    } else if let Some(why) = wrong_for_any_value(&template) {
+        let cure = "give one such as arn:aws:iam::111122223333:role/NAME";
+        section.wrong("role_arn", format!("{} is no role's ARN, whatever its values are: {why}", quote(text)), cure);
+        return None;
     }
     Some(template)
 }
 
 /// What is wrong with an end that is right only for ids of which none is the beginning of another, where the ids are not known.
-fn unsettled(open: Option<&OpenEnd>, around: Around<'_>) -> Option<(String, &'static str)> {
+pub(super) fn unsettled(open: Option<&OpenEnd>, around: Around<'_>) -> Option<(String, &'static str)> {
     open.filter(|_| !around.ids_are_known).map(|open| {
         (open.to_string(), "or keep the tenants in a file (tenants.directory.file), where it can be seen that no id begins another")
     })
@@ -289,31 +301,4 @@ fn policy_arns(section: &Section<'_>, around: Around<'_>) -> Option<Vec<Template
         }
     }
     right.then_some(arns)
-}
-
-/// The outer `None` means that there is one and it is wrong.
-fn session_policy(section: &Section<'_>, around: Around<'_>) -> Option<Option<JsonTemplate>> {
-    let Some(policy) = section.given("session_policy") else { return Some(None) };
-    let (key, parsed) = if policy.has("file") {
-        let path = policy.file("file")?;
-        ("file", read_text(&path, MAX_POLICY_FILE).map_err(|wrong| format!("the file {wrong}")))
-    } else {
-        let text = match policy.json("inline")? {
-            serde_json::Value::String(text) => text,
-            data => data.to_string(),
-        };
-        ("inline", Ok(text))
-    };
-    match parsed.and_then(|text| JsonTemplate::parse_open(&text).map_err(|error| error.to_string())) {
-        Ok(template) => {
-            if let Some((open, cure)) = unsettled(template.open_end(), around) {
-                policy.wrong(key, format!("the policy cannot be used: {open}"), cure);
-            }
-            Some(Some(template))
-        }
-        Err(wrong) => {
-            policy.wrong(key, format!("the policy cannot be used: {wrong}"), "");
-            None
-        }
-    }
 }

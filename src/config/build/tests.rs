@@ -8,6 +8,7 @@ mod examples;
 mod guard;
 mod passport;
 mod plans;
+mod policies;
 mod roles;
 mod routing;
 mod sessions;
@@ -49,7 +50,12 @@ fn folder() -> tempfile::TempDir {
     for name in ["key1.pem", "key2.pem"] {
         fs::write(folder.path().join(name), pem()).unwrap();
     }
-    fs::write(folder.path().join("policy.json"), r#"{"Resource": "arn:aws:s3:::b/{tenant.id}/*"}"#).unwrap();
+    fs::write(
+        folder.path().join("policy.json"),
+        r#"{"Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::b/{tenant.id}/*"}}"#,
+    )
+    .unwrap();
+    fs::write(folder.path().join("refused.json"), "{\"Statement\": [\n  {\"Effect\": \"Allow\",\n   \"Actions\": \"s3:*\"}\n]}").unwrap();
     fs::write(folder.path().join("broken.json"), r#"{"Resource": "arn:aws:s3:::b/{tenant.id}*"}"#).unwrap();
     folder
 }
@@ -399,8 +405,14 @@ fn a_policy_can_be_a_file_data_or_text() {
         good(&text).credentials.unwrap().plans.sole().session_policy.as_ref().unwrap().names().count()
     };
     assert_eq!(policy("{file: policy.json}"), 1);
-    assert_eq!(policy("{inline: {Resource: 'arn:aws:s3:::b/{tenant.id}/*', Version: 2012-10-17}}"), 1);
-    assert_eq!(policy(r#"{inline: '{"Resource": "arn:aws:s3:::b/{tenant.id}/*"}'}"#), 1);
+    assert_eq!(
+        policy("{inline: {Statement: [{Effect: Allow, Action: 's3:*', Resource: 'arn:aws:s3:::b/{tenant.id}/*'}], Version: 2012-10-17}}"),
+        1
+    );
+    assert_eq!(
+        policy(r#"{inline: '{"Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::b/{tenant.id}/*"}}'}"#),
+        1
+    );
 }
 
 #[test]
@@ -776,6 +788,16 @@ fn broken_files_are_told_what_is_wrong_and_where() {
             "  assume_role:",
             "  assume_role:\n    session_policy: {file: broken.json}",
             &["P:12:28: credentials.assume_role.session_policy.file: the policy cannot be used: {tenant.id} is directly followed by '*'"],
+        ),
+        (
+            "  assume_role:",
+            "  assume_role:\n    session_policy: {inline: {Statement: [{Effect: allow, Action: 's3:*', Resource: '*'}]}}",
+            &["P:12:44: credentials.assume_role.session_policy.inline.Statement[0].Effect: is neither Allow nor Deny; write Allow or Deny"],
+        ),
+        (
+            "  assume_role:",
+            "  assume_role:\n    session_policy: {inline: '{\"Statements\": []}'}",
+            &["P:12:30: credentials.assume_role.session_policy.inline.Statements: is no element of a policy; did you mean Statement?"],
         ),
         (
             "  assume_role:",

@@ -4,12 +4,16 @@
 //! characters, and some stores do worse. What a tenant brings is escaped as JSON, so it stays inside its string, and is
 //! refused where it would mean something to IAM (`*`, `?`, `$`).
 
+mod bindings;
+pub(crate) mod grammar;
 mod strict;
 
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use self::bindings::Bindings;
+pub use self::bindings::{Alike, Loose};
 use super::{Name, OpenEnd, RenderError, Segment, TemplateError, Values, names, parse};
 
 /// Most characters of a session policy. [AssumeRole](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html)
@@ -28,8 +32,7 @@ pub struct JsonTemplate {
     /// Whether a rendering could make two keys of one object equal.
     keys_vary: bool,
     open_end: Option<OpenEnd>,
-    /// Numbers of the statements that allow every tenant the same.
-    alike: Vec<usize>,
+    bindings: Bindings,
 }
 
 impl JsonTemplate {
@@ -55,7 +58,7 @@ impl JsonTemplate {
         }
         let mut writer = Writer::default();
         writer.value(&value)?;
-        let template = Self { alike: alike(&value)?, ..writer.finish() };
+        let template = Self { bindings: Bindings::of(&value)?, ..writer.finish() };
         let literal = template.literal_len();
         if literal > SESSION_POLICY_LIMIT {
             return Err(TemplateError(format!(
@@ -101,32 +104,30 @@ impl JsonTemplate {
         self.open_end.as_ref()
     }
 
-    /// Statements, counted from 0, that allow something and have no placeholder by which tenants differ.
-    pub fn statements_for_all(&self) -> &[usize] {
-        &self.alike
+    /// Whether a statement is bounded by something in which tenants differ: nothing is, where the tenant only stands in a name, a denial, or a
+    /// condition that can be met without it.
+    pub fn tells_tenants_apart(&self) -> bool {
+        self.bindings.tell_tenants_apart
+    }
+
+    /// Statements that allow every tenant the same, or the same besides what is its own.
+    pub fn alike(&self) -> &[Alike] {
+        &self.bindings.alike
+    }
+
+    /// Conditions that a request can meet by leaving a key out.
+    pub fn loose(&self) -> &[Loose] {
+        &self.bindings.loose
+    }
+
+    /// Whether it allows anything at all.
+    pub fn allows(&self) -> bool {
+        self.bindings.allows
     }
 
     fn literal_len(&self) -> usize {
         self.segments.iter().map(|segment| if let Segment::Literal(literal) = segment { literal.len() } else { 0 }).sum()
     }
-}
-
-fn alike(policy: &Value) -> Result<Vec<usize>, TemplateError> {
-    let statements = match policy.get("Statement") {
-        Some(Value::Array(statements)) => &statements[..],
-        Some(one) => std::slice::from_ref(one),
-        None => &[],
-    };
-    let mut alike = Vec::new();
-    for (number, statement) in statements.iter().enumerate() {
-        let mut writer = Writer::default();
-        writer.value(statement)?;
-        let differs = names(&writer.segments).any(Name::tells_tenants_apart);
-        if statement.get("Effect").and_then(Value::as_str) == Some("Allow") && !differs {
-            alike.push(number);
-        }
-    }
-    Ok(alike)
 }
 
 /// Writes compact JSON, cut into segments at the placeholders.
@@ -237,7 +238,7 @@ impl Writer {
 
     fn finish(mut self) -> JsonTemplate {
         self.segments.push(Segment::Literal(self.literal));
-        JsonTemplate { segments: self.segments, whole: self.whole, keys_vary: self.keys_vary, open_end: self.open_end, alike: Vec::new() }
+        JsonTemplate { segments: self.segments, whole: self.whole, keys_vary: self.keys_vary, open_end: self.open_end, bindings: Bindings::default() }
     }
 }
 

@@ -46,6 +46,12 @@ pub(super) fn placeholder(text: &str) -> Result<(Name, &str), TemplateError> {
     let Some(inner) = text.strip_prefix('{') else {
         return Err(TemplateError("there is a '}' without its '{'".to_owned()));
     };
+    // As other languages of templates write it.
+    if let Some(doubled) = inner.strip_prefix('{').and_then(|rest| rest.split_once("}}")).map(|(word, _)| word.trim())
+        && let Ok(name) = name(doubled)
+    {
+        return Err(TemplateError(format!("{{{{{doubled}}}}} is no placeholder; write {{{name}}}")));
+    }
     match inner.find(['{', '}']) {
         Some(end) if inner[end..].starts_with('}') => Ok((name(&inner[..end])?, &inner[end + 1..])),
         _ => Err(TemplateError("there is a '{' without its '}'".to_owned())),

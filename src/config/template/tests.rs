@@ -62,7 +62,7 @@ fn unknown_names_and_stray_braces_do_not_load() {
     for text in ["{tenant}", "{tenant.name}", "{}", "{ tenant.id }", "{tenant.attributes.}", "{claims.}", "{Subject}", "{tenant.id\n}"] {
         assert!(parse_error(text, Lands::Header).contains("known are {tenant.id}"), "{text}");
     }
-    for text in ["{tenant.id", "tenant.id}", "{{tenant.id}}", "{tenant.id}}", "a{b{tenant.id}", "{"] {
+    for text in ["{tenant.id", "tenant.id}", "{{tenant.name}}", "{tenant.id}}", "a{b{tenant.id}", "{"] {
         assert!(parse_error(text, Lands::Header).contains("without its"), "{text}");
     }
     assert!(parse_error(&format!("{{claims.{}}}", "x".repeat(300)), Lands::Header).contains("at most 256"));
@@ -405,13 +405,16 @@ fn an_open_end_is_told_and_a_wildcard_too_near_is_wrong_for_any_ids() {
 }
 
 #[test]
-fn statements_that_allow_everybody_the_same_are_counted() {
-    let alike = |statements: &str| JsonTemplate::parse(&format!(r#"{{"Statement":{statements}}}"#)).unwrap().statements_for_all().to_vec();
-    assert_eq!(
-        alike(r#"[{"Effect":"Allow","Resource":"a/{tenant.id}/*"},{"Effect":"Allow","Resource":"*"},{"Effect":"Deny","Resource":"b"}]"#),
-        [1]
-    );
-    assert_eq!(alike(r#"{"Effect":"Allow","Resource":"a/{subject}/*"}"#), [0]);
-    assert_eq!(alike(r#"{"Effect":"Allow","Resource":"*","Condition":{"StringEquals":{"k":"{tenant.id}"}}}"#), [] as [usize; 0]);
-    assert_eq!(JsonTemplate::parse("{}").unwrap().statements_for_all(), [] as [usize; 0]);
+fn placeholders_of_other_languages_are_told_how_they_are_written_here() {
+    for (text, lands) in [
+        ("arn:aws:iam::111122223333:role/${tenant.id}", Lands::Arn),
+        ("arn:aws:iam::111122223333:role/{{tenant.id}}", Lands::Arn),
+        ("{{ tenant.id }}", Lands::SessionName),
+        ("${tenant.id}", Lands::TagValue),
+    ] {
+        assert!(parse_error(text, lands).ends_with(" is no placeholder; write {tenant.id}"), "{text}: {}", parse_error(text, lands));
+    }
+    let policy = JsonTemplate::parse(r#"{"Resource":"arn:aws:s3:::b/{{tenant.id}}/*"}"#).unwrap_err();
+    assert!(policy.to_string().ends_with("write {tenant.id}"), "{policy}");
+    assert!(parse_error("{{nobody}}", Lands::SessionName).contains("without its '}'"));
 }

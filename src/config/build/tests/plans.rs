@@ -221,7 +221,10 @@ fn what_rests_on_ids_that_begin_no_other_asks_for_a_file_and_holds_it_to_that() 
         ("policy_arns[0]", format!("{{role_arn: '{ROLE}/data', policy_arns: ['arn:aws:iam::111122223333:policy/{{tenant.id}}_p']}}")),
         (
             "session_policy.inline",
-            format!("{{role_arn: '{ROLE}/data', session_policy: {{inline: {{Resource: 'arn:aws:sqs:*:*:{{tenant.id}}-*'}}}}}}"),
+            format!(
+                "{{role_arn: '{ROLE}/data', session_policy: {{inline: {{Statement: {{Effect: Allow, Action: 'sqs:*', Resource: \
+                 'arn:aws:sqs:*:*:{{tenant.id}}-*'}}}}}}}}"
+            ),
         ),
     ];
     for (setting, plan) in plans {

@@ -42,7 +42,11 @@ fn what_makes_sessions_of_users_is_found_wherever_it_stands() {
         ("    session_name: '{subject}'", "session_name", "subject"),
         ("    source_identity: '{tenant.id}-{claims.sub}'", "source_identity", "claims.sub"),
         ("    session_tags: {A: '{tenant.id}', B: '{issuer}'}", "session_tags.B", "issuer"),
-        ("    session_policy: {inline: {Resource: '{client.subject}'}}", "session_policy", "client.subject"),
+        (
+            "    session_policy: {inline: {Statement: {Effect: Allow, Action: 's3:*', Resource: '{client.subject}'}}}",
+            "session_policy",
+            "client.subject",
+        ),
     ] {
         let plan = plan(&format!("{BASE}{more}\n"));
         let found: Vec<_> = plan.of_users().into_iter().map(|(key, name)| (key, name.to_string())).collect();

@@ -91,7 +91,7 @@ fn what_does_not_go_with_users_is_said() {
         (
             with(
                 "role/tenants/{tenant.id}",
-                "role/tenants/{tenant.id}\n    session_policy: {inline: {Resource: '{tenant.id}/{user.attributes.team}'}}",
+                "role/tenants/{tenant.id}\n    session_policy: {inline: {Statement: {Effect: Allow, Action: 's3:*', Resource: 'arn:aws:s3:::{tenant.id}/{user.attributes.team}'}}}",
             ),
             &["P:1:1: users: is missing, and a template has {user.attributes.team}"],
         ),
