@@ -30,7 +30,10 @@ mod trust;
 #[cfg(feature = "sandbox")]
 mod tests;
 
-pub(crate) use self::needed::{Needed, needed};
+pub(crate) use self::{
+    aoss::IS_SHARED as AOSS_IS_SHARED,
+    needed::{Needed, needed},
+};
 use self::{
     document::Node,
     estate::Estate,

@@ -104,6 +104,11 @@ impl Kind {
     }
 }
 
+/// Whether a configuration has a setting of this name at its top.
+pub(crate) fn is_known(section: &str) -> bool {
+    ROOT.iter().any(|setting| setting.key == section)
+}
+
 /// The keys that can be used, for messages.
 pub(crate) fn keys(settings: &[Setting]) -> String {
     let keys: Vec<_> = settings.iter().filter(|setting| !matches!(setting.kind, Kind::NotYet)).map(|setting| setting.key).collect();

@@ -11,6 +11,10 @@ use super::{
 };
 use crate::config::template::Name;
 
+/// Why tenants cannot share a role there.
+pub(crate) const IS_SHARED: &str = "OpenSearch Serverless looks at neither session tags nor session policies: a role that tenants share reaches \
+                                    every index; give it a role for each tenant (role_arn with {tenant.id})";
+
 const PERMISSIONS: [&str; 5] = ["aoss:CreateIndex", "aoss:DescribeIndex", "aoss:ReadDocument", "aoss:UpdateIndex", "aoss:WriteDocument"];
 
 /// The policy of the index of the tenant whose role it is.

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Documents, Format, IamError, RoleDocuments, Wanted, What, aoss, base, data,
+    Documents, Format, IamError, RoleDocuments, Wanted, What,
+    aoss::{self, IS_SHARED},
+    base, data,
     document::{Node, Statement},
     kms,
     own::Own,
@@ -177,16 +179,14 @@ impl<'c> Estate<'c> {
     }
 
     fn access(&self, role: &Role<'c>, is_asked: bool, documents: &mut Documents<'c>) -> Result<(), IamError> {
-        const SHARED: &str = "OpenSearch Serverless looks at neither session tags nor session policies: a role that tenants share reaches every \
-                              index; give it a role for each tenant (role_arn with {tenant.id})";
         let is_divided = [&self.names.index, &self.names.collection].into_iter().flatten().any(has_tenant);
         if role.is_of_one_tenant && self.names.index.is_some() && !is_divided {
             return Err(IamError("--index: has no {tenant.id}, and every tenant's role would reach it".to_owned()));
         }
         match (role.is_of_one_tenant, is_asked) {
             (true, _) => documents.access.push(aoss::policy(&self.names, role)),
-            (false, true) => return Err(IamError(format!("{}: {SHARED}", role.key))),
-            (false, false) => documents.notes.push(format!("{}: no data access policy is printed: {SHARED}", role.key)),
+            (false, true) => return Err(IamError(format!("{}: {IS_SHARED}", role.key))),
+            (false, false) => documents.notes.push(format!("{}: no data access policy is printed: {IS_SHARED}", role.key)),
         }
         Ok(())
     }

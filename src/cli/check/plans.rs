@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::SHOWN;
+use super::{Found, SHOWN};
 use crate::{
     config::{
         AskConfig, Config, CredentialsSource, DirectoryConfig, PlanConfig,
@@ -15,68 +15,58 @@ use crate::{
 /// What STS gives at most to a role that another role assumes.
 const MAX_CHAINED: Duration = Duration::from_secs(3_600);
 
-pub(super) fn warnings(warn: &mut dyn FnMut(String), config: &Config, directory: Option<&Directory>) {
+pub(super) fn warnings(found: &mut Found, config: &Config, directory: Option<&Directory>) {
     let (Some(credentials), Some(egress)) = (&config.credentials, &config.egress) else { return };
     let plans = &credentials.plans;
     if let Some(default) = plans.default.as_ref().filter(|_| egress.services.keys().all(|service| plans.services.contains_key(service))) {
-        warn(format!("{} holds for no service: each of egress.services has a plan of its own", default.key));
+        found.warn(format!("{} holds for no service: each of egress.services has a plan of its own", default.key));
     }
     for plan in plans.all() {
         if let AskConfig::AssumeRole(ask) = &plan.ask
             && matches!(credentials.source, CredentialsSource::WebIdentity { .. })
             && ask.duration > MAX_CHAINED
         {
-            warn(format!("{}.duration is over 1h, which STS refuses to a role (web_identity) that assumes another", plan.key));
+            found.refuse(format!(
+                "{}.duration: is over 1h, which STS refuses to a role (web_identity) that assumes another: every request would be refused; lower it",
+                plan.key
+            ));
         }
         if plan.uses_callers_token() {
             if egress.proofs.passport {
-                warn(format!("{}: a passport keeps its caller's token in memory for as long as it lives", plan.key));
+                found.warn(format!("{}: a passport keeps its caller's token in memory for as long as it lives", plan.key));
             }
             for (taken, proof) in [(egress.proofs.deferred, "deferred"), (egress.proofs.certificate, "certificate")] {
                 if taken {
-                    warn(format!("{}: with a proof of the kind {proof} every request is refused, since no token is behind it", plan.key));
+                    found.warn(format!(
+                        "{}: with a proof of the kind {proof} every request is refused, since no token is behind it",
+                        plan.key
+                    ));
                 }
             }
         }
-        rights(warn, plan);
-        multiplied(warn, plan);
+        multiplied(&mut |text| found.warn(text), plan);
         match &config.directory {
-            DirectoryConfig::Any => any(warn, plan),
-            DirectoryConfig::DynamoDb(_) => folded(warn, plan, "a table's"),
-            DirectoryConfig::File(_) | DirectoryConfig::PrefixFreeFile(_) => directory.into_iter().for_each(|all| records(warn, plan, all)),
+            DirectoryConfig::Any => any(found, plan),
+            DirectoryConfig::DynamoDb(_) => folded(&mut |text| found.warn(text), plan, "a table's"),
+            DirectoryConfig::File(_) | DirectoryConfig::PrefixFreeFile(_) => {
+                directory.into_iter().for_each(|all| records(found, plan, all))
+            }
         }
-    }
-}
-
-/// Who decides what a session may do.
-fn rights(warn: &mut dyn FnMut(String), plan: &PlanConfig) {
-    if let Some(name) = plan.role_arn().names().find(|name| name.is_from_token()) {
-        warn(format!("{}.role_arn has {{{name}}}: whoever issues tokens, or writes users' profiles, chooses the role", plan.key));
-    }
-    // A session has what any one of its policies allows: where nothing else tells tenants apart, each of them has to, in each statement.
-    let tells = |template: &Template| template.names().any(Name::tells_tenants_apart);
-    let templates = plan.templates();
-    let decided_before = |setting: &str| setting == "role_arn" || setting.contains("session_tags.") || setting.contains("token_tags.");
-    if templates.iter().any(|(setting, template)| decided_before(setting) && tells(template)) {
-        return;
-    }
-    let alike = "every tenant the same, and neither role nor tags differ";
-    for number in plan.session_policy().iter().flat_map(|policy| policy.alike()).map(|alike| alike.statement) {
-        warn(format!("{}.session_policy: Statement[{number}] allows {alike}", plan.key));
-    }
-    for (setting, template) in templates.iter().filter(|(setting, template)| setting == "policy_arns" && !tells(template)) {
-        warn(format!("{}.{setting}: {} allows {alike}; beside other policies it widens them", plan.key, template.as_text()));
     }
 }
 
 /// Every tenant exists, and its record is empty.
-fn any(warn: &mut dyn FnMut(String), plan: &PlanConfig) {
+fn any(found: &mut Found, plan: &PlanConfig) {
     let bare = "any".parse().ok().map(TenantRecord::bare);
     let lost = |name: &&Name| !name.is_from_token() && bare.as_ref().is_some_and(|bare| bare.value(name).is_none());
     if let Some(name) = plan.names().find(lost) {
-        warn(format!("{} has {{{name}}}, and tenants.directory is any, whose records are empty: every request is refused", plan.key));
+        found.refuse(format!(
+            "{}: has {{{name}}}, and tenants.directory is any, whose records are empty: every request would be refused; give the tenants in a file \
+             or a table, or use {{tenant.id}} alone",
+            plan.key
+        ));
     }
-    folded(warn, plan, "those of tokens (tenants.directory is any)");
+    folded(&mut |text| found.warn(text), plan, "those of tokens (tenants.directory is any)");
 }
 
 /// Ids of tenants that nobody has compared.
@@ -113,11 +103,13 @@ fn multiplied(warn: &mut dyn FnMut(String), plan: &PlanConfig) {
 }
 
 /// What the records of a file lack, and what two of them share.
-fn records(warn: &mut dyn FnMut(String), plan: &PlanConfig, directory: &Directory) {
+fn records(found: &mut Found, plan: &PlanConfig, directory: &Directory) {
     let mut lacking = Vec::new();
     let mut same: BTreeMap<String, String> = BTreeMap::new();
     let mut shared = Vec::new();
+    let mut active = 0;
     for record in directory.records().iter().filter(|record| record.status == TenantStatus::Active) {
+        active += 1;
         lacking.extend(lacks(plan, record));
         let Some(rights) = rendered(plan, record) else { continue };
         match same.get(&rights) {
@@ -125,10 +117,13 @@ fn records(warn: &mut dyn FnMut(String), plan: &PlanConfig, directory: &Director
             None => drop(same.insert(rights, record.id.to_string())),
         }
     }
-    let mut shown = |found: &[String], what: &str| {
-        found.iter().take(SHOWN).for_each(|line| warn(format!("{}: {line}: {what}", plan.key)));
-        if found.len() > SHOWN {
-            warn(format!("{}: and {} more: {what}", plan.key, found.len() - SHOWN));
+    if !lacking.is_empty() && lacking.len() == active {
+        found.refuse(format!("{}: can be carried out for none of the tenants: every request would be refused", plan.key));
+    }
+    let mut shown = |lines: &[String], what: &str| {
+        lines.iter().take(SHOWN).for_each(|line| found.warn(format!("{}: {line}: {what}", plan.key)));
+        if lines.len() > SHOWN {
+            found.warn(format!("{}: and {} more: {what}", plan.key, lines.len() - SHOWN));
         }
     };
     shown(&lacking, "every request of this tenant is refused");
