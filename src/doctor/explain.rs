@@ -76,7 +76,8 @@ fn denied(note: &str, key: &str, inputs: &StsInputs, needed: &Needed, without_ta
             "without its tags and source identity the role can be assumed: the trust policy refuses to tag, or wants other tags".to_owned(),
         ),
         _ => {
-            let mut why = "the role does not exist, does not trust this identity, or the identity's own policy does not let it".to_owned();
+            let mut why = tags(key, inputs);
+            why.push_str("; or the role does not exist, does not trust this identity, or the identity's own policy does not let it");
             why.push_str(&match &inputs.external_id {
                 Some(_) => "; or the trust policy demands another sts:ExternalId than the one that is sent".to_owned(),
                 None => format!("; or the trust policy demands an sts:ExternalId, and {key}.external_id is unset"),
@@ -87,15 +88,38 @@ fn denied(note: &str, key: &str, inputs: &StsInputs, needed: &Needed, without_ta
     let of = |statements: &[(&'static str, Value)]| {
         statements.iter().find(|(known, _)| *known == action).map(|(_, statement)| statement.clone())
     };
-    let trust = of(&needed.trust).map(|statement| (format!("the trust policy of {}", inputs.role_arn), statement));
+    // A trust policy that demands something is undone by a statement beside it that demands nothing.
+    let is_bound = |statement: &Value| action != "sts:AssumeRole" || statement.get("Condition").is_some();
+    let trust = of(&needed.trust).filter(is_bound).map(|statement| (format!("the trust policy of {}", inputs.role_arn), statement));
     let base = of(&needed.base).map(|statement| (format!("the policies of {}", needed.principal), statement));
     // AWS says which of the two it was, where it can.
-    let statements = match (note.contains("identity-based policy"), note.contains("trust policy")) {
+    let statements: Vec<_> = match (note.contains("identity-based policy"), note.contains("trust policy")) {
         (true, false) => base.into_iter().collect(),
         (false, true) => trust.into_iter().collect(),
         _ => trust.into_iter().chain(base).collect(),
     };
-    Explained { cure: format!("{cure}; each of these statements has to be there"), statements }
+    let is_base_alone = note.contains("identity-based policy");
+    let untold = match &needed.rival {
+        _ if is_base_alone => String::new(),
+        Some(rival) => format!("; {rival} assumes the same role with other tags or ids, so that no statement for its trust policy is proposed"),
+        None if of(&needed.trust).is_some_and(|statement| !is_bound(&statement)) => {
+            "; no statement for the trust policy is proposed, since one without conditions would undo what others demand there: look at it, and \
+             at what `palisade iam --what trust` prints"
+                .to_owned()
+        }
+        None => String::new(),
+    };
+    let each = if statements.is_empty() { "" } else { "; each of these statements has to be there" };
+    Explained { cure: format!("{cure}{untold}{each}"), statements }
+}
+
+/// What the plan sends for session tags, which the trust policy may want otherwise.
+fn tags(key: &str, inputs: &StsInputs) -> String {
+    if inputs.tags.is_empty() {
+        return format!("the trust policy may demand session tags, of which this plan sends none ({key}.session_tags is unset)");
+    }
+    let keys: Vec<_> = inputs.tags.iter().map(|(key, _)| key.as_str()).collect();
+    format!("the trust policy may demand other session tags than this plan sends ({}), by other names or values", keys.join(", "))
 }
 
 #[cfg(test)]
@@ -125,9 +149,15 @@ mod tests {
 
     fn needed() -> Needed {
         let all = |of: &str| {
-            ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"].map(|action| (action, json!({"of": of, "Action": action})))
+            ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"]
+                .map(|action| (action, json!({"of": of, "Action": action, "Condition": {}})))
         };
-        Needed { principal: "arn:aws:iam::111122223333:role/base".into(), trust: all("trust").into(), base: all("base").into() }
+        Needed {
+            principal: "arn:aws:iam::111122223333:role/base".into(),
+            trust: all("trust").into(),
+            base: all("base").into(),
+            rival: None,
+        }
     }
 
     fn why(error: StsError, without_tags: Option<bool>) -> (String, Vec<(String, String)>) {
@@ -155,6 +185,28 @@ mod tests {
         assert!(cure.contains("wants other tags") && statements == both("sts:TagSession"), "{cure}");
         let with_id = StsInputs { external_id: Some("x".into()), ..inputs() };
         assert!(explain(&StsError::Denied(String::new()), KEY, &with_id, &needed(), None).cure.contains("another sts:ExternalId"));
+    }
+
+    /// A statement without conditions beside one that demands tags would let everybody in without.
+    #[test]
+    fn no_statement_is_proposed_that_demands_less_than_there_may_be() {
+        let denied = StsError::Denied("User: arn:x is not authorized to perform: sts:AssumeRole on resource: arn:y".into());
+        let explained = |inputs: &StsInputs, needed: &Needed| explain(&denied, KEY, inputs, needed, None);
+        let untagged = StsInputs { tags: Vec::new(), ..inputs() };
+        let bare = Needed { trust: vec![("sts:AssumeRole", json!({"Action": "sts:AssumeRole"}))], ..needed() };
+        let found = explained(&untagged, &bare);
+        let first = format!("the trust policy may demand session tags, of which this plan sends none ({KEY}.session_tags is unset)");
+        assert!(found.cure.starts_with(&first) && found.cure.contains("no statement for the trust policy is proposed"), "{found:?}");
+        assert_eq!(
+            found.statements.iter().map(|(whose, _)| whose.as_str()).collect::<Vec<_>>(),
+            ["the policies of arn:aws:iam::111122223333:role/base"]
+        );
+        let found = explained(&inputs(), &needed());
+        assert!(found.cure.starts_with("the trust policy may demand other session tags than this plan sends (TenantID)"), "{found:?}");
+        assert_eq!(found.statements.len(), 2);
+        let rival = Needed { trust: Vec::new(), rival: Some("credentials.assume_role".to_owned()), ..needed() };
+        let found = explained(&untagged, &rival);
+        assert!(found.cure.contains("; credentials.assume_role assumes the same role with other tags or ids"), "{found:?}");
     }
 
     #[test]

@@ -208,8 +208,9 @@ mod tests {
     async fn tried(decide: impl Fn(&StsInputs) -> Option<StsError> + Send + Sync, percent: i32) -> Report {
         let needed = Needed {
             principal: "arn:aws:iam::111122223333:role/base".into(),
-            trust: vec![("sts:AssumeRole", json!({"Sid": "Assume"})), ("sts:TagSession", json!({"Sid": "Tag"}))],
+            trust: vec![("sts:AssumeRole", json!({"Sid": "Assume", "Condition": {}})), ("sts:TagSession", json!({"Sid": "Tag"}))],
             base: Vec::new(),
+            rival: None,
         };
         let mut report = Report::default();
         let trial = Trial { sts: &Scripted(decide, percent), key: "credentials.assume_role", needed: &needed };

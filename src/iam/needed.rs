@@ -7,7 +7,7 @@ use super::{
     document::{Node, Statement},
     estate::Estate,
     filled,
-    roles::By,
+    roles::{By, Role},
     text::Text,
     trust,
 };
@@ -22,6 +22,9 @@ pub(crate) struct Needed {
     pub(crate) trust: Vec<(&'static str, Value)>,
     /// Of the policy of whoever is trusted.
     pub(crate) base: Vec<(&'static str, Value)>,
+    /// The plan that assumes the same role with other session tags, external id or source identity: no trust statement is then given, since
+    /// one that is right for both is not known here.
+    pub(crate) rival: Option<String>,
 }
 
 /// What the plan at `key` needs for `record`, where Palisade is `principal`.
@@ -60,8 +63,23 @@ pub(crate) fn needed(config: &Config, key: &str, record: &TenantRecord, principa
         return Err(IamError(format!("{key}: a token is its authority, and no identity")));
     };
     let filled = by.map(|open| filled(open, Some(principal), None).unwrap_or_else(|| Text::open(open.clone())));
-    let trust = trust::statements(role)?.into_iter().map(value).collect();
-    Ok(Needed { principal: filled.to_string(), trust, base: base::becoming(&estate, by).into_iter().map(value).collect() })
+    let rival = rival(config, key, &records, &wanted, role);
+    let trust = if rival.is_some() { Vec::new() } else { trust::statements(role)?.into_iter().map(value).collect() };
+    Ok(Needed { principal: filled.to_string(), trust, base: base::becoming(&estate, by).into_iter().map(value).collect(), rival })
+}
+
+/// The key of another plan that assumes `role`, and demands something else of its trust policy.
+fn rival(config: &Config, key: &str, records: &[TenantRecord], wanted: &Wanted, role: &Role<'_>) -> Option<String> {
+    let plans = config.credentials.iter().flat_map(|credentials| credentials.plans.all());
+    let differs = |other: &Role<'_>| {
+        other.arn() == role.arn()
+            && (&other.tags, &other.external_id, &other.source_identity) != (&role.tags, &role.external_id, &role.source_identity)
+    };
+    plans.map(|plan| plan.key.as_str()).filter(|other| *other != key).find_map(|other| {
+        // One of which nothing can be said has said so where it is tried itself.
+        let estate = Estate::new(config, records, wanted, Some(other)).ok()?;
+        estate.roles.iter().chain(&estate.hubs).any(differs).then(|| other.to_owned())
+    })
 }
 
 fn value_of(node: &Node) -> Value {
