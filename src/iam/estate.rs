@@ -111,8 +111,21 @@ impl<'c> Estate<'c> {
             What::Aoss => self.calls("aoss"),
             What::Scp => false,
         };
-        let is_wanted = |what| if wanted.what.is_empty() { by_default(what) } else { asked(what) };
+        // A stack for each tenant is no place for what there is once.
+        let is_for_each = wanted.format != Format::Json && wanted.tenants.is_empty() && self.roles.iter().any(|role| role.is_of_one_tenant);
+        let is_wanted = |what| match what {
+            What::Base if wanted.what.is_empty() && is_for_each => false,
+            what if wanted.what.is_empty() => by_default(what),
+            what => asked(what),
+        };
         let mut documents = Documents::default();
+        if is_for_each && wanted.what.is_empty() {
+            documents.notes.push(
+                "what is printed is for one tenant, as a template for all of them; the policy of Palisade's own identity, and roles on the way to \
+                 tenants', are there once, and belong to a stack of their own: print them with --what base"
+                    .to_owned(),
+            );
+        }
         if is_wanted(What::Base) {
             documents.base = base::policy(self);
             self.own.note(&mut documents.notes);
@@ -124,15 +137,18 @@ impl<'c> Estate<'c> {
                 documents.notes.push(NOBODY.to_owned());
             }
         }
-        for (role, statements) in self.own.readers()? {
+        let readers = if is_for_each && wanted.what.is_empty() { Vec::new() } else { self.own.readers()? };
+        for (role, statements) in readers {
             let trust = is_wanted(What::Trust).then(|| trust::policy(&role)).transpose()?;
             let policy = is_wanted(What::Base).then(|| Node::policy(statements.into_iter().map(Statement::node).collect()));
             if trust.is_some() || policy.is_some() {
                 documents.readers.push(RoleDocuments { role, trust, policy });
             }
         }
-        for hub in &self.hubs {
-            let trust = is_wanted(What::Trust).then(|| trust::policy(hub)).transpose()?;
+        for hub in self.hubs.iter().filter(|hub| hub.is_of_one_tenant || !is_for_each || !wanted.what.is_empty()) {
+            // With its own policy it is printed whole, wherever that is.
+            let is_whole = is_wanted(What::Trust) || (is_for_each && is_wanted(What::Base));
+            let trust = is_whole.then(|| trust::policy(hub)).transpose()?;
             let policy = is_wanted(What::Base).then(|| base::of_hub(self, hub));
             if trust.is_some() || policy.is_some() {
                 documents.hubs.push(RoleDocuments { role: hub.clone(), trust, policy });
@@ -140,6 +156,13 @@ impl<'c> Estate<'c> {
         }
         for role in &self.roles {
             let trust = is_wanted(What::Trust).then(|| trust::policy(role)).transpose()?;
+            if let Some(wrong) = role.deputy.filter(|_| trust.is_some()) {
+                documents.notes.push(format!(
+                    "{}.external_id {wrong}: where accounts are the tenants' own, the trust policy should demand an sts:ExternalId that is one \
+                     tenant's alone (the confused deputy problem, in AWS's IAM user guide)",
+                    role.key
+                ));
+            }
             let policy = if is_wanted(What::Data) { data::policy(self, role)? } else { None };
             if trust.is_some() || policy.is_some() {
                 documents.roles.push(RoleDocuments { role: role.clone(), trust, policy });
@@ -170,7 +193,7 @@ impl<'c> Estate<'c> {
         if is_wanted(What::Trust) {
             self.note_trust(&mut documents.notes);
         }
-        if is_wanted(What::Base) && wanted.tenants.is_empty() && self.roles.iter().any(|role| role.is_of_one_tenant) {
+        if documents.base.is_some() && wanted.tenants.is_empty() && self.roles.iter().any(|role| role.is_of_one_tenant) {
             const ANY: &str =
                 "the base policy lets Palisade assume whatever role has a name of this form; name the tenants (--tenant) for exact ones";
             documents.notes.push(ANY.to_owned());

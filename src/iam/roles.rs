@@ -50,6 +50,8 @@ pub(super) struct Role<'c> {
     pub(super) duration: Duration,
     /// The tag that says the tenant, and nothing else.
     pub(super) tenant_tag: Option<String>,
+    /// What is wrong with its external id, where it is in the tenant's account.
+    pub(super) deputy: Option<&'static str>,
 }
 
 /// A plan, and the signing names of the services that it is for.
@@ -204,7 +206,8 @@ fn way<'c>(
     };
     let bounds = Bounds { session_policy: ask.session_policy.as_ref(), policy_arns: &ask.policy_arns };
     let role = role(plan.key.clone(), by, asked, record)?;
-    Ok((hubs, Role { transitive: ask.transitive_tag_keys.clone(), bounds, duration: ask.duration, ..role }))
+    let deputy = plan.deputy_can_be_confused();
+    Ok((hubs, Role { transitive: ask.transitive_tag_keys.clone(), bounds, duration: ask.duration, deputy, ..role }))
 }
 
 /// The role of a plan that rests on a token.
@@ -295,14 +298,14 @@ fn role<'c>(key: String, by: By, asked: Asked<'c>, record: Option<&'c TenantReco
     };
     let mut path = resource.split('/', usize::MAX);
     let name = path.pop().unwrap_or_default();
-    if arn.names().any(|name| !is_of_record(name)) {
-        return Err(wrong("role_arn", "depends on the caller: there is no list of the roles that could be written down".to_owned()));
-    }
     let known = |text: &Text| text.opens().next().is_none().then(|| text.to_string());
     let is_of_a_role = path.first().and_then(known).is_none_or(|kind| kind == "role") && !path.is_empty();
     if !is_of_a_role || pieces.get(2).and_then(known).is_some_and(|service| service != "iam") {
         let whose = record.map_or_else(String::new, |record| format!(" for {}", record.id));
         return Err(wrong("role_arn", format!("is no role's ARN{whose}; give one such as arn:aws:iam::111122223333:role/NAME")));
+    }
+    if arn.names().any(|name| !is_of_record(name)) {
+        return Err(wrong("role_arn", "depends on the caller: there is no list of the roles that could be written down".to_owned()));
     }
     let path = path.into_iter().skip(1).fold(Text::literal("/"), |path, step| path.then(step).then("/"));
     let tag = |(key, template): &(String, Template)| {
@@ -325,6 +328,7 @@ fn role<'c>(key: String, by: By, asked: Asked<'c>, record: Option<&'c TenantReco
         bounds: Bounds::default(),
         duration: Duration::from_secs(3_600),
         tenant_tag: asked.tags.iter().find(says_tenant).map(|(key, _)| key.clone()),
+        deputy: None,
         key,
     })
 }

@@ -6,6 +6,7 @@ mod decisions;
 mod own;
 mod plans;
 mod refusals;
+mod stacks;
 
 use std::{fs, path::Path};
 
