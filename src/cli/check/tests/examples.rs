@@ -20,6 +20,9 @@ fn every_example_is_right_on_a_machine_that_has_none_of_its_files() {
     for path in all {
         let (code, out, err) = check_file(&path, true);
         assert_eq!(code, 0, "{err}");
+        for apart in ["OpenSearch Serverless looks", "confused deputy", "every tenant the same", ".Condition: "] {
+            assert!(!err.contains(apart), "{err}");
+        }
         let untried = out.lines().next().unwrap();
         assert!(untried.contains(": not tried, since files and variables are not looked for: "), "{out}");
         assert!(untried.contains("ingress.tls.certificate, ingress.tls.private_key"), "{out}");
