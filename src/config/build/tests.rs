@@ -427,11 +427,8 @@ fn broken_files_are_told_what_is_wrong_and_where() {
     let mut wrong = Vec::new();
     for (old, new, lines) in [
         // Shape.
-        (
-            "region: eu-west-1",
-            "regoin: eu-west-1",
-            &["P:2:1: egress.region: is missing; give a region", "P:3:3: egress.regoin: is not a known setting; did you mean region?"][..],
-        ),
+        ("region: eu-west-1", "regoin: eu-west-1", &["P:3:3: egress.regoin: is not a known setting; did you mean region?"][..]),
+        ("region: eu-west-1", "zone: eu-west-1", &["P:2:1: egress.region: is missing; give a region", "P:3:3: egress.zone: is not"]),
         ("{any: {}}", "{}", &["P:8:11: tenants.directory: says none of its alternatives; give exactly one of file, dynamodb, any"]),
         ("{any: {}}", "{any: {}, file: c}", &["P:8:11: tenants.directory: says more than one of its alternatives"]),
         ("{any: {}}", "{anny: {}}", &["P:8:23: tenants.directory.anny: is not a known setting; did you mean any?"]),

@@ -87,26 +87,32 @@ impl Walk<'_> {
         let Content::Map(entries) = &node.content else {
             return self.error(node.at, Fault::new(format!("the file is {}", node.kind()), "it is a mapping of settings"));
         };
+        let mut meant = Vec::new();
         for entry in entries {
             self.key(&entry.key, |walk| match settings.iter().find(|setting| setting.key == entry.key) {
-                None => walk.unknown(entry, settings),
+                None => meant.extend(walk.unknown(entry, settings)),
                 Some(setting) if entry.node.is_null() && setting.may_be_null() => {}
                 Some(setting) => walk.kind(&entry.node, entry.at, &setting.kind),
             });
         }
-        for setting in settings.iter().filter(|setting| setting.absent == Absent::Required && node.get(setting.key).is_none()) {
+        // One that is there by another name has been told of.
+        let is_missing = |setting: &&Setting| setting.absent == Absent::Required && node.get(setting.key).is_none();
+        for setting in settings.iter().filter(is_missing).filter(|setting| !meant.contains(&setting.key)) {
             let at = entries.iter().find(|entry| entry.key == setting.key).map_or(at, |entry| entry.at);
             self.key(setting.key, |walk| walk.error(at, Fault::new("is missing", setting.kind.expected())));
         }
     }
 
-    fn unknown(&mut self, entry: &Entry, settings: &'static [Setting]) {
-        let right = match suggest::closest(&entry.key, settings.iter().map(|setting| setting.key)) {
+    /// The setting that was probably meant.
+    fn unknown(&mut self, entry: &Entry, settings: &'static [Setting]) -> Option<&'static str> {
+        let meant = suggest::closest(&entry.key, settings.iter().map(|setting| setting.key));
+        let right = match meant {
             Some(key) => format!("did you mean {key}?"),
             None if settings.is_empty() => "write {}".to_owned(),
             None => format!("known are {}", keys(settings)),
         };
         self.error(entry.at, Fault::new("is not a known setting", right));
+        meant
     }
 
     fn choice(&mut self, entries: &[Entry], node: &Node, at: At, settings: &'static [Setting]) {
