@@ -163,7 +163,7 @@ tenants: {{directory: {{dynamodb: {{table: tenants, role_arn: 'arn:aws:iam::1111
 users: {{directory: {{dynamodb: {{table: users, role_arn: 'arn:aws:iam::111122223333:role/nobody', partition_key: pk}}}}}}
 credentials:
   source: {{static: {{access_key_id: AKIABASE, secret_access_key: {{env: SECRET}}}}}}
-  assume_role: {{role_arn: 'arn:aws:iam::111122223333:role/{{tenant.id}}'}}"
+  assume_role: {{role_arn: 'arn:aws:iam::111122223333:role/tenants/{{tenant.id}}'}}"
         );
         std::fs::write(folder.path().join("palisade.yaml"), text).unwrap();
         Config::load(&folder.path().join("palisade.yaml"), &|_| Some("base-secret".to_owned())).unwrap_or_else(|errors| panic!("{errors}"))

@@ -258,6 +258,7 @@ pub(super) fn own<'c>(key: String, role_arn: &str, external_id: Option<&str>) ->
         bounds: Bounds::default(),
         duration: Duration::from_secs(3_600),
         tenant_tag: None,
+        deputy: None,
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     clock::Clock,
     config::{BudgetConfig, Config, DirectoryConfig},
     credentials::{
-        IssuedCredentials, StsError, StsInputs, TenantSts,
+        Budget, IssuedCredentials, StsError, StsInputs, TenantSts,
         testing::{Answer, FakeSts, ample, broker_over, pass},
     },
     directory::ActiveTenant,
@@ -179,7 +179,9 @@ async fn whoever_is_missing_is_counted_with_the_reason() {
                 assume_role: {role_arn: 'arn:aws:iam::111122223333:role/{tenant.id}', session_name: '{subject}'}\n";
     let parsed = Config::parse(text, "P", Path::new(""), &|_| None).unwrap_or_else(|errors| panic!("{errors}"));
     let credentials = parsed.credentials.as_ref().unwrap();
-    let broker = Broker::new(credentials, Arc::new(Unasked), Clock::system(), Metrics::new().unwrap());
+    let (clock, metrics) = (Clock::system(), Metrics::new().unwrap());
+    let budget = Budget::new(credentials, clock.clone(), metrics.clone());
+    let broker = Broker::new(credentials, Arc::new(Unasked), budget, clock, metrics);
     let directory = Directory::open(&DirectoryConfig::Any, None).unwrap();
     let config = WarmUpConfig { wait: Duration::ZERO, ..config(&["acme", "globex"], &[]) };
     let outcome = fetch(&broker, &config, &directory).await;

@@ -18,7 +18,7 @@ identity: {issuers: [{issuer: i, audience: a, jwks: {uri: https://idp.example.co
 tenants: {directory: {file: tenants.yaml}}
 credentials:
   source: {file: base}
-  assume_role: {role_arn: 'arn:aws:iam::111122223333:role/{tenant.id}'}
+  assume_role: {role_arn: 'arn:aws:iam::111122223333:role/tenants/{tenant.id}'}
 ";
 
 /// Exit code, standard output, standard error; the folder's name is replaced by `F`.

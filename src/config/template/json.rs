@@ -238,7 +238,13 @@ impl Writer {
 
     fn finish(mut self) -> JsonTemplate {
         self.segments.push(Segment::Literal(self.literal));
-        JsonTemplate { segments: self.segments, whole: self.whole, keys_vary: self.keys_vary, open_end: self.open_end, bindings: Bindings::default() }
+        JsonTemplate {
+            segments: self.segments,
+            whole: self.whole,
+            keys_vary: self.keys_vary,
+            open_end: self.open_end,
+            bindings: Bindings::default(),
+        }
     }
 }
 

@@ -98,7 +98,7 @@ fn what_will_have_no_effect_is_said() {
     let (code, out, err) = in_table("");
     assert!(code == 0 && out.contains("tenants in table t"), "{out}{err}");
     assert!(err.lines().count() == 2 && err.contains("tenants.directory.dynamodb.role_arn is unset"), "{err}");
-    assert!(err.contains("a table's are not compared: a record Acme gets acme's role"), "{err}");
+    assert!(err.contains("nobody compares ids, a table's: every request of a tenant whose id has a capital letter"), "{err}");
     let (_, _, err) = in_table(", role_arn: 'arn:aws:iam::111122223333:role/directory', max_stale: 2h");
     assert!(err.lines().count() == 2 && err.contains("tenants.directory.dynamodb.max_stale is over an hour"), "{err}");
     let (code, _, err) = in_table(", ca: junk");

@@ -67,5 +67,5 @@ fn what_is_dangerous_or_unreachable_in_a_plan_is_said() {
     let (code, _, err) = check_text(&any, "");
     assert!(code == 2 && err.contains("assume_role: has {tenant.attributes.role}, and tenants.directory is any"), "{err}");
     let (_, _, err) = check_text(&CONFIG.replace("{file: tenants.yaml}", "{any: {}}"), "");
-    assert!(err.contains("a token for Acme gets acme's role"), "{err}");
+    assert!(err.contains("whose id has a capital letter is refused"), "{err}");
 }

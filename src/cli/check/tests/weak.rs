@@ -35,7 +35,7 @@ fn what_weakens_the_claim_is_said() {
         "the keys of i",
         "identity.verification.failures",
         "tenants.directory is any: no tenant",
-        "a token for Acme gets acme's role",
+        "those of tokens (tenants.directory is any): every request of a tenant whose id has a capital letter is refused",
         "admin.metrics_token",
     ];
     assert_eq!(err.lines().count(), said.len(), "{err}");
@@ -68,7 +68,7 @@ fn what_weakens_the_claim_is_said() {
     assert!(err.contains("the keys of http://i come over plain HTTP"), "{err}");
     let chained = CONFIG.replace("{file: base}", "{web_identity: {token_file: junk, role_arn: 'arn:aws:iam::111122223333:role/base'}}");
     let (_, _, err) = check_text(
-        &chained.replace("{role_arn: 'arn:aws:iam::111122223333:role/{", "{duration: 2h, role_arn: 'arn:aws:iam::111122223333:role/{"),
+        &chained.replace("{role_arn: 'arn:aws:iam::111122223333:role/tenants/{", "{duration: 2h, role_arn: 'arn:aws:iam::111122223333:role/tenants/{"),
         "tenants: {}",
     );
     assert!(err.contains("is over 1h"), "{err}");
