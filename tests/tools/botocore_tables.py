@@ -4,7 +4,7 @@
     /tmp/tables/bin/python tests/tools/botocore_tables.py && cargo fmt
 
 Written are src/aws/service/table.rs, src/aws/service/places.rs, src/aws/partition/table.rs, src/aws/operation/s3_table.rs,
-src/aws/operation/refused_table.rs, and with src/aws/target/hosts.tsv what the tests of src/aws/target.rs compare them to: where
+src/aws/operation/refused_table.rs, src/aws/operation/models.txt, and with src/aws/target/hosts.tsv what the tests of src/aws/target.rs compare them to: where
 botocore's endpoint rules send each service. Nothing else is taken from botocore, and nothing is needed of it at run time.
 
 Which operations are refused is decided by hand, in refused_operations.txt beside this file; the script adds method and
@@ -367,6 +367,50 @@ def write_s3():
     (ROOT / "src/aws/operation/s3_table.rs").write_text("".join(lines))
 
 
+def models():
+    """{service: [(operation, method, template)]}; method and template are empty for operations that are named."""
+    found = {name: [] for name in services()}
+    for client in CLIENTS:
+        service = model(client)
+        rest = any(protocol.startswith("rest") for protocol in service.metadata.get("protocols") or [service.metadata["protocol"]])
+        # Where S3's operations are, s3_table.rs says.
+        located = rest and service.endpoint_prefix != "s3"
+        rows = found[key(client, service.endpoint_prefix)]
+        for name in service.operation_names:
+            http = service.operation_model(name).http
+            rows.append((name, http["method"], checked_template(http["requestUri"])) if located else (name, "", ""))
+    found |= {name: found["s3"] for name in EXTRA}
+    return {name: distinct(rows) for name, rows in found.items()}
+
+
+def checked_template(uri):
+    """A template in the form that src/aws/operation/route.rs reads: whole segments, at most one greedy label, nothing but literals behind it."""
+    path, _, query = uri.partition("?")
+    segments = path.split("/")[1:]
+    greedy = [index for index, segment in enumerate(segments) if segment.endswith("+}")]
+    behind = segments[greedy[0] + 1 :] if greedy else []
+    sound = path.startswith("/") and all(re.fullmatch(r"\{[\w.-]+\+?\}|[\w.:@$-]+", segment) for segment in segments[: -1 if path.endswith("/") else None])
+    assert sound and len(greedy) < 2 and not any("{" in segment for segment in behind), uri
+    assert "{" not in query and not re.search(r"[%+; ]", query), uri
+    return uri
+
+
+def distinct(rows):
+    """Rows without those that say what an earlier one says, but for the names of labels: two versions of a client share some operations."""
+    shaped = lambda row: (row[0], row[1], re.sub(r"\{[^}+]*", "{", row[2]).rstrip("/"))
+    return sorted({shaped(row): row for row in reversed(rows)}.values())
+
+
+def write_models():
+    lines = [
+        f"# Written by tests/tools/botocore_tables.py from the models of botocore {botocore.__version__}; do not edit.\n",
+        "# A service's key in brackets, then its operations: name, and for REST services method and URI template.\n",
+    ]
+    for name, rows in sorted(models().items()):
+        lines += [f"[{name}]\n", *(" ".join(row).rstrip() + "\n" for row in rows)]
+    (ROOT / "src/aws/operation/models.txt").write_text("".join(lines))
+
+
 def owner(service):
     """The service that a row of the list is for."""
     # S3 and S3 Control answer to one signing name, and an endpoint of one's own may serve both.
@@ -436,4 +480,5 @@ if __name__ == "__main__":
         write_services()
         write_partitions()
         write_s3()
+        write_models()
         write_refused()
