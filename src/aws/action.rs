@@ -7,6 +7,7 @@
 
 mod names;
 mod s3;
+mod table;
 
 use std::sync::{Arc, LazyLock};
 
@@ -109,7 +110,7 @@ pub fn needed(target: &Target, method: &Method, headers: &HeaderMap, operation: 
     let operations = if Service::find(&target.api).is_some_and(Service::is_s3) {
         s3::needed(&target.signing_name, &operation::s3_readings(target, method, headers), headers)
     } else {
-        operation.map(|operation| names::needed(&service, operation))
+        operation.map(|operation| names::needed(&service, operation).into_iter().map(str::to_owned).collect())
     };
     Needed { service, operations }
 }

@@ -1,4 +1,6 @@
-//! `*` for any run of characters.
+//! Text against text: `*` for any run of characters, and order without regard to case.
+
+use std::cmp::Ordering;
 
 /// Whether `text` fits `pattern`, where two other bytes are the same if `same` says so. Takes time in proportion to both lengths at most.
 pub(super) fn fits(pattern: &str, text: &str, same: fn(&u8, &u8) -> bool) -> bool {
@@ -29,4 +31,9 @@ pub(crate) fn fits_bytes(pattern: &[u8], text: &[u8], same: fn(&u8, &u8) -> bool
         }
     }
     pattern[p..].iter().all(|byte| *byte == b'*')
+}
+
+/// Order without regard to the case of ASCII letters.
+pub(super) fn without_case(one: &str, other: &str) -> Ordering {
+    one.bytes().map(|b| b.to_ascii_lowercase()).cmp(other.bytes().map(|b| b.to_ascii_lowercase()))
 }

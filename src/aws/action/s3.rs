@@ -15,6 +15,7 @@ const EXPRESS: &str = "s3express";
 const OPERATIONS: &[(&str, &str, &str)] = &[
     ("CompleteMultipartUpload", "PutObject", ""),
     ("CopyObject", "PutObject", ""),
+    ("CreateBucketMetadataConfiguration", "CreateBucketMetadataTableConfiguration", ""),
     ("CreateMultipartUpload", "PutObject", ""),
     ("DeleteBucketAnalyticsConfiguration", "PutAnalyticsConfiguration", ""),
     ("DeleteBucketCors", "PutBucketCORS", ""),
@@ -22,6 +23,7 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
     ("DeleteBucketIntelligentTieringConfiguration", "PutIntelligentTieringConfiguration", ""),
     ("DeleteBucketInventoryConfiguration", "PutInventoryConfiguration", ""),
     ("DeleteBucketLifecycle", "PutLifecycleConfiguration", ""),
+    ("DeleteBucketMetadataConfiguration", "DeleteBucketMetadataTableConfiguration", ""),
     ("DeleteBucketMetricsConfiguration", "PutMetricsConfiguration", ""),
     ("DeleteBucketOwnershipControls", "PutBucketOwnershipControls", ""),
     ("DeleteBucketReplication", "PutReplicationConfiguration", ""),
@@ -37,6 +39,7 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
     ("GetBucketIntelligentTieringConfiguration", "GetIntelligentTieringConfiguration", ""),
     ("GetBucketInventoryConfiguration", "GetInventoryConfiguration", ""),
     ("GetBucketLifecycleConfiguration", "GetLifecycleConfiguration", ""),
+    ("GetBucketMetadataConfiguration", "GetBucketMetadataTableConfiguration", ""),
     ("GetBucketMetricsConfiguration", "GetMetricsConfiguration", ""),
     ("GetBucketNotificationConfiguration", "GetBucketNotification", ""),
     ("GetBucketReplication", "GetReplicationConfiguration", ""),
