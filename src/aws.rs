@@ -4,7 +4,7 @@
 //! allowed destination or a refusal; [`operation`] names what it asks for and refuses what would hand out credentials; [`action`] says which
 //! of IAM's actions that takes, and [`resource`] with what;
 //! [`dialect`] writes refusals the way the called service writes its errors; [`response`] decides what of AWS's answer may
-//! pass. [`service`] and [`partition`] are tables of facts, generated from botocore's models.
+//! pass. [`service`] and [`partition`] are tables of facts, generated from botocore's models, as is the list of [`operation`]s.
 
 pub mod action;
 pub mod dialect;

@@ -11,6 +11,8 @@
 mod rules;
 mod s3;
 
+use std::collections::BTreeMap;
+
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header, request, uri::Authority};
 
 pub(crate) use self::rules::Denial;
@@ -19,12 +21,12 @@ use self::rules::{Question, Rules, Verdict};
 use crate::{
     aws::{
         action::{self, Needed},
-        operation,
+        operation::{self, Catalogue, Known, Named},
         resource::{self, Asked},
         target::{Scope, Target, TargetHints, Targets},
     },
     body::{Body, Buffers},
-    config::{EgressConfig, GuardConfig},
+    config::{EgressConfig, GuardConfig, ServiceConfig},
     directory::ActiveTenant,
     egress::{AdmittedRequest, AdmittedWorkload},
     identity::{ClientSignature, Placeholder, SettledSignature},
@@ -44,9 +46,16 @@ const BUFFERED_BYTES: usize = 256 << 20;
 #[derive(Debug)]
 pub struct Guard {
     targets: Targets,
-    services: std::collections::BTreeMap<String, crate::config::ServiceConfig>,
+    services: BTreeMap<String, Served>,
     buffers: Buffers,
     rules: Rules,
+}
+
+/// A service that is configured, and its operations.
+#[derive(Debug)]
+struct Served {
+    config: ServiceConfig,
+    operations: Catalogue,
 }
 
 /// A tenant's request whose destination and operation are settled and allowed.
@@ -82,8 +91,8 @@ pub(crate) struct GuardedParts {
     pub(crate) wire: WireTarget,
     pub(crate) payload: Payload,
     pub(crate) timeouts: crate::config::TimeoutsConfig,
-    /// What is asked for, where that has a name.
-    pub(crate) operation: Option<String>,
+    /// What is asked for.
+    pub(crate) named: Named,
 }
 
 impl Guard {
@@ -91,7 +100,12 @@ impl Guard {
     pub fn new(config: &EgressConfig, guard: &GuardConfig) -> Self {
         let targets = Targets::new(config);
         let rules = Rules::new(guard, config, |service| targets.kind(service).to_owned());
-        Self { targets, services: config.services.clone(), buffers: Buffers::new(BUFFERED_BYTES), rules }
+        let served = |(key, known, signing_name): (&str, _, &str)| {
+            let config = config.services.get(key)?.clone();
+            Some((key.to_owned(), Served { config, operations: Catalogue::of(known, signing_name) }))
+        };
+        let services = targets.services().filter_map(served).collect();
+        Self { targets, services, buffers: Buffers::new(BUFFERED_BYTES), rules }
     }
 
     /// Whether a request names Palisade as its host, and not a bucket or AWS: only then can it be for a path of our own.
@@ -149,7 +163,7 @@ impl Guard {
         let Sent { head, body, placeholder, mut signature, permit } = sent;
         let mut target = self.targets.resolve(&hints(&head, host(&head)?.as_ref(), placeholder.as_ref()))?;
         record.service(&target.service, Some(&target.region));
-        let service = self.services.get(&target.service).ok_or(Reason::ServiceNotAllowed)?;
+        let Served { config: service, operations } = self.services.get(&target.service).ok_or(Reason::ServiceNotAllowed)?;
         if let Some(placeholder) = &placeholder {
             signature.check_canon(placeholder, Canon::of(&target.signing_name))?;
         }
@@ -168,24 +182,24 @@ impl Guard {
         let payload = Payload::prepare(route, &head.headers, body, room, signature.chunks()).await?;
         let settled = signature.settle(payload.hash())?;
         let body = payload.bytes().map(|bytes| &bytes[..]);
-        let candidates = operation::candidates(&target, &head.method, &head.headers, body)?;
-        let operation = operation::check(&target, &candidates)?;
-        record.operation(operation.clone());
+        let candidates = operation::candidates(operations, &target, &head.method, &head.headers, body)?;
+        let named = operation::check(operations, &target, candidates)?;
+        record.operation(named.logged());
         let (method, headers, timeouts) = (head.method, head.headers, service.timeouts);
-        Ok((GuardedParts { permit, method, headers, target, wire, payload, timeouts, operation }, settled))
+        Ok((GuardedParts { permit, method, headers, target, wire, payload, timeouts, named }, settled))
     }
 }
 
 impl GuardedParts {
     /// The actions that it needs.
     fn needed(&self) -> Needed {
-        action::needed(&self.target, &self.method, &self.headers, self.operation.as_deref())
+        action::needed(&self.target, &self.method, &self.headers, &self.named)
     }
 
     /// What it is about can be read from this.
     fn asked(&self) -> Asked<'_> {
         let body = self.payload.bytes().map(|bytes| &bytes[..]);
-        Asked { target: &self.target, operation: self.operation.as_deref(), headers: &self.headers, body }
+        Asked { target: &self.target, operation: self.named.only().map(Known::name), headers: &self.headers, body }
     }
 }
 
@@ -227,9 +241,9 @@ impl GuardedRequest {
         &self.parts.target.service
     }
 
-    /// What it asks for, where that has a name.
-    pub fn operation(&self) -> Option<&str> {
-        self.parts.operation.as_deref()
+    /// What it asks for.
+    pub fn named(&self) -> &Named {
+        &self.parts.named
     }
 
     /// Gives the parts to the next state.

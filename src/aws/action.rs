@@ -4,6 +4,9 @@
 //! more: a request that can be read in two ways needs the actions of both, one whose body says what it does needs all that
 //! the body could say, and one without a name fits `service:*` alone. IAM stays the judge of what a tenant may do; this is about which
 //! part of that an endpoint of the application needs.
+//!
+//! The attack that this has to stand is a request that is one operation here and another to AWS; what is by the letter, and what adds a reading or costs
+//! the name, is for [`operation`] to say.
 
 mod names;
 mod s3;
@@ -13,7 +16,12 @@ use std::sync::{Arc, LazyLock};
 
 use http::{HeaderMap, Method};
 
-use crate::aws::{glob, operation, service::Service, target::Target};
+use crate::aws::{
+    glob,
+    operation::{self, Named},
+    service::Service,
+    target::Target,
+};
 
 /// The longest pattern, in bytes: longer than any action.
 const PATTERN_BYTES: usize = 160;
@@ -104,13 +112,16 @@ impl Pattern {
     }
 }
 
-/// What a request to `target` needs. `operation` is the name that was made out for it.
-pub fn needed(target: &Target, method: &Method, headers: &HeaderMap, operation: Option<&str>) -> Needed {
+/// What a request to `target` needs. `named` is what was made out for it.
+pub fn needed(target: &Target, method: &Method, headers: &HeaderMap, named: &Named) -> Needed {
     let service = names::iam_service(&target.signing_name).to_owned();
     let operations = if Service::find(&target.api).is_some_and(Service::is_s3) {
         s3::needed(&target.signing_name, &operation::s3_readings(target, method, headers), headers)
     } else {
-        operation.map(|operation| names::needed(&service, operation).into_iter().map(str::to_owned).collect())
+        let mut actions: Vec<String> = named.names().flat_map(|name| names::needed(&service, name)).map(str::to_owned).collect();
+        actions.sort_unstable();
+        actions.dedup();
+        (!actions.is_empty()).then_some(actions)
     };
     Needed { service, operations }
 }

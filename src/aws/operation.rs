@@ -4,24 +4,44 @@
 //! path of RPC v2, method and path of REST services. A request that can be read as an operation that hands out credentials
 //! or tokens is refused, in whatever way it is named: with such an answer the application could go on without Palisade.
 //! A request that names two operations is refused too, since only one of them would be looked at.
+//!
+//! Two readers look at each request, because a mistake costs something else in each case. What is *refused* is found with tolerance, in every
+//! spelling that some server could take. What *allows* something ([`Named`]) is found by the letter, in the operations of botocore's models:
+//! every operation that the request could be, or none. An operation that AWS added since is refused by nobody and allowed by nothing less than
+//! `service:*`, or by the name it states. Against the attack of one operation spelled as another the rules are in `route.rs` (REST) and
+//! `s3_exact.rs`; a name that is stated counts in its own case alone.
 
+mod data_plane;
 mod form;
+mod known;
+mod models;
 mod names;
 mod path;
 mod refuse;
 mod refused_table;
+mod route;
 mod s3_exact;
 mod s3_table;
+mod template;
+
+use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, Method, header};
 
-pub use self::refuse::service_is_refused;
 pub(crate) use self::s3_exact::{Readings, s3_readings};
+use self::{form::Pairs, models::Models, path::PathView, route::Place};
+pub use self::{
+    known::{Known, Named},
+    refuse::service_is_refused,
+};
 #[cfg(test)]
-pub(crate) use self::s3_exact::{S3Example, s3_examples, s3_operation_names};
-use self::{form::Pairs, path::PathView};
+pub(crate) use self::{
+    models::names_of,
+    s3_exact::{S3Example, s3_examples, s3_operation_names},
+};
 use crate::{
     aws::{
+        action::iam_service,
         dialect::{Dialect, PROTOCOL_HEADER},
         service::Service,
         target::Target,
@@ -59,13 +79,38 @@ pub(crate) fn target_header(headers: &HeaderMap) -> Result<Option<TargetHeader>,
     Ok(Some(TargetHeader { prefix: prefix.to_owned(), operation: checked_name(operation)? }))
 }
 
+/// Headers by which some servers let the method be another than it is.
+const OVERRIDES: [&str; 3] = ["x-http-method", "x-http-method-override", "x-method-override"];
+
+/// The operations of one configured service. Made when the configuration is loaded, so that requests are only looked up.
+#[derive(Debug)]
+pub struct Catalogue {
+    service: Arc<str>,
+    models: Models,
+}
+
+impl Catalogue {
+    /// Those of `service`, which signs as `signing_name`; none of a service that is in no table.
+    pub fn of(service: Option<&Service>, signing_name: &str) -> Self {
+        Self { service: iam_service(signing_name).into(), models: Models::of(service.map_or("", |service| service.key)) }
+    }
+
+    fn known(&self, name: &'static str) -> Known {
+        Known::new(self.service.clone(), name, Vec::new())
+    }
+}
+
 /// Everything that a request could be read as.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Operations {
     /// Names that the request states: all of them have to be the same.
     stated: Vec<String>,
-    /// What method and path mean for a REST service, as far as we know its operations.
+    /// What method and path mean to a tolerant reader: for S3 the operation, and whatever is refused.
     inferred: Vec<&'static str>,
+    /// What they mean by the letter.
+    located: Vec<Known>,
+    /// What they mean to a host of a customer.
+    of_customer: &'static [&'static str],
     /// Whether an operation has to be known.
     mandatory: bool,
 }
@@ -77,7 +122,13 @@ pub struct Operations {
 /// # Errors
 /// `OperationAmbiguous` for names that are repeated, are no names, or cannot be seen because a Query body streams;
 /// `TargetConflict` for an RPC v2 path of another service.
-pub fn candidates(target: &Target, method: &Method, headers: &HeaderMap, body: Option<&[u8]>) -> Result<Operations, Refusal> {
+pub fn candidates(
+    catalogue: &Catalogue,
+    target: &Target,
+    method: &Method,
+    headers: &HeaderMap,
+    body: Option<&[u8]>,
+) -> Result<Operations, Refusal> {
     let service = Service::find(&target.api);
     let query = Pairs::parse(target.path_and_query.query().unwrap_or_default().as_bytes());
     let path = PathView::new(target.path_and_query.path());
@@ -90,7 +141,8 @@ pub fn candidates(target: &Target, method: &Method, headers: &HeaderMap, body: O
         let mut inferred: Vec<_> = refuse::rest(service, method, &path, &query).chain(operation).collect();
         // Wherever it stands: no other operation of S3 has this parameter.
         inferred.extend(query.has("session").then_some("CreateSession"));
-        return Ok(Operations { stated: Vec::new(), inferred, mandatory: true });
+        let located = s3_readings(target, method, headers).operations.into_iter().map(|name| catalogue.known(name)).collect();
+        return Ok(Operations { stated: Vec::new(), inferred, located, of_customer: &[], mandatory: true });
     }
     if path.has_dots() {
         return Err(ambiguous("the path has dot segments"));
@@ -102,31 +154,67 @@ pub fn candidates(target: &Target, method: &Method, headers: &HeaderMap, body: O
     }
     stated.extend(in_rpc_path(service, headers, &path)?);
     let inferred = refuse::rest(service, method, &path, &query).collect();
+    let (located, of_customer) = located(catalogue, target, method, headers, (&path, &query));
     // OpenSearch's own interface has no operation names, and its service's table row is of the control plane.
     let mandatory = service.is_some_and(|service| service.is_rpc() && service.key != "aoss");
-    Ok(Operations { stated, inferred, mandatory })
+    Ok(Operations { stated, inferred, located, of_customer, mandatory })
 }
 
-/// The operation's name for the log, where it has one.
+/// What method and path mean to a REST service, and to a host of a customer.
+fn located(
+    catalogue: &Catalogue,
+    target: &Target,
+    method: &Method,
+    headers: &HeaderMap,
+    (view, pairs): (&PathView, &Pairs),
+) -> (Vec<Known>, &'static [&'static str]) {
+    if OVERRIDES.iter().any(|name| headers.contains_key(*name)) {
+        return (Vec::new(), &[]);
+    }
+    let of_customer = data_plane::names(target, method, view);
+    if catalogue.models.routes.is_empty() {
+        return (Vec::new(), of_customer);
+    }
+    let (path, query) = (target.path_and_query.path(), target.path_and_query.query().unwrap_or_default());
+    let callbacks = target.api == "execute-api" && view.mentions(data_plane::CONNECTIONS);
+    let path = if callbacks { data_plane::behind_stage(path) } else { path };
+    let readings = catalogue.models.routes.readings(&Place { method, path, query, view, pairs });
+    // What may be a callback, and is none by the letter, is no request to the API either.
+    let of_customer = if callbacks && readings.is_empty() { &[] } else { of_customer };
+    let known = |reading: route::Reading| Known::new(catalogue.service.clone(), reading.name, reading.labels);
+    (readings.into_iter().map(known).collect(), of_customer)
+}
+
+/// What is asked for, where none of the candidates is refused.
 ///
 /// # Errors
 /// `OperationRefused` where one of the candidates hands out credentials; `OperationAmbiguous` where they differ, or where
 /// there is none and the service's requests always have one.
-pub fn check(target: &Target, operations: &Operations) -> Result<Option<String>, Refusal> {
+pub fn check(catalogue: &Catalogue, target: &Target, operations: Operations) -> Result<Named, Refusal> {
+    let Operations { stated, inferred, located, of_customer, mandatory } = operations;
     let service = Service::find(&target.api);
     let refused = |name: &str| refuse::by_name(&target.signing_name, service, name);
-    let all = || operations.stated.iter().map(String::as_str).chain(operations.inferred.iter().copied());
+    let by_letter = || located.iter().map(|known| known.name() as &str);
+    let all = || stated.iter().map(String::as_str).chain(inferred.iter().copied()).chain(by_letter());
     if let Some(name) = all().find(|name| refused(name)) {
         return Err(Refusal::noted(Reason::OperationRefused, format!("{name} hands out credentials or tokens")));
     }
-    if operations.stated.windows(2).any(|pair| !pair[0].eq_ignore_ascii_case(&pair[1])) {
+    let agrees = |name: &str| stated.iter().all(|other| other.eq_ignore_ascii_case(name));
+    if !stated.iter().map(String::as_str).chain(by_letter()).all(agrees) {
         return Err(ambiguous("two different operations are named"));
     }
-    match all().next() {
-        Some(name) => Ok(Some(name.to_owned())),
-        None if operations.mandatory => Err(ambiguous("no operation is named")),
-        None => Ok(None),
+    if mandatory && all().next().is_none() {
+        return Err(ambiguous("no operation is named"));
     }
+    let logged = inferred.first().copied();
+    let exact = stated.first().filter(|first| stated.iter().all(|name| name == *first));
+    let listed = exact.and_then(|name| catalogue.models.stated(name));
+    let unlisted = if listed.is_some() { None } else { stated.into_iter().next() };
+    // Where it is located too, that has the labels.
+    let listed = listed.filter(|name| located.iter().all(|known| known.name() != *name));
+    let readings = listed.map(|name| catalogue.known(name)).into_iter().chain(located);
+    let readings = readings.chain(of_customer.iter().map(|name| catalogue.known(name))).collect();
+    Ok(Named::new(readings, unlisted, logged))
 }
 
 /// `Action` in a form body.

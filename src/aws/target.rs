@@ -179,6 +179,11 @@ impl Targets {
         rule.target(key, region, hints.uri, host)
     }
 
+    /// The configured services: key, what the tables have of it, and the name it signs as.
+    pub fn services(&self) -> impl Iterator<Item = (&str, Option<&'static Service>, &str)> {
+        self.services.iter().map(|(key, rule)| (key.as_str(), rule.known, rule.signing_name.as_str()))
+    }
+
     /// Whether a request for `authority`, or for none, is one to Palisade itself.
     pub fn means_us(&self, authority: Option<&Authority>) -> bool {
         authority.is_none_or(|authority| self.own.find(authority) == Some(own::Own::Bare))

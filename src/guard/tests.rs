@@ -70,11 +70,12 @@ impl Bench {
             Ok(settled) => settled,
             Err(refusal) => return Outcome::of(refusal, None),
         };
+        let operation = parts.named.logged().map(|name| name.into_owned());
         match self.guard.judge(&parts, tenant, &mut record) {
-            Err(refusal) => Outcome::of(refusal, parts.operation),
+            Err(refusal) => Outcome::of(refusal, operation),
             Ok(added) => match record.watched() {
-                Some(note) => Outcome { verdict: "watched", operation: parts.operation, note: note.to_owned() },
-                None => Outcome { verdict: "allowed", operation: parts.operation, note: shown(&added) },
+                Some(note) => Outcome { verdict: "watched", operation, note: note.to_owned() },
+                None => Outcome { verdict: "allowed", operation, note: shown(&added) },
             },
         }
     }

@@ -4,6 +4,7 @@
 //! going away, which drops the body.
 
 use std::{
+    borrow::Cow,
     net::IpAddr,
     pin::Pin,
     sync::{
@@ -86,7 +87,7 @@ struct Target {
     /// A configured name, so a bounded label.
     service: String,
     region: Option<String>,
-    operation: Option<String>,
+    operation: Option<Cow<'static, str>>,
 }
 
 /// 128 random bits in hex. Also the id of a trace that begins with the request.
@@ -218,7 +219,7 @@ impl Record {
     }
 
     /// What it asks for.
-    pub fn operation(&mut self, operation: Option<String>) {
+    pub fn operation(&mut self, operation: Option<Cow<'static, str>>) {
         if let Some(target) = &mut self.target {
             target.operation = operation;
         }

@@ -48,3 +48,8 @@ pub(super) fn needed<'a>(service: &str, operation: &'a str) -> Vec<&'a str> {
     });
     row.map_or_else(|| vec![operation], |(_, _, actions)| actions.to_vec())
 }
+
+#[cfg(test)]
+pub(super) fn by_hand() -> impl Iterator<Item = &'static (&'static str, &'static str, &'static [&'static str])> {
+    OPERATIONS.iter()
+}

@@ -2,7 +2,10 @@ use http::{HeaderName, Uri};
 
 use super::*;
 use crate::{
-    aws::{operation::s3_operation_names, target::Style},
+    aws::{
+        operation::{Catalogue, s3_operation_names},
+        target::Style,
+    },
     config::Endpoint,
 };
 
@@ -33,7 +36,7 @@ fn headers(list: &[(&str, &str)]) -> HeaderMap {
 
 /// The actions of an S3 request, joined; empty for a request without a name.
 fn needs_with(method: &str, path: &str, list: &[(&str, &str)]) -> String {
-    let needed = needed(&target("s3", Style::Plain, path), &method.parse().unwrap(), &headers(list), Some("Whatever"));
+    let needed = needed(&target("s3", Style::Plain, path), &method.parse().unwrap(), &headers(list), &Named::default());
     assert_eq!(needed.service, "s3");
     needed.operations.unwrap_or_default().join(" ")
 }
@@ -115,8 +118,8 @@ fn all_that_is_needed_has_to_be_allowed_and_what_has_no_name_needs_everything() 
 
 #[test]
 fn services_and_operations_are_called_as_iam_calls_them() {
-    let of = |key: &str, operation: &str| {
-        let needed = needed(&target(key, Style::Plain, "/"), &Method::POST, &HeaderMap::new(), Some(operation));
+    let of = |key: &str, operation: &'static str| {
+        let needed = needed(&target(key, Style::Plain, "/"), &Method::POST, &HeaderMap::new(), &Named::for_tests(key, operation));
         needed.operations.unwrap().into_iter().map(|action| format!("{}:{action}", needed.service)).collect::<Vec<_>>().join(" ")
     };
     assert_eq!(of("dynamodb", "GetItem"), "dynamodb:GetItem");
@@ -129,8 +132,80 @@ fn services_and_operations_are_called_as_iam_calls_them() {
     assert_eq!(of("kms", "ReEncrypt"), "kms:ReEncryptFrom kms:ReEncryptTo");
     assert_eq!(of("dynamodb", "TransactWriteItems").split(' ').count(), 4);
     assert_eq!(of("dynamodb", "ExecuteStatement").matches("PartiQL").count(), 4);
-    let unnamed = needed(&target("lambda", Style::Plain, "/2015-03-31/functions/f/invocations"), &Method::POST, &HeaderMap::new(), None);
-    assert_eq!(unnamed, Needed { service: "lambda".to_owned(), operations: None });
+    assert_eq!(of("bedrock-runtime", "Converse"), "bedrock:InvokeModel");
+    assert_eq!(of("bedrock-runtime", "ConverseStream"), "bedrock:InvokeModelWithResponseStream");
+    assert_eq!(of("bedrock-runtime", "InvokeModel"), "bedrock:InvokeModel");
+    assert_eq!(of("lambda", "Invoke"), "lambda:InvokeFunction");
+    assert_eq!(of("lambda", "InvokeAsync"), "lambda:InvokeAsync");
+    assert_eq!(of("lambda", "InvokeWithResponseStream"), "lambda:InvokeFunction");
+    assert_eq!(of("apigateway", "GetRestApis"), "apigateway:GET");
+    assert_eq!(of("apigateway", "CreateRestApi"), "apigateway:POST");
+    assert_eq!(of("execute-api", "PostToConnection"), "execute-api:ManageConnections");
+    assert_eq!(of("execute-api", "Invoke"), "execute-api:Invoke");
+    assert_eq!(of("es", "ESHttpPost"), "es:ESHttpPost");
+    assert_eq!(of("sns", "PublishBatch"), "sns:Publish");
+    assert_eq!(of("iotsecuretunneling", "ListTunnels"), "iot:ListTunnels");
+}
+
+/// The request of a service that is found by what it is, and not by a name that a test gives it.
+pub(crate) fn asked(key: &str, method: Method, path: &str, list: &[(&str, &str)], body: Option<&[u8]>) -> Needed {
+    let (target, headers) = (target(key, Style::Plain, path), headers(list));
+    let catalogue = Catalogue::of(Service::find(key), &target.signing_name);
+    let candidates = operation::candidates(&catalogue, &target, &method, &headers, body).unwrap();
+    needed(&target, &method, &headers, &operation::check(&catalogue, &target, candidates).unwrap())
+}
+
+#[test]
+fn requests_of_rest_services_need_the_action_of_their_operation() {
+    let invoke = |path| asked("lambda", Method::POST, path, &[], Some(b"{}"));
+    let by_name = actions(&["lambda:InvokeFunction"]);
+    for path in [
+        "/2015-03-31/functions/f/invocations",
+        "/2015-03-31/functions/arn%3Aaws%3Alambda%3Aeu-west-1%3A111122223333%3Afunction%3Af/invocations/",
+    ] {
+        assert_eq!(by_name.allow(&invoke(path)), Ok(()), "{path}");
+        assert!(actions(&["lambda:GetFunction", "lambda:InvokeAsync"]).allow(&invoke(path)).is_err(), "{path}");
+    }
+    // Another operation, another reader's operation, and none.
+    for path in [
+        "/2014-11-13/functions/f/invoke-async",
+        "/2015-03-31/functions/f/Invocations",
+        "/2015-03-31/functions//invocations",
+        "/2015-03-31/functions/f;x/invocations",
+        "/2015-03-31/functions/f/%69nvocations",
+        "/2015-03-31/functions/f%2Finvocations",
+        "/anything",
+    ] {
+        assert!(by_name.allow(&invoke(path)).is_err(), "{path}");
+    }
+    assert_eq!(actions(&["lambda:*"]).allow(&invoke("/anything")), Ok(()));
+    let overridden = [("x-http-method-override", "DELETE")];
+    let needed = asked("lambda", Method::POST, "/2015-03-31/functions/f/invocations", &overridden, Some(b"{}"));
+    assert_eq!(needed, Needed { service: "lambda".to_owned(), operations: None });
+}
+
+#[test]
+fn a_stated_name_that_no_table_has_needs_the_action_of_that_name() {
+    let stated = |name: &str| asked("dynamodb", Method::POST, "/", &[("x-amz-target", &format!("DynamoDB_20120810.{name}"))], Some(b"{}"));
+    assert_eq!(actions(&["dynamodb:GetItem"]).allow(&stated("GetItem")), Ok(()));
+    assert_eq!(actions(&["dynamodb:BrandNew"]).allow(&stated("BrandNew")), Ok(()));
+    assert!(actions(&["dynamodb:GetItem"]).allow(&stated("BrandNew")).is_err());
+}
+
+#[test]
+fn exceptions_are_of_operations_that_there_are() {
+    assert!(table::OPERATIONS.is_sorted_by(|one, next| (one.0, one.1.to_ascii_lowercase()) < (next.0, next.1.to_ascii_lowercase())));
+    for (service, name, actions) in names::by_hand().chain(table::OPERATIONS) {
+        let keys = Service::all().filter(|candidate| iam_service(candidate.signing_name) == *service);
+        let known = keys.flat_map(|candidate| operation::names_of(candidate.key)).any(|known| known == *name);
+        assert!(known && !actions.is_empty(), "{service}:{name}");
+    }
+    for (service, name, actions) in names::by_hand() {
+        assert!(
+            !table::OPERATIONS.iter().any(|row| (row.0, row.1, row.2) == (*service, *name, *actions)),
+            "{service}:{name} is in the data too"
+        );
+    }
 }
 
 #[test]
@@ -173,7 +248,7 @@ fn operations_of_s3_need_what_its_guide_says() {
     assert_eq!(needs_with("PUT", "/b/k", &[("x-amz-grant-read", "id=1")]), "PutObject PutObjectAcl");
     assert_eq!(needs_with("PUT", "/b/k", &[("x-amz-object-lock-mode", "GOVERNANCE")]), "PutObject PutObjectRetention");
     assert_eq!(needs_with("DELETE", "/b/k", &[("x-amz-bypass-governance-retention", "true")]), "BypassGovernanceRetention DeleteObject");
-    let in_host = needed(&target("s3", Style::Bucket("b".into()), "/a/k"), &Method::GET, &HeaderMap::new(), None);
+    let in_host = needed(&target("s3", Style::Bucket("b".into()), "/a/k"), &Method::GET, &HeaderMap::new(), &Named::default());
     assert_eq!(in_host, s3("GetObject"));
 }
 
@@ -203,7 +278,7 @@ fn no_spelling_makes_one_operation_of_s3_pass_for_another() {
     // What looks like a bucket is a key of slashes.
     assert_eq!(needs("GET", "/b//"), "GetObject");
     assert_eq!(needs("DELETE", "/b//"), "DeleteObject");
-    let in_host = needed(&target("s3", Style::Bucket("b".into()), "//"), &Method::DELETE, &HeaderMap::new(), None);
+    let in_host = needed(&target("s3", Style::Bucket("b".into()), "//"), &Method::DELETE, &HeaderMap::new(), &Named::default());
     assert_eq!(in_host, s3("DeleteObject"));
 }
 

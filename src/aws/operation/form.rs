@@ -1,6 +1,6 @@
 //! `application/x-www-form-urlencoded` pairs, in query strings and bodies, read so that no other reader sees more.
 
-use percent_encoding::percent_decode;
+use percent_encoding::{percent_decode, percent_decode_str};
 
 use super::{ambiguous, checked_name};
 use crate::reject::Refusal;
@@ -31,6 +31,11 @@ impl Pairs {
         self.0.iter().any(|(name, _)| name.trim().eq_ignore_ascii_case(key))
     }
 
+    /// How many pairs have this key, upper and lower case being the same.
+    pub(super) fn count(&self, key: &str) -> usize {
+        self.0.iter().filter(|(name, _)| name.trim().eq_ignore_ascii_case(key)).count()
+    }
+
     /// Whether there is a pair whose key begins so, upper and lower case being the same.
     pub(super) fn has_prefix(&self, prefix: &str) -> bool {
         self.0.iter().any(|(name, _)| name.trim().get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix)))
@@ -54,6 +59,19 @@ impl Pairs {
         }
         checked_name(value.rsplit_once('.').map_or(value.as_str(), |(_, operation)| operation)).map(Some)
     }
+}
+
+/// The decoded pairs of a query that every reader reads so. `None` for one with `;`, which separates for some, or with bytes that are no text.
+pub(super) fn exact_pairs(query: &str) -> Option<Vec<(String, String)>> {
+    if query.contains(';') {
+        return None;
+    }
+    let decode = |text: &str| percent_decode_str(text).decode_utf8().ok().map(|text| text.into_owned());
+    let pair = |part: &str| {
+        let (key, value) = part.split_once('=').unwrap_or((part, ""));
+        Some((decode(key)?, decode(value)?))
+    };
+    query.split('&').filter(|part| !part.is_empty()).map(pair).collect()
 }
 
 #[cfg(test)]

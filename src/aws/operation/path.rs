@@ -27,6 +27,16 @@ impl PathView {
         self.segments.len()
     }
 
+    /// The path in every reading but the one by the letter, without what some servers take off a segment.
+    pub(super) fn readings(&self) -> [Vec<&str>; 2] {
+        [&self.segments, &self.flattened].map(|segments| segments.iter().map(|segment| bare(segment)).collect())
+    }
+
+    /// Whether a segment is `name` in any reading.
+    pub(super) fn mentions(&self, name: &str) -> bool {
+        self.segments.iter().chain(&self.flattened).any(|segment| bare(segment).eq_ignore_ascii_case(name))
+    }
+
     /// Whether a segment is `.` or `..`, in any encoding.
     pub(super) fn has_dots(&self) -> bool {
         self.segments.iter().chain(&self.flattened).any(|segment| matches!(bare(segment), "." | ".."))

@@ -5,9 +5,9 @@
 //! GetObject to S3. So here is nothing but what S3 would read in the same way, and everything that it could.
 
 use http::{HeaderMap, Method};
-use percent_encoding::percent_decode_str;
 
 use super::{
+    form::exact_pairs,
     names::{Level, S3Operation},
     s3_table::S3_OPERATIONS,
 };
@@ -50,7 +50,9 @@ pub(crate) struct Readings {
 /// How S3 could read the request.
 pub(crate) fn s3_readings(target: &Target, method: &Method, headers: &HeaderMap) -> Readings {
     let query = target.path_and_query.query().unwrap_or_default();
-    let (Some(level), Some(pairs)) = (level(&target.style, target.path_and_query.path()), pairs(query)) else { return Readings::default() };
+    let (Some(level), Some(pairs)) = (level(&target.style, target.path_and_query.path()), exact_pairs(query)) else {
+        return Readings::default();
+    };
     let rows: Vec<&S3Operation> = S3_OPERATIONS.iter().filter(|row| row.is_at(method, level)).collect();
     let known = |key: &str| {
         PLAIN.contains(&key) || PLAIN_PREFIXES.iter().any(|prefix| key.starts_with(prefix)) || rows.iter().any(|row| row.has_key(key))
@@ -69,19 +71,6 @@ pub(crate) fn s3_readings(target: &Target, method: &Method, headers: &HeaderMap)
         operations: fitting.iter().filter(|row| !is_general(row)).map(|row| row.name()).collect(),
         has_version: pairs.iter().any(|(key, _)| key == "versionId"),
     }
-}
-
-/// The decoded pairs. `None` for a query with `;`, which separates for some readers, or with bytes that are no text.
-fn pairs(query: &str) -> Option<Vec<(String, String)>> {
-    if query.contains(';') {
-        return None;
-    }
-    let decode = |text: &str| percent_decode_str(text).decode_utf8().ok().map(|text| text.into_owned());
-    let pair = |part: &str| {
-        let (key, value) = part.split_once('=').unwrap_or((part, ""));
-        Some((decode(key)?, decode(value)?))
-    };
-    query.split('&').filter(|part| !part.is_empty()).map(pair).collect()
 }
 
 /// What a path names, as S3 has it: everything behind the bucket's slash is the key.

@@ -31,10 +31,18 @@ fn headers(list: &[(&str, &str)]) -> HeaderMap {
 }
 
 fn named(key: &str, method: &str, path: &str, list: &[(&str, &str)], body: Option<&str>) -> Result<Option<String>, Reason> {
-    let target = target(key, Style::Plain, path);
-    candidates(&target, &method.parse().unwrap(), &headers(list), body.map(str::as_bytes))
-        .and_then(|operations| check(&target, &operations))
+    asked(&target(key, Style::Plain, path), method, list, body).map(|named| named.logged().map(|name| name.into_owned()))
+}
+
+fn asked(target: &Target, method: &str, list: &[(&str, &str)], body: Option<&str>) -> Result<Named, Reason> {
+    let catalogue = catalogue(target);
+    candidates(&catalogue, target, &method.parse().unwrap(), &headers(list), body.map(str::as_bytes))
+        .and_then(|operations| check(&catalogue, target, operations))
         .map_err(|refusal| refusal.reason)
+}
+
+fn catalogue(target: &Target) -> Catalogue {
+    Catalogue::of(Service::find(&target.api), &target.signing_name)
 }
 
 #[test]
@@ -53,9 +61,9 @@ fn operations_have_names() {
         ),
         some("PutMetricData")
     );
-    assert_eq!(named("lambda", "POST", "/2015-03-31/functions/f/invocations", &[], None), Ok(None));
+    assert_eq!(named("lambda", "POST", "/2015-03-31/functions/f/invocations", &[], None), some("Invoke"));
     assert_eq!(named("aoss", "POST", "/index/_search", &[("content-type", "application/json")], Some("{}")), Ok(None));
-    assert_eq!(named("execute-api", "POST", "/prod/x?action=buy", &[FORM], None), Ok(None));
+    assert_eq!(named("execute-api", "POST", "/prod/x?action=buy", &[FORM], None), some("Invoke"));
 }
 
 #[test]
@@ -87,8 +95,8 @@ fn s3_operations_are_told_apart() {
         (bucket(), "PUT", "/a/../b", &[], "PutObject"),
     ] {
         let target = target("s3", style, path);
-        let operations = candidates(&target, &method.parse().unwrap(), &headers(list), None).unwrap();
-        assert_eq!(check(&target, &operations).unwrap().as_deref(), Some(expected), "{method} {path}");
+        let named = asked(&target, method, list, None).unwrap();
+        assert_eq!(named.logged().as_deref(), Some(expected), "{method} {path}");
     }
     assert_eq!(named("s3", "POST", "/", &[], None), Err(Reason::OperationAmbiguous));
     assert_eq!(named("s3", "POST", "/b/k", &[], None), Err(Reason::OperationAmbiguous));
@@ -215,8 +223,8 @@ fn a_form_that_another_reader_decodes_differently_is_refused() {
         assert_eq!(named("sns", "POST", "/", &list, Some("Action=Publish")), some("Publish"), "{content_type}");
     }
     // Neither REST services nor S3 read an operation from a body.
-    for key in ["lambda", "execute-api"] {
-        assert_eq!(named(key, "POST", "/x", &[FORM, json, encoded("gzip")], Some("x")), Ok(None), "{key}");
+    for (key, expected) in [("lambda", Ok(None)), ("execute-api", some("Invoke"))] {
+        assert_eq!(named(key, "POST", "/x", &[FORM, json, encoded("gzip")], Some("x")), expected, "{key}");
     }
     assert_eq!(named("s3", "PUT", "/b/k", &[FORM, json, encoded("gzip")], None), some("PutObject"));
 }
@@ -247,6 +255,111 @@ fn every_row_of_the_table_can_be_hit() {
     }
 }
 
+/// A request of each operation of each service, in each of the service's protocols.
+#[test]
+fn every_operation_is_known_or_refused() {
+    let mut refused = 0;
+    let mut expect = |key: &str, name: &str, method: &str, path: &str, list: &[(&str, &str)], body: Option<&str>| match asked(
+        &target(key, Style::Plain, path),
+        method,
+        list,
+        body,
+    ) {
+        Ok(named) if key == "execute-api" => assert_eq!(named.names().collect::<Vec<_>>(), [name, "Invoke"]),
+        Ok(named) => assert_eq!(named.only().map(Known::name), Some(name), "{key} {method} {path} {list:?} {body:?}"),
+        Err(reason) => {
+            let row = refused_table::REFUSED.iter().any(|row| row.parts().1 == name);
+            assert!(row && reason == Reason::OperationRefused, "{key} {name} {method} {path}: {reason:?}");
+            refused += 1;
+        }
+    };
+    for service in Service::all().filter(|service| !service.is_s3() && service_is_refused(service.key).is_none()) {
+        for line in models::lines_of(service.key) {
+            if let [name, method, template] = line[..] {
+                expect(service.key, name, method, &template.replace(['{', '}', '+'], "-"), &[], Some(""));
+                continue;
+            }
+            let name = line[0];
+            for protocol in service.protocols.iter().filter(|protocol| protocol.is_rpc()) {
+                let prefix = service.targets.first().copied().unwrap_or("Any");
+                match protocol {
+                    Dialect::Query | Dialect::Ec2Query => {
+                        expect(service.key, name, "POST", "/", &[FORM], Some(&format!("Action={name}&Version=1")));
+                    }
+                    Dialect::Cbor => {
+                        let path = format!("/service/{prefix}/operation/{name}");
+                        expect(service.key, name, "POST", &path, &[("smithy-protocol", "rpc-v2-cbor")], Some("x"));
+                    }
+                    _ => expect(service.key, name, "POST", "/", &[("x-amz-target", &format!("{prefix}.{name}"))], Some("{}")),
+                }
+            }
+        }
+    }
+    assert!(refused > 200, "{refused}");
+}
+
+#[test]
+fn a_stated_name_is_known_in_its_own_case_alone() {
+    let named =
+        |value: &'static str| asked(&target("dynamodb", Style::Plain, "/"), "POST", &[("x-amz-target", value)], Some("{}")).unwrap();
+    assert_eq!(named("DynamoDB_20120810.GetItem").only().map(|known| (known.service(), known.name())), Some(("dynamodb", "GetItem")));
+    for value in ["DynamoDB_20120810.getitem", "DynamoDB_20120810.BrandNew"] {
+        assert_eq!((named(value).only(), named(value).logged()), (None, None), "{value}");
+        assert_eq!(named(value).names().collect::<Vec<_>>(), [value.split_once('.').unwrap().1]);
+    }
+    // Both ways of saying it have to agree to the letter.
+    let path = "/service/GraniteServiceVersion20100801/operation/PutMetricData";
+    let twice = |value| asked(&target("monitoring", Style::Plain, path), "POST", &[("x-amz-target", value)], Some("")).unwrap();
+    assert!(twice("GraniteServiceVersion20100801.PutMetricData").only().is_some());
+    assert!(twice("GraniteServiceVersion20100801.putmetricdata").only().is_none());
+}
+
+#[test]
+fn labels_of_a_rest_request_can_be_asked_for() {
+    let named = asked(&target("lambda", Style::Plain, "/2015-03-31/functions/acme-f%3Aprod/invocations"), "POST", &[], Some("{}")).unwrap();
+    let known = named.only().unwrap();
+    assert_eq!((known.service(), known.name(), known.label("FunctionName")), ("lambda", "Invoke", Some("acme-f:prod")));
+    assert_eq!(known.label("Qualifier"), None);
+}
+
+#[test]
+fn a_service_with_named_and_located_operations_has_one_of_them_in_a_request() {
+    assert_eq!(named("email", "POST", "/", &[FORM], Some("Action=SendEmail")), Ok(Some("SendEmail".to_owned())));
+    assert_eq!(named("email", "POST", "/v2/email/outbound-emails", &[], Some("{}")), Ok(Some("SendEmail".to_owned())));
+    let both = named("email", "POST", "/v2/email/outbound-emails?Action=GetSendQuota", &[], Some("{}"));
+    assert_eq!(both, Err(Reason::OperationAmbiguous));
+}
+
+#[test]
+fn what_is_asked_of_a_customers_host_is_named_as_iam_does() {
+    let on_own_endpoint = |key: &str, method: &str, path: &str, list: &[(&str, &str)]| {
+        let mut target = target(key, Style::Plain, path);
+        target.dial_is_configured = true;
+        let named = asked(&target, method, list, Some("{}")).unwrap();
+        named.names().collect::<Vec<_>>().join(" ")
+    };
+    let control = [("x-amz-target", "OpenSearchServerless.ListCollections")];
+    for (key, method, path, list, expected) in [
+        ("es", "GET", "/index/_search", &[][..], "ESHttpGet"),
+        ("es", "POST", "/index/_doc/1", &[], "ESHttpPost"),
+        ("es", "HEAD", "/", &[], "ESHttpHead"),
+        ("es", "OPTIONS", "/", &[], ""),
+        ("es", "POST", "/2021-01-01/opensearch/domain", &[], "CreateDomain ESHttpPost"),
+        ("aoss", "POST", "/index/_search", &[], "APIAccessAll"),
+        ("aoss", "GET", "/_Dashboards/app", &[], "APIAccessAll DashboardsAccessAll"),
+        ("aoss", "POST", "/", &control, "ListCollections APIAccessAll"),
+        ("execute-api", "GET", "/prod/items/1", &[], "Invoke"),
+        ("execute-api", "POST", "/prod/@connections/abc%3D", &[], "PostToConnection Invoke"),
+        ("execute-api", "DELETE", "/@connections/abc", &[], "DeleteConnection Invoke"),
+        ("execute-api", "POST", "/prod/%40connections/abc", &[], ""),
+        ("execute-api", "POST", "/a/b/@connections/abc", &[], ""),
+    ] {
+        assert_eq!(on_own_endpoint(key, method, path, list), expected, "{key} {method} {path}");
+    }
+    assert_eq!(named("es", "POST", "/index/_search", &[], Some("{}")), Ok(None), "AWS's own host has no domain's documents");
+    assert_eq!(named("es", "POST", "/2021-01-01/opensearch/domain", &[], Some("{}")), Ok(Some("CreateDomain".to_owned())));
+}
+
 proptest! {
     #[test]
     fn no_request_panics(
@@ -256,8 +369,9 @@ proptest! {
         if path.parse::<Uri>().is_ok() {
             let target = target(&key, Style::Plain, &path);
             let headers = headers(&[("x-amz-target", &value), ("content-type", &value)]);
-            if let Ok(operations) = candidates(&target, &method.parse().unwrap(), &headers, body.as_deref()) {
-                let _ = check(&target, &operations);
+            let catalogue = catalogue(&target);
+            if let Ok(operations) = candidates(&catalogue, &target, &method.parse().unwrap(), &headers, body.as_deref()) {
+                let _ = check(&catalogue, &target, operations);
             }
         }
     }

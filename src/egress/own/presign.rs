@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::{answer, document, written};
 use crate::{
+    aws::operation::Known,
     body::Body,
     egress::{AdmittedRequest, Egress, verified::OwnRequest},
     identity::Placeholder,
@@ -81,7 +82,7 @@ impl Egress {
 
         let request = this.guard.guard(request.becomes(head, placeholder), record).await?;
         // What the guard made of it decides, not what was asked for: a header or a parameter can make it another operation.
-        if request.operation() != Some(expected) {
+        if request.named().only().map(Known::name) != Some(expected) {
             return Err(Refusal::noted(Reason::OperationRefused, "only GetObject and PutObject are presigned"));
         }
         let request = self.credentialed(request).await?;

@@ -257,6 +257,24 @@ fn what_a_passport_is_not_for_is_refused_and_counted_as_such() {
     assert_eq!((redemptions(&passports, "ok"), redemptions(&passports, "refused")), (0, 1));
 }
 
+#[test]
+fn a_passport_may_be_for_an_operation_of_a_rest_service() {
+    let mut config = config(60);
+    config.terms.actions = Actions::new(vec![Pattern::parse("lambda:InvokeFunction").unwrap()]);
+    let (passports, _) = table(config);
+    let passport = mint(&passports, "acme");
+    let (_, lease) = passports.redeem(&text(&passport), None).unwrap();
+    let permit = |method, path| lease.permit(|| crate::aws::action::tests::asked("lambda", method, path, &[], Some(b"")));
+    assert!(permit(http::Method::POST, "/2015-03-31/functions/f/invocations").is_ok());
+    for (method, path) in [
+        (http::Method::GET, "/2015-03-31/functions/f"),
+        (http::Method::DELETE, "/2015-03-31/functions/f"),
+        (http::Method::POST, "/2015-03-31/functions/f/INVOCATIONS"),
+    ] {
+        assert_eq!(permit(method, path).unwrap_err().reason, Reason::ActionNotAllowed, "{path}");
+    }
+}
+
 #[tokio::test]
 async fn passports_of_chosen_holders_end_at_once_with_their_leases() {
     let (passports, _) = table(PassportConfig { grace: SECOND, ..config(60) });

@@ -167,6 +167,23 @@ fn it_may_do_what_is_listed_with_what_is_listed() {
 }
 
 #[test]
+fn it_may_call_an_operation_of_a_rest_service() {
+    let rig = Rig::new();
+    let mut config = rig.config("poller", WorkloadProof::TokenFile(rig.token("poller", POLLER)));
+    config.actions = Actions::new(vec![Pattern::parse("lambda:InvokeFunction").unwrap()]).unwrap();
+    config.resources = vec!["*".parse().unwrap()];
+    let workloads = rig.open(std::slice::from_ref(&config)).unwrap();
+    let proved = workloads.prove(&"poller".parse().unwrap(), &presented(&[("x-tenant-token", POLLER)]), &nobody()).unwrap();
+    let permit = |path| {
+        let needed = crate::aws::action::tests::asked("lambda", http::Method::POST, path, &[], Some(b"{}"));
+        proved.permit(&needed, || Err("untold")).map_err(|refusal| refusal.reason)
+    };
+    assert_eq!(permit("/2015-03-31/functions/f/invocations"), Ok(()));
+    assert_eq!(permit("/2015-03-31/functions/f/versions"), Err(Reason::ActionNotAllowed), "PublishVersion");
+    assert_eq!(permit("/2015-03-31/functions/f//invocations"), Err(Reason::ActionNotAllowed), "no name at all");
+}
+
+#[test]
 fn what_could_be_taken_for_another_does_not_start() {
     let rig = Rig::new();
     let path = rig.token("shared", POLLER);
