@@ -68,7 +68,10 @@ fn what_weakens_the_claim_is_said() {
     assert!(err.contains("the keys of http://i come over plain HTTP"), "{err}");
     let chained = CONFIG.replace("{file: base}", "{web_identity: {token_file: junk, role_arn: 'arn:aws:iam::111122223333:role/base'}}");
     let (_, _, err) = check_text(
-        &chained.replace("{role_arn: 'arn:aws:iam::111122223333:role/tenants/{", "{duration: 2h, role_arn: 'arn:aws:iam::111122223333:role/tenants/{"),
+        &chained.replace(
+            "{role_arn: 'arn:aws:iam::111122223333:role/tenants/{",
+            "{duration: 2h, role_arn: 'arn:aws:iam::111122223333:role/tenants/{",
+        ),
         "tenants: {}",
     );
     assert!(err.contains("is over 1h"), "{err}");
