@@ -15,6 +15,7 @@ mod endpoints;
 pub(crate) mod error;
 mod guard;
 mod issuers;
+mod leading_key;
 mod passport;
 mod pattern;
 pub(crate) mod place;
@@ -47,6 +48,7 @@ pub use self::{
     error::{ConfigError, ConfigErrors},
     guard::{GuardConfig, GuardMode, RuleTerms, S3EncryptionConfig, S3RuleConfig, ServiceRules},
     issuers::{Demand, Grants, JwksSource, KeyAccess, KeyPolicy, RequiredClaim, TokenRules, TokenTypes, WordPattern},
+    leading_key::LeadingKey,
     passport::{PassportConfig, PassportRule, PassportTerms},
     pattern::{NamePattern, NamePrefix},
     plans::{AskConfig, AssumeRoleConfig, HopConfig, OtherRole, PlanConfig, PlansConfig, WebIdentityConfig, WebTokenConfig},
