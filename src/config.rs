@@ -37,7 +37,6 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use http::{HeaderName, uri::Authority};
 
-pub(crate) use self::quantity::{duration, show_duration};
 use self::template::Template;
 pub use self::{
     clients::{ClientAuthConfig, ForwardingHeader, OriginConfig, WorkloadConfig, WorkloadsConfig},
@@ -46,7 +45,7 @@ pub use self::{
     document::At,
     endpoints::{AccessConfig, CorsConfig, CorsRules, Origins},
     error::{ConfigError, ConfigErrors},
-    guard::{GuardConfig, GuardMode, RuleTerms, S3EncryptionConfig, S3RuleConfig, ServiceRules},
+    guard::{DynamoDbRuleConfig, GuardConfig, GuardMode, PoolConfig, RuleTerms, S3EncryptionConfig, S3RuleConfig, ServiceRules},
     issuers::{Demand, Grants, JwksSource, KeyAccess, KeyPolicy, RequiredClaim, TokenRules, TokenTypes, WordPattern},
     leading_key::LeadingKey,
     passport::{PassportConfig, PassportRule, PassportTerms},
@@ -60,6 +59,10 @@ pub use self::{
     users::{KeyTemplate, OnSuspend, UserAttributesConfig, UsersConfig, UsersTableConfig},
     verification::{FailureBudget, TokenCacheConfig, VerificationConfig},
     workloads::{NamedWorkloadConfig, WorkloadProof, WorkloadRole},
+};
+pub(crate) use self::{
+    guard::judged_as,
+    quantity::{duration, show_duration},
 };
 use crate::{secret::Secret, tenant::TenantId};
 

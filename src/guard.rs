@@ -8,6 +8,7 @@
 //! Beyond that the [`rules`] of the configuration say what a tenant's requests may be *about*. They are read out of each request before it is signed,
 //! in the words of IAM, which stays the last line: a mistake in the one is caught by the other.
 
+mod dynamodb;
 mod rules;
 mod s3;
 

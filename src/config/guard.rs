@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
+    leading_key::LeadingKey,
     pattern::{NamePattern, NamePrefix},
     template::Template,
 };
@@ -43,6 +44,8 @@ impl GuardMode {
 /// The rules of one service.
 #[derive(Debug)]
 pub enum ServiceRules {
+    /// `dynamodb`
+    DynamoDb(Vec<DynamoDbRuleConfig>),
     /// `s3`
     S3(Vec<S3RuleConfig>),
 }
@@ -56,6 +59,30 @@ pub struct RuleTerms {
     pub mode: GuardMode,
     /// What may be done with what it is about; `None`: what the guard understands and thinks harmless.
     pub actions: Option<Actions>,
+}
+
+/// One of `guard.dynamodb`.
+#[derive(Debug)]
+pub struct DynamoDbRuleConfig {
+    /// What every rule has.
+    pub terms: RuleTerms,
+    /// The tables that it is about.
+    pub tables: Vec<NamePattern>,
+    /// The account that an ARN of such a table is in; `None`: IAM says.
+    pub account: Option<NamePattern>,
+    /// Which of their items are the tenant's; `None`: the tables are the tenant's own.
+    pub pool: Option<PoolConfig>,
+}
+
+/// Which items of a table are a tenant's.
+#[derive(Debug, Clone)]
+pub struct PoolConfig {
+    /// What their hash keys are, or begin with.
+    pub leading_key: LeadingKey,
+    /// The attribute that is the table's hash key.
+    pub key: String,
+    /// The indexes that may be queried, and the attribute that is each one's hash key.
+    pub indexes: BTreeMap<String, String>,
 }
 
 /// One of `guard.s3`.
@@ -88,8 +115,21 @@ impl GuardConfig {
     /// Whether a pattern in it is right only where no tenant's id is the beginning of another one.
     pub fn needs_prefix_free_ids(&self) -> bool {
         self.rules.values().any(|rules| match rules {
+            ServiceRules::DynamoDb(rules) => rules.iter().any(DynamoDbRuleConfig::has_open_end),
             ServiceRules::S3(rules) => rules.iter().any(S3RuleConfig::has_open_end),
         })
+    }
+}
+
+/// Whose rules those of `kind` are, where a service has no rules of its own: streams are a table's.
+pub(crate) fn judged_as(kind: &str) -> &str {
+    if kind == "dynamodbstreams" { "dynamodb" } else { kind }
+}
+
+impl DynamoDbRuleConfig {
+    fn has_open_end(&self) -> bool {
+        let of_key = self.pool.as_ref().and_then(|pool| pool.leading_key.open_end());
+        of_key.or_else(|| self.tables.iter().find_map(NamePattern::open_end)).is_some()
     }
 }
 

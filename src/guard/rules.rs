@@ -12,13 +12,13 @@ use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc};
 
 use http::{HeaderName, HeaderValue, Method};
 
-use super::s3::S3Rule;
+use super::{dynamodb::DynamoDbRule, s3::S3Rule};
 use crate::{
     aws::{
         action::{Actions, Needed},
         resource::Asked,
     },
-    config::{EgressConfig, GuardConfig, GuardMode, RuleTerms, ServiceRules, template::Values},
+    config::{EgressConfig, GuardConfig, GuardMode, RuleTerms, ServiceRules, judged_as, template::Values},
 };
 
 /// The rules of every service. Without a `guard` there are none, and everything passes.
@@ -37,6 +37,7 @@ pub(super) struct ServiceJudge {
 
 #[derive(Debug)]
 enum Judge {
+    DynamoDb(Vec<DynamoDbRule>),
     S3(Vec<S3Rule>),
     /// Nobody has written any.
     None,
@@ -97,13 +98,15 @@ impl Rules {
     /// The rules of `config` for the services of `egress`. `kind` says by which rules a service is judged.
     pub(super) fn new(config: &GuardConfig, egress: &EgressConfig, kind: impl Fn(&str) -> String) -> Self {
         let judge = |rules: &ServiceRules| match rules {
+            ServiceRules::DynamoDb(rules) => Judge::DynamoDb(rules.iter().map(DynamoDbRule::new).collect()),
             ServiceRules::S3(rules) => Judge::S3(rules.iter().map(S3Rule::new).collect()),
         };
-        let judges: BTreeMap<&String, Arc<Judge>> = config.rules.iter().map(|(kind, rules)| (kind, Arc::new(judge(rules)))).collect();
+        let judges: BTreeMap<&str, Arc<Judge>> = config.rules.iter().map(|(kind, rules)| (kind.as_str(), Arc::new(judge(rules)))).collect();
         let nobody = Arc::new(Judge::None);
         let guarded =
             egress.services.iter().filter(|(_, service)| !service.unguarded && (config.mode != GuardMode::Off || !judges.is_empty()));
-        let service = |key: &String| ServiceJudge { mode: config.mode, judge: judges.get(&kind(key)).unwrap_or(&nobody).clone() };
+        let service =
+            |key: &String| ServiceJudge { mode: config.mode, judge: judges.get(judged_as(&kind(key))).unwrap_or(&nobody).clone() };
         Self { services: guarded.map(|(key, _)| (key.clone(), service(key))).collect() }
     }
 
@@ -118,7 +121,8 @@ impl ServiceJudge {
     pub(super) fn reads_body(&self, asked: &Asked<'_>, method: &Method) -> bool {
         match &*self.judge {
             Judge::S3(_) => super::s3::reads_body(asked, method),
-            Judge::None => false,
+            // Bodies of other services are in memory anyway.
+            Judge::DynamoDb(_) | Judge::None => false,
         }
     }
 
@@ -126,6 +130,7 @@ impl ServiceJudge {
     pub(super) fn judge(&self, question: &Question<'_>) -> Verdict {
         let unruled = |name| Unruled { name, mode: self.mode };
         match &*self.judge {
+            Judge::DynamoDb(rules) => super::dynamodb::judge(rules, question, unruled("guard.dynamodb")),
             Judge::S3(rules) => super::s3::judge(rules, question, unruled("guard.s3")),
             Judge::None => unruled("guard").verdict("the service has no rules".into()),
         }
@@ -137,7 +142,7 @@ impl ServiceJudge {
     pub(super) fn additions(&self, question: &Question<'_>) -> Vec<(HeaderName, HeaderValue)> {
         match &*self.judge {
             Judge::S3(rules) => super::s3::additions(rules, question),
-            Judge::None => Vec::new(),
+            Judge::DynamoDb(_) | Judge::None => Vec::new(),
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::{
 };
 
 mod catalogue;
+mod dynamodb;
 mod matrix;
 
 /// A guard, and what is beside it.
@@ -92,11 +93,12 @@ impl Outcome {
     }
 }
 
-/// A tenant of the directory, with a key and a cell.
+/// A tenant of the directory, with a key, a cell and a number.
 fn tenant(id: &str) -> ActiveTenant {
     let mut record = TenantRecord::bare(id.parse().unwrap());
     record.kms_key = Some(format!("arn:aws:kms:eu-west-1:111122223333:key/{id}"));
     record.cell = Some("c1".into());
+    record.attributes.insert("number".into(), "42".into());
     ActiveTenant::join(VerifiedTenant::for_tests(id), Arc::new(record)).unwrap()
 }
 

@@ -7,13 +7,15 @@ use crate::{
     aws::{action::Actions, service::Service},
     config::{
         EgressConfig, GuardConfig, GuardMode, NamePattern, NamePrefix, RuleTerms, S3EncryptionConfig, S3RuleConfig, ServiceConfig,
-        ServiceRules,
+        ServiceRules, judged_as,
         template::{Lands, Name, Template},
     },
 };
 
+mod dynamodb;
+
 /// The kinds of services that have rules, as [`Target::api`](crate::aws::target::Target::api) says it.
-const GUARDED: [&str; 1] = ["s3"];
+const GUARDED: [&str; 2] = ["dynamodb", "s3"];
 
 /// Reads `guard` against the services of `egress`: absent, there and wrong, or built.
 pub(super) fn guard(root: &Section<'_>, egress: Option<&Option<EgressConfig>>, ids_are_known: bool) -> Option<GuardConfig> {
@@ -28,7 +30,11 @@ pub(super) fn guard(root: &Section<'_>, egress: Option<&Option<EgressConfig>>, i
     let mode = section.get("mode", mode)?;
     let around = Around { mode, ids_are_known };
     let s3: Option<Vec<_>> = section.sections("s3").into_iter().map(|(_, rule)| s3(&rule, around)).collect();
+    let tables: Option<Vec<_>> = section.sections("dynamodb").into_iter().map(|(_, rule)| dynamodb::rule(&rule, around)).collect();
     let mut rules = BTreeMap::new();
+    if section.has("dynamodb") {
+        rules.insert("dynamodb".to_owned(), ServiceRules::DynamoDb(tables?));
+    }
     if section.has("s3") {
         rules.insert("s3".to_owned(), ServiceRules::S3(s3?));
     }
@@ -58,7 +64,9 @@ fn fits(
     let mut right = true;
     let mut called = BTreeSet::new();
     for (key, service) in services {
-        let kind = kind(key, service);
+        let own = kind(key, service);
+        // What has no rules of its own may want none of another's either.
+        let kind = if service.unguarded { own } else { judged_as(own) };
         match (rules.contains_key(kind), service.unguarded) {
             (true, true) => {
                 below.wrong_entry("services", key, format!("is unguarded, and has rules in guard.{kind}"), "remove one of the two");

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 mod base;
 mod examples;
 mod guard;
+mod guard_dynamodb;
 mod passport;
 mod plans;
 mod policies;

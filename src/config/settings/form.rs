@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::super::{
     document::Scalar,
     error::{Fault, quote},
+    leading_key::LeadingKey,
     pattern::{NamePattern, NamePrefix},
     quantity,
     template::{Lands, Template},
@@ -58,6 +59,8 @@ pub(crate) enum Form {
     Host,
     /// The path of a URI, with or without a query.
     HttpPath,
+    /// The hash keys of a tenant's items.
+    LeadingKey,
     /// A date and time with an offset (RFC 3339).
     Moment,
     /// A resource's name with placeholders and `*`.
@@ -140,6 +143,7 @@ impl Form {
             Self::TenantKeyTemplate => parse::tenant_key_template(scalar).is_some(),
             Self::Moment => parse::moment(scalar).is_some(),
             // Whether an open end is right depends on the directory.
+            Self::LeadingKey => return LeadingKey::parse(text).map(drop).map_err(|error| Fault::new(error.to_string(), "")),
             Self::NamePattern => return NamePattern::parse(text).map(drop).map_err(|error| Fault::new(error.to_string(), "")),
             Self::NamePrefix => return NamePrefix::parse(text).map(drop).map_err(|error| Fault::new(error.to_string(), "")),
             Self::OneOf(words) => words.contains(&text),
@@ -241,6 +245,7 @@ impl Form {
             Self::KeyTemplate => "give text with {subject} and {issuer}, such as \"{issuer}#{subject}\"".to_owned(),
             Self::TenantKeyTemplate => "give text with {tenant.id} at most once, such as \"TENANT#{tenant.id}\"".to_owned(),
             Self::Moment => "give a date and time with an offset such as 2026-11-28T10:00:00Z".to_owned(),
+            Self::LeadingKey => "give how keys begin, such as \"{tenant.id}#\", or what they are, such as \"{tenant.id}\"".to_owned(),
             Self::NamePattern => "give a name such as orders-* or data-{tenant.id}".to_owned(),
             Self::NamePrefix => "give how names begin, such as \"{tenant.id}/\"".to_owned(),
             Self::OneOf(words) => format!("give {}", words.join(" or ")),
@@ -320,6 +325,7 @@ impl Form {
             | Self::Claim
             | Self::ExternalId
             | Self::KeyTemplate
+            | Self::LeadingKey
             | Self::NamePattern
             | Self::NamePrefix
             | Self::Path

@@ -157,6 +157,7 @@ fn form_name(form: &Form) -> String {
         Form::HttpPath => "path of a URI".to_owned(),
         Form::Origin => "origin or `*`".to_owned(),
         Form::KeyTemplate | Form::TenantKeyTemplate => "key template".to_owned(),
+        Form::LeadingKey => "key, or how keys begin".to_owned(),
         Form::Moment => "date and time".to_owned(),
         Form::NamePattern => "name pattern".to_owned(),
         Form::NamePrefix => "name prefix".to_owned(),

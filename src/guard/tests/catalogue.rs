@@ -2,6 +2,7 @@
 //!
 //! A file has the services and rules of a configuration, and cases: a request of the tenant `acme`, what is to become of it (`allowed`, `watched`, or the reason of the
 //! refusal), and why. `note` is a part of what the log has to say, or of what is added to the request, and `""` that nothing is.
+//! `ask` is for services in JSON: `PREFIX.Operation`, with what every client sends beside it.
 
 use std::collections::BTreeSet;
 
@@ -21,16 +22,51 @@ struct Catalogue {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
-    #[serde(rename = "do")]
+    #[serde(rename = "do", default)]
     line: String,
+    #[serde(default)]
+    ask: String,
     host: Option<String>,
     #[serde(default)]
     headers: Vec<(String, String)>,
     #[serde(default)]
-    body: String,
+    body: Content,
     is: String,
     note: Option<String>,
     why: String,
+}
+
+/// A body, as text or as the document that it is.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Content {
+    Text(String),
+    Json(serde_json::Value),
+}
+
+impl Default for Content {
+    fn default() -> Self {
+        Self::Text(String::new())
+    }
+}
+
+impl Case {
+    fn body(&self) -> String {
+        match &self.body {
+            Content::Text(text) => text.clone(),
+            Content::Json(value) => value.to_string(),
+        }
+    }
+
+    /// Method and path, and the headers.
+    fn head(&self) -> (&str, Vec<(&str, &str)>) {
+        let own = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        if self.ask.is_empty() {
+            return (&self.line, own.collect());
+        }
+        let usual = [("x-amz-target", self.ask.as_str()), ("content-type", "application/x-amz-json-1.0")];
+        (if self.line.is_empty() { "POST /" } else { &self.line }, usual.into_iter().chain(own).collect())
+    }
 }
 
 impl Catalogue {
@@ -43,24 +79,26 @@ impl Catalogue {
         let bench = Bench::new(&self.services, &self.rules);
         let (mut wrong, mut operations, mut seen) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
         for case in &self.cases {
-            let headers: Vec<_> = case.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            let ((line, headers), body) = (case.head(), case.body());
             let host = case.host.as_deref().unwrap_or(&self.host);
-            assert!(
-                !case.why.is_empty() && seen.insert((&case.line, host, &case.headers, &case.body)),
-                "twice, or for no reason: {case:?}"
-            );
-            let outcome = bench.ask(&tenant("acme"), request(&case.line, host, &headers, &case.body)).await;
+            assert!(!case.why.is_empty() && seen.insert((line, host, headers.clone(), body.clone())), "twice, or for no reason: {case:?}");
+            let outcome = bench.ask(&tenant("acme"), request(line, host, &headers, &body)).await;
             if outcome.verdict != case.is
                 || !outcome.note.contains(case.note.as_deref().unwrap_or_default())
                 || (case.note.as_deref() == Some("") && !outcome.note.is_empty())
             {
-                wrong.push(format!("{} {host} {headers:?} {}\n  {}: {outcome:?}", case.line, case.body, case.why));
+                wrong.push(format!("{line} {host} {headers:?} {body}\n  {}: {outcome:?}", case.why));
             }
             operations.extend(outcome.operation);
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
         operations
     }
+}
+
+#[tokio::test]
+async fn dynamodb_is_held_to_its_rules() {
+    Catalogue::read(include_str!("../../../tests/guard/dynamodb.json")).hold().await;
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use crate::aws::operation::{S3Example, s3_examples};
 
 const S3: &str = "{s3: [{buckets: [pool-data], prefix: '{tenant.id}/'}, {buckets: ['own-{tenant.id}']}]}";
 
-fn golden(name: &str, text: &str) {
+pub(super) fn golden(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guard").join(name);
     if std::env::var_os("PALISADE_BLESS").is_some() {
         std::fs::write(&path, text).unwrap();

@@ -12,11 +12,11 @@ fn without_a_guard_there_is_none_and_with_one_it_is_enforced() {
     let guard = good(BASE).guard;
     assert!(guard.mode == GuardMode::Off && guard.rules.is_empty());
     let guard = good(&format!("{BASE}guard: {POOL}\n")).guard;
-    let ServiceRules::S3(rules) = &guard.rules["s3"];
+    let ServiceRules::S3(rules) = &guard.rules["s3"] else { panic!("{guard:?}") };
     assert_eq!((guard.mode, rules[0].terms.mode, &*rules[0].terms.name), (GuardMode::Enforce, GuardMode::Enforce, "guard.s3[0]"));
     let text = "{mode: audit, s3: [{buckets: ['own-{tenant.id}']}, {buckets: [site], shared: true, mode: off, actions: 's3:GetObject'}]}";
     let guard = good(&format!("{BASE}guard: {text}\n")).guard;
-    let ServiceRules::S3(rules) = &guard.rules["s3"];
+    let ServiceRules::S3(rules) = &guard.rules["s3"] else { panic!("{guard:?}") };
     assert_eq!((rules[0].terms.mode, rules[1].terms.mode), (GuardMode::Audit, GuardMode::Off));
     assert!(rules[0].terms.actions.is_none() && rules[1].terms.actions.is_some() && rules[0].prefix.is_none());
 }
@@ -87,7 +87,7 @@ fn a_rule_tells_tenants_apart_or_says_that_they_share() {
 fn keys_that_requests_bring_along_are_taken_where_no_other_is_wanted() {
     let of = |rule: &str| {
         let guard = good(&format!("{BASE}guard: {{s3: [{{buckets: ['own-{{tenant.id}}']{rule}}}]}}\n")).guard;
-        let ServiceRules::S3(rules) = &guard.rules["s3"];
+        let ServiceRules::S3(rules) = &guard.rules["s3"] else { panic!("{guard:?}") };
         (rules[0].customer_keys, rules[0].encryption.as_ref().map(|encryption| encryption.inject))
     };
     let kms = ", kms: {key: '{tenant.kms_key}'}";

@@ -13,8 +13,8 @@ use jsonwebtoken::Algorithm;
 use serde_json::Value;
 
 use super::super::super::{
-    ClaimPath, Endpoint, KeyTemplate, NamePattern, NamePrefix, TenantKeyTemplate, TenantPattern, Upstream, WordPattern, document::Scalar,
-    quantity,
+    ClaimPath, Endpoint, KeyTemplate, LeadingKey, NamePattern, NamePrefix, TenantKeyTemplate, TenantPattern, Upstream, WordPattern,
+    document::Scalar, quantity,
 };
 use crate::{
     authorise::PathPattern,
@@ -74,6 +74,10 @@ pub(crate) fn size(scalar: &Scalar) -> Option<usize> {
 
 pub(crate) fn action(scalar: &Scalar) -> Option<Pattern> {
     Pattern::parse(&scalar.text)
+}
+
+pub(crate) fn leading_key(scalar: &Scalar) -> Option<LeadingKey> {
+    LeadingKey::parse(&scalar.text).ok()
 }
 
 pub(crate) fn name_pattern(scalar: &Scalar) -> Option<NamePattern> {

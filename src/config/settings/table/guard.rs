@@ -1,5 +1,7 @@
 //! `guard`
 
+mod dynamodb;
+
 use crate::config::template::Lands;
 
 use super::{Form, Kind, Setting, bounding, default, derived, not_yet, optional, required};
@@ -15,6 +17,11 @@ pub(super) const GUARD: Setting = bounding(
             "enforce",
             "What becomes of requests that no rule allows: `enforce` refuses them, `audit` lets them pass and says so in the access log and in \
              `palisade_guard_decisions_total`, `off` does not look at them.",
+        ),
+        optional(
+            "dynamodb",
+            Kind::List(&Kind::Section(dynamodb::RULE)),
+            "Rules for `egress.services.dynamodb` and `dynamodbstreams`, and for whatever signs as they do.",
         ),
         optional("s3", Kind::List(&Kind::Section(S3)), "Rules for `egress.services.s3`, and for whatever signs as it."),
         not_yet("cedar", "Cedar policies on top of the rules."),

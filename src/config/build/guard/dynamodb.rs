@@ -1,0 +1,60 @@
+//! `guard.dynamodb`
+
+use super::{Around, KNOWN_IDS, Section, names, parse, terms};
+use crate::config::{DynamoDbRuleConfig, LeadingKey, NamePattern, PoolConfig};
+
+/// What says nothing without `leading_key`.
+const OF_POOLS: [&str; 2] = ["key", "indexes"];
+
+pub(super) fn rule(section: &Section<'_>, around: Around) -> Option<DynamoDbRuleConfig> {
+    let tables = names(section, "tables", around);
+    let account = account(section);
+    let pool = pool(section, around);
+    let (tables, account, pool) = (tables?, account?, pool?);
+    let tells_apart =
+        tables.iter().all(NamePattern::tells_tenants_apart) || pool.as_ref().is_some_and(|pool| pool.leading_key.tells_tenants_apart());
+    let terms = terms(section, around, tells_apart)?;
+    Some(DynamoDbRuleConfig { terms, tables, account, pool })
+}
+
+/// Absent is as good as built.
+fn account(section: &Section<'_>) -> Option<Option<NamePattern>> {
+    if !section.has("account") {
+        return Some(None);
+    }
+    let pattern = section.get("account", parse::name_pattern)?;
+    let text = pattern.to_string();
+    let is_account = text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit());
+    if !is_account && text != "{tenant.account}" {
+        section.wrong("account", "is no account", "give 12 digits in quotes, or \"{tenant.account}\"");
+        return None;
+    }
+    Some(Some(pattern))
+}
+
+/// Absent is as good as built.
+fn pool(section: &Section<'_>, around: Around) -> Option<Option<PoolConfig>> {
+    if !section.has("leading_key") {
+        let idle: Vec<_> = OF_POOLS.into_iter().filter(|key| section.has(key)).collect();
+        for key in &idle {
+            section.wrong(key, "has no effect without leading_key", "remove it, or add leading_key");
+        }
+        return idle.is_empty().then_some(None);
+    }
+    let leading_key = leading_key(section, around);
+    if !section.has("key") {
+        section.wrong("key", "is missing: leading_key is about the tables' hash key", "give the attribute that is their hash key");
+    }
+    let key = section.get("key", parse::text);
+    let indexes = section.pairs("indexes", parse::text).into_iter().collect();
+    Some(Some(PoolConfig { leading_key: leading_key?, key: key?, indexes }))
+}
+
+fn leading_key(section: &Section<'_>, around: Around) -> Option<LeadingKey> {
+    let key = section.get("leading_key", parse::leading_key)?;
+    if let Some(open) = key.open_end().filter(|_| !around.ids_are_known) {
+        section.wrong("leading_key", open.to_string(), KNOWN_IDS);
+        return None;
+    }
+    Some(key)
+}
