@@ -10,7 +10,7 @@
 //! * no `*` stands before a placeholder: `*/{tenant.id}/*` would leave it to the keys' layout whose a key is;
 //! * a value that is missing fits nothing, and is told apart from a name that does not fit.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use super::template::{Name, OpenEnd, RenderError, Segment, TemplateError, Values, check_ends, segments, told_apart};
 use crate::aws::glob;
@@ -78,6 +78,38 @@ impl NamePattern {
         })
     }
 
+    /// Whether every name that begins with `start` is meant, for the tenant that `values` are of.
+    ///
+    /// # Errors
+    /// As [`NamePattern::matches`].
+    pub fn matches_below(&self, start: &str, values: &dyn Values) -> Result<bool, RenderError> {
+        // What the last `*` took may go on.
+        Ok(self.matches(start, values)? && self.rest.as_ref().is_some_and(|rest| rest.ends_with('*')))
+    }
+
+    /// The one name that is meant, for the tenant that `values` are of; `None` where a `*` stands for some of it.
+    ///
+    /// # Errors
+    /// As [`NamePattern::matches`].
+    pub fn whole(&self, values: &dyn Values) -> Result<Option<String>, RenderError> {
+        if self.rest.is_some() {
+            return Ok(None);
+        }
+        let mut name = String::new();
+        for segment in &self.start.0 {
+            match segment {
+                Segment::Literal(literal) => name.push_str(literal),
+                Segment::Placeholder(placeholder) => name.push_str(&value_of(placeholder, values)?),
+            }
+        }
+        Ok(Some(name))
+    }
+
+    /// Whether a `*` stands for a part of it.
+    pub fn has_wildcard(&self) -> bool {
+        self.rest.is_some()
+    }
+
     /// Whether two tenants' names differ, as far as the pattern alone tells.
     pub fn tells_tenants_apart(&self) -> bool {
         self.start.tells_tenants_apart()
@@ -132,11 +164,7 @@ impl Start {
         for segment in &self.0 {
             let rest = match segment {
                 Segment::Literal(literal) => name.strip_prefix(literal.as_bytes()),
-                Segment::Placeholder(placeholder) => {
-                    let value = values.value(placeholder).filter(|value| !value.is_empty());
-                    let value = value.ok_or_else(|| RenderError::Missing(placeholder.to_string()))?;
-                    name.strip_prefix(value.as_bytes())
-                }
+                Segment::Placeholder(placeholder) => name.strip_prefix(value_of(placeholder, values)?.as_bytes()),
             };
             match rest {
                 Some(rest) => name = rest,
@@ -149,6 +177,11 @@ impl Start {
     fn tells_tenants_apart(&self) -> bool {
         self.0.iter().any(|segment| matches!(segment, Segment::Placeholder(name) if name.tells_tenants_apart()))
     }
+}
+
+fn value_of<'v>(placeholder: &Name, values: &'v dyn Values) -> Result<Cow<'v, str>, RenderError> {
+    let value = values.value(placeholder).filter(|value| !value.is_empty());
+    value.ok_or_else(|| RenderError::Missing(placeholder.to_string()))
 }
 
 /// What both kinds have in common.

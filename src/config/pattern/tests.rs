@@ -52,6 +52,31 @@ fn a_pattern_is_compared_as_a_whole_and_byte_for_byte() {
     }
 }
 
+#[test]
+fn below_a_path_is_what_a_wildcard_at_the_end_takes() {
+    for (text, start, fits) in [
+        ("/{tenant.id}/*", "/acme/", true),
+        ("/{tenant.id}/*", "/acme/x/", true),
+        ("/{tenant.id}/x*", "/acme/x/", true),
+        ("/{tenant.id}/*/x*", "/acme/y/x/", true),
+        ("/{tenant.id}/*", "/acme", false),
+        ("/{tenant.id}/*", "/acme2/", false),
+        ("/{tenant.id}/*", "/", false),
+        ("/{tenant.id}/x/", "/acme/x/", false),
+        ("/{tenant.id}/*/x/", "/acme/x/x/", false),
+    ] {
+        assert_eq!(pattern(text).matches_below(start, &tenant("acme")), Ok(fits), "{text} {start}");
+    }
+}
+
+#[test]
+fn a_whole_name_has_no_wildcard() {
+    assert_eq!(pattern("a/{tenant.id}").whole(&tenant("acme")), Ok(Some("a/acme".into())));
+    assert_eq!(pattern("a/{tenant.id}/*").whole(&tenant("acme")), Ok(None));
+    assert!(pattern("a/{tenant.region}").whole(&tenant("acme")).is_err());
+    assert!(pattern("a/*").has_wildcard() && !pattern("a/{tenant.id}").has_wildcard());
+}
+
 /// A `*` in a value is a character.
 #[test]
 fn a_value_is_no_pattern() {
