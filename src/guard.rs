@@ -135,7 +135,7 @@ impl Guard {
         let (request, permit) = request.into_parts();
         let (workload, head, body, placeholder, signature) = request.into_parts();
         let (parts, settled) = self.settle(Sent { head, body, placeholder, signature, permit }, record).await?;
-        workload.permit(&parts.needed(), || resource::named(&parts.asked(), workload.home()))?;
+        workload.permit(&parts.needed(), || resource::arns(&parts.asked(), workload.home()))?;
         Ok(GuardedWorkload::new(workload, parts, settled))
     }
 

@@ -126,6 +126,13 @@ pub fn needed(target: &Target, method: &Method, headers: &HeaderMap, named: &Nam
     Needed { service, operations }
 }
 
+/// All that these operations of a service need.
+pub(crate) fn of_operations<'o>(signing_name: &str, operations: impl Iterator<Item = &'o str>) -> Option<Actions> {
+    let service = names::iam_service(signing_name);
+    let pattern = |operation: String| Pattern { service: service.to_owned(), operation };
+    Actions::new(operations.flat_map(|operation| names::needed(service, operation)).map(pattern).collect())
+}
+
 /// How IAM calls the service that `target` of the configuration signs as.
 pub fn iam_service(signing_name: &str) -> &str {
     names::iam_service(signing_name)

@@ -31,8 +31,10 @@ fn headers(list: &[(&str, &str)]) -> HeaderMap {
 
 fn about(target: &Target, operation: Option<&str>, list: &[(&str, &str)], body: Option<&str>) -> Option<String> {
     let headers = headers(list);
-    named(&Asked { target, operation, headers: &headers, body: body.map(str::as_bytes) }, &home()).ok().map(|arns| arns.join(" "))
+    arns(&Asked { target, operation, headers: &headers, body: body.map(str::as_bytes) }, &home()).ok().map(|arns| arns.join(" "))
 }
+
+const JSON: (&str, &str) = ("content-type", "application/x-amz-json-1.1");
 
 fn s3(path: &str) -> Option<String> {
     about(&target("s3", Style::Plain, path), Some("GetObject"), &[], None)
@@ -40,7 +42,7 @@ fn s3(path: &str) -> Option<String> {
 
 /// Of a request in a service's JSON protocol.
 fn json(service: &str, operation: &str, body: &str) -> Option<String> {
-    about(&target(service, Style::Plain, "/"), Some(operation), &[("x-amz-target", "T.O")], Some(body))
+    about(&target(service, Style::Plain, "/"), Some(operation), &[("x-amz-target", "T.O"), JSON], Some(body))
 }
 
 #[test]
@@ -136,6 +138,27 @@ fn queues_parameters_secrets_and_tables_are_read_from_documents() {
 }
 
 #[test]
+fn names_become_arns_as_iam_has_them() {
+    for (service, operation, body, resource) in [
+        ("kinesis", "PutRecord", r#"{"StreamName":"s"}"#, "stream/s"),
+        ("firehose", "PutRecord", r#"{"DeliveryStreamName":"s"}"#, "deliverystream/s"),
+        ("events", "PutEvents", r#"{"Entries":[{}]}"#, "event-bus/default"),
+        ("logs", "PutLogEvents", r#"{"logGroupName":"/a/b"}"#, "log-group:/a/b"),
+        ("kms", "Decrypt", r#"{"KeyId":"1-2"}"#, "key/1-2"),
+        ("states", "StartExecution", r#"{"stateMachineArn":"arn:aws:states:eu-west-1:111122223333:stateMachine:m:7"}"#, "stateMachine:m:7"),
+        ("sqs", "CreateQueue", r#"{"QueueName":"q"}"#, "q"),
+    ] {
+        let arn = format!("arn:aws:{service}:eu-west-1:111122223333:{resource}");
+        assert_eq!(json(service, operation, body), Some(arn), "{service} {operation}");
+    }
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let publish = |body: &str| about(&target("sns", Style::Plain, "/"), Some("Publish"), &form, Some(body));
+    let arn = "arn:aws:sns:eu-west-1:111122223333:t";
+    assert_eq!(publish(&format!("Action=Publish&TopicArn={arn}&Message=m")[..]).as_deref(), Some(arn));
+    assert_eq!(publish(&format!("Action=Subscribe&TopicArn={arn}")[..]), None);
+}
+
+#[test]
 fn a_document_that_can_be_read_in_two_ways_says_nothing() {
     let (queue, secret) = ("https://h/111122223333/jobs", "arn:aws:secretsmanager:eu-west-1:111122223333:secret:a-AbCdEf");
     for (service, operation, body) in [
@@ -161,6 +184,12 @@ fn a_document_that_can_be_read_in_two_ways_says_nothing() {
         ("dynamodb", "ExecuteStatement", r#"{"Statement":"SELECT * FROM config","TableName":"config"}"#.to_owned()),
         ("dynamodb", "TransactWriteItems", r#"{"TransactItems":[{"Put":{"TableName":"one"},"Get":{"TableName":"two"}}]}"#.to_owned()),
         ("sns", "Publish", r#"{"TopicArn":"arn:aws:sns:eu-west-1:111122223333:t"}"#.to_owned()),
+        ("kms", "Decrypt", r#"{"KeyId":"alias/pool"}"#.to_owned()),
+        ("kms", "Decrypt", "{}".to_owned()),
+        ("kms", "GenerateRandom", "{}".to_owned()),
+        ("kinesis", "PutRecord", r#"{"StreamName":"a","StreamARN":"arn:aws:kinesis:eu-west-1:111122223333:stream/b"}"#.to_owned()),
+        ("kinesis", "PutRecord", r#"{"StreamName":"a","StreamId":"b"}"#.to_owned()),
+        ("logs", "StartQuery", r#"{"logGroupName":"a","queryString":""}"#.to_owned()),
     ] {
         assert_eq!(json(service, operation, &body), None, "{service} {operation} {body}");
     }
@@ -170,11 +199,17 @@ fn a_document_that_can_be_read_in_two_ways_says_nothing() {
 fn a_document_counts_in_its_protocol_alone() {
     let body = Some(r#"{"QueueUrl":"https://h/111122223333/jobs"}"#);
     let receive = |path, list: &[(&str, &str)], body| about(&target("sqs", Style::Plain, path), Some("ReceiveMessage"), list, body);
-    let json = [("x-amz-target", "AmazonSQS.ReceiveMessage")];
+    let json = [("x-amz-target", "AmazonSQS.ReceiveMessage"), JSON];
     assert!(receive("/", &json, body).is_some());
-    assert_eq!(receive("/", &[], body), None, "the Query protocol reads a form");
+    assert_eq!(receive("/", &[JSON], body), None, "the Query protocol reads a form");
+    for other in ["", "text/plain", "application/x-www-form-urlencoded", "application/x-amz-json-1.0;charset=utf-7"] {
+        assert_eq!(receive("/", &[json[0], ("content-type", other)], body), None, "{other}");
+    }
+    assert!(receive("/", &[json[0], ("content-type", "application/x-amz-json-1.0; charset=UTF-8")], body).is_some());
+    assert_eq!(receive("/", &[json[0], JSON, JSON], body), None);
+    assert_eq!(receive("/", &json[..1], body), None);
     assert_eq!(receive("/111122223333/other", &json, body), None);
     assert_eq!(receive("/?QueueUrl=other", &json, body), None);
-    assert_eq!(receive("/", &[json[0], ("content-encoding", "gzip")], body), None);
+    assert_eq!(receive("/", &[json[0], JSON, ("content-encoding", "gzip")], body), None);
     assert_eq!(receive("/", &json, None), None);
 }

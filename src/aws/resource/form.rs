@@ -1,0 +1,139 @@
+//! Form bodies of the Query protocol, read so that no other reader sees another form.
+//!
+//! What the operation is named by is looked for leniently elsewhere, so that nothing hides. Here a name is *taken*, so anything that SDKs do not write
+//! is no form at all: a separator of another kind, an encoded key, an encoding that is none, a key twice or in another case, a gap in a list.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use percent_encoding::percent_decode_str;
+
+use super::Untold;
+
+const UNREADABLE: Untold = "the body is a form that could be read in several ways";
+
+/// The parameters of a form.
+#[derive(Debug)]
+pub(super) struct Form(BTreeMap<String, String>);
+
+impl Form {
+    pub(super) fn parse(body: &[u8]) -> Result<Self, Untold> {
+        let text = std::str::from_utf8(body).map_err(|_| UNREADABLE)?;
+        let (mut pairs, mut seen) = (BTreeMap::new(), BTreeSet::new());
+        for pair in text.split('&') {
+            let (key, value) = pair.split_once('=').ok_or(UNREADABLE)?;
+            let is_key = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+            if !is_key || !seen.insert(key.to_ascii_lowercase()) {
+                return Err(UNREADABLE);
+            }
+            pairs.insert(key.to_owned(), decode(value).ok_or(UNREADABLE)?);
+        }
+        let form = Self(pairs);
+        if form.lists_are_whole() { Ok(form) } else { Err(UNREADABLE) }
+    }
+
+    /// The parameter `key`, where there is none that is called so in another case, or as if it were a list or a structure.
+    pub(super) fn get(&self, key: &str) -> Result<Option<&str>, Untold> {
+        for name in self.0.keys().filter(|name| *name != key) {
+            let alike = name.get(..key.len()).is_some_and(|start| start.eq_ignore_ascii_case(key));
+            if alike && name.as_bytes().get(key.len()).is_none_or(|b| *b == b'.') {
+                return Err("a parameter's name is spelled in another way");
+            }
+        }
+        Ok(self.0.get(key).map(String::as_str))
+    }
+
+    /// Whether each list has its items from 1 on, none missing.
+    fn lists_are_whole(&self) -> bool {
+        let mut lists: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
+        for key in self.0.keys() {
+            let mut before = String::new();
+            for part in key.split('.') {
+                if part.bytes().all(|b| b.is_ascii_digit()) && !part.is_empty() {
+                    let number = part.parse().ok().filter(|number: &u32| part == number.to_string());
+                    let Some(number) = number else { return false };
+                    lists.entry(before.clone()).or_default().insert(number);
+                }
+                before.push_str(part);
+                before.push('.');
+            }
+        }
+        lists.values().all(|numbers| numbers.iter().zip(1..).all(|(number, place)| *number == place))
+    }
+}
+
+fn decode(text: &str) -> Option<String> {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'%' if bytes.get(at + 1..at + 3).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit)) => at += 3,
+            // Some servers separate parameters here, and cut at the others.
+            b'%' | b';' | b'#' | 0..=b' ' | 0x7f.. => return None,
+            _ => at += 1,
+        }
+    }
+    Some(percent_decode_str(&text.replace('+', " ")).decode_utf8().ok()?.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn get(text: &str, key: &str) -> Result<Option<String>, Untold> {
+        Form::parse(text.as_bytes()).and_then(|form| form.get(key).map(|value| value.map(str::to_owned)))
+    }
+
+    #[test]
+    fn what_sdks_write_is_read() {
+        let text = "Action=Publish&Version=2010-03-31&TopicArn=arn%3Aaws%3Asns&Message=a%26b+c%3B%C3%A9&Attributes.entry.1.key=x&Attributes.entry.2.key=";
+        assert_eq!(get(text, "TopicArn"), Ok(Some("arn:aws:sns".into())));
+        assert_eq!(get(text, "Message"), Ok(Some("a&b c;\u{e9}".into())));
+        assert_eq!(get(text, "TargetArn"), Ok(None));
+    }
+
+    #[test]
+    fn what_could_be_read_in_two_ways_is_not() {
+        for text in [
+            "",
+            "TopicArn",
+            "TopicArn=a&TopicArn=a",
+            "TopicArn=a&topicarn=b",
+            "topicArn=a",
+            "TopicArn.1=a",
+            "TopicArn=a&TopicArn.member.1=b",
+            "TopicArn=a;b",
+            "TopicArn=a#b",
+            "TopicArn=a b",
+            "Topic%41rn=a",
+            "+TopicArn=a",
+            "TopicArn=%",
+            "TopicArn=%4",
+            "TopicArn=%zz",
+            "TopicArn=%ff",
+            "TopicArn=\u{e9}",
+            "TopicArn=a&",
+            "&TopicArn=a",
+            "TopicArn=a&&b=c",
+            "TopicArn[]=a",
+            "TopicArn=a&x.0=b",
+            "TopicArn=a&x.2=b",
+            "TopicArn=a&x.1=b&x.3=c",
+            "TopicArn=a&x.01=b",
+            "TopicArn=a&x.1.y.2=b",
+            "TopicArn=a&x.99999999999=b",
+        ] {
+            assert!(get(text, "TopicArn").is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..64), text in "[a-zA-Z0-9.%&=+;]{0,48}") {
+            for form in [Form::parse(&bytes), Form::parse(text.as_bytes())].into_iter().flatten() {
+                let _ = (form.get("a"), form.get("TopicArn"));
+            }
+        }
+    }
+}
