@@ -45,7 +45,9 @@ pub use self::{
     document::At,
     endpoints::{AccessConfig, CorsConfig, CorsRules, Origins},
     error::{ConfigError, ConfigErrors},
-    guard::{DynamoDbRuleConfig, GuardConfig, GuardMode, PoolConfig, RuleTerms, S3EncryptionConfig, S3RuleConfig, ServiceRules},
+    guard::{
+        DynamoDbRuleConfig, GuardConfig, GuardMode, NamedRuleConfig, PoolConfig, RuleTerms, S3EncryptionConfig, S3RuleConfig, ServiceRules,
+    },
     issuers::{Demand, Grants, JwksSource, KeyAccess, KeyPolicy, RequiredClaim, TokenRules, TokenTypes, WordPattern},
     leading_key::LeadingKey,
     passport::{PassportConfig, PassportRule, PassportTerms},

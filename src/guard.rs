@@ -9,6 +9,7 @@
 //! in the words of IAM, which stays the last line: a mistake in the one is caught by the other.
 
 mod dynamodb;
+mod named;
 mod rules;
 mod s3;
 

@@ -129,7 +129,7 @@ pub fn needed(target: &Target, method: &Method, headers: &HeaderMap, named: &Nam
 /// All that these operations of a service need.
 pub(crate) fn of_operations<'o>(signing_name: &str, operations: impl Iterator<Item = &'o str>) -> Option<Actions> {
     let service = names::iam_service(signing_name);
-    let pattern = |operation: String| Pattern { service: service.to_owned(), operation };
+    let pattern = |operation: &str| Pattern { service: service.to_owned(), operation: operation.to_owned() };
     Actions::new(operations.flat_map(|operation| names::needed(service, operation)).map(pattern).collect())
 }
 

@@ -46,6 +46,8 @@ impl GuardMode {
 pub enum ServiceRules {
     /// `dynamodb`
     DynamoDb(Vec<DynamoDbRuleConfig>),
+    /// A service whose requests name what they are about.
+    Named(Vec<NamedRuleConfig>),
     /// `s3`
     S3(Vec<S3RuleConfig>),
 }
@@ -111,11 +113,23 @@ pub struct S3EncryptionConfig {
     pub inject: bool,
 }
 
+/// One of `guard.sqs` and its like.
+#[derive(Debug)]
+pub struct NamedRuleConfig {
+    /// What every rule has.
+    pub terms: RuleTerms,
+    /// The names or ARNs of what it is about.
+    pub names: Vec<NamePattern>,
+    /// What an encryption context has to have.
+    pub context: Vec<(String, NamePattern)>,
+}
+
 impl GuardConfig {
     /// Whether a pattern in it is right only where no tenant's id is the beginning of another one.
     pub fn needs_prefix_free_ids(&self) -> bool {
         self.rules.values().any(|rules| match rules {
             ServiceRules::DynamoDb(rules) => rules.iter().any(DynamoDbRuleConfig::has_open_end),
+            ServiceRules::Named(rules) => rules.iter().any(NamedRuleConfig::has_open_end),
             ServiceRules::S3(rules) => rules.iter().any(S3RuleConfig::has_open_end),
         })
     }
@@ -130,6 +144,12 @@ impl DynamoDbRuleConfig {
     fn has_open_end(&self) -> bool {
         let of_key = self.pool.as_ref().and_then(|pool| pool.leading_key.open_end());
         of_key.or_else(|| self.tables.iter().find_map(NamePattern::open_end)).is_some()
+    }
+}
+
+impl NamedRuleConfig {
+    fn has_open_end(&self) -> bool {
+        self.names.iter().any(|pattern| pattern.open_end().is_some())
     }
 }
 

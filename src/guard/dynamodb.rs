@@ -133,7 +133,7 @@ impl DynamoDbRule {
     }
 }
 
-pub(super) fn judge(rules: &[DynamoDbRule], question: &Question<'_>, unruled: Unruled) -> Verdict {
+pub(super) fn judge(rules: &[DynamoDbRule], question: &Question<'_>, unruled: Unruled<'_>) -> Verdict {
     let Question { asked, method, needed, tenant } = *question;
     let deny = |why: Untold| unruled.verdict(why.into());
     let (name, body) = match document(&asked, method) {

@@ -12,7 +12,7 @@ use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc};
 
 use http::{HeaderName, HeaderValue, Method};
 
-use super::{dynamodb::DynamoDbRule, s3::S3Rule};
+use super::{dynamodb::DynamoDbRule, named::NamedRules, s3::S3Rule};
 use crate::{
     aws::{
         action::{Actions, Needed},
@@ -38,6 +38,7 @@ pub(super) struct ServiceJudge {
 #[derive(Debug)]
 enum Judge {
     DynamoDb(Vec<DynamoDbRule>),
+    Named(NamedRules),
     S3(Vec<S3Rule>),
     /// Nobody has written any.
     None,
@@ -97,11 +98,13 @@ pub(super) struct Terms {
 impl Rules {
     /// The rules of `config` for the services of `egress`. `kind` says by which rules a service is judged.
     pub(super) fn new(config: &GuardConfig, egress: &EgressConfig, kind: impl Fn(&str) -> String) -> Self {
-        let judge = |rules: &ServiceRules| match rules {
+        let judge = |kind: &str, rules: &ServiceRules| match rules {
             ServiceRules::DynamoDb(rules) => Judge::DynamoDb(rules.iter().map(DynamoDbRule::new).collect()),
+            ServiceRules::Named(rules) => NamedRules::new(kind, rules).map_or(Judge::None, Judge::Named),
             ServiceRules::S3(rules) => Judge::S3(rules.iter().map(S3Rule::new).collect()),
         };
-        let judges: BTreeMap<&str, Arc<Judge>> = config.rules.iter().map(|(kind, rules)| (kind.as_str(), Arc::new(judge(rules)))).collect();
+        let judges: BTreeMap<&str, Arc<Judge>> =
+            config.rules.iter().map(|(kind, rules)| (kind.as_str(), Arc::new(judge(kind, rules)))).collect();
         let nobody = Arc::new(Judge::None);
         let guarded =
             egress.services.iter().filter(|(_, service)| !service.unguarded && (config.mode != GuardMode::Off || !judges.is_empty()));
@@ -122,17 +125,18 @@ impl ServiceJudge {
         match &*self.judge {
             Judge::S3(_) => super::s3::reads_body(asked, method),
             // Bodies of other services are in memory anyway.
-            Judge::DynamoDb(_) | Judge::None => false,
+            Judge::DynamoDb(_) | Judge::Named(_) | Judge::None => false,
         }
     }
 
     /// Whether the tenant may ask for this.
     pub(super) fn judge(&self, question: &Question<'_>) -> Verdict {
-        let unruled = |name| Unruled { name, mode: self.mode };
+        let mode = self.mode;
         match &*self.judge {
-            Judge::DynamoDb(rules) => super::dynamodb::judge(rules, question, unruled("guard.dynamodb")),
-            Judge::S3(rules) => super::s3::judge(rules, question, unruled("guard.s3")),
-            Judge::None => unruled("guard").verdict("the service has no rules".into()),
+            Judge::DynamoDb(rules) => super::dynamodb::judge(rules, question, Unruled { name: "guard.dynamodb", mode }),
+            Judge::Named(rules) => rules.judge(question, Unruled { name: rules.place(), mode }),
+            Judge::S3(rules) => super::s3::judge(rules, question, Unruled { name: "guard.s3", mode }),
+            Judge::None => Unruled { name: "guard", mode }.verdict("the service has no rules".into()),
         }
     }
 }
@@ -142,19 +146,19 @@ impl ServiceJudge {
     pub(super) fn additions(&self, question: &Question<'_>) -> Vec<(HeaderName, HeaderValue)> {
         match &*self.judge {
             Judge::S3(rules) => super::s3::additions(rules, question),
-            Judge::DynamoDb(_) | Judge::None => Vec::new(),
+            Judge::DynamoDb(_) | Judge::Named(_) | Judge::None => Vec::new(),
         }
     }
 }
 
 /// What holds where no rule is about what a request touches.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Unruled {
-    name: &'static str,
+pub(super) struct Unruled<'n> {
+    name: &'n str,
     mode: GuardMode,
 }
 
-impl Unruled {
+impl Unruled<'_> {
     pub(super) fn verdict(self, why: Cow<'static, str>) -> Verdict {
         Denial { rule: self.name.into(), why, mode: self.mode }.verdict()
     }

@@ -199,7 +199,7 @@ fn in_body(operation: &str) -> bool {
     matches!(operation, "DeleteObjects" | "RestoreObject")
 }
 
-pub(super) fn judge(rules: &[S3Rule], question: &Question<'_>, unruled: Unruled) -> Verdict {
+pub(super) fn judge(rules: &[S3Rule], question: &Question<'_>, unruled: Unruled<'_>) -> Verdict {
     let Question { asked, method, needed, tenant } = *question;
     let ask = |bucket: &str, touch: &Touch<'_>, needed: &Needed| {
         let nobody = || format!("no rule is about the bucket {bucket}").into();

@@ -1,10 +1,12 @@
 //! `guard`
 
+mod named;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Section, parse};
 use crate::{
-    aws::{action::Actions, service::Service},
+    aws::{action::Actions, resource::table::Table, service::Service},
     config::{
         EgressConfig, GuardConfig, GuardMode, NamePattern, NamePrefix, RuleTerms, S3EncryptionConfig, S3RuleConfig, ServiceConfig,
         ServiceRules, judged_as,
@@ -14,8 +16,10 @@ use crate::{
 
 mod dynamodb;
 
-/// The kinds of services that have rules, as [`Target::api`](crate::aws::target::Target::api) says it.
-const GUARDED: [&str; 2] = ["dynamodb", "s3"];
+/// Whether there are rules for this kind of service, as [`Target::api`](crate::aws::target::Target::api) says it.
+fn is_guarded(kind: &str) -> bool {
+    matches!(kind, "dynamodb" | "s3") || Table::of(kind).is_some()
+}
 
 /// Reads `guard` against the services of `egress`: absent, there and wrong, or built.
 pub(super) fn guard(root: &Section<'_>, egress: Option<&Option<EgressConfig>>, ids_are_known: bool) -> Option<GuardConfig> {
@@ -38,6 +42,7 @@ pub(super) fn guard(root: &Section<'_>, egress: Option<&Option<EgressConfig>>, i
     if section.has("s3") {
         rules.insert("s3".to_owned(), ServiceRules::S3(s3?));
     }
+    rules.extend(named::rules(&section, around)?);
     if let Some(egress) = egress.and_then(Option::as_ref)
         && !fits(root, &section, &egress.services, (mode, &rules))
     {
@@ -74,7 +79,7 @@ fn fits(
             }
             (false, false) if mode == GuardMode::Off => {}
             (false, false) => {
-                let cure = if GUARDED.contains(&kind) {
+                let cure = if is_guarded(kind) {
                     format!("give guard.{kind}, or unguarded: true where the tenant's role is enough")
                 } else {
                     "the guard has no rules for it: say unguarded: true where the tenant's role is enough, or remove it".to_owned()

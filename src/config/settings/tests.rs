@@ -181,6 +181,15 @@ fn the_full_example_shows_every_setting() {
         ".credentials.assume_role.via",
         ".credentials.assume_role_with_web_identity",
         ".workloads",
+        ".guard.events",
+        ".guard.firehose",
+        ".guard.kinesis",
+        ".guard.kms",
+        ".guard.logs",
+        ".guard.secretsmanager",
+        ".guard.sns",
+        ".guard.ssm",
+        ".guard.states",
     ];
     assert_eq!(shown("full.yaml", ROOT), alternatives);
     let with_limits: Vec<_> = shown("tenants.yaml", RECORDS);

@@ -36,9 +36,9 @@ fn every_service_has_rules_or_says_that_it_wants_none() {
     );
     for (services, guard, wrong) in [
         (
-            "{s3: {}, sqs: {}}",
+            "{s3: {}, athena: {}}",
             POOL,
-            "egress.services.sqs: has no rule in guard, so that every request would be refused; the guard has no rules for it",
+            "egress.services.athena: has no rule in guard, so that every request would be refused; the guard has no rules for it",
         ),
         ("{s3: {}}", "{}", "egress.services.s3: has no rule in guard, so that every request would be refused; give guard.s3"),
         ("{s3: {unguarded: true}}", POOL, "egress.services.s3: is unguarded, and has rules in guard.s3"),
@@ -94,6 +94,32 @@ fn keys_that_requests_bring_along_are_taken_where_no_other_is_wanted() {
     assert_eq!((of(""), of(kms)), ((true, None), (false, Some(true))));
     assert_eq!((of(", sse_c: refuse"), of(&format!("{kms}, sse_c: allow"))), ((false, None), (true, Some(true))));
     assert_eq!(of(", kms: {key: a, context: {t: '{tenant.id}'}, missing: refuse}"), (false, Some(false)));
+}
+
+/// A rule with a name that nothing can have would refuse everything, and nobody would see why.
+#[test]
+fn a_rule_has_names_that_there_can_be() {
+    for (service, rule, wrong) in [
+        ("sqs", "{queues: ['jobs/{tenant.id}']}", "guard.sqs[0].queues[0]: has '/', which stands in the name of no queue"),
+        ("sns", "{topics: ['created/{tenant.id}']}", "guard.sns[0].topics[0]: has '/', which stands in the name of no topic"),
+        ("sns", "{topics: ['arn:aws:sqs:eu-west-1:111122223333:a-{tenant.id}']}", "guard.sns[0].topics[0]: is no ARN of sns"),
+        ("kinesis", "{streams: [pool]}", "guard.kinesis[0].shared: is false"),
+        ("sqs", "{queues: ['jobs-{tenant.id}-x']}", "guard.sqs[0].queues[0]: {tenant.id} is directly followed by '-'"),
+        ("kms", "{keys: ['alias/pool'], context: {tenant: 'x'}}", "guard.kms[0].shared: is false"),
+        ("kms", "{keys: ['alias/pool'], context: {tenant: '{tenant.id}/*'}}", "guard.kms[0].context.tenant: has a '*'"),
+        ("kms", "{keys: ['alias/pool'], context: {tenant: '{subject}'}}", "guard.kms[0].context.tenant: {subject} is of a user"),
+        ("kms", "{keys: ['{tenant.kms_key}'], context: {}}", "guard.kms[0].context: is empty"),
+        ("ssm", "{groups: ['/{tenant.id}/*']}", "groups"),
+    ] {
+        let errors = errors(&format!("{{{service}: {{}}}}"), &format!("{{{service}: [{rule}]}}"));
+        assert!(errors.contains(wrong), "{rule}\n{errors}");
+    }
+    let rules = "{sqs: [{queues: ['jobs-{tenant.id}', 'arn:aws:sqs:eu-west-1:{tenant.account}:x']}], kms: [{keys: ['alias/pool'], context: {tenant: \
+                 '{tenant.id}'}}]}";
+    let guard = good(&format!("{}guard: {rules}\n", with("{s3: {}}", "{sqs: {}, kms: {}}"))).guard;
+    let ServiceRules::Named(rules) = &guard.rules["kms"] else { panic!("{guard:?}") };
+    assert_eq!(rules[0].context[0].0, "tenant");
+    assert_eq!(guard.rules.keys().collect::<Vec<_>>(), ["kms", "sqs"]);
 }
 
 /// Where every id can be looked at, and none begins another.

@@ -1,6 +1,7 @@
 //! `guard`
 
 mod dynamodb;
+mod named;
 
 use crate::config::template::Lands;
 
@@ -23,7 +24,21 @@ pub(super) const GUARD: Setting = bounding(
             Kind::List(&Kind::Section(dynamodb::RULE)),
             "Rules for `egress.services.dynamodb` and `dynamodbstreams`, and for whatever signs as they do.",
         ),
+        optional("events", Kind::List(&Kind::Section(named::EVENTS)), "Rules for `egress.services.events`, EventBridge."),
+        optional("firehose", Kind::List(&Kind::Section(named::FIREHOSE)), "Rules for `egress.services.firehose`."),
+        optional("kinesis", Kind::List(&Kind::Section(named::KINESIS)), "Rules for `egress.services.kinesis`."),
+        optional("kms", Kind::List(&Kind::Section(named::KMS)), "Rules for `egress.services.kms`."),
+        optional("logs", Kind::List(&Kind::Section(named::LOGS)), "Rules for `egress.services.logs`, CloudWatch Logs."),
         optional("s3", Kind::List(&Kind::Section(S3)), "Rules for `egress.services.s3`, and for whatever signs as it."),
+        optional("secretsmanager", Kind::List(&Kind::Section(named::SECRETS)), "Rules for `egress.services.secretsmanager`."),
+        optional("sns", Kind::List(&Kind::Section(named::SNS)), "Rules for `egress.services.sns`."),
+        optional("sqs", Kind::List(&Kind::Section(named::SQS)), "Rules for `egress.services.sqs`."),
+        optional(
+            "ssm",
+            Kind::List(&Kind::Section(named::SSM)),
+            "Rules for parameters of `egress.services.ssm`, Systems Manager. All else of it is refused.",
+        ),
+        optional("states", Kind::List(&Kind::Section(named::STATES)), "Rules for `egress.services.states`, Step Functions."),
         not_yet("cedar", "Cedar policies on top of the rules."),
     ]),
     "What requests of tenants may be about, read out of each request before it is signed. Without it IAM alone keeps tenants apart. With it a service \

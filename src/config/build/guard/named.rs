@@ -1,0 +1,88 @@
+//! Rules for services whose requests name what they are about: `guard.sqs` and its like.
+
+use super::{Around, names, terms};
+use crate::{
+    aws::resource::{Kind, table::Table},
+    config::{NamePattern, NamedRuleConfig, ServiceRules, reader::Section, settings::parse},
+};
+
+/// The rules of every such service that has any, by kind of service.
+pub(super) fn rules(section: &Section<'_>, around: Around) -> Option<Vec<(String, ServiceRules)>> {
+    let given: Vec<_> = Table::all().filter(|table| section.has(table.key)).collect();
+    let of = |table: &Table| section.sections(table.key).iter().map(|(_, section)| rule(section, table, around)).collect();
+    let read: Vec<Option<Vec<_>>> = given.iter().map(|table| of(table)).collect();
+    read.into_iter().zip(given).map(|(rules, table)| Some((table.key.to_owned(), ServiceRules::Named(rules?)))).collect()
+}
+
+/// What the list of names is called.
+pub(super) const fn key(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Bus => "buses",
+        Kind::DeliveryStream | Kind::Stream => "streams",
+        Kind::Key => "keys",
+        Kind::LogGroup => "groups",
+        Kind::Parameter => "parameters",
+        Kind::Queue => "queues",
+        Kind::Secret => "secrets",
+        Kind::StateMachine => "state_machines",
+        Kind::Topic => "topics",
+    }
+}
+
+fn rule(section: &Section<'_>, table: &Table, around: Around) -> Option<NamedRuleConfig> {
+    let key = key(table.kind);
+    let names = names(section, key, around).filter(|names| are_possible(section, key, names, table.kind))?;
+    let context = if table.kind == Kind::Key { context(section)? } else { Vec::new() };
+    let tells_apart = names.iter().all(NamePattern::tells_tenants_apart) || context.iter().any(|(_, value)| value.tells_tenants_apart());
+    let terms = terms(section, around, tells_apart)?;
+    Some(NamedRuleConfig { terms, names, context })
+}
+
+/// Whether there could be such names: a rule that fits nothing would refuse everything, and nobody would see why.
+fn are_possible(section: &Section<'_>, key: &str, names: &[NamePattern], kind: Kind) -> bool {
+    let mut right = true;
+    for (number, pattern) in names.iter().enumerate() {
+        let text = pattern.to_string();
+        let service = text.strip_prefix("arn:").map(|rest| rest.split(':').nth(1).unwrap_or_default().to_owned());
+        let wrong = match service {
+            Some(service) if service == kind.service() => continue,
+            Some(_) => format!("is no ARN of {}", kind.service()),
+            None => match literals(&text).find(|c| !kind.has_in_names(*c) && *c != '*') {
+                None => continue,
+                Some(c) => format!("has {c:?}, which stands in the name of no {}", kind.noun()),
+            },
+        };
+        let right_one =
+            format!("letters, digits, _-{} and placeholders make a name; an ARN is one of {}", kind.punctuation(), kind.service());
+        section.wrong_item(key, number, wrong, right_one);
+        right = false;
+    }
+    right
+}
+
+/// What stands outside of placeholders.
+fn literals(text: &str) -> impl Iterator<Item = char> {
+    let mut inside = false;
+    text.chars().filter(move |c| {
+        let was = inside;
+        inside = (inside || *c == '{') && *c != '}';
+        !was && !inside
+    })
+}
+
+fn context(section: &Section<'_>) -> Option<Vec<(String, NamePattern)>> {
+    let pairs = section.pairs("context", parse::name_pattern);
+    if let Some((name, _)) = pairs.iter().find(|(_, value)| value.has_wildcard()) {
+        section.wrong_entry("context", name, "has a '*'", "give the whole value: it is compared as it is");
+        return None;
+    }
+    if section.has("context") && pairs.is_empty() {
+        section.wrong(
+            "context",
+            "is empty",
+            "give what an encryption context has to have, such as {tenant: \"{tenant.id}\"}, or remove it",
+        );
+        return None;
+    }
+    Some(pairs)
+}
