@@ -52,6 +52,19 @@ pub enum ServiceRules {
     S3(Vec<S3RuleConfig>),
 }
 
+impl ServiceRules {
+    /// The strictest mode of them.
+    pub fn strictest(&self) -> GuardMode {
+        let mode = |terms: &RuleTerms| terms.mode;
+        let strictest = match self {
+            Self::DynamoDb(rules) => rules.iter().map(|rule| mode(&rule.terms)).max(),
+            Self::Named(rules) => rules.iter().map(|rule| mode(&rule.terms)).max(),
+            Self::S3(rules) => rules.iter().map(|rule| mode(&rule.terms)).max(),
+        };
+        strictest.unwrap_or_default()
+    }
+}
+
 /// What every rule has.
 #[derive(Debug, Clone)]
 pub struct RuleTerms {
@@ -149,7 +162,8 @@ impl DynamoDbRuleConfig {
 
 impl NamedRuleConfig {
     fn has_open_end(&self) -> bool {
-        self.names.iter().any(|pattern| pattern.open_end().is_some())
+        let of_context = self.context.iter().map(|(_, value)| value);
+        self.names.iter().chain(of_context).any(|pattern| pattern.open_end().is_some())
     }
 }
 

@@ -88,7 +88,7 @@ impl DynamoDbRule {
     fn opinion(&self, touch: &Touch<'_>, needed: &Needed, tenant: &dyn Values) -> Opinion {
         match self.is_about(touch.table.name, tenant) {
             Ok(false) => return Opinion::Silent,
-            Err(missing) => return Opinion::Denied(missing),
+            Err(missing) => return Opinion::Untold(missing),
             Ok(true) => {}
         }
         if let Err(why) = self.is_home(touch.table.account, tenant).and_then(|()| self.has(&touch.thing, tenant)) {

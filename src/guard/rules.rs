@@ -32,6 +32,7 @@ pub(super) struct Rules {
 #[derive(Debug, Clone)]
 pub(super) struct ServiceJudge {
     mode: GuardMode,
+    strictest: GuardMode,
     judge: Arc<Judge>,
 }
 
@@ -83,6 +84,8 @@ pub(super) enum Opinion {
     Allowed,
     /// It is about this thing, and does not allow it.
     Denied(Cow<'static, str>),
+    /// Whether it is about this thing cannot be told: its names have a placeholder without a value for this tenant.
+    Untold(Cow<'static, str>),
     /// It is about other things.
     Silent,
 }
@@ -108,8 +111,12 @@ impl Rules {
         let nobody = Arc::new(Judge::None);
         let guarded =
             egress.services.iter().filter(|(_, service)| !service.unguarded && (config.mode != GuardMode::Off || !judges.is_empty()));
-        let service =
-            |key: &String| ServiceJudge { mode: config.mode, judge: judges.get(judged_as(&kind(key))).unwrap_or(&nobody).clone() };
+        let service = |key: &String| {
+            let kind = kind(key);
+            let kind = judged_as(&kind);
+            let strictest = config.rules.get(kind).map_or(config.mode, |rules| rules.strictest().max(config.mode));
+            ServiceJudge { mode: config.mode, strictest, judge: judges.get(kind).unwrap_or(&nobody).clone() }
+        };
         Self { services: guarded.map(|(key, _)| (key.clone(), service(key))).collect() }
     }
 
@@ -131,12 +138,12 @@ impl ServiceJudge {
 
     /// Whether the tenant may ask for this.
     pub(super) fn judge(&self, question: &Question<'_>) -> Verdict {
-        let mode = self.mode;
+        let unruled = |name| Unruled { name, mode: self.mode, strictest: self.strictest };
         match &*self.judge {
-            Judge::DynamoDb(rules) => super::dynamodb::judge(rules, question, Unruled { name: "guard.dynamodb", mode }),
-            Judge::Named(rules) => rules.judge(question, Unruled { name: rules.place(), mode }),
-            Judge::S3(rules) => super::s3::judge(rules, question, Unruled { name: "guard.s3", mode }),
-            Judge::None => Unruled { name: "guard", mode }.verdict("the service has no rules".into()),
+            Judge::DynamoDb(rules) => super::dynamodb::judge(rules, question, unruled("guard.dynamodb")),
+            Judge::Named(rules) => rules.judge(question, Unruled { name: rules.place(), mode: self.mode, strictest: self.strictest }),
+            Judge::S3(rules) => super::s3::judge(rules, question, unruled("guard.s3")),
+            Judge::None => unruled("guard").verdict("the service has no rules".into()),
         }
     }
 }
@@ -156,11 +163,14 @@ impl ServiceJudge {
 pub(super) struct Unruled<'n> {
     name: &'n str,
     mode: GuardMode,
+    /// The strictest of that and of all the service's rules: what is not understood could be about what any of them is about.
+    strictest: GuardMode,
 }
 
 impl Unruled<'_> {
+    /// What holds for a request that is not understood.
     pub(super) fn verdict(self, why: Cow<'static, str>) -> Verdict {
-        Denial { rule: self.name.into(), why, mode: self.mode }.verdict()
+        Denial { rule: self.name.into(), why, mode: self.strictest }.verdict()
     }
 
     /// What all rules together make of one thing. `opinion` is that of a rule; `nobody` says what is wrong where none has one.
@@ -174,17 +184,18 @@ impl Unruled<'_> {
         let mut worst: Option<Denial> = None;
         for rule in rules {
             let Terms { name, mode, .. } = terms(rule);
-            match opinion(rule) {
+            let (why, mode) = match opinion(rule) {
                 Opinion::Allowed => return Verdict::Allowed,
-                Opinion::Silent => {}
-                Opinion::Denied(why) => {
-                    if worst.as_ref().is_none_or(|worst| worst.mode < *mode) {
-                        worst = Some(Denial { rule: name.clone(), why, mode: *mode });
-                    }
-                }
+                Opinion::Silent => continue,
+                Opinion::Denied(why) => (why, *mode),
+                // A rule that is only tried out takes nothing away from what holds where none is about the thing.
+                Opinion::Untold(why) => (why, (*mode).max(self.mode)),
+            };
+            if worst.as_ref().is_none_or(|worst| worst.mode < mode) {
+                worst = Some(Denial { rule: name.clone(), why, mode });
             }
         }
-        worst.map_or_else(|| self.verdict(nobody()), Denial::verdict)
+        worst.unwrap_or_else(|| Denial { rule: self.name.into(), why: nobody(), mode: self.mode }).verdict()
     }
 }
 

@@ -97,6 +97,9 @@ const COPIES: [&str; 2] = ["CopyObject", "UploadPartCopy"];
 const LISTINGS: [&str; 4] = ["ListMultipartUploads", "ListObjectVersions", "ListObjects", "ListObjectsV2"];
 /// Operations that tell nothing of a bucket but that it is there.
 const HARMLESS: [&str; 2] = ["GetBucketLocation", "HeadBucket"];
+/// How headers begin with which an upload is another one: MinIO and Snow devices take it apart as an archive and write what is in it, under its own names; a
+/// directory bucket moves an object.
+const ELSEWHERE: [&str; 4] = ["x-amz-meta-minio-snowball", "x-amz-meta-snowball", "x-amz-rename-source", "x-minio-"];
 /// Operations that make an object, and say how it is encrypted.
 const WRITES: [&str; 3] = ["CopyObject", "CreateMultipartUpload", "PutObject"];
 /// What reads an object.
@@ -140,7 +143,7 @@ impl S3Rule {
     fn opinion(&self, bucket: &str, touch: &Touch<'_>, needed: &Needed, tenant: &dyn Values) -> Opinion {
         match self.is_about(bucket, tenant) {
             Ok(false) => return Opinion::Silent,
-            Err(missing) => return Opinion::Denied(missing),
+            Err(missing) => return Opinion::Untold(missing),
             Ok(true) => {}
         }
         if let Err(why) = self.has(touch, tenant).and_then(|()| self.encrypts(touch, tenant).map(drop)) {
@@ -219,6 +222,9 @@ pub(super) fn judge(rules: &[S3Rule], question: &Question<'_>, unruled: Unruled<
     // Refused before now, and no less here, where it would let another key through.
     if query_says(asked.target, |_| false) {
         return deny("the query has what belongs into headers");
+    }
+    if asked.headers.keys().any(|name| ELSEWHERE.iter().any(|beginning| name.as_str().starts_with(beginning))) {
+        return deny("a header with which some stores write other objects than the one that is named");
     }
     let (bucket, key) = match place(asked.target) {
         Ok(place) => place,

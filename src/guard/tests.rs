@@ -19,6 +19,7 @@ use crate::{
 mod catalogue;
 mod dynamodb;
 mod matrix;
+mod modes;
 mod named;
 
 /// A guard, and what is beside it.

@@ -16,6 +16,7 @@ GOLDEN, ROOT = HERE / "golden" / "matrix.txt", HERE.parents[1]
 ELSEWHERE = {
     "admin-token-wrong": "src/admin/tests.rs::what_is_not_open_needs_the_token",
     "admin-token-unset": "src/admin/tests.rs::without_a_configured_token_nothing_opens",
+    "guard-denied": "tests/clients/test_guard_s3.py::test_what_is_refused_would_have_happened",
     "resource-not-allowed": "tests/clients/test_workloads.py::test_what_is_not_listed_is_refused_before_aws_sees_it",
     "workload-ambiguous": "tests/clients/test_workloads.py::test_no_request_is_both_and_none_is_a_workload_s_by_accident",
     "workload-unproved": "tests/clients/test_workloads.py::test_no_request_is_both_and_none_is_a_workload_s_by_accident",

@@ -9,6 +9,11 @@ use percent_encoding::percent_decode_str;
 
 use super::Untold;
 
+/// Longest key, in bytes: those of SDKs have less than a hundred.
+const MAX_KEY: usize = 256;
+/// Most parameters. A batch of ten messages with ten attributes each has a few hundred.
+const MAX_PAIRS: usize = 4_096;
+
 const UNREADABLE: Untold = "the body is a form that could be read in several ways";
 
 /// The parameters of a form.
@@ -19,9 +24,13 @@ impl Form {
     pub(super) fn parse(body: &[u8]) -> Result<Self, Untold> {
         let text = std::str::from_utf8(body).map_err(|_| UNREADABLE)?;
         let (mut pairs, mut seen) = (BTreeMap::new(), BTreeSet::new());
-        for pair in text.split('&') {
+        for (number, pair) in text.split('&').enumerate() {
+            if number == MAX_PAIRS {
+                return Err("the body is a form of more parameters than any request has");
+            }
             let (key, value) = pair.split_once('=').ok_or(UNREADABLE)?;
-            let is_key = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+            let is_key =
+                (1..=MAX_KEY).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
             if !is_key || !seen.insert(key.to_ascii_lowercase()) {
                 return Err(UNREADABLE);
             }
@@ -44,17 +53,16 @@ impl Form {
 
     /// Whether each list has its items from 1 on, none missing.
     fn lists_are_whole(&self) -> bool {
-        let mut lists: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
+        let mut lists: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();
         for key in self.0.keys() {
-            let mut before = String::new();
+            let mut at = 0;
             for part in key.split('.') {
                 if part.bytes().all(|b| b.is_ascii_digit()) && !part.is_empty() {
                     let number = part.parse().ok().filter(|number: &u32| part == number.to_string());
                     let Some(number) = number else { return false };
-                    lists.entry(before.clone()).or_default().insert(number);
+                    lists.entry(&key[..at]).or_default().insert(number);
                 }
-                before.push_str(part);
-                before.push('.');
+                at += part.len() + 1;
             }
         }
         lists.values().all(|numbers| numbers.iter().zip(1..).all(|(number, place)| *number == place))
@@ -126,6 +134,17 @@ mod tests {
         ] {
             assert!(get(text, "TopicArn").is_err(), "{text}");
         }
+    }
+
+    /// What is kept of a key grows with its length alone.
+    #[test]
+    fn what_no_sdk_writes_is_not_taken_apart() {
+        let long = format!("Action=Publish&{}1=x", "1.".repeat(MAX_KEY));
+        assert!(Form::parse(long.as_bytes()).is_err());
+        let most = |count: usize| (0..count).map(|number| format!("k{number}=")).collect::<Vec<_>>().join("&");
+        assert!(Form::parse(most(MAX_PAIRS).as_bytes()).is_ok() && Form::parse(most(MAX_PAIRS + 1).as_bytes()).is_err());
+        let deepest = format!("{}1=x", "1.".repeat(MAX_KEY / 2 - 1));
+        assert!(Form::parse(deepest.as_bytes()).is_ok());
     }
 
     proptest! {

@@ -1,6 +1,6 @@
 //! Rules for services whose requests name what they are about: `guard.sqs` and its like.
 
-use super::{Around, names, terms};
+use super::{Around, KNOWN_IDS, names, terms};
 use crate::{
     aws::resource::{Kind, table::Table},
     config::{NamePattern, NamedRuleConfig, ServiceRules, reader::Section, settings::parse},
@@ -32,7 +32,7 @@ pub(super) const fn key(kind: Kind) -> &'static str {
 fn rule(section: &Section<'_>, table: &Table, around: Around) -> Option<NamedRuleConfig> {
     let key = key(table.kind);
     let names = names(section, key, around).filter(|names| are_possible(section, key, names, table.kind))?;
-    let context = if table.kind == Kind::Key { context(section)? } else { Vec::new() };
+    let context = if table.kind == Kind::Key { context(section, around)? } else { Vec::new() };
     let tells_apart = names.iter().all(NamePattern::tells_tenants_apart) || context.iter().any(|(_, value)| value.tells_tenants_apart());
     let terms = terms(section, around, tells_apart)?;
     Some(NamedRuleConfig { terms, names, context })
@@ -70,11 +70,17 @@ fn literals(text: &str) -> impl Iterator<Item = char> {
     })
 }
 
-fn context(section: &Section<'_>) -> Option<Vec<(String, NamePattern)>> {
+fn context(section: &Section<'_>, around: Around) -> Option<Vec<(String, NamePattern)>> {
     let pairs = section.pairs("context", parse::name_pattern);
     if let Some((name, _)) = pairs.iter().find(|(_, value)| value.has_wildcard()) {
         section.wrong_entry("context", name, "has a '*'", "give the whole value: it is compared as it is");
         return None;
+    }
+    for (name, value) in &pairs {
+        if let Some(open) = value.open_end().filter(|_| !around.ids_are_known) {
+            section.wrong_entry("context", name, open.to_string(), KNOWN_IDS);
+            return None;
+        }
     }
     if section.has("context") && pairs.is_empty() {
         section.wrong(
