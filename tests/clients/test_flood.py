@@ -135,10 +135,13 @@ def test_junk_from_one_address_keeps_nobody_else_out(guarded, idp, authority, co
         answer, _ = visit(guarded, tls, known, FLOODER)
         assert answer.status == 200, f"a known token of the flooding address: {answer.reason}"
     wait_until(lambda: flood.sent() > 2_000, 60, "the flood is a flood")
-    refused = visit(guarded, tls, idp.token(jti="late"), FLOODER)[0]
+    # Twenty times a second there is room for one, and on a busy machine the flood is not always there first.
+    late = [visit(guarded, tls, idp.token(jti=f"late-{number}"), FLOODER)[0] for number in range(10)]
     seconds = flood.stop()
 
-    assert (refused.status, refused.reason) == (429, "too-many-bad-tokens") and int(refused.header("retry-after")) == 1
+    refused = [answer for answer in late if answer.status != 200]
+    assert len(refused) >= 5, [answer.status for answer in late]
+    assert {(answer.status, answer.reason, answer.header("retry-after")) for answer in refused} == {(429, "too-many-bad-tokens", "1")}
     assert all(status in (401, 429) for status, _ in flood.answers), flood.answers
     assert max(delays) < 2 and median(delays) < 0.5, f"{max(delays)} s at most, {median(delays)} s in the middle"
     # What was looked at is what the budget allows, and a handful that was under way when it ended.
@@ -149,7 +152,7 @@ def test_junk_from_one_address_keeps_nobody_else_out(guarded, idp, authority, co
     # One at the start, and one for all the unknown keys in half a minute.
     assert counted.fetches <= 2 + seconds // 30, f"{counted.fetches} fetches in {seconds} s"
     assert guarded.memory("VmHWM") - before < 64 << 20, "the flood took memory"
-    assert guarded.metric("palisade_token_cache_entries") == 1 + len(fresh)
+    assert guarded.metric("palisade_token_cache_entries") == 1 + len(fresh) + len(late) - len(refused)
     # It ends with the flood.
     wait_until(lambda: visit(guarded, tls, idp.token(jti="after"), FLOODER)[0].status == 200, 5, "a new token of that address, afterwards")
 
