@@ -15,10 +15,10 @@ mod s3;
 
 use std::collections::BTreeMap;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header, request, uri::Authority};
+use http::{HeaderMap, Method, header, request, uri::Authority};
 
 pub(crate) use self::rules::Denial;
-use self::rules::{Question, Rules, Verdict};
+use self::rules::{Additions, Question, Rules, Verdict};
 
 use crate::{
     aws::{
@@ -141,14 +141,14 @@ impl Guard {
     }
 
     /// Whether what the request is about is the tenant's, and what has to be added to it.
-    fn judge(&self, parts: &GuardedParts, tenant: &ActiveTenant, record: &mut Record) -> Result<Vec<(HeaderName, HeaderValue)>, Refusal> {
+    fn judge(&self, parts: &GuardedParts, tenant: &ActiveTenant, record: &mut Record) -> Result<Additions, Refusal> {
         let Some(rules) = self.rules.of(&parts.target.service) else { return Ok(Vec::new()) };
         let needed = parts.needed();
         let question = Question { asked: parts.asked(), method: &parts.method, needed: &needed, tenant };
         match rules.judge(&question) {
-            Verdict::Allowed => {
+            Verdict::Allowed(added) => {
                 record.guard("allowed", None);
-                Ok(rules.additions(&question))
+                Ok(added)
             }
             Verdict::Watched(denial) => {
                 record.would_deny(&denial);

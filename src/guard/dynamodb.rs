@@ -28,7 +28,7 @@ use self::{
     pool::Part,
     request::{Thing, Touch},
 };
-use super::rules::{Opinion, Question, Terms, Unruled, Verdict};
+use super::rules::{Opinion, Question, Terms, Unruled, Verdict, any_fits};
 use crate::{
     aws::{
         action::{Actions, Needed, Pattern},
@@ -86,27 +86,15 @@ impl DynamoDbRule {
     }
 
     fn opinion(&self, touch: &Touch<'_>, needed: &Needed, tenant: &dyn Values) -> Opinion {
-        match self.is_about(touch.table.name, tenant) {
+        match any_fits(&self.tables, |pattern| pattern.matches(touch.table.name, tenant)) {
             Ok(false) => return Opinion::Silent,
-            Err(missing) => return Opinion::Untold(missing),
+            Err(missing) => return Opinion::Untold(missing.to_string().into()),
             Ok(true) => {}
         }
         if let Err(why) = self.is_home(touch.table.account, tenant).and_then(|()| self.has(&touch.thing, tenant)) {
             return Opinion::Denied(why);
         }
         self.terms.allow(needed)
-    }
-
-    fn is_about(&self, table: &str, tenant: &dyn Values) -> Result<bool, Cow<'static, str>> {
-        let mut missing = None;
-        for pattern in &self.tables {
-            match pattern.matches(table, tenant) {
-                Ok(true) => return Ok(true),
-                Ok(false) => {}
-                Err(error) => missing = Some(error),
-            }
-        }
-        missing.map_or(Ok(false), |error| Err(error.to_string().into()))
     }
 
     /// Whether the account of an ARN is the rule's. A name is that of a table in the account whose credentials sign.
@@ -141,7 +129,7 @@ pub(super) fn judge(rules: &[DynamoDbRule], question: &Question<'_>, unruled: Un
         Err(why) => return deny(why),
     };
     if name == HARMLESS {
-        return Verdict::Allowed;
+        return Verdict::allowed();
     }
     let Some(operation) = Operation::find(&name) else { return deny(unknown(&name)) };
     let Some(body) = json::read(body, &operation.body) else {
@@ -151,7 +139,10 @@ pub(super) fn judge(rules: &[DynamoDbRule], question: &Question<'_>, unruled: Un
         Ok(touches) => touches,
         Err(why) => return deny(why),
     };
-    touches.iter().fold(Verdict::Allowed, |verdict, touch| {
+    if touches.is_empty() {
+        return deny("the request is about nothing");
+    }
+    touches.iter().fold(Verdict::allowed(), |verdict, touch| {
         verdict.and(|| {
             let needed = needed.one(touch.action);
             let nobody = || format!("no rule is about the table {}", touch.table.name).into();

@@ -10,7 +10,7 @@
 
 use std::borrow::Cow;
 
-use super::rules::{Opinion, Question, Terms, Unruled, Verdict};
+use super::rules::{Opinion, Question, Terms, Unruled, Verdict, any_fits};
 use crate::{
     aws::{
         action::{self, Actions, Needed},
@@ -82,7 +82,7 @@ impl NamedRules {
         if touches.is_empty() {
             return unruled.ask(&self.rules, |rule| &rule.terms, |rule| rule.terms.allow(needed), || "no rule allows it".into());
         }
-        touches.iter().fold(Verdict::Allowed, |verdict, touch| {
+        touches.iter().fold(Verdict::allowed(), |verdict, touch| {
             verdict.and(|| {
                 let own = touch.action.map(|action| needed.one(action));
                 let asking = Asking { touch, operation, target: asked.target, needed: own.as_ref().unwrap_or(needed), tenant };
@@ -96,7 +96,7 @@ impl NamedRules {
 impl NamedRule {
     fn opinion(&self, asking: Asking<'_>) -> Opinion {
         if let Some(resource) = &asking.touch.resource {
-            match self.is_about(resource, asking.target, asking.tenant) {
+            match any_fits(&self.names, |pattern| fits(pattern, resource, asking.target, asking.tenant)) {
                 Ok(false) => return Opinion::Silent,
                 Err(missing) => return Opinion::Untold(missing.to_string().into()),
                 Ok(true) => {}
@@ -108,18 +108,6 @@ impl NamedRule {
             Ok(()) => self.terms.allow(asking.needed),
             Err(why) => Opinion::Denied(why),
         }
-    }
-
-    fn is_about(&self, resource: &Resource, target: &Target, tenant: &dyn Values) -> Result<bool, RenderError> {
-        let mut missing = None;
-        for pattern in &self.names {
-            match fits(pattern, resource, target, tenant) {
-                Ok(true) => return Ok(true),
-                Ok(false) => {}
-                Err(error) => missing = Some(error),
-            }
-        }
-        missing.map_or(Ok(false), Err)
     }
 
     /// Whether the encryption context has all that the rule asks for.

@@ -18,7 +18,10 @@ use crate::{
         action::{Actions, Needed},
         resource::Asked,
     },
-    config::{EgressConfig, GuardConfig, GuardMode, RuleTerms, ServiceRules, judged_as, template::Values},
+    config::{
+        EgressConfig, GuardConfig, GuardMode, NamePattern, RuleTerms, ServiceRules, judged_as,
+        template::{RenderError, Values},
+    },
 };
 
 /// The rules of every service. Without a `guard` there are none, and everything passes.
@@ -70,10 +73,14 @@ impl fmt::Display for Denial {
     }
 }
 
+/// Headers that a rule puts into a request that it allows.
+pub(super) type Additions = Vec<(HeaderName, HeaderValue)>;
+
 /// What rules make of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    Allowed,
+    /// With these headers added to it.
+    Allowed(Additions),
     /// It would be denied, were the rule enforced.
     Watched(Denial),
     Denied(Denial),
@@ -81,7 +88,8 @@ pub(super) enum Verdict {
 
 /// What a rule says of one thing that a request touches.
 pub(super) enum Opinion {
-    Allowed,
+    /// With these headers added to the request.
+    Allowed(Additions),
     /// It is about this thing, and does not allow it.
     Denied(Cow<'static, str>),
     /// Whether it is about this thing cannot be told: its names have a placeholder without a value for this tenant.
@@ -148,16 +156,6 @@ impl ServiceJudge {
     }
 }
 
-impl ServiceJudge {
-    /// Headers that are added to a request that is allowed.
-    pub(super) fn additions(&self, question: &Question<'_>) -> Vec<(HeaderName, HeaderValue)> {
-        match &*self.judge {
-            Judge::S3(rules) => super::s3::additions(rules, question),
-            Judge::DynamoDb(_) | Judge::Named(_) | Judge::None => Vec::new(),
-        }
-    }
-}
-
 /// What holds where no rule is about what a request touches.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Unruled<'n> {
@@ -185,7 +183,7 @@ impl Unruled<'_> {
         for rule in rules {
             let Terms { name, mode, .. } = terms(rule);
             let (why, mode) = match opinion(rule) {
-                Opinion::Allowed => return Verdict::Allowed,
+                Opinion::Allowed(added) => return Verdict::Allowed(added),
                 Opinion::Silent => continue,
                 Opinion::Denied(why) => (why, *mode),
                 // A rule that is only tried out takes nothing away from what holds where none is about the thing.
@@ -204,23 +202,53 @@ impl Denial {
         match self.mode {
             GuardMode::Enforce => Verdict::Denied(self),
             GuardMode::Audit => Verdict::Watched(self),
-            GuardMode::Off => Verdict::Allowed,
+            GuardMode::Off => Verdict::allowed(),
         }
     }
 }
 
 impl Verdict {
+    /// As it is.
+    pub(super) const fn allowed() -> Self {
+        Self::Allowed(Vec::new())
+    }
+
     /// Of two things that a request touches, the worse holds.
     pub(super) fn and(self, other: impl FnOnce() -> Self) -> Self {
         match self {
             Self::Denied(_) => self,
-            Self::Allowed => other(),
+            Self::Allowed(mut added) => match other() {
+                Self::Allowed(more) => {
+                    added.extend(more);
+                    Self::Allowed(added)
+                }
+                worse => worse,
+            },
             Self::Watched(first) => match other() {
                 Self::Denied(worse) => Self::Denied(worse),
-                Self::Allowed | Self::Watched(_) => Self::Watched(first),
+                Self::Allowed(_) | Self::Watched(_) => Self::Watched(first),
             },
         }
     }
+}
+
+/// Whether one of a rule's patterns fits, where `fits` says so of each.
+///
+/// # Errors
+/// None does, and of one it cannot be told: a placeholder has no value for this tenant.
+pub(super) fn any_fits<'p>(
+    patterns: &'p [NamePattern],
+    fits: impl Fn(&'p NamePattern) -> Result<bool, RenderError>,
+) -> Result<bool, RenderError> {
+    let mut missing = None;
+    for pattern in patterns {
+        match fits(pattern) {
+            Ok(true) => return Ok(true),
+            Ok(false) => {}
+            Err(error) => missing = Some(error),
+        }
+    }
+    missing.map_or(Ok(false), Err)
 }
 
 impl Terms {
@@ -232,7 +260,7 @@ impl Terms {
     /// Whether what is needed may be done with what the rule is about.
     pub(super) fn allow(&self, needed: &Needed) -> Opinion {
         match self.actions.missing(needed) {
-            None => Opinion::Allowed,
+            None => Opinion::Allowed(Vec::new()),
             Some(missing) => Opinion::Denied(format!("its actions do not have {missing}").into()),
         }
     }

@@ -17,10 +17,10 @@ mod source;
 
 use std::{borrow::Cow, sync::LazyLock};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, Method};
 use percent_encoding::percent_decode_str;
 
-use super::rules::{Opinion, Question, Terms, Unruled, Verdict};
+use super::rules::{Additions, Opinion, Question, Terms, Unruled, Verdict, any_fits};
 use crate::{
     aws::{
         action::{Actions, Needed, Pattern},
@@ -141,31 +141,22 @@ impl S3Rule {
     }
 
     fn opinion(&self, bucket: &str, touch: &Touch<'_>, needed: &Needed, tenant: &dyn Values) -> Opinion {
-        match self.is_about(bucket, tenant) {
+        match any_fits(&self.buckets, |pattern| pattern.matches(bucket, tenant)) {
             Ok(false) => return Opinion::Silent,
-            Err(missing) => return Opinion::Untold(missing),
+            Err(missing) => return Opinion::Untold(missing.to_string().into()),
             Ok(true) => {}
         }
-        if let Err(why) = self.has(touch, tenant).and_then(|()| self.encrypts(touch, tenant).map(drop)) {
-            return Opinion::Denied(why);
+        match self.has(touch, tenant).and_then(|()| self.encrypts(touch, tenant)) {
+            Err(why) => Opinion::Denied(why),
+            Ok(added) => match self.terms.allow(needed) {
+                Opinion::Allowed(_) => Opinion::Allowed(added),
+                other => other,
+            },
         }
-        self.terms.allow(needed)
-    }
-
-    fn is_about(&self, bucket: &str, tenant: &dyn Values) -> Result<bool, Cow<'static, str>> {
-        let mut missing = None;
-        for pattern in &self.buckets {
-            match pattern.matches(bucket, tenant) {
-                Ok(true) => return Ok(true),
-                Ok(false) => {}
-                Err(error) => missing = Some(error),
-            }
-        }
-        missing.map_or(Ok(false), |error| Err(error.to_string().into()))
     }
 
     /// What has to be added to a write.
-    fn encrypts(&self, touch: &Touch<'_>, tenant: &dyn Values) -> Result<Vec<(HeaderName, HeaderValue)>, Cow<'static, str>> {
+    fn encrypts(&self, touch: &Touch<'_>, tenant: &dyn Values) -> Result<Additions, Cow<'static, str>> {
         let (Touch::Object(_, headers) | Touch::Write(_, headers)) = touch else { return Ok(Vec::new()) };
         if !self.customer_keys && encryption::brings_a_key(headers) {
             return Err("the request brings a key of its own along".into());
@@ -236,7 +227,7 @@ pub(super) fn judge(rules: &[S3Rule], question: &Question<'_>, unruled: Unruled<
     match operation {
         "DeleteObjects" => match delete::keys(asked.body, asked.headers) {
             Err(why) => deny(why),
-            Ok(objects) => objects.into_iter().fold(Verdict::Allowed, |verdict, object| {
+            Ok(objects) => objects.into_iter().fold(Verdict::allowed(), |verdict, object| {
                 verdict.and(|| match plain(&object.key) {
                     Err(why) => deny(why),
                     Ok(()) if object.is_version => ask(
@@ -278,17 +269,6 @@ pub(super) fn judge(rules: &[S3Rule], question: &Question<'_>, unruled: Unruled<
 /// The object that an operation makes, or is about.
 fn made<'a>(operation: &str, key: &'a str, headers: &'a HeaderMap) -> Touch<'a> {
     if WRITES.contains(&operation) { Touch::Write(key, headers) } else { Touch::Object(key, headers) }
-}
-
-/// The headers that rules add to a request that they allow: those of the rule that allows it.
-pub(super) fn additions(rules: &[S3Rule], question: &Question<'_>) -> Vec<(HeaderName, HeaderValue)> {
-    let Question { asked, method, needed, tenant } = *question;
-    let [operation] = s3_readings(asked.target, method, asked.headers).operations[..] else { return Vec::new() };
-    let (true, Ok((bucket, key))) = (WRITES.contains(&operation), place(asked.target)) else { return Vec::new() };
-    let touch = made(operation, &key, asked.headers);
-    let needed = needed.without(if COPIES.contains(&operation) { &READS } else { &[] });
-    let allowing = rules.iter().find(|rule| matches!(rule.opinion(bucket, &touch, &needed, tenant), Opinion::Allowed));
-    allowing.and_then(|rule| rule.encrypts(&touch, tenant).ok()).unwrap_or_default()
 }
 
 /// Whether no store could take `key` for another one.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::Request;
+use http::{HeaderName, HeaderValue, Request};
 
 use super::*;
 use crate::{
