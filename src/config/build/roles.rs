@@ -62,7 +62,8 @@ fn may_be_compared(arn: &Template) -> bool {
 
 /// Whether it comes out of a record as it is: of that nothing can be told but its value.
 fn is_whole(arn: &Template) -> bool {
-    arn.as_text().starts_with('{')
+    let inner = arn.as_text().strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+    inner.is_some_and(|name| !name.contains('{'))
 }
 
 fn fixed<'r>(credentials: &CredentialsConfig, beside: &Beside<'_>) -> Vec<Named<'r>> {

@@ -97,3 +97,12 @@ fn ids_that_nobody_has_compared_are_in_lower_case_where_they_name_roles() {
     let hub = by_tag("data").replace("    policy_arns", &format!("    via: [{{role_arn: '{ROLE}/hubs/{{tenant.id}}'}}]\n    policy_arns"));
     assert!(lower_case(&hub));
 }
+
+/// Only what is a record's value as it is cannot be told before it comes.
+#[test]
+fn a_record_s_value_with_an_id_behind_it_is_compared_too() {
+    let plan = |arn: &str| format!("  source: {{default_chain: {{}}}}\n  assume_role: {{role_arn: '{arn}'}}\n");
+    let table = format!("users: {{directory: {{dynamodb: {{table: users, partition_key: pk, role_arn: '{ROLE}/reader'}}}}}}\n");
+    assert!(said(&plan("{tenant.attributes.base}/{tenant.id}"), &table).contains("/reader, which is users.directory.dynamodb.role_arn"));
+    assert_eq!(said(&plan("{tenant.attributes.role}"), &table), "");
+}
