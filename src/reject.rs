@@ -186,7 +186,7 @@ reasons! {
     TenantUnknown = "tenant-unknown", FORBIDDEN, AccessDenied, "The tenant is not available.";
     /// The directory says that the tenant is suspended.
     TenantSuspended = "tenant-suspended", FORBIDDEN, AccessDenied, "The tenant is not available.";
-    /// The directory of tenants cannot be asked, or its entry cannot be used.
+    /// The directory of tenants cannot be asked, or its entry cannot be used, or changed while the request was on its way to AWS.
     TenantsUnavailable = "tenants-unavailable", SERVICE_UNAVAILABLE, ServiceUnavailable, "Tenants cannot be looked up at the moment.";
     /// The tenant is not the one that the user acts for, or the user acts for none.
     TenantNotActive = "tenant-not-active", FORBIDDEN, AccessDenied, "The tenant is not the user's active tenant.";

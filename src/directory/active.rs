@@ -76,6 +76,11 @@ impl ActiveTenant {
         &self.verified
     }
 
+    /// Whether the directory says the same of both.
+    pub(crate) fn has_record_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.record, &other.record) || self.record == other.record
+    }
+
     /// What the directory says.
     pub fn record(&self) -> &TenantRecord {
         &self.record
@@ -86,6 +91,16 @@ impl ActiveTenant {
 mod tests {
     use super::*;
     use crate::identity::TokenFacts;
+
+    /// The same record, read again, is no change; whatever it says otherwise is one.
+    #[test]
+    fn a_record_that_changed_is_told_from_one_that_was_read_again() {
+        let record = TenantRecord::bare("acme".parse().unwrap());
+        let of = |record: TenantRecord| ActiveTenant::join(VerifiedTenant::for_tests("acme"), Arc::new(record)).unwrap();
+        assert!(of(record.clone()).has_record_of(&of(record.clone())));
+        let moved = TenantRecord { account: Some("111122223333".into()), ..record.clone() };
+        assert!(!of(moved).has_record_of(&of(record)));
+    }
 
     #[test]
     fn an_issuer_that_is_bound_speaks_for_the_tenants_that_name_it_alone() {

@@ -78,10 +78,15 @@ impl Gate {
         })
     }
 
-    /// Asks the directory once more: time has passed since the request began, and its tenant, user or token may have been stopped in it. What
-    /// it says now is what goes on: a record that changed meanwhile must not sign as it was.
+    /// Asks the directory once more: time has passed since the request began, and its tenant, user or token may have been stopped in it. A record
+    /// that changed meanwhile is another answer than the one that the guard looked at and that credentials were fetched for: the request has
+    /// to be sent again, and is then judged by it.
     pub(super) async fn recheck(&self, tenant: &ActiveTenant) -> Result<ActiveTenant, Refusal> {
-        self.directory.resolve(tenant.verified().clone()).await
+        let now = self.directory.resolve(tenant.verified().clone()).await?;
+        if !now.has_record_of(tenant) {
+            return Err(Refusal::noted(Reason::TenantsUnavailable, "the tenant's record changed while the request was on its way"));
+        }
+        Ok(now)
     }
 }
 
