@@ -150,9 +150,9 @@ impl Guard {
                 record.guard("allowed", None);
                 Ok(added)
             }
-            Verdict::Watched(denial) => {
+            Verdict::Watched(denial, added) => {
                 record.would_deny(&denial);
-                Ok(Vec::new())
+                Ok(added)
             }
             Verdict::Denied(denial) => {
                 record.guard("denied", Some(&denial));

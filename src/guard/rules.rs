@@ -81,8 +81,8 @@ pub(super) type Additions = Vec<(HeaderName, HeaderValue)>;
 pub(super) enum Verdict {
     /// With these headers added to it.
     Allowed(Additions),
-    /// It would be denied, were the rule enforced.
-    Watched(Denial),
+    /// It would be denied, were the rule enforced. What the rules add that allow the rest of it is added.
+    Watched(Denial, Additions),
     Denied(Denial),
 }
 
@@ -117,15 +117,16 @@ impl Rules {
         let judges: BTreeMap<&str, Arc<Judge>> =
             config.rules.iter().map(|(kind, rules)| (kind.as_str(), Arc::new(judge(kind, rules)))).collect();
         let nobody = Arc::new(Judge::None);
-        let guarded =
-            egress.services.iter().filter(|(_, service)| !service.unguarded && (config.mode != GuardMode::Off || !judges.is_empty()));
-        let service = |key: &String| {
+        let judged = |key: &str| {
             let kind = kind(key);
             let kind = judged_as(&kind);
             let strictest = config.rules.get(kind).map_or(config.mode, |rules| rules.strictest().max(config.mode));
-            ServiceJudge { mode: config.mode, strictest, judge: judges.get(kind).unwrap_or(&nobody).clone() }
+            let judge = ServiceJudge { mode: config.mode, strictest, judge: judges.get(kind).unwrap_or(&nobody).clone() };
+            // Where everything is off, nobody looks.
+            (strictest != GuardMode::Off).then_some(judge)
         };
-        Self { services: guarded.map(|(key, _)| (key.clone(), service(key))).collect() }
+        let guarded = egress.services.iter().filter(|(_, service)| !service.unguarded);
+        Self { services: guarded.filter_map(|(key, _)| Some((key.clone(), judged(key)?))).collect() }
     }
 
     /// The rules of the service that is configured as `key`; `None` where nothing is to be looked at.
@@ -183,6 +184,7 @@ impl Unruled<'_> {
         for rule in rules {
             let Terms { name, mode, .. } = terms(rule);
             let (why, mode) = match opinion(rule) {
+                Opinion::Allowed(_) if *mode == GuardMode::Off => return Verdict::allowed(),
                 Opinion::Allowed(added) => return Verdict::Allowed(added),
                 Opinion::Silent => continue,
                 Opinion::Denied(why) => (why, *mode),
@@ -201,7 +203,7 @@ impl Denial {
     fn verdict(self) -> Verdict {
         match self.mode {
             GuardMode::Enforce => Verdict::Denied(self),
-            GuardMode::Audit => Verdict::Watched(self),
+            GuardMode::Audit => Verdict::Watched(self, Vec::new()),
             GuardMode::Off => Verdict::allowed(),
         }
     }
@@ -213,21 +215,22 @@ impl Verdict {
         Self::Allowed(Vec::new())
     }
 
-    /// Of two things that a request touches, the worse holds.
+    /// Of two things that a request touches, the worse holds; what is added for either is added.
     pub(super) fn and(self, other: impl FnOnce() -> Self) -> Self {
-        match self {
-            Self::Denied(_) => self,
-            Self::Allowed(mut added) => match other() {
-                Self::Allowed(more) => {
-                    added.extend(more);
-                    Self::Allowed(added)
-                }
-                worse => worse,
-            },
-            Self::Watched(first) => match other() {
-                Self::Denied(worse) => Self::Denied(worse),
-                Self::Allowed(_) | Self::Watched(_) => Self::Watched(first),
-            },
+        let (watched, mut added) = match self {
+            Self::Denied(_) => return self,
+            Self::Allowed(added) => (None, added),
+            Self::Watched(denial, added) => (Some(denial), added),
+        };
+        let (more_watched, more) = match other() {
+            Self::Denied(worse) => return Self::Denied(worse),
+            Self::Allowed(more) => (None, more),
+            Self::Watched(denial, more) => (Some(denial), more),
+        };
+        added.extend(more);
+        match watched.or(more_watched) {
+            Some(denial) => Self::Watched(denial, added),
+            None => Self::Allowed(added),
         }
     }
 }

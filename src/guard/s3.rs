@@ -239,7 +239,7 @@ pub(super) fn judge(rules: &[S3Rule], question: &Question<'_>, unruled: Unruled<
                 })
             }),
         },
-        "RestoreObject" if asked.body.is_none_or(delete::restores_elsewhere) => {
+        "RestoreObject" if delete::restores_elsewhere(asked.body, asked.headers) => {
             deny("a restoration that writes elsewhere, or cannot be read")
         }
         _ if COPIES.contains(&operation) => match source::of(asked.headers) {

@@ -77,7 +77,7 @@ impl Bench {
         match self.guard.judge(&parts, tenant, &mut record) {
             Err(refusal) => Outcome::of(refusal, operation),
             Ok(added) => match record.watched() {
-                Some(note) => Outcome { verdict: "watched", operation, note: note.to_owned() },
+                Some(note) => Outcome { verdict: "watched", operation, note: format!("{note}\n{}", shown(&added)) },
                 None => Outcome { verdict: "allowed", operation, note: shown(&added) },
             },
         }

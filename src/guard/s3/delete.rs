@@ -28,10 +28,7 @@ pub(super) struct Object {
 
 /// The objects that a `DeleteObjects` deletes. Never empty.
 pub(super) fn keys(body: Option<&[u8]>, headers: &HeaderMap) -> Result<Vec<Object>, &'static str> {
-    let body = body.ok_or("the body is not in memory")?;
-    if headers.contains_key(header::CONTENT_ENCODING) {
-        return Err("the body is encoded");
-    }
+    let body = plain(body, headers)?;
     let mut objects = Vec::new();
     let mut current: Option<(Option<String>, Option<String>)> = None;
     let mut quiet = false;
@@ -69,8 +66,26 @@ fn finish(object: Option<(Option<String>, Option<String>)>) -> Result<Option<Obj
     Ok(Some(Object { key, is_version: version.is_some_and(|version| !version.is_empty()) }))
 }
 
+/// A body that is UTF-8 to every reader: `Content-Type` wins over what the document declares (RFC 7303, section 3.2).
+fn plain<'b>(body: Option<&'b [u8]>, headers: &HeaderMap) -> Result<&'b [u8], &'static str> {
+    if headers.contains_key(header::CONTENT_ENCODING) {
+        return Err("the body is encoded");
+    }
+    let mut types = headers.get_all(header::CONTENT_TYPE).iter();
+    let media_type = types.next().map_or(Ok(""), |value| value.to_str().map_err(|_| UNREADABLE))?.to_ascii_lowercase();
+    let charset = media_type.split(';').skip(1).find_map(|part| part.trim().strip_prefix("charset="));
+    if types.next().is_some()
+        || charset.is_some_and(|charset| charset.trim_matches('"') != "utf-8")
+        || media_type.matches("charset").count() > 1
+    {
+        return Err("the body is declared not to be UTF-8");
+    }
+    body.ok_or("the body is not in memory")
+}
+
 /// Whether a `RestoreObject` writes somewhere else than back to its object, or cannot be read.
-pub(super) fn restores_elsewhere(body: &[u8]) -> bool {
+pub(super) fn restores_elsewhere(body: Option<&[u8]>, headers: &HeaderMap) -> bool {
+    let Ok(body) = plain(body, headers) else { return true };
     elements(body, |path, _| match path {
         ["RestoreRequest"] | ["RestoreRequest", "Days" | "Description" | "Tier" | "GlacierJobParameters"] => Ok(()),
         ["RestoreRequest", "GlacierJobParameters", "Tier"] => Ok(()),

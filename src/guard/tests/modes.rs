@@ -93,3 +93,20 @@ async fn a_ciphertext_without_a_key_needs_a_context_that_is_the_tenant_s() {
         assert_eq!(outcome.verdict, expected, "{context}: {outcome:?}");
     }
 }
+
+/// A copy from where a rule is only tried out is no way around the key that its target has to have.
+#[tokio::test]
+async fn what_an_enforced_rule_adds_is_added_whatever_else_is_watched() {
+    let rules = |mode: &str| {
+        format!("{{mode: audit, s3: [{{buckets: [pool], prefix: '{{tenant.id}}/', mode: {mode}, kms: {{key: '{{tenant.kms_key}}'}}}}]}}")
+    };
+    let copy = [("x-amz-copy-source", "other/y")];
+    let bench = Bench::new("{s3: {}}", &rules("enforce"));
+    let outcome = bench.ask(&tenant("acme"), request("PUT /pool/acme/x", HOST, &copy, "")).await;
+    assert_eq!(outcome.verdict, "watched");
+    assert!(outcome.note.contains("x-amz-server-side-encryption: aws:kms"), "{outcome:?}");
+    // What is off changes nothing.
+    let off = Bench::new("{s3: {}}", &rules("off"));
+    let outcome = off.ask(&tenant("acme"), request("PUT /pool/acme/x", HOST, &[], "")).await;
+    assert_eq!((outcome.verdict, outcome.note.as_str()), ("allowed", ""));
+}

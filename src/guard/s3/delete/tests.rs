@@ -86,6 +86,28 @@ fn what_another_reader_could_read_differently_is_refused() {
 }
 
 #[test]
+fn what_is_said_to_be_in_another_alphabet_is_refused() {
+    let body = one("acme/a");
+    for (said, right) in [
+        ("application/xml", true),
+        ("application/xml; charset=UTF-8", true),
+        ("text/xml;charset=\"utf-8\"", true),
+        ("application/xml; charset=utf-7", false),
+        ("application/xml; charset=utf-16", false),
+        ("application/xml; charset=utf-8; charset=utf-7", false),
+    ] {
+        let headers = [(header::CONTENT_TYPE, HeaderValue::from_static(said))].into_iter().collect();
+        assert_eq!(keys(Some(body.as_bytes()), &headers).is_ok(), right, "{said}");
+        let restored = restores_elsewhere(Some(b"<RestoreRequest><Days>1</Days></RestoreRequest>"), &headers);
+        assert_eq!(restored, !right, "{said}");
+    }
+    let twice =
+        [(header::CONTENT_TYPE, HeaderValue::from_static("text/xml")), (header::CONTENT_TYPE, HeaderValue::from_static("text/xml"))];
+    assert!(keys(Some(body.as_bytes()), &twice.into_iter().collect()).is_err());
+    assert!(restores_elsewhere(None, &HeaderMap::new()));
+}
+
+#[test]
 fn a_thousand_objects_and_no_more() {
     let of = |count: usize| format!("<Delete>{}</Delete>", "<Object><Key>acme/a</Key></Object>".repeat(count));
     assert_eq!(keys_of(&of(MAX_OBJECTS)).map(|keys| keys.len()), Ok(MAX_OBJECTS));
@@ -106,6 +128,6 @@ fn a_restoration_stays_where_it_is() {
         ("<!DOCTYPE a><RestoreRequest/>", true),
         ("", true),
     ] {
-        assert_eq!(restores_elsewhere(body.as_bytes()), elsewhere, "{body}");
+        assert_eq!(restores_elsewhere(Some(body.as_bytes()), &HeaderMap::new()), elsewhere, "{body}");
     }
 }
