@@ -8,6 +8,9 @@
 //! Beyond that the [`rules`] of the configuration say what a tenant's requests may be *about*. They are read out of each request before it is signed,
 //! in the words of IAM, which stays the last line: a mistake in the one is caught by the other.
 
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench;
 mod dynamodb;
 mod named;
 mod rules;
@@ -144,7 +147,7 @@ impl Guard {
     fn judge(&self, parts: &GuardedParts, tenant: &ActiveTenant, record: &mut Record) -> Result<Additions, Refusal> {
         let Some(rules) = self.rules.of(&parts.target.service) else { return Ok(Vec::new()) };
         let needed = parts.needed();
-        let question = Question { asked: parts.asked(), method: &parts.method, needed: &needed, tenant };
+        let question = Question { asked: parts.asked(), method: &parts.method, named: &parts.named, needed: &needed, tenant };
         match rules.judge(&question) {
             Verdict::Allowed(added) => {
                 record.guard("allowed", None);
@@ -185,7 +188,7 @@ impl Guard {
         let settled = signature.settle(payload.hash())?;
         let body = payload.bytes().map(|bytes| &bytes[..]);
         let candidates = operation::candidates(operations, &target, &head.method, &head.headers, body)?;
-        let named = operation::check(operations, &target, candidates)?;
+        let named = operation::check(operations, candidates)?;
         record.operation(named.logged());
         let (method, headers, timeouts) = (head.method, head.headers, service.timeouts);
         Ok((GuardedParts { permit, method, headers, target, wire, payload, timeouts, named }, settled))
@@ -194,8 +197,8 @@ impl Guard {
 
 impl GuardedParts {
     /// The actions that it needs.
-    fn needed(&self) -> Needed {
-        action::needed(&self.target, &self.method, &self.headers, &self.named)
+    fn needed(&self) -> Needed<'_> {
+        action::needed(&self.target, &self.headers, &self.named)
     }
 
     /// What it is about can be read from this.

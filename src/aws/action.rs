@@ -14,14 +14,9 @@ mod table;
 
 use std::sync::{Arc, LazyLock};
 
-use http::{HeaderMap, Method};
+use http::HeaderMap;
 
-use crate::aws::{
-    glob,
-    operation::{self, Named},
-    service::Service,
-    target::Target,
-};
+use crate::aws::{glob, operation::Named, service::Service, target::Target};
 
 /// The longest pattern, in bytes: longer than any action.
 const PATTERN_BYTES: usize = 160;
@@ -39,11 +34,11 @@ pub struct Pattern {
 
 /// What a request needs to be allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Needed {
+pub struct Needed<'n> {
     /// IAM's name of the service.
-    service: String,
+    service: &'n str,
     /// All of these; nothing where the request has no name.
-    operations: Option<Vec<String>>,
+    operations: Option<Vec<&'n str>>,
 }
 
 impl Actions {
@@ -62,7 +57,7 @@ impl Actions {
     ///
     /// # Errors
     /// What is missing, for a log.
-    pub fn allow(&self, needed: &Needed) -> Result<(), String> {
+    pub fn allow(&self, needed: &Needed<'_>) -> Result<(), String> {
         match (self.missing(needed), &needed.operations) {
             (None, _) => Ok(()),
             (Some(missing), None) => Err(format!("a request of {} without a name needs {missing}", needed.service)),
@@ -71,7 +66,7 @@ impl Actions {
     }
 
     /// The first action that is needed and not allowed. A request without a name needs `service:*`.
-    pub fn missing(&self, needed: &Needed) -> Option<String> {
+    pub fn missing(&self, needed: &Needed<'_>) -> Option<String> {
         let of_service = || self.0.iter().filter(|pattern| pattern.service == needed.service);
         let Some(operations) = &needed.operations else {
             let whole = of_service().any(|pattern| pattern.operation == "*");
@@ -113,12 +108,12 @@ impl Pattern {
 }
 
 /// What a request to `target` needs. `named` is what was made out for it.
-pub fn needed(target: &Target, method: &Method, headers: &HeaderMap, named: &Named) -> Needed {
-    let service = names::iam_service(&target.signing_name).to_owned();
+pub fn needed<'n>(target: &'n Target, headers: &HeaderMap, named: &'n Named) -> Needed<'n> {
+    let service = names::iam_service(&target.signing_name);
     let operations = if Service::find(&target.api).is_some_and(Service::is_s3) {
-        s3::needed(&target.signing_name, &operation::s3_readings(target, method, headers), headers)
+        s3::needed(&target.signing_name, named, headers)
     } else {
-        let mut actions: Vec<String> = named.names().flat_map(|name| names::needed(&service, name)).map(str::to_owned).collect();
+        let mut actions: Vec<&str> = named.names().flat_map(|name| names::needed(service, name)).collect();
         actions.sort_unstable();
         actions.dedup();
         (!actions.is_empty()).then_some(actions)
@@ -143,32 +138,32 @@ fn fits(pattern: &str, text: &str) -> bool {
     glob::fits(pattern, text, u8::eq_ignore_ascii_case)
 }
 
-impl Needed {
+impl<'n> Needed<'n> {
     /// The actions that are not `others`, for a request that is about several things.
     pub(crate) fn without(&self, others: &[&str]) -> Self {
-        let rest = |operations: &Vec<String>| operations.iter().filter(|name| !others.contains(&name.as_str())).cloned().collect();
-        Self { service: self.service.clone(), operations: self.operations.as_ref().map(rest) }
+        let rest = |operations: &Vec<&'n str>| operations.iter().filter(|name| !others.contains(name)).copied().collect();
+        Self { service: self.service, operations: self.operations.as_ref().map(rest) }
     }
 
     /// One more action.
-    pub(crate) fn with(mut self, operation: &str) -> Self {
+    pub(crate) fn with(mut self, operation: &'n str) -> Self {
         if let Some(operations) = &mut self.operations {
-            operations.push(operation.to_owned());
+            operations.push(operation);
         }
         self
     }
 
     /// One action of the same service.
-    pub(crate) fn one(&self, operation: &str) -> Self {
-        Self { service: self.service.clone(), operations: Some(vec![operation.to_owned()]) }
+    pub(crate) fn one(&self, operation: &'n str) -> Self {
+        Self { service: self.service, operations: Some(vec![operation]) }
     }
 }
 
 #[cfg(test)]
-impl Needed {
+impl<'n> Needed<'n> {
     /// One action.
-    pub(crate) fn for_tests(service: &str, operation: &str) -> Self {
-        Self { service: service.to_owned(), operations: Some(vec![operation.to_owned()]) }
+    pub(crate) fn for_tests(service: &'n str, operation: &'n str) -> Self {
+        Self { service, operations: Some(vec![operation]) }
     }
 }
 

@@ -28,8 +28,9 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, Method, header};
 
-pub(crate) use self::s3_exact::{Readings, s3_readings};
-use self::{form::Pairs, models::Models, path::PathView, route::Place};
+use self::s3_exact::Readings;
+pub(crate) use self::s3_exact::s3_readings;
+use self::{form::Pairs, models::Models, path::PathView, refuse::Refusals, route::Place};
 pub use self::{
     known::{Known, Named},
     refuse::service_is_refused,
@@ -85,14 +86,22 @@ const OVERRIDES: [&str; 3] = ["x-http-method", "x-http-method-override", "x-meth
 /// The operations of one configured service. Made when the configuration is loaded, so that requests are only looked up.
 #[derive(Debug)]
 pub struct Catalogue {
+    /// IAM's name of it.
     service: Arc<str>,
+    known: Option<&'static Service>,
     models: Models,
+    refusals: Refusals,
 }
 
 impl Catalogue {
     /// Those of `service`, which signs as `signing_name`; none of a service that is in no table.
-    pub fn of(service: Option<&Service>, signing_name: &str) -> Self {
-        Self { service: iam_service(signing_name).into(), models: Models::of(service.map_or("", |service| service.key)) }
+    pub fn of(service: Option<&'static Service>, signing_name: &str) -> Self {
+        Self {
+            service: iam_service(signing_name).into(),
+            known: service,
+            models: Models::of(service.map_or("", |service| service.key)),
+            refusals: Refusals::of(service, signing_name),
+        }
     }
 
     fn known(&self, name: &'static str) -> Known {
@@ -111,6 +120,8 @@ pub struct Operations {
     located: Vec<Known>,
     /// What they mean to a host of a customer.
     of_customer: &'static [&'static str],
+    /// Whether a version of an object of S3 is named.
+    has_version: bool,
     /// Whether an operation has to be known.
     mandatory: bool,
 }
@@ -129,7 +140,7 @@ pub fn candidates(
     headers: &HeaderMap,
     body: Option<&[u8]>,
 ) -> Result<Operations, Refusal> {
-    let service = Service::find(&target.api);
+    let service = catalogue.known;
     let query = Pairs::parse(target.path_and_query.query().unwrap_or_default().as_bytes());
     let path = PathView::new(target.path_and_query.path());
     if service.is_some_and(Service::is_s3) {
@@ -138,11 +149,12 @@ pub fn candidates(
             return Err(ambiguous("a parameter of the query stands for a header"));
         }
         let operation = names::s3(&target.style, method, &path, &query, headers);
-        let mut inferred: Vec<_> = refuse::rest(service, method, &path, &query).chain(operation).collect();
+        let mut inferred: Vec<_> = catalogue.refusals.fitting(method, &path, &query).chain(operation).collect();
         // Wherever it stands: no other operation of S3 has this parameter.
         inferred.extend(query.has("session").then_some("CreateSession"));
-        let located = s3_readings(target, method, headers).operations.into_iter().map(|name| catalogue.known(name)).collect();
-        return Ok(Operations { stated: Vec::new(), inferred, located, of_customer: &[], mandatory: true });
+        let Readings { operations, has_version } = s3_readings(target, method, headers);
+        let located = operations.into_iter().map(|name| catalogue.known(name)).collect();
+        return Ok(Operations { stated: Vec::new(), inferred, located, of_customer: &[], has_version, mandatory: true });
     }
     if path.has_dots() {
         return Err(ambiguous("the path has dot segments"));
@@ -153,11 +165,11 @@ pub fn candidates(
         stated.extend(in_body(service, method, headers, body)?);
     }
     stated.extend(in_rpc_path(service, headers, &path)?);
-    let inferred = refuse::rest(service, method, &path, &query).collect();
+    let inferred = catalogue.refusals.fitting(method, &path, &query).collect();
     let (located, of_customer) = located(catalogue, target, method, headers, (&path, &query));
     // OpenSearch's own interface has no operation names, and its service's table row is of the control plane.
     let mandatory = service.is_some_and(|service| service.is_rpc() && service.key != "aoss");
-    Ok(Operations { stated, inferred, located, of_customer, mandatory })
+    Ok(Operations { stated, inferred, located, of_customer, has_version: false, mandatory })
 }
 
 /// What method and path mean to a REST service, and to a host of a customer.
@@ -166,7 +178,7 @@ fn located(
     target: &Target,
     method: &Method,
     headers: &HeaderMap,
-    (view, pairs): (&PathView, &Pairs),
+    (view, pairs): (&PathView<'_>, &Pairs<'_>),
 ) -> (Vec<Known>, &'static [&'static str]) {
     if OVERRIDES.iter().any(|name| headers.contains_key(*name)) {
         return (Vec::new(), &[]);
@@ -190,13 +202,11 @@ fn located(
 /// # Errors
 /// `OperationRefused` where one of the candidates hands out credentials; `OperationAmbiguous` where they differ, or where
 /// there is none and the service's requests always have one.
-pub fn check(catalogue: &Catalogue, target: &Target, operations: Operations) -> Result<Named, Refusal> {
-    let Operations { stated, inferred, located, of_customer, mandatory } = operations;
-    let service = Service::find(&target.api);
-    let refused = |name: &str| refuse::by_name(&target.signing_name, service, name);
+pub fn check(catalogue: &Catalogue, operations: Operations) -> Result<Named, Refusal> {
+    let Operations { stated, inferred, located, of_customer, has_version, mandatory } = operations;
     let by_letter = || located.iter().map(|known| known.name() as &str);
     let all = || stated.iter().map(String::as_str).chain(inferred.iter().copied()).chain(by_letter());
-    if let Some(name) = all().find(|name| refused(name)) {
+    if let Some(name) = all().find(|name| catalogue.refusals.has(name)) {
         return Err(Refusal::noted(Reason::OperationRefused, format!("{name} hands out credentials or tokens")));
     }
     let agrees = |name: &str| stated.iter().all(|other| other.eq_ignore_ascii_case(name));
@@ -214,7 +224,7 @@ pub fn check(catalogue: &Catalogue, target: &Target, operations: Operations) -> 
     let listed = listed.filter(|name| located.iter().all(|known| known.name() != *name));
     let readings = listed.map(|name| catalogue.known(name)).into_iter().chain(located);
     let readings = readings.chain(of_customer.iter().map(|name| catalogue.known(name))).collect();
-    Ok(Named::new(readings, unlisted, logged))
+    Ok(Named::new(readings, unlisted, logged).with_version(has_version))
 }
 
 /// `Action` in a form body.
@@ -265,7 +275,7 @@ fn check_plain(headers: &HeaderMap, content_type: &str) -> Result<(), Refusal> {
 }
 
 /// `/service/S/operation/O`, with anything before it (Smithy RPC v2 CBOR).
-fn in_rpc_path(service: Option<&Service>, headers: &HeaderMap, path: &PathView) -> Result<Option<String>, Refusal> {
+fn in_rpc_path(service: Option<&Service>, headers: &HeaderMap, path: &PathView<'_>) -> Result<Option<String>, Refusal> {
     let said = headers.contains_key(PROTOCOL_HEADER);
     if !said && service.is_some_and(|service| !service.is_rpc()) {
         return Ok(None);

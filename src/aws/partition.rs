@@ -5,6 +5,8 @@
 
 mod table;
 
+use std::{collections::HashMap, sync::LazyLock};
+
 /// A partition: a set of regions with one set of DNS suffixes.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Partition {
@@ -22,9 +24,13 @@ pub struct Partition {
 impl Partition {
     /// The partition of `region`; `None` for a text that is no region.
     pub fn of(region: &str) -> Option<&'static Self> {
-        table::PARTITIONS
-            .iter()
-            .find(|partition| partition.regions.contains(&region))
+        static REGIONS: LazyLock<HashMap<&str, &Partition>> = LazyLock::new(|| {
+            let regions = |partition: &'static Partition| partition.regions.iter().map(move |region| (*region, partition));
+            table::PARTITIONS.iter().flat_map(regions).collect()
+        });
+        REGIONS
+            .get(region)
+            .copied()
             // The longest prefix decides: `us-gov-` before `us-`.
             .or_else(|| {
                 table::PARTITIONS.iter().filter_map(|p| Some((p.shaped(region)?, p))).max_by_key(|(length, _)| *length).map(|(_, p)| p)

@@ -7,6 +7,11 @@
 mod places;
 mod table;
 
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::LazyLock,
+};
+
 use crate::aws::{dialect::Dialect, partition::Partition};
 
 /// One service, as botocore's models describe it.
@@ -89,13 +94,28 @@ impl Service {
 
     /// The service that host names call `label`.
     pub(crate) fn labelled(label: &str) -> Option<&'static Self> {
-        table::SERVICES.iter().find(|service| service.labels.contains(&label))
+        // Asked once for each request. Where two have one label, the first of the table has it.
+        static LABELS: LazyLock<HashMap<&str, &Service>> = LazyLock::new(|| {
+            let labels = |service: &'static Service| service.labels.iter().map(move |label| (*label, service));
+            table::SERVICES.iter().rev().flat_map(labels).collect()
+        });
+        LABELS.get(label).copied()
     }
 
     /// The services that `prefix` stands for in `X-Amz-Target`. Upper and lower case are the same here, so that no
     /// spelling can be known to AWS and unknown to us.
     pub(crate) fn targeted(prefix: &str) -> impl Iterator<Item = &'static Self> {
-        table::SERVICES.iter().filter(move |service| service.takes_target(prefix))
+        static PREFIXES: LazyLock<HashMap<String, Vec<&Service>>> = LazyLock::new(|| {
+            let mut services: HashMap<String, Vec<&Service>> = HashMap::new();
+            for service in table::SERVICES {
+                let prefixes: BTreeSet<_> = service.targets.iter().map(|prefix| prefix.to_ascii_lowercase()).collect();
+                for prefix in prefixes {
+                    services.entry(prefix).or_default().push(service);
+                }
+            }
+            services
+        });
+        PREFIXES.get(&prefix.to_ascii_lowercase()).into_iter().flatten().copied()
     }
 
     /// Whether `prefix` in `X-Amz-Target` means this service.

@@ -85,7 +85,7 @@ impl DynamoDbRule {
         }
     }
 
-    fn opinion(&self, touch: &Touch<'_>, needed: &Needed, tenant: &dyn Values) -> Opinion {
+    fn opinion(&self, touch: &Touch<'_>, needed: &Needed<'_>, tenant: &dyn Values) -> Opinion {
         match any_fits(&self.tables, |pattern| pattern.matches(touch.table.name, tenant)) {
             Ok(false) => return Opinion::Silent,
             Err(missing) => return Opinion::Untold(missing.to_string().into()),
@@ -122,7 +122,7 @@ impl DynamoDbRule {
 }
 
 pub(super) fn judge(rules: &[DynamoDbRule], question: &Question<'_>, unruled: Unruled<'_>) -> Verdict {
-    let Question { asked, method, needed, tenant } = *question;
+    let Question { asked, method, needed, tenant, .. } = *question;
     let deny = |why: Untold| unruled.verdict(why.into());
     let (name, body) = match document(&asked, method) {
         Ok(document) => document,

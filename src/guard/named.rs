@@ -49,7 +49,7 @@ struct Asking<'a> {
     touch: &'a Touch,
     operation: &'a str,
     target: &'a Target,
-    needed: &'a Needed,
+    needed: &'a Needed<'a>,
     tenant: &'a dyn Values,
 }
 

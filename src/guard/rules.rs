@@ -16,6 +16,7 @@ use super::{dynamodb::DynamoDbRule, named::NamedRules, s3::S3Rule};
 use crate::{
     aws::{
         action::{Actions, Needed},
+        operation::Named,
         resource::Asked,
     },
     config::{
@@ -53,7 +54,8 @@ enum Judge {
 pub(super) struct Question<'a> {
     pub(super) asked: Asked<'a>,
     pub(super) method: &'a Method,
-    pub(super) needed: &'a Needed,
+    pub(super) named: &'a Named,
+    pub(super) needed: &'a Needed<'a>,
     pub(super) tenant: &'a dyn Values,
 }
 
@@ -215,6 +217,12 @@ impl Verdict {
         Self::Allowed(Vec::new())
     }
 
+    /// Whether nothing is said against it.
+    #[cfg(feature = "bench")]
+    pub(super) const fn is_allowed(&self) -> bool {
+        matches!(self, Self::Allowed(_))
+    }
+
     /// Of two things that a request touches, the worse holds; what is added for either is added.
     pub(super) fn and(self, other: impl FnOnce() -> Self) -> Self {
         let (watched, mut added) = match self {
@@ -261,7 +269,7 @@ impl Terms {
     }
 
     /// Whether what is needed may be done with what the rule is about.
-    pub(super) fn allow(&self, needed: &Needed) -> Opinion {
+    pub(super) fn allow(&self, needed: &Needed<'_>) -> Opinion {
         match self.actions.missing(needed) {
             None => Opinion::Allowed(Vec::new()),
             Some(missing) => Opinion::Denied(format!("its actions do not have {missing}").into()),

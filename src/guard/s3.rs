@@ -140,7 +140,7 @@ impl S3Rule {
         }
     }
 
-    fn opinion(&self, bucket: &str, touch: &Touch<'_>, needed: &Needed, tenant: &dyn Values) -> Opinion {
+    fn opinion(&self, bucket: &str, touch: &Touch<'_>, needed: &Needed<'_>, tenant: &dyn Values) -> Opinion {
         match any_fits(&self.buckets, |pattern| pattern.matches(bucket, tenant)) {
             Ok(false) => return Opinion::Silent,
             Err(missing) => return Opinion::Untold(missing.to_string().into()),
@@ -194,21 +194,21 @@ fn in_body(operation: &str) -> bool {
 }
 
 pub(super) fn judge(rules: &[S3Rule], question: &Question<'_>, unruled: Unruled<'_>) -> Verdict {
-    let Question { asked, method, needed, tenant } = *question;
-    let ask = |bucket: &str, touch: &Touch<'_>, needed: &Needed| {
+    let Question { asked, method, named, needed, tenant } = *question;
+    let ask = |bucket: &str, touch: &Touch<'_>, needed: &Needed<'_>| {
         let nobody = || format!("no rule is about the bucket {bucket}").into();
         unruled.ask(rules, |rule| &rule.terms, |rule| rule.opinion(bucket, touch, needed, tenant), nobody)
     };
     let deny = |why: &'static str| unruled.verdict(why.into());
 
-    let readings = s3_readings(asked.target, method, asked.headers).operations;
-    if readings.contains(&"ListBuckets") {
+    if named.listed().any(|name| name == "ListBuckets") {
         return deny("ListBuckets names everybody's buckets");
     }
-    let operation = match readings[..] {
-        [operation] => operation,
-        [] => return deny("what S3 makes of the request is not known"),
-        _ => return deny("S3 could read the request as several operations"),
+    let mut readings = named.listed();
+    let operation = match (readings.next(), readings.next()) {
+        (Some(operation), None) => operation,
+        (None, _) => return deny("what S3 makes of the request is not known"),
+        (Some(_), Some(_)) => return deny("S3 could read the request as several operations"),
     };
     // Refused before now, and no less here, where it would let another key through.
     if query_says(asked.target, |_| false) {

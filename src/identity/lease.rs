@@ -94,7 +94,7 @@ impl Lease {
     ///
     /// # Errors
     /// `ActionNotAllowed`, with the first action that is missing as a note.
-    pub fn permit(&self, needed: impl FnOnce() -> Needed) -> Result<(), Refusal> {
+    pub fn permit<'n>(&self, needed: impl FnOnce() -> Needed<'n>) -> Result<(), Refusal> {
         let Some(warrant) = self.0.as_ref().map(|passing| &passing.warrant) else { return Ok(()) };
         let Some(actions) = &warrant.actions else { return Ok(()) };
         actions.allow(&needed()).map_err(|missing| {

@@ -168,7 +168,7 @@ impl ProvedWorkload {
     ///
     /// # Errors
     /// [`Reason::ActionNotAllowed`] or [`Reason::ResourceNotAllowed`], whose note says what is missing.
-    pub fn permit(&self, needed: &Needed, about: impl FnOnce() -> Result<Vec<String>, Untold>) -> Result<(), Refusal> {
+    pub fn permit(&self, needed: &Needed<'_>, about: impl FnOnce() -> Result<Vec<String>, Untold>) -> Result<(), Refusal> {
         let named = |note: &str| format!("the workload {}: {note}", self.0.name);
         self.0.actions.allow(needed).map_err(|missing| Refusal::noted(Reason::ActionNotAllowed, named(&missing)))?;
         if self.0.resources.iter().any(ResourcePattern::is_everything) {

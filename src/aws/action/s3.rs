@@ -6,7 +6,7 @@
 use http::HeaderMap;
 use percent_encoding::percent_decode;
 
-use crate::aws::operation::Readings;
+use crate::aws::operation::Named;
 
 /// Signs requests to directory buckets, whose one action, `CreateSession`, hands out credentials.
 const EXPRESS: &str = "s3express";
@@ -102,22 +102,22 @@ const GRANT: &str = "x-amz-grant-";
 const UPLOADS: &[&str] = &["CopyObject", "CreateMultipartUpload", "PutObject"];
 const COPY_SOURCE: &str = "x-amz-copy-source";
 
-/// The actions of all `readings`; `None` where there is no reading.
-pub(super) fn needed(signing_name: &str, readings: &Readings, headers: &HeaderMap) -> Option<Vec<String>> {
-    if readings.operations.is_empty() || signing_name == EXPRESS {
+/// The actions of all that the request could be; `None` where that is nothing.
+pub(super) fn needed(signing_name: &str, named: &Named, headers: &HeaderMap) -> Option<Vec<&'static str>> {
+    if signing_name == EXPRESS {
         return None;
     }
-    let versioned = readings.has_version;
+    let versioned = named.has_version();
     let mut actions: Vec<&str> = Vec::new();
-    for name in &readings.operations {
-        let row = OPERATIONS.iter().find(|(operation, ..)| operation == name);
+    for name in named.listed() {
+        let row = OPERATIONS.iter().find(|(operation, ..)| *operation == name);
         actions.push(row.map_or(name, |(_, plain, version)| if versioned && !version.is_empty() { version } else { plain }));
         actions.extend(beside(name, versioned, headers));
         actions.extend(
-            HEADERS.iter().filter(|(header, of, _)| of.contains(name) && headers.contains_key(*header)).map(|(_, _, action)| action),
+            HEADERS.iter().filter(|(header, of, _)| of.contains(&name) && headers.contains_key(*header)).map(|(_, _, action)| action),
         );
         if headers.keys().any(|header| header.as_str().starts_with(GRANT)) {
-            actions.extend(match *name {
+            actions.extend(match name {
                 "CreateBucket" => Some("PutBucketAcl"),
                 name if UPLOADS.contains(&name) => Some("PutObjectAcl"),
                 _ => None,
@@ -126,7 +126,7 @@ pub(super) fn needed(signing_name: &str, readings: &Readings, headers: &HeaderMa
     }
     actions.sort_unstable();
     actions.dedup();
-    Some(actions.into_iter().map(str::to_owned).collect())
+    (!actions.is_empty()).then_some(actions)
 }
 
 /// What an operation needs besides the action of its row.

@@ -1,17 +1,17 @@
-use http::{HeaderName, Uri};
+use http::{HeaderName, Method, Uri};
 
 use super::*;
 use crate::{
     aws::{
-        operation::{Catalogue, s3_operation_names},
+        operation::{self, Catalogue, s3_operation_names},
         target::Style,
     },
     config::Endpoint,
 };
 
 /// Needs one action of S3.
-pub(crate) fn s3(operation: &str) -> Needed {
-    Needed { service: "s3".to_owned(), operations: Some(vec![operation.to_owned()]) }
+pub(crate) fn s3(operation: &str) -> Needed<'_> {
+    Needed { service: "s3", operations: Some(vec![operation]) }
 }
 
 fn target(key: &str, style: Style, path: &str) -> Target {
@@ -36,9 +36,19 @@ fn headers(list: &[(&str, &str)]) -> HeaderMap {
 
 /// The actions of an S3 request, joined; empty for a request without a name.
 fn needs_with(method: &str, path: &str, list: &[(&str, &str)]) -> String {
-    let needed = needed(&target("s3", Style::Plain, path), &method.parse().unwrap(), &headers(list), &Named::default());
+    let target = target("s3", Style::Plain, path);
+    let (method, headers) = (method.parse().unwrap(), headers(list));
+    let named = named(&target, &method, &headers);
+    let needed = needed(&target, &headers, &named);
     assert_eq!(needed.service, "s3");
     needed.operations.unwrap_or_default().join(" ")
+}
+
+/// What a request without a body is, also where it is refused for that.
+fn named(target: &Target, method: &Method, headers: &HeaderMap) -> Named {
+    let catalogue = Catalogue::of(Service::find(&target.api), &target.signing_name);
+    let candidates = operation::candidates(&catalogue, target, method, headers, None);
+    candidates.and_then(|candidates| operation::check(&catalogue, candidates)).unwrap_or_default()
 }
 
 fn needs(method: &str, path: &str) -> String {
@@ -107,10 +117,10 @@ fn a_pattern_matches_what_iam_would_match() {
 
 #[test]
 fn all_that_is_needed_has_to_be_allowed_and_what_has_no_name_needs_everything() {
-    let both = Needed { service: "s3".to_owned(), operations: Some(vec!["GetObject".to_owned(), "PutObject".to_owned()]) };
+    let both = Needed { service: "s3", operations: Some(vec!["GetObject", "PutObject"]) };
     assert_eq!(actions(&["s3:GetObject"]).allow(&both).unwrap_err(), "the proof is not for s3:PutObject");
     assert!(actions(&["s3:PutObject", "s3:GetObject"]).allow(&both).is_ok());
-    let unnamed = Needed { service: "lambda".to_owned(), operations: None };
+    let unnamed = Needed { service: "lambda", operations: None };
     for (patterns, fine) in [(&["lambda:*"][..], true), (&["lambda:Invoke*"], false), (&["lambda:**"], false), (&["s3:*"], false)] {
         assert_eq!(actions(patterns).allow(&unnamed).is_ok(), fine, "{patterns:?}");
     }
@@ -119,7 +129,8 @@ fn all_that_is_needed_has_to_be_allowed_and_what_has_no_name_needs_everything() 
 #[test]
 fn services_and_operations_are_called_as_iam_calls_them() {
     let of = |key: &str, operation: &'static str| {
-        let needed = needed(&target(key, Style::Plain, "/"), &Method::POST, &HeaderMap::new(), &Named::for_tests(key, operation));
+        let (target, named) = (target(key, Style::Plain, "/"), Named::for_tests(key, operation));
+        let needed = needed(&target, &HeaderMap::new(), &named);
         needed.operations.unwrap().into_iter().map(|action| format!("{}:{action}", needed.service)).collect::<Vec<_>>().join(" ")
     };
     assert_eq!(of("dynamodb", "GetItem"), "dynamodb:GetItem");
@@ -148,11 +159,13 @@ fn services_and_operations_are_called_as_iam_calls_them() {
 }
 
 /// The request of a service that is found by what it is, and not by a name that a test gives it.
-pub(crate) fn asked(key: &str, method: Method, path: &str, list: &[(&str, &str)], body: Option<&[u8]>) -> Needed {
+pub(crate) fn asked(key: &str, method: Method, path: &str, list: &[(&str, &str)], body: Option<&[u8]>) -> Needed<'static> {
     let (target, headers) = (target(key, Style::Plain, path), headers(list));
     let catalogue = Catalogue::of(Service::find(key), &target.signing_name);
     let candidates = operation::candidates(&catalogue, &target, &method, &headers, body).unwrap();
-    needed(&target, &method, &headers, &operation::check(&catalogue, &target, candidates).unwrap())
+    let named = operation::check(&catalogue, candidates).unwrap();
+    let (target, named) = (Box::leak(Box::new(target)), Box::leak(Box::new(named)));
+    needed(target, &headers, named)
 }
 
 #[test]
@@ -181,7 +194,7 @@ fn requests_of_rest_services_need_the_action_of_their_operation() {
     assert_eq!(actions(&["lambda:*"]).allow(&invoke("/anything")), Ok(()));
     let overridden = [("x-http-method-override", "DELETE")];
     let needed = asked("lambda", Method::POST, "/2015-03-31/functions/f/invocations", &overridden, Some(b"{}"));
-    assert_eq!(needed, Needed { service: "lambda".to_owned(), operations: None });
+    assert_eq!(needed, Needed { service: "lambda", operations: None });
 }
 
 #[test]
@@ -248,8 +261,8 @@ fn operations_of_s3_need_what_its_guide_says() {
     assert_eq!(needs_with("PUT", "/b/k", &[("x-amz-grant-read", "id=1")]), "PutObject PutObjectAcl");
     assert_eq!(needs_with("PUT", "/b/k", &[("x-amz-object-lock-mode", "GOVERNANCE")]), "PutObject PutObjectRetention");
     assert_eq!(needs_with("DELETE", "/b/k", &[("x-amz-bypass-governance-retention", "true")]), "BypassGovernanceRetention DeleteObject");
-    let in_host = needed(&target("s3", Style::Bucket("b".into()), "/a/k"), &Method::GET, &HeaderMap::new(), &Named::default());
-    assert_eq!(in_host, s3("GetObject"));
+    let in_host = target("s3", Style::Bucket("b".into()), "/a/k");
+    assert_eq!(needed(&in_host, &HeaderMap::new(), &named(&in_host, &Method::GET, &HeaderMap::new())), s3("GetObject"));
 }
 
 /// Each of these is one operation to a tolerant reader, and another to S3.
@@ -278,8 +291,8 @@ fn no_spelling_makes_one_operation_of_s3_pass_for_another() {
     // What looks like a bucket is a key of slashes.
     assert_eq!(needs("GET", "/b//"), "GetObject");
     assert_eq!(needs("DELETE", "/b//"), "DeleteObject");
-    let in_host = needed(&target("s3", Style::Bucket("b".into()), "//"), &Method::DELETE, &HeaderMap::new(), &Named::default());
-    assert_eq!(in_host, s3("DeleteObject"));
+    let in_host = target("s3", Style::Bucket("b".into()), "//");
+    assert_eq!(needed(&in_host, &HeaderMap::new(), &named(&in_host, &Method::DELETE, &HeaderMap::new())), s3("DeleteObject"));
 }
 
 #[test]

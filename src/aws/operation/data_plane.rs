@@ -15,7 +15,7 @@ pub(super) const CONNECTIONS: &str = "@connections";
 const DASHBOARDS: &str = "_dashboards";
 
 /// The names of a request to a customer's host.
-pub(super) fn names(target: &Target, method: &Method, path: &PathView) -> &'static [&'static str] {
+pub(super) fn names(target: &Target, method: &Method, path: &PathView<'_>) -> &'static [&'static str] {
     match target.api.as_str() {
         // An operation of OpenSearch's own has no action: IAM knows methods.
         "es" if target.dial_is_configured => match *method {

@@ -1,5 +1,7 @@
 //! `application/x-www-form-urlencoded` pairs, in query strings and bodies, read so that no other reader sees more.
 
+use std::borrow::Cow;
+
 use percent_encoding::{percent_decode, percent_decode_str};
 
 use super::{ambiguous, checked_name};
@@ -10,18 +12,14 @@ const OPERATION_KEYS: &[&str] = &["action", "x-amz-target"];
 
 /// The pairs of a query string or form body, in order, decoded.
 #[derive(Debug)]
-pub(super) struct Pairs(Vec<(String, String)>);
+pub(super) struct Pairs<'b>(Vec<(Cow<'b, str>, Cow<'b, str>)>);
 
-impl Pairs {
+impl<'b> Pairs<'b> {
     /// Splits at `&`, and at `;`, which some servers take for a separator too. Bytes that are not UTF-8 become U+FFFD.
-    pub(super) fn parse(bytes: &[u8]) -> Self {
-        let decode = |bytes: &[u8]| {
-            let spaced: Vec<u8> = bytes.iter().map(|b| if *b == b'+' { b' ' } else { *b }).collect();
-            percent_decode(&spaced).decode_utf8_lossy().into_owned()
-        };
-        let pair = |bytes: &[u8]| match bytes.iter().position(|b| *b == b'=') {
-            Some(at) => (decode(&bytes[..at]), decode(&bytes[at + 1..])),
-            None => (decode(bytes), String::new()),
+    pub(super) fn parse(bytes: &'b [u8]) -> Self {
+        let pair = |bytes: &'b [u8]| match bytes.iter().position(|b| *b == b'=') {
+            Some(at) => (decoded(&bytes[..at]), decoded(&bytes[at + 1..])),
+            None => (decoded(bytes), Cow::Borrowed("")),
         };
         Self(bytes.split(|b| matches!(b, b'&' | b';')).filter(|part| !part.is_empty()).map(pair).collect())
     }
@@ -57,19 +55,27 @@ impl Pairs {
         if named.next().is_some() {
             return Err(ambiguous("the operation is named more than once"));
         }
-        checked_name(value.rsplit_once('.').map_or(value.as_str(), |(_, operation)| operation)).map(Some)
+        checked_name(value.rsplit_once('.').map_or(&**value, |(_, operation)| operation)).map(Some)
     }
 }
 
+/// One side of a pair, as a form has it.
+fn decoded(bytes: &[u8]) -> Cow<'_, str> {
+    if !bytes.contains(&b'+') {
+        return percent_decode(bytes).decode_utf8_lossy();
+    }
+    let spaced: Vec<u8> = bytes.iter().map(|b| if *b == b'+' { b' ' } else { *b }).collect();
+    percent_decode(&spaced).decode_utf8_lossy().into_owned().into()
+}
+
 /// The decoded pairs of a query that every reader reads so. `None` for one with `;`, which separates for some, or with bytes that are no text.
-pub(super) fn exact_pairs(query: &str) -> Option<Vec<(String, String)>> {
+pub(super) fn exact_pairs(query: &str) -> Option<Vec<(Cow<'_, str>, Cow<'_, str>)>> {
     if query.contains(';') {
         return None;
     }
-    let decode = |text: &str| percent_decode_str(text).decode_utf8().ok().map(|text| text.into_owned());
-    let pair = |part: &str| {
-        let (key, value) = part.split_once('=').unwrap_or((part, ""));
-        Some((decode(key)?, decode(value)?))
+    let pair = |part| {
+        let (key, value) = str::split_once(part, '=').unwrap_or((part, ""));
+        Some((percent_decode_str(key).decode_utf8().ok()?, percent_decode_str(value).decode_utf8().ok()?))
     };
     query.split('&').filter(|part| !part.is_empty()).map(pair).collect()
 }

@@ -22,6 +22,8 @@ pub struct Named {
     unlisted: Option<String>,
     /// For S3, whose operations are told with tolerance for the log.
     logged: Option<&'static str>,
+    /// Whether a version of an object of S3 is named.
+    has_version: bool,
 }
 
 impl Known {
@@ -47,7 +49,22 @@ impl Known {
 
 impl Named {
     pub(super) fn new(readings: Vec<Known>, unlisted: Option<String>, logged: Option<&'static str>) -> Self {
-        Self { readings, unlisted, logged }
+        Self { readings, unlisted, logged, has_version: false }
+    }
+
+    /// The same, of a version of an object.
+    pub(super) fn with_version(self, has_version: bool) -> Self {
+        Self { has_version, ..self }
+    }
+
+    /// Whether a version of an object of S3 is named.
+    pub(crate) fn has_version(&self) -> bool {
+        self.has_version
+    }
+
+    /// All that it could be of what the table has.
+    pub(crate) fn listed(&self) -> impl Iterator<Item = &'static str> {
+        self.readings.iter().map(|known| known.name)
     }
 
     /// The one operation that it can be. What allows something by its operation has to use this.

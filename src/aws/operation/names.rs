@@ -4,7 +4,7 @@
 
 use http::{HeaderMap, Method};
 
-use super::{form::Pairs, path::PathView, s3_table::S3_OPERATIONS};
+use super::{form::Pairs, path::PathView, s3_exact::rows_at};
 use crate::aws::target::Style;
 
 /// What makes a request one of S3's operations.
@@ -71,18 +71,16 @@ impl S3Operation {
 }
 
 /// The operation of an S3 request; `None` for what is none.
-pub(super) fn s3(style: &Style, method: &Method, path: &PathView, query: &Pairs, headers: &HeaderMap) -> Option<&'static str> {
+pub(super) fn s3(style: &Style, method: &Method, path: &PathView<'_>, query: &Pairs<'_>, headers: &HeaderMap) -> Option<&'static str> {
     let named_in_host = matches!(style, Style::Bucket(_));
     let level = match path.depth() + usize::from(named_in_host) {
         0 => Level::Service,
         1 => Level::Bucket,
         _ => Level::Object,
     };
-    let fits = |row: &&S3Operation| {
-        row.method == method.as_str()
-            && row.level == level
-            && row.query.iter().all(|part| part.split_once('=').map_or_else(|| query.has(part), |(key, value)| query.has_value(key, value)))
+    let fits = |row: &&&'static S3Operation| {
+        row.query.iter().all(|part| part.split_once('=').map_or_else(|| query.has(part), |(key, value)| query.has_value(key, value)))
             && (row.header.is_empty() || headers.contains_key(row.header))
     };
-    S3_OPERATIONS.iter().find(fits).map(|row| row.name)
+    rows_at(method, level).iter().find(fits).map(|row| row.name)
 }

@@ -9,17 +9,23 @@ const ROUNDS: usize = 4;
 
 /// A path's segments, without empty ones, decoded until nothing changes.
 #[derive(Debug)]
-pub(super) struct PathView {
+pub(super) struct PathView<'p> {
     /// Split first, then decoded: `%2F` stays inside a segment.
-    segments: Vec<String>,
-    /// Decoded first, then split: `%2F` separates.
-    flattened: Vec<String>,
+    segments: Vec<Cow<'p, str>>,
+    /// Decoded first, then split: `%2F` separates. `None` where nothing is encoded, and both are the same.
+    flattened: Option<Vec<Cow<'p, str>>>,
 }
 
-impl PathView {
-    pub(super) fn new(path: &str) -> Self {
-        let split = |path: &str| path.split('/').filter(|segment| !segment.is_empty()).map(decoded).collect();
-        Self { segments: split(path), flattened: split(&decoded(path)) }
+impl<'p> PathView<'p> {
+    pub(super) fn new(path: &'p str) -> Self {
+        let segments = split(path).map(decoded).collect();
+        let flattened = path.contains('%').then(|| split(&decoded(path)).map(|segment| decoded(segment).into_owned().into()).collect());
+        Self { segments, flattened }
+    }
+
+    /// The ways in which it can be split.
+    fn splits(&self) -> impl Iterator<Item = &[Cow<'p, str>]> {
+        std::iter::once(&self.segments).chain(&self.flattened).map(Vec::as_slice)
     }
 
     /// Number of segments, as S3 counts them.
@@ -29,43 +35,47 @@ impl PathView {
 
     /// The path in every reading but the one by the letter, without what some servers take off a segment.
     pub(super) fn readings(&self) -> [Vec<&str>; 2] {
-        [&self.segments, &self.flattened].map(|segments| segments.iter().map(|segment| bare(segment)).collect())
+        let flattened = self.flattened.as_ref().unwrap_or(&self.segments);
+        [&self.segments, flattened].map(|segments| segments.iter().map(|segment| bare(segment)).collect())
     }
 
     /// Whether a segment is `name` in any reading.
     pub(super) fn mentions(&self, name: &str) -> bool {
-        self.segments.iter().chain(&self.flattened).any(|segment| bare(segment).eq_ignore_ascii_case(name))
+        self.splits().flatten().any(|segment| bare(segment).eq_ignore_ascii_case(name))
     }
 
     /// Whether a segment is `.` or `..`, in any encoding.
     pub(super) fn has_dots(&self) -> bool {
-        self.segments.iter().chain(&self.flattened).any(|segment| matches!(bare(segment), "." | ".."))
+        self.splits().flatten().any(|segment| matches!(bare(segment), "." | ".."))
     }
 
     /// Whether the path fits a template such as `/farms/{farmId}/read-roles`, in any reading.
     ///
     /// Literal segments are compared without regard to case and to `;parameters`.
     pub(super) fn fits(&self, template: &str) -> bool {
-        let template: Vec<&str> = template.split('/').filter(|segment| !segment.is_empty()).collect();
-        [&self.segments, &self.flattened].into_iter().any(|segments| {
-            let greedy = template.last().is_some_and(|last| last.ends_with("+}"));
-            let long_enough = if greedy { segments.len() >= template.len() } else { segments.len() == template.len() };
+        let (length, greedy) = (split(template).count(), template.trim_end_matches('/').ends_with("+}"));
+        self.splits().any(|segments| {
+            let long_enough = if greedy { segments.len() >= length } else { segments.len() == length };
             long_enough
-                && template.iter().zip(segments).all(|(part, segment)| part.starts_with('{') || bare(segment).eq_ignore_ascii_case(part))
+                && split(template).zip(segments).all(|(part, segment)| part.starts_with('{') || bare(segment).eq_ignore_ascii_case(part))
         })
     }
 
     /// Service and operation of `.../service/S/operation/O`.
     pub(super) fn rpc(&self) -> Option<(&str, &str)> {
-        [&self.segments, &self.flattened].into_iter().find_map(|segments| match segments.as_slice() {
+        self.splits().find_map(|segments| match segments {
             [.., first, service, second, operation]
                 if bare(first).eq_ignore_ascii_case("service") && bare(second).eq_ignore_ascii_case("operation") =>
             {
-                Some((service.as_str(), operation.as_str()))
+                Some((&**service, &**operation))
             }
             _ => None,
         })
     }
+}
+
+fn split(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter(|segment| !segment.is_empty())
 }
 
 /// A segment without `;parameters` (RFC 3986, section 3.3), which some servers take off before they route.
@@ -73,16 +83,19 @@ fn bare(segment: &str) -> &str {
     segment.split(';').next().unwrap_or_default().trim()
 }
 
-fn decoded(text: &str) -> String {
+fn decoded(text: &str) -> Cow<'_, str> {
     let mut text = Cow::Borrowed(text);
     for _ in 0..ROUNDS {
+        if !text.contains('%') {
+            break;
+        }
         let next = percent_decode_str(&text).decode_utf8_lossy().into_owned();
-        if next == text {
+        if next == *text {
             break;
         }
         text = Cow::Owned(next);
     }
-    text.into_owned()
+    text
 }
 
 #[cfg(test)]

@@ -58,19 +58,42 @@ pub fn service_is_refused(name: &str) -> Option<&'static str> {
     SERVICES.iter().find(|(service, _)| name.eq_ignore_ascii_case(service)).map(|(_, why)| *why)
 }
 
-/// Whether a request to a service may not state the operation `name`.
-///
-/// What STS calls its operations is refused everywhere: an endpoint of one's own, such as an emulator's, may serve several
-/// services at one address.
-pub(super) fn by_name(signing_name: &str, service: Option<&Service>, name: &str) -> bool {
-    REFUSED
-        .iter()
-        .any(|row| row.operation.eq_ignore_ascii_case(name) && (row.service == "sts" || row.service == signing_name || row.is_of(service)))
+/// What is refused of one service. Picked out when the configuration is loaded, so that requests are compared with little.
+#[derive(Debug)]
+pub(super) struct Refusals {
+    /// By method and path.
+    located: Vec<&'static Refused>,
+    /// By name.
+    named: Vec<&'static str>,
 }
 
-/// The refused operations that method, path and query of a REST request fit.
-pub(super) fn rest(service: Option<&Service>, method: &Method, path: &PathView, query: &Pairs) -> impl Iterator<Item = &'static str> {
-    REFUSED.iter().filter(move |row| row.method == method.as_str() && row.is_of(service) && row.fits(path, query)).map(|row| row.operation)
+impl Refusals {
+    /// Those of `service`, which signs as `signing_name`.
+    ///
+    /// What STS calls its operations is refused everywhere: an endpoint of one's own, such as an emulator's, may serve several
+    /// services at one address.
+    pub(super) fn of(service: Option<&Service>, signing_name: &str) -> Self {
+        let has_name = |row: &&Refused| row.service == "sts" || row.service == signing_name || row.is_of(service);
+        Self {
+            located: REFUSED.iter().filter(|row| !row.method.is_empty() && row.is_of(service)).collect(),
+            named: REFUSED.iter().filter(has_name).map(|row| row.operation).collect(),
+        }
+    }
+
+    /// Whether a request may not state the operation `name`.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.named.iter().any(|refused| refused.eq_ignore_ascii_case(name))
+    }
+
+    /// The refused operations that method, path and query of a REST request fit.
+    pub(super) fn fitting<'r>(
+        &'r self,
+        method: &'r Method,
+        path: &'r PathView<'_>,
+        query: &'r Pairs<'_>,
+    ) -> impl Iterator<Item = &'static str> + use<'r> {
+        self.located.iter().filter(move |row| row.method == method.as_str() && row.fits(path, query)).map(|row| row.operation)
+    }
 }
 
 impl Refused {
@@ -86,7 +109,7 @@ impl Refused {
         (self.service, self.operation, self.method, self.path)
     }
 
-    fn fits(&self, path: &PathView, query: &Pairs) -> bool {
+    fn fits(&self, path: &PathView<'_>, query: &Pairs<'_>) -> bool {
         let (template, wanted) = self.path.split_once('?').unwrap_or((self.path, ""));
         let there = |part: &str| part.split_once('=').map_or_else(|| query.has(part), |(key, value)| query.has_value(key, value));
         path.fits(template) && wanted.split('&').filter(|part| !part.is_empty()).all(there)

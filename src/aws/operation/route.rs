@@ -66,8 +66,8 @@ pub(super) struct Place<'a> {
     pub(super) path: &'a str,
     pub(super) query: &'a str,
     /// The same path and query, read with tolerance.
-    pub(super) view: &'a PathView,
-    pub(super) pairs: &'a Pairs,
+    pub(super) view: &'a PathView<'a>,
+    pub(super) pairs: &'a Pairs<'a>,
 }
 
 impl Routes {
@@ -206,7 +206,7 @@ impl Routes {
     }
 
     /// Whether a tolerant reader finds all the keys of a route.
-    fn may_select(&self, route: usize, pairs: &Pairs) -> bool {
+    fn may_select(&self, route: usize, pairs: &Pairs<'_>) -> bool {
         let there = |(key, value): &(&str, &str)| if value.is_empty() { pairs.has(key) } else { pairs.has_value(key, value) };
         self.routes[route].template.query.iter().all(there)
     }

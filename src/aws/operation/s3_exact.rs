@@ -4,6 +4,8 @@
 //! *allows* something, tolerance would let one operation pass for another: `?ACL` is GetObjectAcl to a tolerant reader and
 //! GetObject to S3. So here is nothing but what S3 would read in the same way, and everything that it could.
 
+use std::sync::LazyLock;
+
 use http::{HeaderMap, Method};
 
 use super::{
@@ -53,7 +55,7 @@ pub(crate) fn s3_readings(target: &Target, method: &Method, headers: &HeaderMap)
     let (Some(level), Some(pairs)) = (level(&target.style, target.path_and_query.path()), exact_pairs(query)) else {
         return Readings::default();
     };
-    let rows: Vec<&S3Operation> = S3_OPERATIONS.iter().filter(|row| row.is_at(method, level)).collect();
+    let rows = rows_at(method, level);
     let known = |key: &str| {
         PLAIN.contains(&key) || PLAIN_PREFIXES.iter().any(|prefix| key.starts_with(prefix)) || rows.iter().any(|row| row.has_key(key))
     };
@@ -64,13 +66,27 @@ pub(crate) fn s3_readings(target: &Target, method: &Method, headers: &HeaderMap)
         Some((key, value)) => pairs.iter().any(|pair| pair.0 == key && pair.1 == value),
         None => pairs.iter().any(|pair| pair.0 == part),
     };
-    let fitting: Vec<_> = rows.into_iter().filter(|row| row.fits_exactly(there, headers)).collect();
+    let fitting: Vec<_> = rows.iter().copied().filter(|row| row.fits_exactly(there, headers)).collect();
     // Of two that fit, S3 takes the one that asks for more; where neither does, it could be either.
     let is_general = |row: &S3Operation| fitting.iter().any(|other| other.asks_for_more_than(row));
     Readings {
         operations: fitting.iter().filter(|row| !is_general(row)).map(|row| row.name()).collect(),
         has_version: pairs.iter().any(|(key, _)| key == "versionId"),
     }
+}
+
+/// The rows of a method and a level, in the table's order.
+pub(super) fn rows_at(method: &Method, level: Level) -> &'static [&'static S3Operation] {
+    type Rows = Vec<&'static S3Operation>;
+    const METHODS: [Method; 5] = [Method::DELETE, Method::GET, Method::HEAD, Method::POST, Method::PUT];
+    static ROWS: LazyLock<[[Rows; 3]; 5]> = LazyLock::new(|| {
+        METHODS.map(|method| {
+            [Level::Bucket, Level::Object, Level::Service]
+                .map(|level| S3_OPERATIONS.iter().filter(|row| row.is_at(&method, level)).collect())
+        })
+    });
+    let of_method = METHODS.iter().position(|known| known == method).and_then(|at| ROWS.get(at));
+    of_method.and_then(|levels| levels.get(level as usize)).map_or(&[], Vec::as_slice)
 }
 
 /// What a path names, as S3 has it: everything behind the bucket's slash is the key.

@@ -37,7 +37,7 @@ fn named(key: &str, method: &str, path: &str, list: &[(&str, &str)], body: Optio
 fn asked(target: &Target, method: &str, list: &[(&str, &str)], body: Option<&str>) -> Result<Named, Reason> {
     let catalogue = catalogue(target);
     candidates(&catalogue, target, &method.parse().unwrap(), &headers(list), body.map(str::as_bytes))
-        .and_then(|operations| check(&catalogue, target, operations))
+        .and_then(|operations| check(&catalogue, operations))
         .map_err(|refusal| refusal.reason)
 }
 
@@ -371,7 +371,7 @@ proptest! {
             let headers = headers(&[("x-amz-target", &value), ("content-type", &value)]);
             let catalogue = catalogue(&target);
             if let Ok(operations) = candidates(&catalogue, &target, &method.parse().unwrap(), &headers, body.as_deref()) {
-                let _ = check(&catalogue, &target, operations);
+                let _ = check(&catalogue, operations);
             }
         }
     }

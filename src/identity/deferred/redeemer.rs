@@ -203,7 +203,7 @@ impl Deferred {
     ///
     /// # Errors
     /// `ActionNotAllowed`, with the first action that is missing as a note.
-    pub fn permit(&self, needed: &Needed) -> Result<(), Refusal> {
+    pub fn permit(&self, needed: &Needed<'_>) -> Result<(), Refusal> {
         self.actions.allow(needed).map_err(|missing| Refusal::noted(Reason::ActionNotAllowed, missing))
     }
 }

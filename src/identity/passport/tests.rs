@@ -249,7 +249,7 @@ fn what_a_passport_is_not_for_is_refused_and_counted_as_such() {
     let (passports, _) = table(config);
     let passport = mint(&passports, "acme");
     let (_, lease) = passports.redeem(&text(&passport), None).unwrap();
-    let needed = |operation: &str| crate::aws::action::tests::s3(operation);
+    let needed = |operation| crate::aws::action::tests::s3(operation);
     assert!(lease.permit(|| needed("GetObject")).is_ok());
     assert_eq!(lease.permit(|| needed("PutObject")).unwrap_err().reason, Reason::ActionNotAllowed);
     assert_eq!((redemptions(&passports, "ok"), redemptions(&passports, "refused")), (0, 0), "not before its end");

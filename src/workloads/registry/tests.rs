@@ -150,7 +150,7 @@ fn it_may_do_what_is_listed_with_what_is_listed() {
         let workloads = rig.open(std::slice::from_ref(config)).unwrap();
         workloads.prove(&"poller".parse().unwrap(), &presented(&[("x-tenant-token", POLLER)]), &nobody()).unwrap()
     };
-    let needed = |operation: &str| Needed::for_tests("sqs", operation);
+    let needed = |operation| Needed::for_tests("sqs", operation);
     let arn = |queue: &str| format!("arn:aws:sqs:eu-west-1:111122223333:{queue}");
     let poller = prove(&config);
     let reason = |outcome: Result<(), Refusal>| outcome.map_err(|refusal| refusal.reason);
