@@ -9,9 +9,9 @@ built and run one by one.
 
 usage: mutants.py [--files GLOB]... [--shard K/N] [--filter TEST]... [--again] [--singly] [--list]
 
-  --files    instead of those of .cargo/mutants.toml
+  --files    only what fits, of what .cargo/mutants.toml has; `*` is any run of characters
   --shard    every N-th mutant, beginning with the K-th from 0
-  --filter   the tests that may notice (default: `identity::`)
+  --filter   the tests that may notice (default: those of the mutant's room, `identity::` or `guard::`)
   --again    what tests noticed before is taken to be noticed still, and what survived is run again: for when tests have been added
   --singly   also those that cannot be switched: a build for each
   --list     prints the mutants, and what becomes of each in the build
@@ -21,6 +21,7 @@ is remembered beside it for as long as nothing but tests is changed, so that the
 """
 
 import argparse
+import fnmatch
 import hashlib
 import json
 import os
@@ -139,6 +140,10 @@ class Source:
             pattern = node.child_by_field_name("pattern")
             condition = pattern.child_by_field_name("condition")
             if condition is None:
+                # Arms that have a condition cover nothing. Without an arm for all the rest the match would cover too little.
+                arms = [arm.child_by_field_name("pattern") for arm in node.parent.children if arm.type == "match_arm"]
+                if not any(self.slice(arm.start_byte, arm.end_byte).strip() == "_" for arm in arms):
+                    return
                 self.inserts[pattern.end_byte].append((mutant, f" if !{on} "))
             else:
                 self.wraps[condition.start_byte, condition.end_byte].append((mutant, "false"))
@@ -192,12 +197,11 @@ class Source:
 
 
 def listed(files: list[str]) -> list[dict]:
-    patterns = [part for file in files for part in ("-f", file)]
     # It takes CARGO for the name of a program, which ours need not be.
     environment = {name: value for name, value in os.environ.items() if name != "CARGO"}
-    command = [*LISTER, "mutants", "--list", "--json", *patterns]
-    out = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True).stdout
+    out = subprocess.run([*LISTER, "mutants", "--list", "--json"], cwd=ROOT, env=environment, check=True, capture_output=True, text=True).stdout
     mutants = sorted(json.loads(out), key=lambda m: m["name"])
+    mutants = [m for m in mutants if not files or any(fnmatch.fnmatchcase(m["file"], pattern) for pattern in files)]
     for number, mutant in enumerate(mutants):
         mutant["number"] = number
     return mutants
@@ -292,16 +296,17 @@ def switched_build(sources: list[Source], mutants: list[dict]) -> tuple[Path, se
 class Tests:
     """The test binary's tests that may notice: first the quick ones of the mutant's own module, then all quick ones, then all. The first that fails ends it."""
 
-    def __init__(self, filters: list[str]):
-        self.filters = filters
+    def __init__(self, filters: list[str], rooms: list[str]):
+        self.filters, self.rooms = filters, rooms
         # In seconds, for each step: until the tests have been timed.
         self.limits = (600.0, 600.0, 600.0)
 
     def steps(self, file: str | None) -> list[tuple[list[str], bool, float]]:
         """Filters, whether slow tests are left out, and the time that it may take."""
         own = "" if file is None else "::".join(Path(file).with_suffix("").parts[1:]) + "::"
-        steps = [([own], True), (self.filters, True), (self.filters, False)]
-        return [(*step, limit) for step, limit in zip(steps, self.limits) if any(step[0][0].startswith(f) for f in self.filters)]
+        filters = self.filters or (self.rooms if file is None else [own.split("::")[0] + "::"])
+        steps = [([own], True), (filters, True), (filters, False)]
+        return [(*step, limit) for step, limit in zip(steps, self.limits) if any(step[0][0].startswith(f) for f in filters)]
 
     def timed(self, binary: Path) -> float:
         """Runs them without a mutant; how long they take."""
@@ -400,7 +405,6 @@ def main() -> int:
     parser.add_argument("--singly", action="store_true")
     parser.add_argument("--list", action="store_true")
     arguments = parser.parse_args()
-    filters = arguments.filter or ["identity::"]
     mutants = listed(arguments.files)
     by_file = defaultdict(list)
     for mutant in mutants:
@@ -419,7 +423,7 @@ def main() -> int:
             kind = "switched" if mutant["number"] in placed else "unviable" if mutant["number"] in unviable else "alone"
             print(f"{kind:8} {mutant['name']}")
         return 0
-    tests = Tests(filters)
+    tests = Tests(arguments.filter, sorted({"::".join(Path(path).with_suffix("").parts[1:2]) + "::" for path in by_file}))
     print(f"built; the tests take {tests.timed(binary):.0f} s", flush=True)
 
     shard, shards = map(int, arguments.shard.split("/"))
