@@ -13,7 +13,7 @@ MUTANTS_VERSION := 27.1.0
 PYTEST = MINISTACK_PYTHON="$$($(PYTHON) tests/tools/venvs.py path ministack)" COMPAT_PYTHON="$$($(PYTHON) tests/tools/venvs.py path compat)" \
 	PALISADE_AWS_SDK_JS="$${PALISADE_AWS_SDK_JS:-$$($(PYTHON) tests/tools/clients.py javascript)}" "$$($(PYTHON) tests/tools/venvs.py path clients)" -m pytest
 
-.PHONY: test test-rust test-clients test-aws bless venvs compat-clients backends fmt clippy doc audit mutants promtool helm go clean
+.PHONY: test test-rust test-clients test-aws bless venvs compat-clients backends fmt clippy doc audit bench mutants promtool helm go clean
 
 ## All tests: unit, integration, documentation, compile-fail, and real clients against emulated AWS.
 test: test-rust test-clients
@@ -51,7 +51,7 @@ fmt:
 	$(CARGO) fmt --all --check
 
 clippy:
-	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --all-targets --features bench -- -D warnings
 	$(CARGO) check --locked --no-default-features
 
 doc:
@@ -69,6 +69,10 @@ $(TARGET)/tools/bin/cargo-deny:
 		CARGO_TARGET_DIR="$(TARGET)/tools/build" $(CARGO) install --quiet cargo-deny --version $(DENY_VERSION) --locked --root "$(TARGET)/tools"; \
 		rm -rf "$(TARGET)/tools/build"; \
 	fi
+
+## What the guard costs for a request. ARGS goes to criterion (ARGS=dynamodb).
+bench:
+	$(CARGO) bench --locked --features bench --bench guard -- $(ARGS)
 
 ## Mutation testing of `src/identity` and `src/guard`: every change that no test notices is printed. ARGS goes to tests/tools/mutants.py (ARGS='--shard 0/4').
 mutants: $(TARGET)/tools/bin/cargo-mutants
