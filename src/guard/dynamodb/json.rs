@@ -3,11 +3,14 @@
 //! What a body may say is a [`Shape`], operation by operation. Whoever reads a body differently from DynamoDB could be shown one key while DynamoDB takes another, so
 //! a member that the shape does not have is an error: one that is spelled in another case, and one that is new and could mean anything. So is a member twice, at
 //! whatever depth, a value of another type, an attribute of two types at once, and what is not UTF-8. Depth is bounded by `serde_json`, at 128; the items of
-//! DynamoDB nest 32 levels, each of which is two here.
+//! DynamoDB nest 32 levels, each of which is two here. The number of values that are kept is [bounded](MAX_VALUES) too, and what is looked through is not kept:
+//! an item may have more numbers in a list than any document of ours.
 
 use std::{borrow::Cow, fmt};
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+
+use crate::strict_json::{Budget, MAX_VALUES};
 
 /// What a value has to be.
 #[derive(Debug)]
@@ -55,7 +58,7 @@ pub(super) struct Map<'a>(Vec<(Cow<'a, str>, Node<'a>)>);
 pub(super) fn read<'a>(body: &'a [u8], shape: &'static Shape) -> Option<Node<'a>> {
     let text = std::str::from_utf8(body).ok()?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let node = Reading { shape, may_be_null: false }.deserialize(&mut deserializer).ok()?;
+    let node = Reading { shape, may_be_null: false, left: &Budget::new() }.deserialize(&mut deserializer).ok()?;
     deserializer.end().ok()?;
     Some(node)
 }
@@ -128,14 +131,15 @@ impl<'a> Map<'a> {
 
 /// Reads one value.
 #[derive(Clone, Copy)]
-struct Reading {
+struct Reading<'b> {
     shape: &'static Shape,
     may_be_null: bool,
+    left: &'b Budget,
 }
 
-impl Reading {
-    fn of(shape: &'static Shape) -> Self {
-        Self { shape, may_be_null: false }
+impl Reading<'_> {
+    fn of(self, shape: &'static Shape) -> Self {
+        Self { shape, may_be_null: false, ..self }
     }
 
     fn skipped<E: Error>(self) -> Result<Node<'static>, E> {
@@ -143,15 +147,18 @@ impl Reading {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Reading {
+impl<'de> DeserializeSeed<'de> for Reading<'_> {
     type Value = Node<'de>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node<'de>, D::Error> {
+        if !matches!(self.shape, Shape::Skip) {
+            self.left.take().ok_or_else(too_many)?;
+        }
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Reading {
+impl<'de> Visitor<'de> for Reading<'_> {
     type Value = Node<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -190,14 +197,14 @@ impl<'de> Visitor<'de> for Reading {
         match self.shape {
             Shape::List(of) => {
                 let mut list = Vec::new();
-                while let Some(item) = items.next_element_seed(Self::of(of))? {
+                while let Some(item) = items.next_element_seed(self.of(of))? {
                     list.push(item);
                 }
                 Ok(Node::List(list))
             }
             _ => {
                 let node = self.skipped()?;
-                while items.next_element_seed(Self::of(&Shape::Skip))?.is_some() {}
+                while items.next_element_seed(self.of(&Shape::Skip))?.is_some() {}
                 Ok(node)
             }
         }
@@ -205,11 +212,11 @@ impl<'de> Visitor<'de> for Reading {
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Node<'de>, A::Error> {
         match self.shape {
-            Shape::Attribute => attribute(&mut access).map(Node::Attribute),
+            Shape::Attribute => attribute(self, &mut access).map(Node::Attribute),
             Shape::Map(of) => {
                 let mut entries = Vec::new();
                 while let Some(Text(name)) = access.next_key()? {
-                    entries.push((name, access.next_value_seed(Self::of(of))?));
+                    entries.push((name, access.next_value_seed(self.of(of))?));
                 }
                 Map::new(entries).map(Node::Map).ok_or_else(twice)
             }
@@ -221,15 +228,18 @@ impl<'de> Visitor<'de> for Reading {
                     if members.iter().any(|(member, _)| member == name) {
                         return Err(twice());
                     }
-                    members.push((name, access.next_value_seed(Self { shape, may_be_null: true })?));
+                    members.push((name, access.next_value_seed(Self { shape, may_be_null: true, ..self })?));
                 }
                 Ok(Node::Record(members))
             }
             Shape::Skip => {
                 let mut names: Vec<Cow<'de, str>> = Vec::new();
                 while let Some(Text(name)) = access.next_key()? {
+                    if names.len() == MAX_VALUES {
+                        return Err(too_many());
+                    }
                     names.push(name);
-                    access.next_value_seed(Self::of(&Shape::Skip))?;
+                    access.next_value_seed(self.of(&Shape::Skip))?;
                 }
                 names.sort_unstable();
                 if names.windows(2).any(|pair| pair[0] == pair[1]) { Err(twice()) } else { Ok(Node::Skipped) }
@@ -240,7 +250,7 @@ impl<'de> Visitor<'de> for Reading {
 }
 
 /// `{"S": "text"}` and the like: one type, and nothing beside it.
-fn attribute<'de, A: MapAccess<'de>>(access: &mut A) -> Result<Attribute<'de>, A::Error> {
+fn attribute<'de, A: MapAccess<'de>>(reading: Reading<'_>, access: &mut A) -> Result<Attribute<'de>, A::Error> {
     let wrong = || A::Error::custom("no attribute has such a value");
     let Text(kind) = access.next_key()?.ok_or_else(wrong)?;
     let attribute = match &*kind {
@@ -248,12 +258,16 @@ fn attribute<'de, A: MapAccess<'de>>(access: &mut A) -> Result<Attribute<'de>, A
         "N" => Attribute::Number(access.next_value::<Text<'de>>()?.0),
         "B" => Attribute::Binary(access.next_value::<Text<'de>>()?.0),
         "BOOL" | "BS" | "L" | "M" | "NS" | "NULL" | "SS" => {
-            access.next_value_seed(Reading::of(&Shape::Skip))?;
+            access.next_value_seed(reading.of(&Shape::Skip))?;
             Attribute::Other
         }
         _ => return Err(wrong()),
     };
     if access.next_key::<Text<'de>>()?.is_some() { Err(wrong()) } else { Ok(attribute) }
+}
+
+fn too_many<E: Error>() -> E {
+    E::custom("more values than a document may have")
 }
 
 fn twice<E: Error>() -> E {

@@ -87,3 +87,16 @@ fn depth_is_bounded_and_enough() {
     assert!(reads(&nested(32)), "as deep as items are");
     assert!(!reads(&nested(64)) && !reads(&format!(r#"{{"Limit":{}"#, "[".repeat(100_000))));
 }
+
+/// A body of the largest size that is read. What is kept of it is counted: nodes are of one size.
+#[test]
+fn what_is_kept_is_bounded_whatever_the_bytes() {
+    const SIZE: usize = 16 << 20;
+    let many = |small: &str| vec![small; SIZE / (small.len() + 1)].join(",");
+    assert!(!reads(&format!("{{\"Keys\":[{}]}}", many("{}"))));
+    let names = |count: usize| (0..count).map(|number| format!("\"{number}\":0")).collect::<Vec<_>>().join(",");
+    assert!(reads(&format!("{{\"Limit\":{{{}}}}}", names(MAX_VALUES))), "names of one object");
+    assert!(!reads(&format!("{{\"Limit\":{{{}}}}}", names(MAX_VALUES + 1))));
+    let key = format!("{{\"Key\":{{\"pk\":{{\"S\":\"a\"}},\"l\":{{\"L\":[{}]}}}}}}", many("{\"N\":\"1\"}"));
+    assert!(reads(&key), "an item with a long list is one that DynamoDB takes");
+}
