@@ -175,7 +175,7 @@ impl Guard {
         let wire = WireTarget::new(&target.path_and_query, Canon::of(&target.signing_name))?;
         // What is looked at is what will be sent, not what was received.
         target.path_and_query = wire.path_and_query().clone();
-        let asked = Asked { target: &target, operation: None, headers: &head.headers, body: None };
+        let asked = Asked { target: &target, operation: None, labels: &[], headers: &head.headers, body: None };
         let (route, room) = (
             Route {
                 signing_name: &target.signing_name,
@@ -204,7 +204,9 @@ impl GuardedParts {
     /// What it is about can be read from this.
     fn asked(&self) -> Asked<'_> {
         let body = self.payload.bytes().map(|bytes| &bytes[..]);
-        Asked { target: &self.target, operation: self.named.only().map(Known::name), headers: &self.headers, body }
+        let only = self.named.only();
+        let labels = only.map_or(&[][..], Known::labels);
+        Asked { target: &self.target, operation: only.map(Known::name), labels, headers: &self.headers, body }
     }
 }
 

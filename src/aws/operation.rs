@@ -37,7 +37,7 @@ pub use self::{
 };
 #[cfg(test)]
 pub(crate) use self::{
-    models::names_of,
+    models::{lines_of, names_of},
     s3_exact::{S3Example, s3_examples, s3_operation_names},
 };
 use crate::{

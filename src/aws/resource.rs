@@ -7,11 +7,15 @@
 //!
 //! Two readers: lists of [workloads](crate::workloads), in IAM's words, and the [guard](crate::guard), which compares names.
 
+mod arithmetic;
+mod cbor;
 mod form;
 mod input;
 mod json;
 mod kind;
+mod metrics;
 mod pattern;
+mod rest;
 pub(crate) mod s3;
 pub(crate) mod table;
 
@@ -19,12 +23,12 @@ use std::collections::BTreeMap;
 
 use http::HeaderMap;
 
-pub(crate) use self::kind::Kind;
 pub use self::pattern::{InvalidResourcePattern, ResourcePattern};
 use self::{
     input::Input,
     table::{About, Table},
 };
+pub(crate) use self::{kind::Kind, rest::TENANT_ID};
 use crate::aws::target::Target;
 
 /// Where resources are that a request does not place itself.
@@ -52,6 +56,8 @@ pub struct Asked<'a> {
     pub target: &'a Target,
     /// Its name.
     pub operation: Option<&'a str>,
+    /// What the path has for the labels of the operation's template.
+    pub labels: &'a [(&'static str, String)],
     /// Its headers.
     pub headers: &'a HeaderMap,
     /// Its body, where it is held in memory.
@@ -73,8 +79,17 @@ pub(crate) struct Resource {
     pub(crate) account: Option<String>,
     /// The region, where the request states it; otherwise it is that of the request.
     pub(crate) region: Option<String>,
-    /// The ARN, where the request states it.
+    /// The ARN, where the request states it; of a function without what is behind its name.
     pub(crate) stated: Option<String>,
+    /// A version, an alias or a run of a function.
+    pub(crate) part: Option<String>,
+}
+
+impl Asked<'_> {
+    /// What the path has for this label.
+    fn label(&self, name: &str) -> Result<&str, Untold> {
+        self.labels.iter().find(|(label, _)| *label == name).map(|(_, value)| value.as_str()).ok_or(kind::MISSING)
+    }
 }
 
 /// One thing that a request does.
@@ -82,7 +97,7 @@ pub(crate) struct Resource {
 pub(crate) struct Touch {
     /// With what; `None` where something that is not a name says it.
     pub(crate) resource: Option<Resource>,
-    /// The encryption context, of operations that take one.
+    /// The encryption context, of operations that take one; of metrics their dimensions; of an invocation for whom it is.
     pub(crate) context: Option<BTreeMap<String, String>>,
     /// The action that it needs, where the request needs another one for something else.
     pub(crate) action: Option<&'static str>,
@@ -96,6 +111,7 @@ pub(crate) fn touches(table: &Table, asked: &Asked<'_>) -> Result<Vec<Touch>, Un
     let operation = asked.operation.ok_or("a request without a name")?;
     match table.about(operation)? {
         About::Nothing => Input::read(table, operation, asked).map(|_| Vec::new()),
+        About::Rest(rest) => rest.touches(asked),
         about => Input::read(table, operation, asked)?.touches(about),
     }
 }
@@ -137,15 +153,25 @@ impl Resource {
             return self.stated.clone().filter(|_| self.kind == Kind::Secret).ok_or("the ARN could be of two");
         };
         match (&self.stated, self.kind) {
+            (_, Kind::Namespace) => Err("metrics have no ARN"),
+            (None, Kind::Guardrail | Kind::Model) => Err("a model's ARN has its kind, which its name does not say"),
             (_, Kind::Key) if name.starts_with("alias/") => Err("which key is behind an alias its name does not say"),
             (Some(_), Kind::Parameter) => Err("a parameter of another account is named by its ARN"),
-            (Some(arn), _) => Ok(arn.clone()),
+            (Some(arn), _) => Ok(self.with_part(arn.clone())),
             (None, Kind::Secret) => Err("a secret's ARN ends with characters that its name does not say"),
             (None, _) => {
                 let account = self.account.as_deref().unwrap_or(&home.account);
                 let arn = self.kind.arn((&home.partition, region, account), name);
-                Ok(if self.below { format!("{arn}*") } else { arn })
+                Ok(if self.below { format!("{arn}*") } else { self.with_part(arn) })
             }
+        }
+    }
+
+    /// IAM has versions, aliases and runs apart.
+    fn with_part(&self, arn: String) -> String {
+        match &self.part {
+            Some(part) => format!("{arn}:{part}"),
+            None => arn,
         }
     }
 }

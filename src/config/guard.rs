@@ -133,7 +133,9 @@ pub struct NamedRuleConfig {
     pub terms: RuleTerms,
     /// The names or ARNs of what it is about.
     pub names: Vec<NamePattern>,
-    /// What an encryption context has to have.
+    /// The guardrails that a model may be asked with.
+    pub guardrails: Vec<NamePattern>,
+    /// What an encryption context has to have, or a metric of its dimensions, or an invocation (`tenant_id`).
     pub context: Vec<(String, NamePattern)>,
 }
 
@@ -163,7 +165,7 @@ impl DynamoDbRuleConfig {
 impl NamedRuleConfig {
     fn has_open_end(&self) -> bool {
         let of_context = self.context.iter().map(|(_, value)| value);
-        self.names.iter().chain(of_context).any(|pattern| pattern.open_end().is_some())
+        self.names.iter().chain(&self.guardrails).chain(of_context).any(|pattern| pattern.open_end().is_some())
     }
 }
 

@@ -6,6 +6,8 @@
 //!   the whole of what the request states;
 //! * **everybody's names**: listings are refused, and so is what a token or an iterator stands for;
 //! * **another reader**: a document or form that could be read in two ways is refused;
+//! * **what is everybody's**: of a namespace that tenants share, each metric has to have the tenant's dimensions; a function that runs for one tenant apart is
+//!   invoked for the tenant of the request;
 //! * **ways out**: what opens a thing to others or sends what is in it elsewhere is not among the usual actions.
 
 use std::borrow::Cow;
@@ -40,6 +42,8 @@ pub(super) struct NamedRules {
 struct NamedRule {
     terms: Terms,
     names: Vec<NamePattern>,
+    /// Those that a model may be asked with.
+    guardrails: Vec<NamePattern>,
     context: Vec<(String, NamePattern)>,
 }
 
@@ -57,11 +61,12 @@ impl NamedRules {
     /// Those of the service `kind`.
     pub(super) fn new(kind: &str, rules: &[NamedRuleConfig]) -> Option<Self> {
         let table = Table::of(kind)?;
-        let usual = action::of_operations(table.key, table.usual_operations());
+        let usual = action::of_operations(table.signing_name(), table.usual_operations());
         let usual = usual.as_ref().unwrap_or(Actions::nothing());
         let rule = |config: &NamedRuleConfig| NamedRule {
             terms: Terms::new(&config.terms, usual),
             names: config.names.clone(),
+            guardrails: config.guardrails.clone(),
             context: config.context.clone(),
         };
         Some(Self { table, place: format!("guard.{kind}"), rules: rules.iter().map(rule).collect() })
@@ -86,7 +91,8 @@ impl NamedRules {
             verdict.and(|| {
                 let own = touch.action.map(|action| needed.one(action));
                 let asking = Asking { touch, operation, target: asked.target, needed: own.as_ref().unwrap_or(needed), tenant };
-                let nobody = || format!("no rule is about a {} that it names", self.table.kind.noun()).into();
+                let kind = touch.resource.as_ref().map_or(self.table.kind, |resource| resource.kind);
+                let nobody = || format!("no rule is about a {} that it names", kind.noun()).into();
                 unruled.ask(&self.rules, |rule| &rule.terms, |rule| rule.opinion(asking), nobody)
             })
         })
@@ -96,7 +102,8 @@ impl NamedRules {
 impl NamedRule {
     fn opinion(&self, asking: Asking<'_>) -> Opinion {
         if let Some(resource) = &asking.touch.resource {
-            match any_fits(&self.names, |pattern| fits(pattern, resource, asking.target, asking.tenant)) {
+            let names = if resource.kind == Kind::Guardrail { &self.guardrails } else { &self.names };
+            match any_fits(names, |pattern| fits(pattern, resource, asking.target, asking.tenant)) {
                 Ok(false) => return Opinion::Silent,
                 Err(missing) => return Opinion::Untold(missing.to_string().into()),
                 Ok(true) => {}
@@ -115,11 +122,20 @@ impl NamedRule {
         if self.context.is_empty() || WITHOUT_CONTEXT.contains(&asking.operation) {
             return Ok(());
         }
-        let given = asking.touch.context.as_ref().ok_or("it takes no encryption context, which the rule asks for")?;
+        let what = match asking.touch.resource.as_ref().map(|resource| resource.kind) {
+            // What is changed or told is the function, whoever it runs for.
+            Some(Kind::Function) if asking.touch.context.is_none() => {
+                return Err("it is about all of a function that the rule has for one tenant apart".into());
+            }
+            Some(Kind::Function) => "headers",
+            Some(Kind::Namespace) => "dimensions",
+            _ => "encryption context",
+        };
+        let given = asking.touch.context.as_ref().ok_or_else(|| format!("it takes no {what}, which the rule asks for"))?;
         for (name, pattern) in &self.context {
-            let value = given.get(name).ok_or_else(|| format!("its encryption context has no {name}"))?;
+            let value = given.get(name).ok_or_else(|| format!("there is no {name} in its {what}"))?;
             if !pattern.matches(value, asking.tenant).map_err(|missing| missing.to_string())? {
-                return Err(format!("{name} of its encryption context is not {pattern}").into());
+                return Err(format!("{name} of its {what} is not {pattern}").into());
             }
         }
         Ok(())

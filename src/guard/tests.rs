@@ -105,9 +105,9 @@ fn tenant(id: &str) -> ActiveTenant {
 }
 
 /// `METHOD URI`, `name: value`…, and a body.
-fn request(line: &str, host: &str, headers: &[(&str, &str)], content: &str) -> Request<Body> {
+fn request(line: &str, host: &str, headers: &[(&str, &str)], content: impl AsRef<[u8]>) -> Request<Body> {
     let (method, uri) = line.split_once(' ').unwrap();
-    let mut request = Request::new(if content.is_empty() { body::empty() } else { body::full(content.to_owned()) });
+    let mut request = Request::new(if content.as_ref().is_empty() { body::empty() } else { body::full(content.as_ref().to_vec()) });
     *request.method_mut() = method.parse().unwrap();
     *request.uri_mut() = uri.parse().unwrap_or_else(|error| panic!("{uri}: {error}"));
     request.headers_mut().insert(header::HOST, HeaderValue::from_str(host).unwrap());

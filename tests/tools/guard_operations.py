@@ -10,16 +10,19 @@ import botocore
 import botocore.session
 
 SERVICES = {
-    "events": "events",
-    "firehose": "firehose",
-    "kinesis": "kinesis",
-    "kms": "kms",
-    "logs": "logs",
-    "secretsmanager": "secretsmanager",
-    "sns": "sns",
-    "sqs": "sqs",
-    "ssm": "ssm",
-    "states": "stepfunctions",
+    "bedrock-runtime": ["bedrock-runtime"],
+    "events": ["events"],
+    "firehose": ["firehose"],
+    "kinesis": ["kinesis"],
+    "kms": ["kms"],
+    "lambda": ["lambda", "lambda-core", "lambda-microvms", "lambda-web"],
+    "logs": ["logs"],
+    "monitoring": ["cloudwatch"],
+    "secretsmanager": ["secretsmanager"],
+    "sns": ["sns"],
+    "sqs": ["sqs"],
+    "ssm": ["ssm"],
+    "states": ["stepfunctions"],
 }
 KINDS = {"list": "[]", "map": "{}", "structure": "{}"}
 
@@ -27,13 +30,16 @@ KINDS = {"list": "[]", "map": "{}", "structure": "{}"}
 def main() -> None:
     loader = botocore.session.Session().get_component("data_loader")
     lines = [f"# Written by tests/tools/guard_operations.py from botocore {botocore.__version__}; do not edit."]
-    for key, client in SERVICES.items():
-        model = loader.load_service_model(client, "service-2")
-        shapes = model["shapes"]
-        for name, operation in sorted(model["operations"].items()):
-            shape = shapes.get(operation.get("input", {}).get("shape"), {})
-            members = [f"{m}{KINDS.get(shapes[s['shape']]['type'], '')}" for m, s in shape.get("members", {}).items()]
-            lines.append(" ".join([key, name, *members]))
+    for key, clients in SERVICES.items():
+        of_service = []
+        for client in clients:
+            model = loader.load_service_model(client, "service-2")
+            shapes = model["shapes"]
+            for name, operation in model["operations"].items():
+                shape = shapes.get(operation.get("input", {}).get("shape"), {})
+                members = [f"{m}{KINDS.get(shapes[s['shape']]['type'], '')}" for m, s in shape.get("members", {}).items()]
+                of_service.append((name, members))
+        lines += [" ".join([key, name, *members]) for name, members in sorted(of_service)]
     target = Path(__file__).resolve().parents[1] / "guard" / "operations.txt"
     target.write_text("\n".join(lines) + "\n")
 

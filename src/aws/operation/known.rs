@@ -41,6 +41,11 @@ impl Known {
         self.name
     }
 
+    /// What the path has for every label.
+    pub(crate) fn labels(&self) -> &[(&'static str, String)] {
+        &self.labels
+    }
+
     /// What the path has for the label `name` of the operation's template: `FunctionName`.
     pub fn label(&self, name: &str) -> Option<&str> {
         self.labels.iter().find(|(label, _)| *label == name).map(|(_, value)| value.as_str())

@@ -48,7 +48,7 @@ pub(crate) fn names_of(key: &str) -> impl Iterator<Item = &'static str> {
 
 /// The words of each line of a service.
 #[cfg(test)]
-pub(super) fn lines_of(key: &str) -> impl Iterator<Item = Vec<&'static str>> {
+pub(crate) fn lines_of(key: &str) -> impl Iterator<Item = Vec<&'static str>> {
     SECTIONS.get(key).copied().unwrap_or_default().lines().map(|line| line.split(' ').collect())
 }
 

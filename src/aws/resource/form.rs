@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value};
 
 use super::Untold;
 
@@ -51,6 +52,13 @@ impl Form {
         Ok(self.0.get(key).map(String::as_str))
     }
 
+    /// What JSON would have said: `A.member.1.B=x` is `{"A": [{"B": "x"}]}`. `None` where a parameter is a value and a structure, or where a list is of anything else
+    /// than items. As deep as a key is long.
+    pub(super) fn tree(&self) -> Option<Map<String, Value>> {
+        let pairs: Vec<(&str, &str)> = self.0.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        structure(&pairs)
+    }
+
     /// Whether each list has its items from 1 on, none missing.
     fn lists_are_whole(&self) -> bool {
         let mut lists: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();
@@ -67,6 +75,47 @@ impl Form {
         }
         lists.values().all(|numbers| numbers.iter().zip(1..).all(|(number, place)| *number == place))
     }
+}
+
+/// No deeper than a key has dots.
+fn structure(pairs: &[(&str, &str)]) -> Option<Map<String, Value>> {
+    let mut members: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
+    let mut values = Map::new();
+    for (key, value) in pairs {
+        match key.split_once('.') {
+            Some((name, rest)) => members.entry(name).or_default().push((rest, value)),
+            None => {
+                values.insert((*key).to_owned(), Value::String((*value).to_owned()));
+            }
+        }
+    }
+    for (name, below) in members {
+        if name.is_empty() || values.contains_key(name) {
+            return None;
+        }
+        let inside = structure_or_list(&below)?;
+        values.insert(name.to_owned(), inside);
+    }
+    Some(values)
+}
+
+fn structure_or_list(pairs: &[(&str, &str)]) -> Option<Value> {
+    let items = pairs.iter().map(|(key, value)| Some((key.strip_prefix("member.")?, *value))).collect::<Option<Vec<_>>>();
+    let Some(items) = items else {
+        let is_mixed = pairs.iter().any(|(key, _)| key.split('.').next().is_some_and(|name| name.eq_ignore_ascii_case("member")));
+        return if is_mixed { None } else { structure(pairs).map(Value::Object) };
+    };
+    let mut list: BTreeMap<u32, Vec<(&str, &str)>> = BTreeMap::new();
+    for (key, value) in items {
+        let (number, rest) = key.split_once('.').unwrap_or((key, ""));
+        list.entry(number.parse().ok()?).or_default().push((rest, value));
+    }
+    let item = |pairs: Vec<(&str, &str)>| match pairs[..] {
+        [("", value)] => Some(Value::String(value.to_owned())),
+        _ if pairs.iter().any(|(key, _)| key.is_empty()) => None,
+        _ => structure_or_list(&pairs),
+    };
+    list.into_values().map(item).collect::<Option<Vec<_>>>().map(Value::Array)
 }
 
 fn decode(text: &str) -> Option<String> {
@@ -136,6 +185,32 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_form_is_a_tree() {
+        let tree = |text: &str| Form::parse(text.as_bytes()).ok().and_then(|form| form.tree()).map(Value::Object);
+        let text = "Action=PutMetricData&D.member.1.N=a&D.member.1.V.member.1=1&D.member.1.V.member.2=2&D.member.2.N=b&D2=x&S.T.U=y";
+        let read = serde_json::json!({"Action": "PutMetricData", "D": [{"N": "a", "V": ["1", "2"]}, {"N": "b"}], "D2": "x", "S": {"T": {"U": "y"}}});
+        assert_eq!(tree(text), Some(read));
+        let many = (1..=12).map(|number| format!("L.member.{number}={number}")).collect::<Vec<_>>().join("&");
+        assert_eq!(
+            tree(&many).unwrap()["L"].as_array().unwrap().iter().map(|item| item.as_str().unwrap()).collect::<Vec<_>>().join(" "),
+            "1 2 3 4 5 6 7 8 9 10 11 12"
+        );
+        for text in [
+            "A=1&A.b=2",
+            "A.b=1&A.b.c=2",
+            "A.member.1=1&A.member.1.b=2",
+            "A.member.1=1&A.b=2",
+            "A.member=1",
+            "A.member.x=1",
+            "A.Member.1=1",
+            ".a=1",
+            "A..b=1",
+        ] {
+            assert_eq!(tree(text), None, "{text}");
+        }
+    }
+
     /// What is kept of a key grows with its length alone.
     #[test]
     fn what_no_sdk_writes_is_not_taken_apart() {
@@ -151,7 +226,7 @@ mod tests {
         #[test]
         fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..64), text in "[a-zA-Z0-9.%&=+;]{0,48}") {
             for form in [Form::parse(&bytes), Form::parse(text.as_bytes())].into_iter().flatten() {
-                let _ = (form.get("a"), form.get("TopicArn"));
+                let _ = (form.get("a"), form.get("TopicArn"), form.tree());
             }
         }
     }

@@ -6,13 +6,13 @@ use http::{HeaderValue, Uri, header};
 use serde_json::{Map, Value};
 
 use super::{
-    Asked, Kind, Resource, Touch, Untold,
+    Asked, Kind, Resource, Touch, Untold, cbor,
     form::Form,
     json::{Members, member},
     kind::{MISSING, is_account},
     table::{About, Absent, Member, Names, Table},
 };
-use crate::aws::operation::TARGET_HEADER;
+use crate::aws::{dialect::PROTOCOL_HEADER, operation::TARGET_HEADER, service::Service};
 
 const OTHER_PROTOCOL: Untold = "the request is not in the service's JSON protocol";
 const OTHER_QUERY: Untold = "the request is not in the service's Query protocol, as a form that is posted";
@@ -28,13 +28,35 @@ pub(super) enum Input<'a> {
 /// The body of a request in a JSON protocol, which nothing beside it could stand in for.
 pub(super) fn document(asked: &Asked<'_>) -> Result<Members, Untold> {
     let (target, headers) = (asked.target, asked.headers);
-    if !headers.contains_key(TARGET_HEADER) || target.path_and_query.path() != "/" || target.path_and_query.query().is_some() {
+    if !headers.contains_key(TARGET_HEADER)
+        || headers.contains_key(PROTOCOL_HEADER)
+        || target.path_and_query.path() != "/"
+        || target.path_and_query.query().is_some()
+    {
         return Err(OTHER_PROTOCOL);
     }
     if headers.contains_key(header::CONTENT_ENCODING) {
         return Err("the body is encoded");
     }
     Members::parse(asked.body.ok_or("the body streams")?).ok_or("the body is not one JSON object")
+}
+
+/// The same in RPC v2, where service and operation are the path, which is in nothing but its canonical form.
+fn packed(table: &Table, operation: &str, asked: &Asked<'_>) -> Result<Members, Untold> {
+    let (target, headers) = (asked.target, asked.headers);
+    let mut protocols = headers.get_all(PROTOCOL_HEADER).iter();
+    let is_said = protocols.next().is_some_and(|value| value == "rpc-v2-cbor") && protocols.next().is_none();
+    let service = Service::find(table.key).and_then(|service| service.targets.first()).ok_or(OTHER_PROTOCOL)?;
+    let is_there = target.path_and_query.path() == format!("/service/{service}/operation/{operation}");
+    if !is_said || !is_there || headers.contains_key(TARGET_HEADER) || target.path_and_query.query().is_some() {
+        return Err(OTHER_PROTOCOL);
+    }
+    if headers.contains_key(header::CONTENT_ENCODING) {
+        return Err("the body is encoded");
+    }
+    cbor::object(asked.body.ok_or("the body streams")?)
+        .map(Members)
+        .ok_or("the body is not one map in CBOR, or could be read in several ways")
 }
 
 /// The type that the body says it has, without what says only that it is UTF-8.
@@ -53,7 +75,14 @@ impl<'a> Input<'a> {
             Some("application/x-amz-json-1.0" | "application/x-amz-json-1.1" | "application/json") if table.protocols.json => {
                 Self::Document(document(asked)?)
             }
-            Some("application/x-www-form-urlencoded") if table.protocols.form => Self::form(operation, asked)?,
+            Some("application/cbor") if table.protocols.cbor => Self::Document(packed(table, operation, asked)?),
+            Some("application/x-www-form-urlencoded") if table.protocols.form => {
+                let form = Self::form(operation, asked)?;
+                match form {
+                    Self::Form(form, None) if table.protocols.cbor => Self::Document(Members(form.tree().ok_or(OTHER_QUERY)?)),
+                    other => other,
+                }
+            }
             _ if table.protocols.json => return Err(OTHER_PROTOCOL),
             _ => return Err(OTHER_QUERY),
         };
@@ -65,7 +94,10 @@ impl<'a> Input<'a> {
 
     fn form(operation: &str, asked: &Asked<'a>) -> Result<Self, Untold> {
         let (target, headers) = (asked.target, asked.headers);
-        if headers.contains_key(TARGET_HEADER) || headers.contains_key(header::CONTENT_ENCODING) || target.path_and_query.query().is_some()
+        if headers.contains_key(TARGET_HEADER)
+            || headers.contains_key(PROTOCOL_HEADER)
+            || headers.contains_key(header::CONTENT_ENCODING)
+            || target.path_and_query.query().is_some()
         {
             return Err(OTHER_QUERY);
         }
@@ -79,7 +111,11 @@ impl<'a> Input<'a> {
 
     pub(super) fn touches(&self, about: About) -> Result<Vec<Touch>, Untold> {
         let (members, same) = match about {
-            About::Nothing => return Ok(Vec::new()),
+            About::Nothing | About::Rest(_) => return Ok(Vec::new()),
+            About::Metrics(metrics) => {
+                let Self::Document(members) = self else { return Err(OTHER_PROTOCOL) };
+                return metrics.touches(&members.0);
+            }
             About::Each(members) => (members, false),
             About::Same(members) => (members, true),
         };
@@ -141,12 +177,10 @@ impl<'a> Input<'a> {
     }
 
     fn resource(&self, member: &Member, text: &str) -> Result<Resource, Untold> {
-        let is_arn = text.starts_with("arn:");
         match member.names {
             Names::Arn(kind) => kind.stated(text),
             Names::Name(kind) => kind.named(text),
-            Names::Any(kind) if is_arn => kind.stated(text),
-            Names::Any(kind) => kind.named(text),
+            Names::Any(kind) => kind.any(text),
             Names::Url => queue(text),
             Names::Owned(kind, owner) => {
                 let account = match self.text(owner)? {
@@ -163,7 +197,7 @@ impl<'a> Input<'a> {
                     return Err(MISSING);
                 }
                 let names = kind.named(&format!("{path}/"))?.names;
-                Ok(Resource { kind, names, below: true, account: None, region: None, stated: None })
+                Ok(Resource { kind, names, below: true, account: None, region: None, stated: None, part: None })
             }
             Names::Nothing => Err(MISSING),
         }

@@ -19,10 +19,18 @@ pub(crate) enum Kind {
     Bus,
     /// Firehose.
     DeliveryStream,
+    /// Lambda: also a version, an alias, a run.
+    Function,
+    /// Bedrock.
+    Guardrail,
     /// KMS: by its id, or by an alias.
     Key,
     /// CloudWatch Logs.
     LogGroup,
+    /// Bedrock: whatever answers as a model does, by id or ARN. What is not a model or a profile of AWS's has its kind before its id: `application-inference-profile/`.
+    Model,
+    /// CloudWatch: of metrics, which have no ARN.
+    Namespace,
     /// Systems Manager.
     Parameter,
     /// SQS.
@@ -50,8 +58,12 @@ impl Kind {
         match self {
             Self::Bus => "bus",
             Self::DeliveryStream => "delivery stream",
+            Self::Function => "function",
+            Self::Guardrail => "guardrail",
             Self::Key => "key",
             Self::LogGroup => "log group",
+            Self::Model => "model",
+            Self::Namespace => "namespace",
             Self::Parameter => "parameter",
             Self::Queue => "queue",
             Self::Secret => "secret",
@@ -66,8 +78,11 @@ impl Kind {
         match self {
             Self::Bus => "events",
             Self::DeliveryStream => "firehose",
+            Self::Function => "lambda",
+            Self::Guardrail | Self::Model => "bedrock",
             Self::Key => "kms",
             Self::LogGroup => "logs",
+            Self::Namespace => "cloudwatch",
             Self::Parameter => "ssm",
             Self::Queue => "sqs",
             Self::Secret => "secretsmanager",
@@ -81,9 +96,12 @@ impl Kind {
     pub(crate) const fn punctuation(self) -> &'static str {
         match self {
             Self::Bus => "./",
+            Self::Function | Self::Guardrail => "",
             Self::DeliveryStream | Self::Queue | Self::Stream => ".",
             Self::Key => "/",
             Self::LogGroup => "./#",
+            Self::Model => "./:",
+            Self::Namespace => "./#:",
             Self::Parameter => "./",
             Self::Secret => "/+=.@",
             // Also letters of other scripts, which nothing here needs.
@@ -98,7 +116,11 @@ impl Kind {
         match self {
             Self::Bus => "event-bus/",
             Self::DeliveryStream => "deliverystream/",
-            Self::Key | Self::Queue | Self::Topic => "",
+            Self::Function => "function:",
+            Self::Guardrail => "guardrail/",
+            // Also other kinds, which are of the name.
+            Self::Model => "inference-profile/",
+            Self::Key | Self::Namespace | Self::Queue | Self::Topic => "",
             Self::LogGroup => "log-group:",
             Self::Parameter => "parameter/",
             Self::Secret => "secret:",
@@ -117,8 +139,16 @@ impl Kind {
         (1..=MAX_BYTES).contains(&text.len()) && text.chars().all(|c| self.has_in_names(c))
     }
 
+    /// What is named by ARN or by name.
+    pub(super) fn any(self, text: &str) -> Result<Resource, Untold> {
+        if text.starts_with("arn:") { self.stated(text) } else { self.named(text) }
+    }
+
     /// What is named by name alone, in the caller's own account and region.
     pub(super) fn named(self, text: &str) -> Result<Resource, Untold> {
+        if self == Self::Function {
+            return function(text);
+        }
         let name = match self {
             // Behind a colon a version or a label is named.
             Self::Parameter => text.split_once(':').map_or(text, |(name, selector)| if is_selector(selector) { name } else { "" }),
@@ -128,25 +158,35 @@ impl Kind {
         if !self.is_name(name) {
             return Err(MISSING);
         }
-        Ok(Resource { kind: self, names: vec![name.to_owned()], below: false, account: None, region: None, stated: None })
+        Ok(Resource { kind: self, names: vec![name.to_owned()], below: false, account: None, region: None, stated: None, part: None })
     }
 
     /// What `text`, an ARN, names.
     pub(super) fn stated(self, text: &str) -> Result<Resource, Untold> {
-        let arn = Arn::parse(text, self.service()).ok_or(MISSING)?;
+        let arn = Arn::parse(text, self.service(), self == Self::Model).ok_or(MISSING)?;
+        if self == Self::Function {
+            return run_of(text, &arn);
+        }
         let names = self.names_in(arn.resource).ok_or(MISSING)?;
         if !names.iter().all(|name| self.is_name(name)) {
             return Err(MISSING);
         }
         let (region, account) = (Some(arn.region.to_owned()), Some(arn.account.to_owned()));
-        Ok(Resource { kind: self, names, below: false, account, region, stated: Some(text.to_owned()) })
+        Ok(Resource { kind: self, names, below: false, account, region, stated: Some(text.to_owned()), part: None })
     }
 
     /// Every name that the last part of an ARN could be of.
     fn names_in(self, resource: &str) -> Option<Vec<String>> {
         let one = |name: &str| Some(vec![name.to_owned()]);
         match self {
-            Self::Queue | Self::DeliveryStream | Self::Bus => one(resource.strip_prefix(self.before())?),
+            Self::Namespace => None,
+            Self::Model => {
+                let (kind, id) = resource.split_once('/').filter(|(kind, id)| !kind.is_empty() && !id.is_empty())?;
+                // Their ids are given alone, too, and mean nothing else.
+                one(if matches!(kind, "foundation-model" | "inference-profile") { id } else { resource })
+            }
+            Self::Function => one(resource.strip_prefix(self.before())?.split(':').next()?),
+            Self::Queue | Self::DeliveryStream | Self::Bus | Self::Guardrail => one(resource.strip_prefix(self.before())?),
             Self::Key if resource.starts_with("alias/") => one(resource),
             Self::Key => one(resource.strip_prefix("key/").filter(|id| !id.contains('/'))?),
             Self::Topic => one(resource.split_once(':').map_or(resource, |(topic, _)| topic)),
@@ -192,6 +232,7 @@ impl Kind {
         match self {
             Self::Key if !name.starts_with("alias/") => format!("key/{name}"),
             Self::Parameter => format!("{}{}", self.before(), name.strip_prefix('/').unwrap_or(name)),
+            Self::Model if name.contains('/') => name.to_owned(),
             _ => format!("{}{name}", self.before()),
         }
     }
@@ -200,6 +241,57 @@ impl Kind {
     pub(crate) fn arn(self, (partition, region, account): (&str, &str, &str), name: &str) -> String {
         format!("arn:{partition}:{}:{region}:{account}:{}", self.service(), self.resource(name))
     }
+}
+
+/// A function, by `NAME`, `NAME:QUALIFIER` or `ACCOUNT:function:NAME` with or without `:QUALIFIER` ("Function name formats", Lambda API reference).
+///
+/// Lambda takes leaves out of an ARN from the front on, so that what stands before the one colon is a name only if it is nothing of an ARN's.
+fn function(text: &str) -> Result<Resource, Untold> {
+    let parts: Vec<&str> = text.split(':').collect();
+    let (account, name, part) = match parts[..] {
+        [name] => (None, name, None),
+        [name, part] if name != "function" && !is_account(name) && !is_region(name) => (None, name, Some(part)),
+        [account, "function", name] if is_account(account) => (Some(account), name, None),
+        [account, "function", name, part] if is_account(account) => (Some(account), name, Some(part)),
+        _ => return Err(MISSING),
+    };
+    if !Kind::Function.is_name(name) || !part.is_none_or(is_qualifier) {
+        return Err(MISSING);
+    }
+    let (account, part) = (account.map(str::to_owned), part.map(str::to_owned));
+    Ok(Resource { kind: Kind::Function, names: vec![name.to_owned()], below: false, account, region: None, stated: None, part })
+}
+
+/// The function in an ARN that may be of a version, an alias or a run of it.
+fn run_of(text: &str, arn: &Arn<'_>) -> Result<Resource, Untold> {
+    let rest = arn.resource.strip_prefix(Kind::Function.before()).ok_or(MISSING)?;
+    let (name, part) = rest.split_once(':').map_or((rest, None), |(name, part)| (name, Some(part)));
+    // Behind a version: durable-execution/NAME/ID.
+    let qualifier = part.map(|part| part.split_once("/durable-execution/").map_or(part, |(qualifier, _)| qualifier));
+    if !Kind::Function.is_name(name) || !qualifier.is_none_or(is_qualifier) {
+        return Err(MISSING);
+    }
+    let whole = part.map_or(text, |part| &text[..text.len() - part.len() - 1]);
+    Ok(Resource {
+        kind: Kind::Function,
+        names: vec![name.to_owned()],
+        below: false,
+        account: Some(arn.account.to_owned()),
+        region: Some(arn.region.to_owned()),
+        stated: Some(whole.to_owned()),
+        part: part.map(str::to_owned),
+    })
+}
+
+/// A version or an alias of a function.
+pub(super) fn is_qualifier(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'$' | b'.'))
+}
+
+/// What looks like one: `eu-west-1`.
+fn is_region(text: &str) -> bool {
+    let ends_in_digit = text.ends_with(|c: char| c.is_ascii_digit());
+    ends_in_digit && text.matches('-').count() >= 2 && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 /// A secret's name, where it ends as its ARN would.
@@ -219,11 +311,13 @@ pub(super) fn is_account(text: &str) -> bool {
 }
 
 impl<'a> Arn<'a> {
-    fn parse(text: &'a str, service: &str) -> Option<Self> {
+    /// `ownerless`: whether what it names may be nobody's, as models of AWS's are.
+    fn parse(text: &'a str, service: &str, ownerless: bool) -> Option<Self> {
         let parts: [&str; 6] = text.splitn(6, ':').collect::<Vec<_>>().try_into().ok()?;
         let [arn, partition, of, region, account, resource] = parts;
         let is_word = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        let fits = text.len() <= MAX_BYTES && arn == "arn" && is_word(partition) && of == service && is_word(region) && is_account(account);
+        let is_owned = is_account(account) || (ownerless && account.is_empty());
+        let fits = text.len() <= MAX_BYTES && arn == "arn" && is_word(partition) && of == service && is_word(region) && is_owned;
         let plain = text.bytes().all(|b| b.is_ascii_graphic());
         (fits && plain).then_some(Self { region, account, resource })
     }

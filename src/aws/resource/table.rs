@@ -4,10 +4,13 @@
 //! one that is not is refused. What an operation does without naming it (a copy made elsewhere, a token that stands for a thing) makes it one of the
 //! refused, or one that has to be [listed](Table::listed).
 
+mod bedrock;
+mod cloudwatch;
 mod events;
 mod firehose;
 mod kinesis;
 mod kms;
+mod lambda;
 mod logs;
 mod secrets;
 mod sns;
@@ -16,11 +19,13 @@ mod ssm;
 mod states;
 
 use super::{Kind, Untold, kind::MISSING};
+pub(crate) use super::{metrics::Metrics, rest::Rest};
+use crate::aws::service::Service;
 
 /// The operations of one service.
 #[derive(Debug)]
 pub(crate) struct Table {
-    /// Its key, and the name that it signs with.
+    /// Its key.
     pub(crate) key: &'static str,
     pub(crate) kind: Kind,
     pub(crate) protocols: Protocols,
@@ -41,11 +46,15 @@ pub(crate) struct Table {
 pub(crate) struct Protocols {
     pub(super) json: bool,
     pub(super) form: bool,
+    pub(super) cbor: bool,
 }
 
-const JSON: Protocols = Protocols { json: true, form: false };
-const FORM: Protocols = Protocols { json: false, form: true };
-const BOTH: Protocols = Protocols { json: true, form: true };
+const JSON: Protocols = Protocols { json: true, form: false, cbor: false };
+const FORM: Protocols = Protocols { json: false, form: true, cbor: false };
+const BOTH: Protocols = Protocols { json: true, form: true, cbor: false };
+const ALL: Protocols = Protocols { json: true, form: true, cbor: true };
+/// The operation says what is where.
+const REST: Protocols = Protocols { json: false, form: false, cbor: false };
 
 /// Operations that name things in the same way.
 #[derive(Debug)]
@@ -59,7 +68,11 @@ pub(crate) struct Row {
 pub(crate) enum About {
     /// What each of these names.
     Each(&'static [Member]),
+    /// Metrics, in namespaces.
+    Metrics(Metrics),
     Nothing,
+    /// What path, query and headers name.
+    Rest(Rest),
     /// The one thing that these name, of which there is at least one.
     Same(&'static [Member]),
 }
@@ -129,11 +142,14 @@ const fn nothing(path: &'static str) -> Member {
     member(path, Names::Nothing)
 }
 
-static TABLES: [&Table; 10] = [
+static TABLES: [&Table; 13] = [
+    &bedrock::TABLE,
+    &cloudwatch::TABLE,
     &events::TABLE,
     &firehose::TABLE,
     &kinesis::TABLE,
     &kms::TABLE,
+    &lambda::TABLE,
     &logs::TABLE,
     &secrets::TABLE,
     &sns::TABLE,
@@ -151,6 +167,11 @@ impl Table {
     /// That of the service `key`.
     pub(crate) fn of(key: &str) -> Option<&'static Self> {
         Self::all().find(|table| table.key == key)
+    }
+
+    /// The name that it signs with.
+    pub(crate) fn signing_name(&self) -> &'static str {
+        Service::find(self.key).map_or(self.key, |service| service.signing_name)
     }
 
     /// What an operation is about.

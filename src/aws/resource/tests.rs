@@ -31,7 +31,9 @@ fn headers(list: &[(&str, &str)]) -> HeaderMap {
 
 fn about(target: &Target, operation: Option<&str>, list: &[(&str, &str)], body: Option<&str>) -> Option<String> {
     let headers = headers(list);
-    arns(&Asked { target, operation, headers: &headers, body: body.map(str::as_bytes) }, &home()).ok().map(|arns| arns.join(" "))
+    arns(&Asked { target, operation, labels: &[], headers: &headers, body: body.map(str::as_bytes) }, &home())
+        .ok()
+        .map(|arns| arns.join(" "))
 }
 
 const JSON: (&str, &str) = ("content-type", "application/x-amz-json-1.1");
@@ -212,4 +214,35 @@ fn a_document_counts_in_its_protocol_alone() {
     assert_eq!(receive("/?QueueUrl=other", &json, body), None);
     assert_eq!(receive("/", &[json[0], JSON, ("content-encoding", "gzip")], body), None);
     assert_eq!(receive("/", &json, None), None);
+}
+
+/// IAM has versions and aliases apart, wherever they are named.
+#[test]
+fn functions_and_models_become_arns_as_iam_has_them() {
+    let labelled = |service: &str, operation: &str, path: &str, label: (&'static str, &str)| {
+        let (target, headers) = (target(service, Style::Plain, path), HeaderMap::new());
+        let labels = [(label.0, label.1.to_owned())];
+        let asked = Asked { target: &target, operation: Some(operation), labels: &labels, headers: &headers, body: Some(b"{}") };
+        arns(&asked, &home()).ok().map(|arns| arns.join(" "))
+    };
+    let function = |name: &str, query: &str| labelled("lambda", "Invoke", &format!("/{query}"), ("FunctionName", name));
+    for (name, query, end) in [
+        ("f", "", "111122223333:function:f"),
+        ("f:prod", "", "111122223333:function:f:prod"),
+        ("f", "?Qualifier=prod", "111122223333:function:f:prod"),
+        ("f:prod", "?Qualifier=prod", "111122223333:function:f:prod"),
+        ("999999999999:function:f:7", "", "999999999999:function:f:7"),
+        ("arn:aws:lambda:eu-west-1:999999999999:function:f", "?Qualifier=7", "999999999999:function:f:7"),
+        ("arn:aws:lambda:eu-west-1:999999999999:function:f:7", "", "999999999999:function:f:7"),
+    ] {
+        assert_eq!(function(name, query), Some(format!("arn:aws:lambda:eu-west-1:{end}")), "{name}{query}");
+    }
+    assert_eq!(function("f:prod", "?Qualifier=dev"), None);
+    assert_eq!(function("function:f", ""), None);
+    let model = |id: &str| labelled("bedrock-runtime", "Converse", "/", ("modelId", id));
+    let profile = "arn:aws:bedrock:eu-west-1:111122223333:application-inference-profile/p";
+    assert_eq!(model(profile).as_deref(), Some(profile));
+    assert_eq!(model("a.m-v1:0"), None, "which kind it is of the id does not say");
+    let metrics = r#"{"Namespace":"app","MetricData":[{"MetricName":"m"}]}"#;
+    assert_eq!(json("monitoring", "PutMetricData", metrics), None, "metrics have no ARN");
 }

@@ -7,9 +7,11 @@ use serde_json::{Map, Value, json};
 
 use super::{matrix::golden, *};
 use crate::aws::{
+    action,
+    operation::lines_of,
     resource::{
         Kind,
-        table::{About, Absent, Member, Names, Table},
+        table::{About, Absent, Member, Metrics, Names, Rest, Table},
     },
     service::Service,
 };
@@ -18,9 +20,10 @@ use crate::aws::{
 const OPERATIONS: &str = include_str!("../../../tests/guard/operations.txt");
 
 /// What names a part of a thing, or the key that it is encrypted with: nothing that leads to another's.
-const NO_NAMES: [&str; 20] = [
+const NO_NAMES: [&str; 22] = [
     "AttributeNames",
     "ConsumerName",
+    "DurableExecutionName",
     "ExclusiveStartDestinationId",
     "ExclusiveStartShardId",
     "KeyId",
@@ -29,6 +32,7 @@ const NO_NAMES: [&str; 20] = [
     "MessageDeduplicationId",
     "MessageGroupId",
     "MessageSystemAttributeNames",
+    "MetricName",
     "MoveToVersionId",
     "Name",
     "PolicyName",
@@ -51,15 +55,32 @@ fn modelled() -> impl Iterator<Item = (&'static str, &'static str, Vec<&'static 
 fn members(about: About) -> &'static [Member] {
     match about {
         About::Each(members) | About::Same(members) => members,
-        About::Nothing => &[],
+        About::Metrics(_) | About::Nothing | About::Rest(_) => &[],
     }
 }
+
+/// The members that are read of what is not in `members`.
+fn read_by_hand(about: About) -> &'static [&'static str] {
+    match about {
+        About::Metrics(Metrics::Data) => &["Namespace", "MetricData"],
+        About::Metrics(Metrics::Listing | Metrics::One) => &["Namespace", "Dimensions"],
+        About::Metrics(Metrics::Queries) => &["MetricDataQueries"],
+        About::Rest(Rest::Invocation) => &["FunctionName"],
+        About::Rest(Rest::Function) => &["FunctionName"],
+        About::Rest(Rest::Guardrail | Rest::Model | Rest::Arn(_)) | About::Each(_) | About::Same(_) | About::Nothing => &[],
+    }
+}
+
+/// What is read where an operation has it.
+const READ_WHERE_IT_IS: [&str; 7] =
+    ["Qualifier", "TenantId", "modelId", "guardrailIdentifier", "guardrailConfig", "DurableExecutionArn", "Resource"];
 
 fn name(kind: Kind, owner: &str) -> String {
     match kind {
         Kind::LogGroup | Kind::Parameter => format!("/tenants/{owner}/x"),
         Kind::Secret => format!("tenants/{owner}/x"),
         Kind::Key => owner.to_owned(),
+        Kind::Namespace => format!("app/{owner}"),
         _ => format!("own-{owner}"),
     }
 }
@@ -93,7 +114,11 @@ fn put(document: &mut Map<String, Value>, path: &str, value: String) {
 /// A request for an operation, about this tenant's things; of operations that name nothing, with this tenant's name in every member.
 fn of(table: &Table, operation: &str, owner: &str) -> Request<Body> {
     let mut document = Map::new();
+    if let Some([_, method, template]) = lines_of(table.key).find(|words| words[0] == operation).as_deref() {
+        return placed(table, method, template, owner);
+    }
     match table.about(operation) {
+        Ok(About::Metrics(metrics)) => document = metrics_of(metrics, owner),
         Ok(about) => {
             for member in members(about) {
                 value(member, owner).into_iter().for_each(|value| put(&mut document, member.path, value));
@@ -105,6 +130,33 @@ fn of(table: &Table, operation: &str, owner: &str) -> Request<Body> {
         }
     }
     written(table, operation, document)
+}
+
+/// A request to a REST service, with this tenant's name, or the ARN of its function, in every label.
+fn placed(table: &Table, method: &str, template: &str, owner: &str) -> Request<Body> {
+    let name = name(table.kind, owner);
+    let function = Kind::Function.arn(("aws", "eu-west-1", "111122223333"), &name).replace(':', "%3A");
+    let path = template
+        .replace("{DurableExecutionArn}", &format!("{function}%3A7%2Fdurable-execution%2Fn%2F1"))
+        .replace("{Resource}", &function)
+        .replace("{ResourceArn}", &function);
+    let filled = path.split('/').map(|segment| match segment.split_once('{') {
+        Some((before, label)) => format!("{before}{name}{}", label.split_once('}').unwrap().1),
+        None => segment.to_owned(),
+    });
+    let host = format!("{}.eu-west-1.amazonaws.com", table.key);
+    let body = if method == "GET" { "" } else { "{}" };
+    request(&format!("{method} {}", filled.collect::<Vec<_>>().join("/")), &host, &[], body)
+}
+
+fn metrics_of(metrics: Metrics, owner: &str) -> Map<String, Value> {
+    let namespace = name(Kind::Namespace, owner);
+    let document = match metrics {
+        Metrics::Data => json!({"Namespace": namespace, "MetricData": [{"MetricName": "m"}]}),
+        Metrics::Listing | Metrics::One => json!({"Namespace": namespace, "MetricName": "m"}),
+        Metrics::Queries => json!({"MetricDataQueries": [{"Id": "a", "MetricStat": {"Metric": {"Namespace": namespace}}}]}),
+    };
+    document.as_object().unwrap().clone()
 }
 
 /// A request with this input, in the service's protocol.
@@ -128,15 +180,19 @@ fn bench(actions: bool) -> Bench {
         let (list, pattern) = match table.kind {
             Kind::Bus => ("buses", "own-{tenant.id}"),
             Kind::DeliveryStream | Kind::Stream => ("streams", "own-{tenant.id}"),
+            Kind::Function => ("functions", "own-{tenant.id}"),
+            Kind::Guardrail => unreachable!("no service is about guardrails alone"),
             Kind::Key => ("keys", "{tenant.kms_key}"),
             Kind::LogGroup => ("groups", "/tenants/{tenant.id}/*"),
+            Kind::Model => ("models", "own-{tenant.id}'], guardrails: ['own-{tenant.id}"),
+            Kind::Namespace => ("namespaces", "app/{tenant.id}"),
             Kind::Parameter => ("parameters", "/tenants/{tenant.id}/*"),
             Kind::Queue => ("queues", "own-{tenant.id}"),
             Kind::Secret => ("secrets", "tenants/{tenant.id}/*"),
             Kind::StateMachine => ("state_machines", "own-{tenant.id}"),
             Kind::Topic => ("topics", "own-{tenant.id}"),
         };
-        let actions = if actions { format!(", actions: '{}:*'", table.key) } else { String::new() };
+        let actions = if actions { format!(", actions: '{}:*'", action::iam_service(table.signing_name())) } else { String::new() };
         services.push(format!("{}: {{}}", table.key));
         rules.push(format!("{}: [{{{list}: ['{pattern}']{actions}}}]", table.key));
     }
@@ -183,7 +239,7 @@ fn every_member_that_could_name_a_thing_is_known() {
     for (key, operation, all) in modelled() {
         let table = Table::of(key).unwrap();
         let Ok(about) = table.about(operation) else { continue };
-        let mut read: BTreeSet<&str> = BTreeSet::new();
+        let mut read: BTreeSet<&str> = read_by_hand(about).iter().copied().collect();
         for member in members(about) {
             read.insert(member.path.split(['.', '[']).next().unwrap());
             read.extend((!member.context.is_empty()).then_some(member.context));
@@ -195,7 +251,11 @@ fn every_member_that_could_name_a_thing_is_known() {
         assert!(read.iter().all(|member| bare.contains(member)), "{key} {operation} has no such member: {read:?}");
         let is_usual = table.usual_operations().any(|usual| usual == operation);
         let is_name = |member: &&&str| ends.iter().any(|end| member.to_ascii_lowercase().ends_with(end));
-        unread.extend(bare.iter().filter(is_name).filter(|member| is_usual && !read.contains(*member) && !table.foreign.contains(member)));
+        unread.extend(
+            bare.iter().filter(is_name).filter(|member| {
+                is_usual && !read.contains(*member) && !READ_WHERE_IT_IS.contains(member) && !table.foreign.contains(member)
+            }),
+        );
     }
     assert_eq!(unread.into_iter().collect::<Vec<_>>(), NO_NAMES);
 }
@@ -216,12 +276,12 @@ fn what_is_meant_by_default_is_a_name() {
 #[test]
 fn an_action_is_usual_or_to_be_listed() {
     for table in Table::all() {
-        let usual = crate::aws::action::of_operations(table.key, table.usual_operations()).unwrap();
-        let listed = crate::aws::action::of_operations(table.key, table.listed.iter().flat_map(|row| row.operations).copied());
+        let usual = crate::aws::action::of_operations(table.signing_name(), table.usual_operations()).unwrap();
+        let listed = crate::aws::action::of_operations(table.signing_name(), table.listed.iter().flat_map(|row| row.operations).copied());
         assert!(listed.is_none_or(|listed| !usual.cover(&listed)), "{}", table.key);
         for row in table.listed {
             for operation in row.operations {
-                let listed = crate::aws::action::of_operations(table.key, std::iter::once(*operation)).unwrap();
+                let listed = crate::aws::action::of_operations(table.signing_name(), std::iter::once(*operation)).unwrap();
                 assert!(!usual.cover(&listed), "{} {operation}", table.key);
             }
         }
@@ -267,6 +327,9 @@ fn no_name_is_two_tenants() {
         prop_assume!(a != b && !a.contains("..") && !b.contains(".."));
         for table in Table::all() {
             for row in table.usual {
+                let sent = of(table, row.operations[0], &b);
+                let outcome = runtime.block_on(bench.ask(&tenant(&a), sent));
+                prop_assert!(outcome.verdict != "allowed", "{} {} {}", table.key, row.operations[0], b);
                 for member in members(row.about) {
                     let Some(text) = value(member, &b) else { continue };
                     let mut document = Map::new();

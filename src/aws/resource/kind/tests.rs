@@ -2,11 +2,14 @@ use proptest::prelude::*;
 
 use super::*;
 
-const KINDS: [Kind; 10] = [
+const KINDS: [Kind; 13] = [
     Kind::Bus,
     Kind::DeliveryStream,
+    Kind::Function,
+    Kind::Guardrail,
     Kind::Key,
     Kind::LogGroup,
+    Kind::Model,
     Kind::Parameter,
     Kind::Queue,
     Kind::Secret,
@@ -56,6 +59,24 @@ fn an_arn_has_every_name_that_it_could_be_of() {
         (Kind::Key, "alias/a/b", &["alias/a/b"]),
         (Kind::Key, "key/1/2", &[]),
         (Kind::Key, "1-2", &[]),
+        (Kind::Function, "function:f", &["f"]),
+        (Kind::Function, "function:f:prod", &["f"]),
+        (Kind::Function, "function:f:$LATEST", &["f"]),
+        (Kind::Function, "function:f:7/durable-execution/n/1", &["f"]),
+        (Kind::Function, "function:f:7/other/n/1", &[]),
+        (Kind::Function, "function:f:", &[]),
+        (Kind::Function, "function:f/g", &[]),
+        (Kind::Function, "function:", &[]),
+        (Kind::Function, "layer:f:1", &[]),
+        (Kind::Function, "event-source-mapping:f", &[]),
+        (Kind::Guardrail, "guardrail/g1", &["g1"]),
+        (Kind::Guardrail, "guardrail-profile/g1", &[]),
+        (Kind::Model, "inference-profile/eu.a.m-v1:0", &["eu.a.m-v1:0"]),
+        (Kind::Model, "application-inference-profile/p1", &["application-inference-profile/p1"]),
+        (Kind::Model, "prompt/ABC:1", &["prompt/ABC:1"]),
+        (Kind::Model, "p1", &[]),
+        (Kind::Model, "/p1", &[]),
+        (Kind::Namespace, "app", &[]),
     ] {
         assert_eq!(names(kind, resource), expected, "{kind:?} {resource}");
     }
@@ -98,10 +119,39 @@ fn a_name_is_one_that_the_service_would_take() {
         (Kind::Secret, "a%2Fb", false),
         (Kind::Bus, "aws.partner/x", true),
         (Kind::StateMachine, "m:7", false),
+        (Kind::Function, "f", true),
+        (Kind::Function, "f:prod", true),
+        (Kind::Function, "111122223333:function:f", true),
+        (Kind::Function, "111122223333:function:f:prod", true),
+        (Kind::Function, "function:f", false),
+        (Kind::Function, "111122223333:f", false),
+        (Kind::Function, "eu-west-1:f", false),
+        (Kind::Function, "function:f:prod", false),
+        (Kind::Function, "eu-west-1:111122223333:function:f", false),
+        (Kind::Function, "lambda:f:g", false),
+        (Kind::Function, "f:", false),
+        (Kind::Function, ":f", false),
+        (Kind::Function, "f/g", false),
+        (Kind::Model, "anthropic.claude-v2:1", true),
+        (Kind::Model, "a b", false),
+        (Kind::Namespace, "AWS/Lambda", true),
+        (Kind::Namespace, "a b", false),
     ] {
         assert_eq!(kind.named(text).is_ok(), is_name, "{kind:?} {text}");
     }
     assert_eq!(Kind::Parameter.named("/a/b:3").unwrap().names, ["/a/b"]);
+    let function = Kind::Function.named("111122223333:function:f:prod").unwrap();
+    assert_eq!(
+        (&function.names[..], function.account.as_deref(), function.part.as_deref()),
+        (&["f".to_owned()][..], Some("111122223333"), Some("prod"))
+    );
+    let function = Kind::Function.stated("arn:aws:lambda:eu-west-1:111122223333:function:f:7/durable-execution/n/1").unwrap();
+    assert_eq!(function.stated.as_deref(), Some("arn:aws:lambda:eu-west-1:111122223333:function:f"));
+    assert_eq!(function.part.as_deref(), Some("7/durable-execution/n/1"));
+    let models = "arn:aws:bedrock:eu-west-1::foundation-model/a.m-v1:0";
+    assert_eq!(Kind::Model.stated(models).unwrap().names, ["a.m-v1:0"]);
+    assert!(Kind::Guardrail.stated("arn:aws:bedrock:eu-west-1::guardrail/g").is_err());
+    assert!(Kind::Model.stated("arn:aws:sagemaker:eu-west-1:111122223333:endpoint/e").is_err());
 }
 
 proptest! {

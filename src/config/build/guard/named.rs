@@ -2,7 +2,7 @@
 
 use super::{Around, KNOWN_IDS, names, terms};
 use crate::{
-    aws::resource::{Kind, table::Table},
+    aws::resource::{Kind, TENANT_ID, table::Table},
     config::{NamePattern, NamedRuleConfig, ServiceRules, reader::Section, settings::parse},
 };
 
@@ -14,13 +14,19 @@ pub(super) fn rules(section: &Section<'_>, around: Around) -> Option<Vec<(String
     read.into_iter().zip(given).map(|(rules, table)| Some((table.key.to_owned(), ServiceRules::Named(rules?)))).collect()
 }
 
+const GUARDRAILS: &str = "guardrails";
+
 /// What the list of names is called.
 pub(super) const fn key(kind: Kind) -> &'static str {
     match kind {
         Kind::Bus => "buses",
         Kind::DeliveryStream | Kind::Stream => "streams",
+        Kind::Function => "functions",
+        Kind::Guardrail => GUARDRAILS,
         Kind::Key => "keys",
         Kind::LogGroup => "groups",
+        Kind::Model => "models",
+        Kind::Namespace => "namespaces",
         Kind::Parameter => "parameters",
         Kind::Queue => "queues",
         Kind::Secret => "secrets",
@@ -32,10 +38,20 @@ pub(super) const fn key(kind: Kind) -> &'static str {
 fn rule(section: &Section<'_>, table: &Table, around: Around) -> Option<NamedRuleConfig> {
     let key = key(table.kind);
     let names = names(section, key, around).filter(|names| are_possible(section, key, names, table.kind))?;
-    let context = if table.kind == Kind::Key { context(section, around)? } else { Vec::new() };
+    let context = match table.kind {
+        Kind::Key => context(section, "context", around)?,
+        Kind::Namespace => context(section, "dimensions", around)?,
+        Kind::Function => tenant_id(section, around)?,
+        _ => Vec::new(),
+    };
+    let guardrails = if table.kind == Kind::Model && section.has(GUARDRAILS) {
+        super::names(section, GUARDRAILS, around).filter(|names| are_possible(section, GUARDRAILS, names, Kind::Guardrail))?
+    } else {
+        Vec::new()
+    };
     let tells_apart = names.iter().all(NamePattern::tells_tenants_apart) || context.iter().any(|(_, value)| value.tells_tenants_apart());
     let terms = terms(section, around, tells_apart)?;
-    Some(NamedRuleConfig { terms, names, context })
+    Some(NamedRuleConfig { terms, names, guardrails, context })
 }
 
 /// Whether there could be such names: a rule that fits nothing would refuse everything, and nobody would see why.
@@ -70,24 +86,39 @@ fn literals(text: &str) -> impl Iterator<Item = char> {
     })
 }
 
-fn context(section: &Section<'_>, around: Around) -> Option<Vec<(String, NamePattern)>> {
-    let pairs = section.pairs("context", parse::name_pattern);
+/// The tenant for whom a function runs, as [`context`] has it.
+fn tenant_id(section: &Section<'_>, around: Around) -> Option<Vec<(String, NamePattern)>> {
+    if !section.has(TENANT_ID) {
+        return Some(Vec::new());
+    }
+    let pattern = section.get(TENANT_ID, parse::name_pattern)?;
+    let open = pattern.open_end().filter(|_| !around.ids_are_known).map(|open| open.to_string());
+    let wrong = match open {
+        _ if pattern.has_wildcard() => ("has a '*'".to_owned(), WHOLE),
+        _ if !pattern.tells_tenants_apart() => ("is the same for every tenant".to_owned(), "put {tenant.id} into it"),
+        Some(open) => (open, KNOWN_IDS),
+        None => return Some(vec![(TENANT_ID.to_owned(), pattern)]),
+    };
+    section.wrong(TENANT_ID, wrong.0, wrong.1);
+    None
+}
+
+const WHOLE: &str = "give the whole value: it is compared as it is";
+
+fn context(section: &Section<'_>, key: &str, around: Around) -> Option<Vec<(String, NamePattern)>> {
+    let pairs = section.pairs(key, parse::name_pattern);
     if let Some((name, _)) = pairs.iter().find(|(_, value)| value.has_wildcard()) {
-        section.wrong_entry("context", name, "has a '*'", "give the whole value: it is compared as it is");
+        section.wrong_entry(key, name, "has a '*'", WHOLE);
         return None;
     }
     for (name, value) in &pairs {
         if let Some(open) = value.open_end().filter(|_| !around.ids_are_known) {
-            section.wrong_entry("context", name, open.to_string(), KNOWN_IDS);
+            section.wrong_entry(key, name, open.to_string(), KNOWN_IDS);
             return None;
         }
     }
-    if section.has("context") && pairs.is_empty() {
-        section.wrong(
-            "context",
-            "is empty",
-            "give what an encryption context has to have, such as {tenant: \"{tenant.id}\"}, or remove it",
-        );
+    if section.has(key) && pairs.is_empty() {
+        section.wrong(key, "is empty", "give what has to be there, such as {tenant: \"{tenant.id}\"}, or remove it");
         return None;
     }
     Some(pairs)

@@ -20,6 +20,11 @@ pub(super) const GUARD: Setting = bounding(
              `palisade_guard_decisions_total`, `off` does not look at them.",
         ),
         optional(
+            "bedrock-runtime",
+            Kind::List(&Kind::Section(named::BEDROCK)),
+            "Rules for `egress.services.bedrock-runtime`: models that are invoked.",
+        ),
+        optional(
             "dynamodb",
             Kind::List(&Kind::Section(dynamodb::RULE)),
             "Rules for `egress.services.dynamodb` and `dynamodbstreams`, and for whatever signs as they do.",
@@ -28,7 +33,13 @@ pub(super) const GUARD: Setting = bounding(
         optional("firehose", Kind::List(&Kind::Section(named::FIREHOSE)), "Rules for `egress.services.firehose`."),
         optional("kinesis", Kind::List(&Kind::Section(named::KINESIS)), "Rules for `egress.services.kinesis`."),
         optional("kms", Kind::List(&Kind::Section(named::KMS)), "Rules for `egress.services.kms`."),
+        optional("lambda", Kind::List(&Kind::Section(named::LAMBDA)), "Rules for `egress.services.lambda`."),
         optional("logs", Kind::List(&Kind::Section(named::LOGS)), "Rules for `egress.services.logs`, CloudWatch Logs."),
+        optional(
+            "monitoring",
+            Kind::List(&Kind::Section(named::CLOUDWATCH)),
+            "Rules for `egress.services.monitoring`, the metrics of CloudWatch.",
+        ),
         optional("s3", Kind::List(&Kind::Section(S3)), "Rules for `egress.services.s3`, and for whatever signs as it."),
         optional("secretsmanager", Kind::List(&Kind::Section(named::SECRETS)), "Rules for `egress.services.secretsmanager`."),
         optional("sns", Kind::List(&Kind::Section(named::SNS)), "Rules for `egress.services.sns`."),

@@ -2,6 +2,34 @@
 
 use super::{ACTIONS, Form, Kind, MODE, SHARED, Setting, optional, required};
 
+pub(super) const BEDROCK: &[Setting] = &[
+    required(
+        "models",
+        Kind::OneOrMore(&Form::NamePattern),
+        "The models that the rule is about: ids of models and of AWS's inference profiles, or ARNs, also of application inference profiles and prompts.",
+    ),
+    optional(
+        "guardrails",
+        Kind::OneOrMore(&Form::NamePattern),
+        "The guardrails that requests may name, by id or ARN. Without it they may name none.",
+    ),
+    ACTIONS,
+    SHARED,
+    MODE,
+];
+
+pub(super) const CLOUDWATCH: &[Setting] = &[
+    required("namespaces", Kind::OneOrMore(&Form::NamePattern), "The namespaces of metrics that the rule is about."),
+    optional(
+        "dimensions",
+        Kind::Map(&Form::Text, &Kind::Scalar(Form::NamePattern)),
+        "What each metric that is written or read has to have among its dimensions, such as `{tenant: \"{tenant.id}\"}`.",
+    ),
+    ACTIONS,
+    SHARED,
+    MODE,
+];
+
 pub(super) const EVENTS: &[Setting] = &[
     required("buses", Kind::OneOrMore(&Form::NamePattern), "The event buses that the rule is about, by name or ARN."),
     ACTIONS,
@@ -33,6 +61,22 @@ pub(super) const KMS: &[Setting] = &[
         "context",
         Kind::Map(&Form::Text, &Kind::Scalar(Form::NamePattern)),
         "What an encryption context has to have. With it a ciphertext may say itself which key it is of.",
+    ),
+    ACTIONS,
+    SHARED,
+    MODE,
+];
+
+pub(super) const LAMBDA: &[Setting] = &[
+    required(
+        "functions",
+        Kind::OneOrMore(&Form::NamePattern),
+        "The functions that the rule is about, by name or ARN, with all their versions and aliases.",
+    ),
+    optional(
+        "tenant_id",
+        Kind::Scalar(Form::NamePattern),
+        "The tenant for whom a function with tenant isolation has to be invoked, such as `{tenant.id}`: what `X-Amz-Tenant-Id` has to say.",
     ),
     ACTIONS,
     SHARED,
