@@ -86,10 +86,8 @@ impl DynamoDbRule {
     }
 
     fn opinion(&self, touch: &Touch<'_>, needed: &Needed<'_>, tenant: &dyn Values) -> Opinion {
-        match any_fits(&self.tables, |pattern| pattern.matches(touch.table.name, tenant)) {
-            Ok(false) => return Opinion::Silent,
-            Err(missing) => return Opinion::Untold(missing.to_string().into()),
-            Ok(true) => {}
+        if let Err(opinion) = any_fits(&self.tables, |pattern| pattern.matches(touch.table.name, tenant)) {
+            return opinion;
         }
         if let Err(why) = self.is_home(touch.table.account, tenant).and_then(|()| self.has(&touch.thing, tenant)) {
             return Opinion::Denied(why);

@@ -103,10 +103,8 @@ impl NamedRule {
     fn opinion(&self, asking: Asking<'_>) -> Opinion {
         if let Some(resource) = &asking.touch.resource {
             let names = if resource.kind == Kind::Guardrail { &self.guardrails } else { &self.names };
-            match any_fits(names, |pattern| fits(pattern, resource, asking.target, asking.tenant)) {
-                Ok(false) => return Opinion::Silent,
-                Err(missing) => return Opinion::Untold(missing.to_string().into()),
-                Ok(true) => {}
+            if let Err(opinion) = any_fits(names, |pattern| fits(pattern, resource, asking.target, asking.tenant)) {
+                return opinion;
             }
         } else if !self.context.iter().any(|(_, value)| value.tells_tenants_apart()) {
             return Opinion::Denied("it names no key, and the rule has no context that would say whose the ciphertext is".into());

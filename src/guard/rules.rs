@@ -243,23 +243,23 @@ impl Verdict {
     }
 }
 
-/// Whether one of a rule's patterns fits, where `fits` says so of each.
+/// Whether a rule with these patterns is about a thing, where `fits` says so of each.
 ///
 /// # Errors
-/// None does, and of one it cannot be told: a placeholder has no value for this tenant.
+/// None fits: then this is the rule's opinion. Of one it may be that it cannot be told, since a placeholder has no value for this tenant.
 pub(super) fn any_fits<'p>(
     patterns: &'p [NamePattern],
     fits: impl Fn(&'p NamePattern) -> Result<bool, RenderError>,
-) -> Result<bool, RenderError> {
+) -> Result<(), Opinion> {
     let mut missing = None;
     for pattern in patterns {
         match fits(pattern) {
-            Ok(true) => return Ok(true),
+            Ok(true) => return Ok(()),
             Ok(false) => {}
             Err(error) => missing = Some(error),
         }
     }
-    missing.map_or(Ok(false), Err)
+    Err(missing.map_or(Opinion::Silent, |missing| Opinion::Untold(missing.to_string().into())))
 }
 
 impl Terms {

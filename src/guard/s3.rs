@@ -141,10 +141,8 @@ impl S3Rule {
     }
 
     fn opinion(&self, bucket: &str, touch: &Touch<'_>, needed: &Needed<'_>, tenant: &dyn Values) -> Opinion {
-        match any_fits(&self.buckets, |pattern| pattern.matches(bucket, tenant)) {
-            Ok(false) => return Opinion::Silent,
-            Err(missing) => return Opinion::Untold(missing.to_string().into()),
-            Ok(true) => {}
+        if let Err(opinion) = any_fits(&self.buckets, |pattern| pattern.matches(bucket, tenant)) {
+            return opinion;
         }
         match self.has(touch, tenant).and_then(|()| self.encrypts(touch, tenant)) {
             Err(why) => Opinion::Denied(why),
