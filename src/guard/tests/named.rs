@@ -65,8 +65,7 @@ fn read_by_hand(about: About) -> &'static [&'static str] {
         About::Metrics(Metrics::Data) => &["Namespace", "MetricData"],
         About::Metrics(Metrics::Listing | Metrics::One) => &["Namespace", "Dimensions"],
         About::Metrics(Metrics::Queries) => &["MetricDataQueries"],
-        About::Rest(Rest::Invocation) => &["FunctionName"],
-        About::Rest(Rest::Function) => &["FunctionName"],
+        About::Rest(Rest::Function | Rest::Invocation) => &["FunctionName"],
         About::Rest(Rest::Guardrail | Rest::Model | Rest::Arn(_)) | About::Each(_) | About::Same(_) | About::Nothing => &[],
     }
 }

@@ -11,7 +11,11 @@ pub(super) static TABLE: Table = Table {
     key: "lambda",
     kind: Function,
     protocols: REST,
-    usual: &[row(&["Invoke", "InvokeAsync", "InvokeWithResponseStream"], Path(Rest::Invocation))],
+    usual: &[
+        row(&["Invoke", "InvokeWithResponseStream"], Path(Rest::Invocation)),
+        // It knows no tenants.
+        row(&["InvokeAsync"], Path(Rest::Function)),
+    ],
     listed: &[
         row(
             &[
