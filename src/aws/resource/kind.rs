@@ -2,6 +2,9 @@
 //!
 //! Formats are those of the Service Authorization Reference, and of the patterns in botocore's models.
 
+mod function;
+
+pub(super) use self::function::is_qualifier;
 use super::{Resource, Untold};
 
 /// The member that says what a request is about is missing, or is not what it should be.
@@ -147,7 +150,7 @@ impl Kind {
     /// What is named by name alone, in the caller's own account and region.
     pub(super) fn named(self, text: &str) -> Result<Resource, Untold> {
         if self == Self::Function {
-            return function(text);
+            return function::named(text);
         }
         let name = match self {
             // Behind a colon a version or a label is named.
@@ -165,7 +168,7 @@ impl Kind {
     pub(super) fn stated(self, text: &str) -> Result<Resource, Untold> {
         let arn = Arn::parse(text, self.service(), self == Self::Model).ok_or(MISSING)?;
         if self == Self::Function {
-            return run_of(text, &arn);
+            return function::stated(text, &arn);
         }
         let names = self.names_in(arn.resource).ok_or(MISSING)?;
         if !names.iter().all(|name| self.is_name(name)) {
@@ -241,57 +244,6 @@ impl Kind {
     pub(crate) fn arn(self, (partition, region, account): (&str, &str, &str), name: &str) -> String {
         format!("arn:{partition}:{}:{region}:{account}:{}", self.service(), self.resource(name))
     }
-}
-
-/// A function, by `NAME`, `NAME:QUALIFIER` or `ACCOUNT:function:NAME` with or without `:QUALIFIER` ("Function name formats", Lambda API reference).
-///
-/// Lambda takes leaves out of an ARN from the front on, so that what stands before the one colon is a name only if it is nothing of an ARN's.
-fn function(text: &str) -> Result<Resource, Untold> {
-    let parts: Vec<&str> = text.split(':').collect();
-    let (account, name, part) = match parts[..] {
-        [name] => (None, name, None),
-        [name, part] if name != "function" && !is_account(name) && !is_region(name) => (None, name, Some(part)),
-        [account, "function", name] if is_account(account) => (Some(account), name, None),
-        [account, "function", name, part] if is_account(account) => (Some(account), name, Some(part)),
-        _ => return Err(MISSING),
-    };
-    if !Kind::Function.is_name(name) || !part.is_none_or(is_qualifier) {
-        return Err(MISSING);
-    }
-    let (account, part) = (account.map(str::to_owned), part.map(str::to_owned));
-    Ok(Resource { kind: Kind::Function, names: vec![name.to_owned()], below: false, account, region: None, stated: None, part })
-}
-
-/// The function in an ARN that may be of a version, an alias or a run of it.
-fn run_of(text: &str, arn: &Arn<'_>) -> Result<Resource, Untold> {
-    let rest = arn.resource.strip_prefix(Kind::Function.before()).ok_or(MISSING)?;
-    let (name, part) = rest.split_once(':').map_or((rest, None), |(name, part)| (name, Some(part)));
-    // Behind a version: durable-execution/NAME/ID.
-    let qualifier = part.map(|part| part.split_once("/durable-execution/").map_or(part, |(qualifier, _)| qualifier));
-    if !Kind::Function.is_name(name) || !qualifier.is_none_or(is_qualifier) {
-        return Err(MISSING);
-    }
-    let whole = part.map_or(text, |part| &text[..text.len() - part.len() - 1]);
-    Ok(Resource {
-        kind: Kind::Function,
-        names: vec![name.to_owned()],
-        below: false,
-        account: Some(arn.account.to_owned()),
-        region: Some(arn.region.to_owned()),
-        stated: Some(whole.to_owned()),
-        part: part.map(str::to_owned),
-    })
-}
-
-/// A version or an alias of a function.
-pub(super) fn is_qualifier(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'$' | b'.'))
-}
-
-/// What looks like one: `eu-west-1`.
-fn is_region(text: &str) -> bool {
-    let ends_in_digit = text.ends_with(|c: char| c.is_ascii_digit());
-    ends_in_digit && text.matches('-').count() >= 2 && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 /// A secret's name, where it ends as its ARN would.

@@ -126,6 +126,8 @@ fn a_name_is_one_that_the_service_would_take() {
         (Kind::Function, "function:f", false),
         (Kind::Function, "111122223333:f", false),
         (Kind::Function, "eu-west-1:f", false),
+        (Kind::Function, "us-gov-west-1:f", false),
+        (Kind::Function, "worker-of-acme-1:prod", true),
         (Kind::Function, "function:f:prod", false),
         (Kind::Function, "eu-west-1:111122223333:function:f", false),
         (Kind::Function, "lambda:f:g", false),
