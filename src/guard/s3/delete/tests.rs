@@ -69,6 +69,12 @@ fn what_another_reader_could_read_differently_is_refused() {
         "<?xml version=\"1.0\" encoding=\"latin1\"?><Delete><Object><Key>acme/a</Key></Object></Delete>",
         "\u{feff}<Delete><Object><Key>acme/a</Key></Object></Delete>",
         "<Delete><Object><Key>acme/a\rb</Key></Object></Delete>",
+        "<Delete><Object><Key>acme/&amp;\r</Key></Object></Delete>",
+        "<Delete><Object><Key>\r</Key></Object></Delete>",
+        "<Delete><Object><Key>acme/a</Key><VersionId>\r\n</VersionId></Object></Delete>",
+        "<?xml version=\"1.1\"?><Delete><Object><Key>acme/a\u{85}</Key></Object></Delete>",
+        "<?xml version=\"1.0\" encoding=\"UTF-8\" encoding=\"UTF-16\"?><Delete><Object><Key>acme/a</Key></Object></Delete>",
+        "<?xml version=\"1.0\" other=\"x\"?><Delete><Object><Key>acme/a</Key></Object></Delete>",
         "<Delete><Object><Key>acme/a</Key></Delete></Object>",
     ] {
         assert!(keys_of(body).is_err(), "{body}: {:?}", keys_of(body));
