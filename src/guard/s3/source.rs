@@ -18,13 +18,23 @@ pub(super) struct Source<'a> {
     pub(super) bucket: &'a str,
     pub(super) is_version: bool,
     key: Cow<'a, str>,
+    /// The same, where each `+` that is not encoded is a space.
+    spaced: Option<String>,
 }
 
 impl Source<'_> {
-    /// Every key that the source could be: `+` is itself, or a space.
+    /// Every key that the source could be: `+` is itself, or a space, where it is written so alone or where it is encoded, too.
     pub(super) fn readings(&self) -> Vec<Cow<'_, str>> {
-        let plus = self.key.contains('+').then(|| Cow::Owned(self.key.replace('+', " ")));
-        std::iter::once(Cow::Borrowed(&*self.key)).chain(plus).collect()
+        let mut readings = vec![Cow::Borrowed(&*self.key)];
+        if self.key.contains('+') {
+            readings.push(Cow::Owned(self.key.replace('+', " ")));
+        }
+        if let Some(spaced) = self.spaced.as_deref()
+            && readings.iter().all(|reading| reading != spaced)
+        {
+            readings.push(Cow::Borrowed(spaced));
+        }
+        readings
     }
 }
 
@@ -45,7 +55,8 @@ pub(super) fn of(headers: &HeaderMap) -> Result<Source<'_>, &'static str> {
     };
     let (bucket, key) = path.split_once('/').ok_or("the copy's source names no object")?;
     bucket_name(bucket)?;
-    let key = percent_decode_str(key).decode_utf8().map_err(|_| "the copy's source is not UTF-8")?;
+    let spaced = if key.contains('+') { Some(decoded(&key.replace('+', " "))?.into_owned()) } else { None };
+    let key = decoded(key)?;
     if key.is_empty() {
         return Err("the copy's source names no object");
     }
@@ -53,7 +64,11 @@ pub(super) fn of(headers: &HeaderMap) -> Result<Source<'_>, &'static str> {
     if key.to_ascii_lowercase().contains("?versionid=") {
         return Err("the copy's source hides a version");
     }
-    Ok(Source { bucket, is_version, key })
+    Ok(Source { bucket, is_version, key, spaced })
+}
+
+fn decoded(text: &str) -> Result<Cow<'_, str>, &'static str> {
+    percent_decode_str(text).decode_utf8().map_err(|_| "the copy's source is not UTF-8")
 }
 
 #[cfg(test)]
@@ -74,6 +89,7 @@ mod tests {
             ("pool-data//acme/x", "pool-data", &["/acme/x"], false),
             ("pool-data/acme/a%20b%2Fc", "pool-data", &["acme/a b/c"], false),
             ("pool-data/acme/a+b", "pool-data", &["acme/a+b", "acme/a b"], false),
+            ("pool-data/acme/a+b%2Bc", "pool-data", &["acme/a+b+c", "acme/a b c", "acme/a b+c"], false),
             ("pool-data/acme/x?versionId=abc", "pool-data", &["acme/x"], true),
             ("pool-data/%61cme/x", "pool-data", &["acme/x"], false),
         ] {
