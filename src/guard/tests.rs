@@ -21,6 +21,8 @@ mod dynamodb;
 mod matrix;
 mod modes;
 mod named;
+#[cfg(feature = "sandbox")]
+mod s3_server;
 
 /// A guard, and what is beside it.
 struct Bench {
