@@ -9,11 +9,15 @@ PYTHON ?= python3
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 DENY_VERSION := 0.20.2
 HELM_VERSION := v4.1.4
+FUZZ_VERSION := 0.13.1
 MUTANTS_VERSION := 27.1.0
+# What `make fuzz` runs, and for how long each.
+FUZZ_TARGETS ?= $(notdir $(basename $(wildcard fuzz/fuzz_targets/*.rs)))
+FUZZ_SECONDS ?= 60
 PYTEST = MINISTACK_PYTHON="$$($(PYTHON) tests/tools/venvs.py path ministack)" COMPAT_PYTHON="$$($(PYTHON) tests/tools/venvs.py path compat)" \
 	PALISADE_AWS_SDK_JS="$${PALISADE_AWS_SDK_JS:-$$($(PYTHON) tests/tools/clients.py javascript)}" "$$($(PYTHON) tests/tools/venvs.py path clients)" -m pytest
 
-.PHONY: test test-rust test-clients test-aws bless venvs compat-clients backends fmt clippy doc audit bench mutants promtool helm go clean
+.PHONY: test test-rust test-clients test-aws bless venvs compat-clients backends fmt clippy doc audit bench fuzz mutants promtool helm go clean
 
 ## All tests: unit, integration, documentation, compile-fail, and real clients against emulated AWS.
 test: test-rust test-clients
@@ -85,6 +89,26 @@ $(TARGET)/tools/bin/cargo-mutants:
 		ln -sf "$$(command -v cargo-mutants)" "$@"; \
 	else \
 		CARGO_TARGET_DIR="$(TARGET)/tools/build" $(CARGO) install --quiet cargo-mutants --version $(MUTANTS_VERSION) --locked --root "$(TARGET)/tools"; \
+		rm -rf "$(TARGET)/tools/build"; \
+	fi
+
+## Fuzzing of what reads requests (fuzz/): each target for FUZZ_SECONDS. FUZZ_TARGETS='form query' takes some. What is found is left in target/fuzz/found.
+fuzz: $(TARGET)/tools/bin/cargo-fuzz
+	PATH="$(TARGET)/tools/bin:$$PATH" $(CARGO) fuzz build --sanitizer none --target-dir "$(TARGET)/fuzz/build"
+	for target in $(FUZZ_TARGETS); do \
+		echo "== $$target"; \
+		mkdir -p "$(TARGET)/fuzz/corpus/$$target" "$(TARGET)/fuzz/found/$$target"; \
+		"$(TARGET)/fuzz/build/$$(rustc -vV | sed -n 's/^host: //p')/release/$$target" -dict="fuzz/dictionaries/$$target" -max_total_time=$(FUZZ_SECONDS) \
+			-print_final_stats=1 -artifact_prefix="$(TARGET)/fuzz/found/$$target/" "$(TARGET)/fuzz/corpus/$$target" "fuzz/seeds/$$target" \
+			2>&1 | grep -vE '^(#[0-9]+|Dictionary|INFO:)'; \
+	done
+
+$(TARGET)/tools/bin/cargo-fuzz:
+	mkdir -p "$(@D)"
+	if $(CARGO) fuzz --version 2>/dev/null | grep -qx "cargo-fuzz $(FUZZ_VERSION)"; then \
+		ln -sf "$$(command -v cargo-fuzz)" "$@"; \
+	else \
+		CARGO_TARGET_DIR="$(TARGET)/tools/build" $(CARGO) install --quiet cargo-fuzz --version $(FUZZ_VERSION) --locked --root "$(TARGET)/tools"; \
 		rm -rf "$(TARGET)/tools/build"; \
 	fi
 

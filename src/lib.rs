@@ -65,6 +65,9 @@ pub mod directory;
 mod distinguished_name;
 pub mod doctor;
 pub mod egress;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod guard;
 pub mod hop;
 pub mod iam;

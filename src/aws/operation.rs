@@ -16,6 +16,8 @@ mod form;
 mod known;
 mod models;
 mod names;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod oracle;
 mod path;
 mod refuse;
 mod refused_table;

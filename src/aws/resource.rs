@@ -14,6 +14,8 @@ mod input;
 mod json;
 mod kind;
 mod metrics;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod oracle;
 mod pattern;
 mod rest;
 pub(crate) mod s3;

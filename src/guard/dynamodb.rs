@@ -15,6 +15,8 @@ mod api;
 mod expression;
 mod json;
 mod number;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod oracle;
 mod pool;
 mod request;
 mod table;

@@ -13,6 +13,8 @@
 
 mod delete;
 mod encryption;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod oracle;
 mod source;
 
 use std::{borrow::Cow, sync::LazyLock};

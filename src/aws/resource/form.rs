@@ -59,6 +59,12 @@ impl Form {
         structure(&pairs)
     }
 
+    /// How many there are.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Whether each list has its items from 1 on, none missing.
     fn lists_are_whole(&self) -> bool {
         let mut lists: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();
