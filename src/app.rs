@@ -28,7 +28,7 @@ use crate::{
     },
     credentials::{BaseIdentity, BaseIdentityError, Broker, Budget, Readers, SdkSts, SetupError},
     directory::{Changes, Directory, OpenError, Tables, users::UserDirectory},
-    egress::{self, Egress, Gate},
+    egress::{self, Egress, Errands, Gate},
     guard::Guard,
     identity::{IdentityHeaders, Jwks, Passports, Sealer, Vending, Verifier, Workloads},
     ingress::{self, ContextSigner, Cors, ForwardHeaders, Ingress, Matcher, Origins, PublicRoom},
@@ -504,12 +504,14 @@ fn egress(
     vendor: &Vendor,
     recorder: &Recorder,
 ) -> Result<Egress, StartError> {
+    let upstream = AwsClient::new(settings)?;
+    let errands = Errands { broker: vendor.broker.clone(), upstream: upstream.clone(), skew: vendor.skew.clone() };
     Ok(Egress::new(egress::Pipeline {
         gate,
         limiter: vendor.limiter.clone(),
-        guard: Guard::new(settings, guard),
+        guard: Guard::new(settings, guard).asking(Arc::new(errands), recorder.clock.clone()),
         broker: vendor.broker.clone(),
-        upstream: AwsClient::new(settings)?,
+        upstream,
         region: settings.region.clone(),
         regions: settings.regions.clone(),
         presign: settings.presign,

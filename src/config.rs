@@ -46,7 +46,8 @@ pub use self::{
     endpoints::{AccessConfig, CorsConfig, CorsRules, Origins},
     error::{ConfigError, ConfigErrors},
     guard::{
-        DynamoDbRuleConfig, GuardConfig, GuardMode, NamedRuleConfig, PoolConfig, RuleTerms, S3EncryptionConfig, S3RuleConfig, ServiceRules,
+        DynamoDbRuleConfig, GuardConfig, GuardMode, NamedRuleConfig, PoolConfig, RuleTerms, S3EncryptionConfig, S3RuleConfig, SchemaConfig,
+        ServiceRules, TableKeys,
     },
     issuers::{Demand, Grants, JwksSource, KeyAccess, KeyPolicy, RequiredClaim, TokenRules, TokenTypes, WordPattern},
     leading_key::LeadingKey,
@@ -63,7 +64,7 @@ pub use self::{
     workloads::{NamedWorkloadConfig, WorkloadProof, WorkloadRole},
 };
 pub(crate) use self::{
-    guard::judged_as,
+    guard::{is_guarded, judged_as, kind_of},
     quantity::{duration, show_duration},
 };
 use crate::{secret::Secret, tenant::TenantId};

@@ -6,6 +6,7 @@
 
 mod admitted;
 mod answer;
+mod errands;
 mod hoarding;
 mod own;
 mod taken;
@@ -17,6 +18,7 @@ use std::{sync::Arc, time::Duration};
 
 use http::{HeaderName, Request, Response, request};
 
+pub(crate) use self::errands::Errands;
 pub use self::{
     admitted::AdmittedRequest,
     taken::Taken,

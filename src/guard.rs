@@ -15,6 +15,7 @@ mod dynamodb;
 mod named;
 mod rules;
 mod s3;
+mod schemas;
 
 /// Readers of bodies, held to other readers.
 #[cfg(any(test, fuzzing))]
@@ -22,12 +23,15 @@ pub(crate) mod oracles {
     pub(crate) use super::{dynamodb::oracle as dynamodb, s3::oracle as s3};
 }
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use http::{HeaderMap, Method, header, request, uri::Authority};
 
-pub(crate) use self::rules::Denial;
-use self::rules::{Additions, Question, Rules, Verdict};
+pub(crate) use self::{rules::Denial, schemas::Courier};
+use self::{
+    rules::{Additions, Question, Rules, Verdict},
+    schemas::{Behalf, RETRY, Schemas, Tables},
+};
 
 use crate::{
     aws::{
@@ -37,6 +41,7 @@ use crate::{
         target::{Scope, Target, TargetHints, Targets},
     },
     body::{Body, Buffers},
+    clock::Clock,
     config::{EgressConfig, GuardConfig, ServiceConfig},
     directory::ActiveTenant,
     egress::{AdmittedRequest, AdmittedWorkload},
@@ -60,6 +65,7 @@ pub struct Guard {
     services: BTreeMap<String, Served>,
     buffers: Buffers,
     rules: Rules,
+    schemas: Schemas,
 }
 
 /// A service that is configured, and its operations.
@@ -116,7 +122,12 @@ impl Guard {
             Some((key.to_owned(), Served { config, operations: Catalogue::of(known, signing_name) }))
         };
         let services = targets.services().filter_map(served).collect();
-        Self { targets, services, buffers: Buffers::new(BUFFERED_BYTES), rules }
+        Self { targets, services, buffers: Buffers::new(BUFFERED_BYTES), rules, schemas: Schemas::default() }
+    }
+
+    /// The same, which has its own questions sent by `courier`. Rules that learn refuse everything without one.
+    pub(crate) fn asking(self, courier: Arc<dyn Courier>, clock: Clock) -> Self {
+        Self { schemas: Schemas::new(courier, clock), ..self }
     }
 
     /// Whether a request names Palisade as its host, and not a bucket or AWS: only then can it be for a path of our own.
@@ -129,12 +140,13 @@ impl Guard {
         let (request, permit) = request.into_parts();
         let lease = request.lease();
         let (tenant, head, body, placeholder, signature) = request.into_parts();
-        let (mut parts, settled) = self.settle(Sent { head, body, placeholder, signature, permit }, record).await?;
+        let (parts, settled) = self.settle(Sent { head, body, placeholder, signature, permit }, record).await?;
         lease.permit(|| parts.needed())?;
         if let Some(deferred) = tenant.verified().deferred() {
             deferred.permit(&parts.needed())?;
         }
-        for (name, value) in self.judge(&parts, &tenant, record)? {
+        let (mut parts, added) = self.judge(parts, &tenant, record).await?;
+        for (name, value) in added {
             parts.headers.insert(name, value);
         }
         Ok(GuardedRequest::new(tenant, parts, settled))
@@ -149,25 +161,48 @@ impl Guard {
         Ok(GuardedWorkload::new(workload, parts, settled))
     }
 
-    /// Whether what the request is about is the tenant's, and what has to be added to it.
-    fn judge(&self, parts: &GuardedParts, tenant: &ActiveTenant, record: &mut Record) -> Result<Additions, Refusal> {
-        let Some(rules) = self.rules.of(&parts.target.service) else { return Ok(Vec::new()) };
-        let needed = parts.needed();
-        let question = Question { asked: parts.asked(), method: &parts.method, named: &parts.named, needed: &needed, tenant };
-        match rules.judge(&question) {
-            Verdict::Allowed(added) => {
-                record.guard("allowed", None);
-                Ok(added)
-            }
-            Verdict::Watched(denial, added) => {
-                record.would_deny(&denial);
-                Ok(added)
-            }
-            Verdict::Denied(denial) => {
-                record.guard("denied", Some(&denial));
-                Err(Refusal::noted(Reason::GuardDenied, denial.to_string()))
-            }
+    /// Whether what the request is about is the tenant's, and what has to be added to it. Waits where the rules have to learn something for that.
+    async fn judge(&self, parts: GuardedParts, tenant: &ActiveTenant, record: &mut Record) -> Result<(GuardedParts, Additions), Refusal> {
+        let mut tables = self.schemas.tables(tenant, &parts.target);
+        let mut verdict = self.opine(&parts, tenant, &tables);
+        if let Err(wanted) = verdict {
+            let Served { config, operations } = self.services.get(&parts.target.service).ok_or(Reason::ServiceNotAllowed)?;
+            let behalf = Behalf { operations, buffers: &self.buffers, timeouts: config.timeouts, permit: &parts.permit };
+            self.schemas.learn(&mut tables, wanted, behalf).await?;
+            verdict = self.opine(&parts, tenant, &tables);
         }
+        let Ok(verdict) = verdict else { return Err(Refusal::noted(Reason::Internal, "what was learnt is not known")) };
+        let added = match verdict {
+            None => Vec::new(),
+            Some(Verdict::Allowed(added)) => {
+                record.guard("allowed", None);
+                added
+            }
+            Some(Verdict::Watched(denial, added)) => {
+                record.would_deny(&denial);
+                added
+            }
+            Some(Verdict::Denied(denial)) => {
+                record.guard("denied", Some(&denial));
+                let refusal = |reason| Refusal::noted(reason, denial.to_string());
+                return Err(if denial.for_now {
+                    refusal(Reason::UpstreamUnavailable).retry_after(RETRY)
+                } else {
+                    refusal(Reason::GuardDenied)
+                });
+            }
+        };
+        Ok((parts, added))
+    }
+
+    /// What the rules make of the request; `None` where there are none.
+    ///
+    /// # Errors
+    /// The tables whose keys they have to know for that.
+    fn opine(&self, parts: &GuardedParts, tenant: &ActiveTenant, tables: &Tables<'_>) -> Result<Option<Verdict>, Vec<String>> {
+        let Some(rules) = self.rules.of(&parts.target.service) else { return Ok(None) };
+        let needed = parts.needed();
+        rules.judge(&Question { asked: parts.asked(), method: &parts.method, named: &parts.named, needed: &needed, tenant, tables }).map(Some)
     }
 
     async fn settle(&self, sent: Sent, record: &mut Record) -> Result<(GuardedParts, SettledSignature), Refusal> {

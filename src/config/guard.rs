@@ -1,13 +1,17 @@
 //! What the guard's rules say: `guard`.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{
+    ServiceConfig,
     leading_key::LeadingKey,
     pattern::{NamePattern, NamePrefix},
     template::Template,
 };
-use crate::aws::action::Actions;
+use crate::aws::{action::Actions, resource::table::Table, service::Service};
 
 /// `guard`
 #[derive(Debug, Default)]
@@ -55,13 +59,17 @@ pub enum ServiceRules {
 impl ServiceRules {
     /// The strictest mode of them.
     pub fn strictest(&self) -> GuardMode {
-        let mode = |terms: &RuleTerms| terms.mode;
-        let strictest = match self {
-            Self::DynamoDb(rules) => rules.iter().map(|rule| mode(&rule.terms)).max(),
-            Self::Named(rules) => rules.iter().map(|rule| mode(&rule.terms)).max(),
-            Self::S3(rules) => rules.iter().map(|rule| mode(&rule.terms)).max(),
-        };
+        let strictest = self.terms().iter().map(|terms| terms.mode).max();
         strictest.unwrap_or_default()
+    }
+
+    /// What each rule has besides what it is about.
+    pub(crate) fn terms(&self) -> Vec<&RuleTerms> {
+        match self {
+            Self::DynamoDb(rules) => rules.iter().map(|rule| &rule.terms).collect(),
+            Self::Named(rules) => rules.iter().map(|rule| &rule.terms).collect(),
+            Self::S3(rules) => rules.iter().map(|rule| &rule.terms).collect(),
+        }
     }
 }
 
@@ -94,9 +102,28 @@ pub struct DynamoDbRuleConfig {
 pub struct PoolConfig {
     /// What their hash keys are, or begin with.
     pub leading_key: LeadingKey,
-    /// The attribute that is the table's hash key.
+    /// Which attributes those are.
+    pub schema: SchemaConfig,
+}
+
+/// Where it is known from which attributes are hash keys.
+#[derive(Debug, Clone)]
+pub enum SchemaConfig {
+    /// The configuration says so.
+    Given(TableKeys),
+    /// DynamoDB does, by `DescribeTable`.
+    Learnt {
+        /// The indexes whose keys do not tell tenants apart: they are written to, and queried by nobody.
+        open_indexes: BTreeSet<String>,
+    },
+}
+
+/// The hash keys of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableKeys {
+    /// The attribute that is the table's own.
     pub key: String,
-    /// The indexes that may be queried, and the attribute that is each one's hash key.
+    /// The indexes, and the attribute that is each one's hash key, or the first of several.
     pub indexes: BTreeMap<String, String>,
 }
 
@@ -140,6 +167,17 @@ pub struct NamedRuleConfig {
 }
 
 impl GuardConfig {
+    /// Whether a rule has its tables' keys from `DescribeTable`, which tenants' roles then have to be allowed.
+    pub fn learns_keys(&self) -> bool {
+        self.rules.values().any(|rules| match rules {
+            ServiceRules::DynamoDb(rules) => {
+                let learns = |pool: &PoolConfig| matches!(pool.schema, SchemaConfig::Learnt { .. });
+                rules.iter().any(|rule| rule.pool.as_ref().is_some_and(learns))
+            }
+            ServiceRules::Named(_) | ServiceRules::S3(_) => false,
+        })
+    }
+
     /// Whether a pattern in it is right only where no tenant's id is the beginning of another one.
     pub fn needs_prefix_free_ids(&self) -> bool {
         self.rules.values().any(|rules| match rules {
@@ -148,6 +186,17 @@ impl GuardConfig {
             ServiceRules::S3(rules) => rules.iter().any(S3RuleConfig::has_open_end),
         })
     }
+}
+
+/// Whether there can be rules for this kind of service, as [`Target::api`](crate::aws::target::Target::api) says it.
+pub(crate) fn is_guarded(kind: &str) -> bool {
+    matches!(kind, "dynamodb" | "s3") || Table::of(kind).is_some()
+}
+
+/// By which rules a service is judged: a key of the operator's own stands for what it signs as.
+pub(crate) fn kind_of<'k>(key: &'k str, service: &'k ServiceConfig) -> &'k str {
+    let known = Service::find(key).or_else(|| service.signing_name.as_deref().and_then(Service::named));
+    known.map_or(key, |service| service.key)
 }
 
 /// Whose rules those of `kind` are, where a service has no rules of its own: streams are a table's.

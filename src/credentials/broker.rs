@@ -184,6 +184,14 @@ impl Broker {
         Ok(credentials)
     }
 
+    /// The role that is assumed for `tenant` where it calls `service`. Asks nobody.
+    ///
+    /// # Errors
+    /// [`Reason::PlanIncomplete`]
+    pub fn role_for(&self, service: &str, tenant: &ActiveTenant) -> Result<String, Refusal> {
+        Ok(self.0.plans.plan(service, tenant)?.inputs().role_arn.clone())
+    }
+
     #[cfg(test)]
     pub(super) async fn credentials(&self, tenant: &ActiveTenant) -> Result<Arc<ScopedCredentials>, Refusal> {
         self.credentials_for("s3", tenant).await

@@ -10,9 +10,11 @@ use super::Egress;
 use crate::{
     aws::response::{INSPECT_BYTES, Rejected, Verdict, clean_headers, examine, rejected, triage},
     body::{self, Body, Unreadable},
+    credentials::Broker,
     reject::{Reason, Refusal},
     server::idle,
     signing::{Receipt, SignedRequest},
+    skew::Skew,
     telemetry::Record,
     upstream::Answer,
 };
@@ -29,41 +31,44 @@ impl Egress {
         let body = match verdict {
             Verdict::Pass => idle::within(incoming, receipt.timeouts.idle),
             Verdict::Redirect => return Err(Refusal::noted(Reason::AwsRedirect, format!("AWS answered {}", head.status))),
-            Verdict::Inspect => self.inspect(&head, incoming, &receipt).await?,
+            Verdict::Inspect => inspect(&head, incoming, &receipt, (&this.broker, &this.skew)).await?,
         };
         // Last: what the inspection looks at is the answer as it came.
         clean_headers(head.status, &mut head.headers, &this.regions);
         Ok(Response::from_parts(head, body::holding(body, receipt.permit)))
     }
+}
 
-    /// Reads an error document and passes it on only if it is none about credentials and quotes none.
-    async fn inspect(&self, head: &response::Parts, incoming: Answer, receipt: &Receipt) -> Result<Body, Refusal> {
-        let body = idle::within(incoming, receipt.timeouts.idle);
-        let reading = tokio::time::timeout(receipt.timeouts.response, body::collect(body, INSPECT_BYTES)).await;
-        let document =
-            reading.map_err(|_| Refusal::noted(Reason::UpstreamTimeout, "the error document takes too long"))?.map_err(|unreadable| {
-                match unreadable {
-                    Unreadable::TooLarge => Refusal::noted(Reason::AwsResponseWithheld, "an error document of more than 64 KiB"),
-                    Unreadable::NoRoom | Unreadable::Broken(_) => {
-                        Refusal::noted(Reason::UpstreamUnavailable, "the error document broke off")
-                    }
-                }
-            })?;
-        let credentials = &receipt.credentials;
-        let secrets = [credentials.session_token().expose(), credentials.access_key_id(), credentials.role_arn()];
-        if let Some(reason) = examine(head.status, &head.headers, &document, &secrets) {
-            if reason == Reason::AwsCredentialsRejected {
-                match rejected(&head.headers, &document) {
-                    Rejected::Session => self.0.broker.reject(credentials),
-                    Rejected::Signature => {
-                        tracing::warn!(service = receipt.service, status = %head.status, "AWS rejected a signature, or its time");
-                        self.0.skew.complain();
-                    }
-                    Rejected::Other => {}
-                }
+/// Reads an error document and passes it on only if it is none about credentials and quotes none.
+pub(super) async fn inspect(
+    head: &response::Parts,
+    incoming: Answer,
+    receipt: &Receipt,
+    (broker, skew): (&Broker, &Skew),
+) -> Result<Body, Refusal> {
+    let body = idle::within(incoming, receipt.timeouts.idle);
+    let reading = tokio::time::timeout(receipt.timeouts.response, body::collect(body, INSPECT_BYTES)).await;
+    let document =
+        reading.map_err(|_| Refusal::noted(Reason::UpstreamTimeout, "the error document takes too long"))?.map_err(|unreadable| {
+            match unreadable {
+                Unreadable::TooLarge => Refusal::noted(Reason::AwsResponseWithheld, "an error document of more than 64 KiB"),
+                Unreadable::NoRoom | Unreadable::Broken(_) => Refusal::noted(Reason::UpstreamUnavailable, "the error document broke off"),
             }
-            return Err(Refusal::noted(reason, format!("AWS answered {}", head.status)));
+        })?;
+    let credentials = &receipt.credentials;
+    let secrets = [credentials.session_token().expose(), credentials.access_key_id(), credentials.role_arn()];
+    if let Some(reason) = examine(head.status, &head.headers, &document, &secrets) {
+        if reason == Reason::AwsCredentialsRejected {
+            match rejected(&head.headers, &document) {
+                Rejected::Session => broker.reject(credentials),
+                Rejected::Signature => {
+                    tracing::warn!(service = receipt.service, status = %head.status, "AWS rejected a signature, or its time");
+                    skew.complain();
+                }
+                Rejected::Other => {}
+            }
         }
-        Ok(if document.is_empty() { body::empty() } else { body::full(document) })
+        return Err(Refusal::noted(reason, format!("AWS answered {}", head.status)));
     }
+    Ok(if document.is_empty() { body::empty() } else { body::full(document) })
 }

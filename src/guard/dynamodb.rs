@@ -9,6 +9,8 @@
 //! * **another table**, by name or ARN: names are compared with the rule's patterns, an ARN's region with that of the request;
 //! * **another language**: PartiQL says what it is about in statements, and is refused;
 //! * **another body**: it is read once, strictly (see [`json`]), from the bytes that are signed and sent, and nothing but DynamoDB's JSON protocol is taken;
+//! * **another hash key** than the rule thinks: with `learn` DynamoDB says which attributes are keys (see [`schemas`](super::schemas)), and the
+//!   request none;
 //! * **the table itself**: what changes a table, copies it out, or lists the tables of everybody is refused.
 
 mod api;
@@ -21,7 +23,7 @@ mod pool;
 mod request;
 mod table;
 
-use std::{borrow::Cow, sync::LazyLock};
+use std::{borrow::Cow, collections::BTreeSet, sync::LazyLock};
 
 use http::{HeaderMap, Method, header};
 
@@ -30,7 +32,10 @@ use self::{
     pool::Part,
     request::{Thing, Touch},
 };
-use super::rules::{Opinion, Question, Terms, Unruled, Verdict, any_fits};
+use super::{
+    rules::{Opinion, Question, Terms, Unruled, Verdict, any_fits},
+    schemas::Tables,
+};
 use crate::{
     aws::{
         action::{Actions, Needed, Pattern},
@@ -38,7 +43,7 @@ use crate::{
         operation::target_header,
         resource::{Asked, Untold},
     },
-    config::{DynamoDbRuleConfig, NamePattern, PoolConfig, template::Values},
+    config::{DynamoDbRuleConfig, NamePattern, PoolConfig, SchemaConfig, template::Values},
 };
 
 /// What may be done where a rule does not say.
@@ -59,6 +64,9 @@ const USUAL: [&str; 15] = [
     "dynamodb:SearchVectors",
     "dynamodb:UpdateItem",
 ];
+
+/// Whatever a rule lists itself, it lists to have it queried.
+static NO_INDEXES: BTreeSet<String> = BTreeSet::new();
 
 static USUAL_ACTIONS: LazyLock<Option<Actions>> =
     LazyLock::new(|| Actions::new(USUAL.iter().filter_map(|text| Pattern::parse(text)).collect()));
@@ -87,14 +95,17 @@ impl DynamoDbRule {
         }
     }
 
-    fn opinion(&self, touch: &Touch<'_>, needed: &Needed<'_>, tenant: &dyn Values) -> Opinion {
+    fn opinion(&self, touch: &Touch<'_>, needed: &Needed<'_>, tenant: &dyn Values, tables: &Tables<'_>) -> Opinion {
         if let Err(opinion) = any_fits(&self.tables, |pattern| pattern.matches(touch.table.name, tenant)) {
             return opinion;
         }
-        if let Err(why) = self.is_home(touch.table.account, tenant).and_then(|()| self.has(&touch.thing, tenant)) {
+        if let Err(why) = self.is_home(touch.table.account, tenant) {
             return Opinion::Denied(why);
         }
-        self.terms.allow(needed)
+        match self.has(touch, tenant, tables) {
+            Ok(()) => self.terms.allow(needed),
+            Err(opinion) => opinion,
+        }
     }
 
     /// Whether the account of an ARN is the rule's. A name is that of a table in the account whose credentials sign.
@@ -107,22 +118,40 @@ impl DynamoDbRule {
         }
     }
 
-    fn has(&self, thing: &Thing<'_>, tenant: &dyn Values) -> Result<(), Cow<'static, str>> {
+    /// Whether the thing is the tenant's. Where the table's keys are not known yet, it passes for the tenant's, and `tables` remembers that
+    /// the verdict is none.
+    fn has(&self, touch: &Touch<'_>, tenant: &dyn Values, tables: &Tables<'_>) -> Result<(), Opinion> {
         let Some(pool) = &self.pool else { return Ok(()) };
-        let part = Part { pool, tenant };
-        match thing {
-            Thing::All => Err("all of a table that has a leading_key is everybody's".into()),
+        match &touch.thing {
+            Thing::All => return Err(Opinion::Denied("all of a table that has a leading_key is everybody's".into())),
+            Thing::Schema => return Ok(()),
+            Thing::Item(_) | Thing::Key(_) | Thing::Query(_) | Thing::Update(_) => {}
+        }
+        let learnt;
+        let (keys, open) = match &pool.schema {
+            SchemaConfig::Given(keys) => (keys, &NO_INDEXES),
+            SchemaConfig::Learnt { open_indexes } => match tables.keys_of(touch.table.text)? {
+                Some(keys) => {
+                    learnt = keys;
+                    (&*learnt, open_indexes)
+                }
+                None => return Ok(()),
+            },
+        };
+        let part = Part { leading_key: &pool.leading_key, keys, open, tenant };
+        let has = match &touch.thing {
             Thing::Item(item) => part.has_item(item),
             Thing::Key(key) => part.has_key(key),
             Thing::Query(query) => part.has_query(query),
-            Thing::Schema => Ok(()),
             Thing::Update(update) => part.has_update(update),
-        }
+            Thing::All | Thing::Schema => Ok(()),
+        };
+        has.map_err(Opinion::Denied)
     }
 }
 
 pub(super) fn judge(rules: &[DynamoDbRule], question: &Question<'_>, unruled: Unruled<'_>) -> Verdict {
-    let Question { asked, method, needed, tenant, .. } = *question;
+    let Question { asked, method, needed, tenant, tables, .. } = *question;
     let deny = |why: Untold| unruled.verdict(why.into());
     let (name, body) = match document(&asked, method) {
         Ok(document) => document,
@@ -146,7 +175,7 @@ pub(super) fn judge(rules: &[DynamoDbRule], question: &Question<'_>, unruled: Un
         verdict.and(|| {
             let needed = needed.one(touch.action);
             let nobody = || format!("no rule is about the table {}", touch.table.name).into();
-            unruled.ask(rules, |rule| &rule.terms, |rule| rule.opinion(touch, &needed, tenant), nobody)
+            unruled.ask(rules, |rule| &rule.terms, |rule| rule.opinion(touch, &needed, tenant, tables), nobody)
         })
     })
 }

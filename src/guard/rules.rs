@@ -12,7 +12,7 @@ use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc};
 
 use http::{HeaderName, HeaderValue, Method};
 
-use super::{dynamodb::DynamoDbRule, named::NamedRules, s3::S3Rule};
+use super::{dynamodb::DynamoDbRule, named::NamedRules, s3::S3Rule, schemas::Tables};
 use crate::{
     aws::{
         action::{Actions, Needed},
@@ -57,6 +57,8 @@ pub(super) struct Question<'a> {
     pub(super) named: &'a Named,
     pub(super) needed: &'a Needed<'a>,
     pub(super) tenant: &'a dyn Values,
+    /// What is known of the tables that it names.
+    pub(super) tables: &'a Tables<'a>,
 }
 
 /// Why a request is not allowed.
@@ -66,6 +68,8 @@ pub(crate) struct Denial {
     pub(crate) rule: Arc<str>,
     /// What is wrong with the request.
     pub(crate) why: Cow<'static, str>,
+    /// Whether the same request may be allowed in a moment.
+    pub(crate) for_now: bool,
     mode: GuardMode,
 }
 
@@ -94,6 +98,8 @@ pub(super) enum Opinion {
     Allowed(Additions),
     /// It is about this thing, and does not allow it.
     Denied(Cow<'static, str>),
+    /// The same, for as long as something cannot be had that it takes to see whether it may.
+    DeniedForNow(Cow<'static, str>),
     /// Whether it is about this thing cannot be told: its names have a placeholder without a value for this tenant.
     Untold(Cow<'static, str>),
     /// It is about other things.
@@ -148,14 +154,20 @@ impl ServiceJudge {
     }
 
     /// Whether the tenant may ask for this.
-    pub(super) fn judge(&self, question: &Question<'_>) -> Verdict {
+    ///
+    /// # Errors
+    /// The tables whose keys have to be known for that, and are not.
+    pub(super) fn judge(&self, question: &Question<'_>) -> Result<Verdict, Vec<String>> {
         let unruled = |name| Unruled { name, mode: self.mode, strictest: self.strictest };
-        match &*self.judge {
+        let verdict = match &*self.judge {
             Judge::DynamoDb(rules) => super::dynamodb::judge(rules, question, unruled("guard.dynamodb")),
             Judge::Named(rules) => rules.judge(question, Unruled { name: rules.place(), mode: self.mode, strictest: self.strictest }),
             Judge::S3(rules) => super::s3::judge(rules, question, unruled("guard.s3")),
             Judge::None => unruled("guard").verdict("the service has no rules".into()),
-        }
+        };
+        let wanted = question.tables.wanted();
+        // What is not known passed for the tenant's: a request that is denied all the same is denied whatever it turns out to be.
+        if wanted.is_empty() || matches!(verdict, Verdict::Denied(_)) { Ok(verdict) } else { Err(wanted) }
     }
 }
 
@@ -171,7 +183,7 @@ pub(super) struct Unruled<'n> {
 impl Unruled<'_> {
     /// What holds for a request that is not understood.
     pub(super) fn verdict(self, why: Cow<'static, str>) -> Verdict {
-        Denial { rule: self.name.into(), why, mode: self.strictest }.verdict()
+        Denial { rule: self.name.into(), why, for_now: false, mode: self.strictest }.verdict()
     }
 
     /// What all rules together make of one thing. `opinion` is that of a rule; `nobody` says what is wrong where none has one.
@@ -185,19 +197,20 @@ impl Unruled<'_> {
         let mut worst: Option<Denial> = None;
         for rule in rules {
             let Terms { name, mode, .. } = terms(rule);
-            let (why, mode) = match opinion(rule) {
+            let (why, for_now, mode) = match opinion(rule) {
                 Opinion::Allowed(_) if *mode == GuardMode::Off => return Verdict::allowed(),
                 Opinion::Allowed(added) => return Verdict::Allowed(added),
                 Opinion::Silent => continue,
-                Opinion::Denied(why) => (why, *mode),
+                Opinion::Denied(why) => (why, false, *mode),
+                Opinion::DeniedForNow(why) => (why, true, *mode),
                 // A rule that is only tried out takes nothing away from what holds where none is about the thing.
-                Opinion::Untold(why) => (why, (*mode).max(self.mode)),
+                Opinion::Untold(why) => (why, false, (*mode).max(self.mode)),
             };
             if worst.as_ref().is_none_or(|worst| worst.mode < mode) {
-                worst = Some(Denial { rule: name.clone(), why, mode });
+                worst = Some(Denial { rule: name.clone(), why, for_now, mode });
             }
         }
-        worst.unwrap_or_else(|| Denial { rule: self.name.into(), why: nobody(), mode: self.mode }).verdict()
+        worst.unwrap_or_else(|| Denial { rule: self.name.into(), why: nobody(), for_now: false, mode: self.mode }).verdict()
     }
 }
 

@@ -194,7 +194,7 @@ fn in_body(operation: &str) -> bool {
 }
 
 pub(super) fn judge(rules: &[S3Rule], question: &Question<'_>, unruled: Unruled<'_>) -> Verdict {
-    let Question { asked, method, named, needed, tenant } = *question;
+    let Question { asked, method, named, needed, tenant, .. } = *question;
     let ask = |bucket: &str, touch: &Touch<'_>, needed: &Needed<'_>| {
         let nobody = || format!("no rule is about the bucket {bucket}").into();
         unruled.ask(rules, |rule| &rule.terms, |rule| rule.opinion(bucket, touch, needed, tenant), nobody)

@@ -18,6 +18,7 @@ use crate::{
 
 mod catalogue;
 mod dynamodb;
+mod learn;
 mod matrix;
 mod modes;
 mod named;
@@ -64,6 +65,11 @@ impl Bench {
         Self { guard: Guard::new(config.egress.as_ref().unwrap(), &config.guard), recorder }
     }
 
+    /// The same, with somebody to ask about tables.
+    fn learning(self, desk: &Arc<learn::Desk>) -> Self {
+        Self { guard: self.guard.asking(desk.clone(), self.recorder.clock.clone()), ..self }
+    }
+
     async fn ask(&self, tenant: &ActiveTenant, request: Request<Body>) -> Outcome {
         let (head, body) = request.into_parts();
         let mut record = self.recorder.begin(Listener::Egress, &head.method, &Peer::at("127.0.0.1:5".parse().unwrap()));
@@ -76,9 +82,9 @@ impl Bench {
             Err(refusal) => return Outcome::of(refusal, None),
         };
         let operation = parts.named.logged().map(|name| name.into_owned());
-        match self.guard.judge(&parts, tenant, &mut record) {
+        match self.guard.judge(parts, tenant, &mut record).await {
             Err(refusal) => Outcome::of(refusal, operation),
-            Ok(added) => match record.watched() {
+            Ok((_, added)) => match record.watched() {
                 Some(note) => Outcome { verdict: "watched", operation, note: format!("{note}\n{}", shown(&added)) },
                 None => Outcome { verdict: "allowed", operation, note: shown(&added) },
             },

@@ -121,11 +121,29 @@ impl Gate {
             }
         }
     }
+
+    /// Takes one token, there or not. A gate that was closed in this moment has given its last word, and takes nothing.
+    fn charge(&self) {
+        let later = |full_at: u64| (full_at != CLOSED).then(|| full_at.saturating_add(self.rate.interval()).min(full_at.max(CLOSED / 2)));
+        let _ = self.full_at.fetch_update(Ordering::SeqCst, Ordering::SeqCst, later);
+    }
 }
 
 /// A place among the tenant's requests in progress, given back on drop.
 #[must_use = "dropping the permit ends the request"]
 pub struct Permit(Arc<Bucket>);
+
+impl Permit {
+    /// A place for something that is done for the sake of what has this one. It counts as a request in progress and against the rate, and is never
+    /// refused: what it is for has been admitted. The requests that come next wait for it.
+    pub(crate) fn beside(&self) -> Self {
+        self.0.in_flight.fetch_add(1, Ordering::SeqCst);
+        if let Some(gate) = &*self.0.gate.load() {
+            gate.charge();
+        }
+        Self(Arc::clone(&self.0))
+    }
+}
 
 impl fmt::Debug for Permit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -111,6 +111,26 @@ fn the_records_limits_win_over_the_tiers_and_the_tiers_over_the_default_field_by
 }
 
 #[test]
+fn what_is_done_beside_a_request_is_never_refused_and_charged_to_those_that_follow() {
+    let (limiter, clock) = limiter(Limits { concurrent: Some(1), ..limits(10.0, 2) });
+    let acme = tenant("acme");
+    let permit = limiter.admit(&acme).unwrap();
+    let beside = [permit.beside(), permit.beside(), permit.beside()];
+    assert_eq!(limiter.in_flight(acme.id()), 4);
+    drop((permit, beside));
+    assert_eq!(limiter.in_flight(acme.id()), 0);
+    // Four tokens of two, of which one comes back in a tenth of a second.
+    let refusal = limiter.admit(&acme).unwrap_err();
+    assert_eq!((refusal.reason, refusal.retry_after), (Reason::RateLimited, Some(Duration::from_millis(300))));
+    clock.advance(Duration::from_millis(300));
+    drop(limiter.admit(&acme).unwrap());
+    let (endless, _) = self::limiter(Limits::default());
+    let permit = endless.admit(&acme).unwrap();
+    drop(permit.beside());
+    assert_eq!(endless.in_flight(acme.id()), 1);
+}
+
+#[test]
 fn without_limits_everything_is_admitted_and_counted() {
     let (limiter, _) = limiter(Limits::default());
     let held: Vec<_> = (0..1_000).map(|_| limiter.admit(&tenant("acme")).unwrap()).collect();

@@ -6,20 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Section, parse};
 use crate::{
-    aws::{action::Actions, resource::table::Table, service::Service},
+    aws::action::Actions,
     config::{
         EgressConfig, GuardConfig, GuardMode, NamePattern, NamePrefix, RuleTerms, S3EncryptionConfig, S3RuleConfig, ServiceConfig,
-        ServiceRules, judged_as,
+        ServiceRules, is_guarded, judged_as, kind_of,
         template::{Lands, Name, Template},
     },
 };
 
 mod dynamodb;
-
-/// Whether there are rules for this kind of service, as [`Target::api`](crate::aws::target::Target::api) says it.
-fn is_guarded(kind: &str) -> bool {
-    matches!(kind, "dynamodb" | "s3") || Table::of(kind).is_some()
-}
 
 /// Reads `guard` against the services of `egress`: absent, there and wrong, or built.
 pub(super) fn guard(root: &Section<'_>, egress: Option<&Option<EgressConfig>>, ids_are_known: bool) -> Option<GuardConfig> {
@@ -69,7 +64,7 @@ fn fits(
     let mut right = true;
     let mut called = BTreeSet::new();
     for (key, service) in services {
-        let own = kind(key, service);
+        let own = kind_of(key, service);
         // What has no rules of its own may want none of another's either.
         let kind = if service.unguarded { own } else { judged_as(own) };
         match (rules.contains_key(kind), service.unguarded) {
@@ -96,12 +91,6 @@ fn fits(
         right = false;
     }
     right
-}
-
-/// By which rules a service is judged: a key of the operator's own stands for what it signs as.
-fn kind<'k>(key: &'k str, service: &'k ServiceConfig) -> &'k str {
-    let known = Service::find(key).or_else(|| service.signing_name.as_deref().and_then(Service::named));
-    known.map_or(key, |service| service.key)
 }
 
 fn unguarded_for_nothing(root: &Section<'_>, egress: Option<&Option<EgressConfig>>) {

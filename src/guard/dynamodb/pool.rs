@@ -3,7 +3,7 @@
 //! The hash key says it: of the table, and of each index, since an item that acme wrote under globex's key of an index is found by globex. So a write may put
 //! none but the tenant's own keys into the attributes that indexes are by, and an index may be queried whose hash key the rule knows.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
@@ -16,7 +16,7 @@ use super::{
     number,
     request::{Query, Update},
 };
-use crate::config::{PoolConfig, template::Values};
+use crate::config::{LeadingKey, TableKeys, template::Values};
 
 type Allowed = Result<(), Cow<'static, str>>;
 
@@ -26,22 +26,25 @@ const KEYS: usize = 2;
 /// One tenant's part of a table.
 #[derive(Clone, Copy)]
 pub(super) struct Part<'r> {
-    pub(super) pool: &'r PoolConfig,
+    pub(super) leading_key: &'r LeadingKey,
+    pub(super) keys: &'r TableKeys,
+    /// Indexes that nobody queries, so that it does not matter whose keys they have.
+    pub(super) open: &'r BTreeSet<String>,
     pub(super) tenant: &'r dyn Values,
 }
 
-impl Part<'_> {
+impl<'r> Part<'r> {
     /// Whether the item with this key is in it.
     pub(super) fn has_key(self, key: &Map<'_>) -> Allowed {
         if key.len() > KEYS {
             return Err("a key has more attributes than a table's keys can have".into());
         }
-        self.fits(&self.pool.key, key.attribute(&self.pool.key))
+        self.fits(&self.keys.key, key.attribute(&self.keys.key))
     }
 
     /// Whether this item, written, is in it, and in no other tenant's part of an index.
     pub(super) fn has_item(self, item: &Map<'_>) -> Allowed {
-        self.fits(&self.pool.key, item.attribute(&self.pool.key))?;
+        self.fits(&self.keys.key, item.attribute(&self.keys.key))?;
         self.carries(item)
     }
 
@@ -75,10 +78,13 @@ impl Part<'_> {
     /// Whether all that a query can find is in it.
     pub(super) fn has_query(self, query: &Query<'_>) -> Allowed {
         let hash = match query.index {
-            None => &self.pool.key,
-            Some(index) => {
-                self.pool.indexes.get(index).ok_or("an index that the rule does not list, so that it is not known whose keys it has")?
-            }
+            None => &self.keys.key,
+            Some(index) if self.open.contains(index) => return Err("an index of open_indexes, whose keys are everybody's".into()),
+            Some(index) => self
+                .keys
+                .indexes
+                .get(index)
+                .ok_or("an index that the rule does not list, or the table does not have, so that it is not known whose keys it has")?,
         };
         names_and_values(query.names, query.values)?;
         match (query.expression, query.conditions) {
@@ -95,7 +101,7 @@ impl Part<'_> {
             (None, Some(conditions)) => self.fits(hash, equal(conditions, hash))?,
         }
         let Some(start) = query.start else { return Ok(()) };
-        self.fits(&self.pool.key, start.attribute(&self.pool.key))?;
+        self.fits(&self.keys.key, start.attribute(&self.keys.key))?;
         self.fits(hash, start.attribute(hash))?;
         self.carries(start)
     }
@@ -111,17 +117,22 @@ impl Part<'_> {
 
     /// Whether what `item` has of indexes' keys is the tenant's.
     fn carries(self, item: &Map<'_>) -> Allowed {
-        self.pool.indexes.values().filter(|name| item.get(name).is_some()).try_for_each(|name| self.fits(name, item.attribute(name)))
+        self.held().filter(|name| item.get(name).is_some()).try_for_each(|name| self.fits(name, item.attribute(name)))
     }
 
     /// Whether `attribute` decides whose an item is.
     fn decides(self, attribute: &str) -> bool {
-        attribute == self.pool.key || self.pool.indexes.values().any(|name| name == attribute)
+        attribute == self.keys.key || self.held().any(|name| name == attribute)
+    }
+
+    /// The hash keys of the indexes that can be queried.
+    fn held(self) -> impl Iterator<Item = &'r String> {
+        self.keys.indexes.iter().filter(move |(index, _)| !self.open.contains(*index)).map(|(_, name)| name)
     }
 
     /// Whether `value` of the key `name` is one of the tenant's: as the bytes that DynamoDB stores, or as the number.
     fn fits(self, name: &str, value: Option<&Attribute<'_>>) -> Allowed {
-        let leading = &self.pool.leading_key;
+        let leading = self.leading_key;
         let has = |key: &[u8]| leading.has(key, self.tenant).map_err(|missing| Cow::from(missing.to_string()));
         let fits = match value {
             None => return Err(format!("no value of {name}, that could be a key, is there").into()),

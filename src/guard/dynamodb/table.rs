@@ -5,6 +5,8 @@ use crate::aws::resource::Untold;
 /// A table that a request names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Table<'a> {
+    /// As the request has it: one of AWS's ARNs or names, with no character that JSON would write in another way.
+    pub(super) text: &'a str,
     pub(super) name: &'a str,
     /// Where an ARN says so.
     pub(super) account: Option<&'a str>,
@@ -14,10 +16,10 @@ impl<'a> Table<'a> {
     /// `NAME`, or `arn:PARTITION:dynamodb:REGION:ACCOUNT:table/NAME`.
     pub(super) fn read(text: &'a str, region: &str) -> Result<Self, Untold> {
         if !text.starts_with("arn:") {
-            return Ok(Self { name: named(text)?, account: None });
+            return Ok(Self { text, name: named(text)?, account: None });
         }
         let (account, name) = below(text, region)?;
-        Ok(Self { name: named(name)?, account: Some(account) })
+        Ok(Self { text, name: named(name)?, account: Some(account) })
     }
 
     /// The table of `arn:PARTITION:dynamodb:REGION:ACCOUNT:table/NAME/stream/LABEL`.
@@ -29,7 +31,7 @@ impl<'a> Table<'a> {
         if !is_label {
             return Err(NO_TABLE);
         }
-        Ok(Self { name: named(name)?, account: Some(account) })
+        Ok(Self { text, name: named(name)?, account: Some(account) })
     }
 }
 
@@ -72,9 +74,9 @@ mod tests {
     #[test]
     fn a_table_has_a_name_and_an_arn() {
         let read = |text| Table::read(text, "eu-west-1");
-        assert_eq!(read("orders"), Ok(Table { name: "orders", account: None }));
-        assert_eq!(read("a.b_c-1"), Ok(Table { name: "a.b_c-1", account: None }));
-        assert_eq!(read(ARN), Ok(Table { name: "orders", account: Some("111122223333") }));
+        assert_eq!(read("orders"), Ok(Table { text: "orders", name: "orders", account: None }));
+        assert_eq!(read("a.b_c-1"), Ok(Table { text: "a.b_c-1", name: "a.b_c-1", account: None }));
+        assert_eq!(read(ARN), Ok(Table { text: ARN, name: "orders", account: Some("111122223333") }));
         for text in [
             "",
             "ab",

@@ -8,7 +8,10 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use super::*;
+use super::{
+    learn::{Desk, described},
+    *,
+};
 use crate::aws::{
     operation::{names_of, s3_operation_names},
     resource::table::Table,
@@ -143,7 +146,10 @@ impl Catalogue {
 
     /// Tries every case, and returns the operations that were asked for.
     async fn hold(&self) -> BTreeSet<String> {
-        let bench = Bench::new(&self.services, &self.rules);
+        self.hold_at(&Bench::new(&self.services, &self.rules)).await
+    }
+
+    async fn hold_at(&self, bench: &Bench) -> BTreeSet<String> {
         let (mut wrong, mut operations, mut seen) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
         for case in &self.cases {
             let (line, headers, body) = (case.line(self), case.headers(self), case.body());
@@ -187,6 +193,31 @@ const CATALOGUES: &[(&str, usize, &str)] = &[
     ("ssm", 51, include_str!("../../../tests/guard/ssm.json")),
     ("states", 20, include_str!("../../../tests/guard/states.json")),
 ];
+
+/// Whoever is told which attributes are keys judges by them as whoever is given them.
+#[tokio::test]
+async fn dynamodb_is_held_to_keys_that_are_learnt() {
+    let catalogue = Catalogue::read(include_str!("../../../tests/guard/dynamodb.json"));
+    let orders = [("by-date", "gsi1pk"), ("by-id", "id.of"), ("local", "pk")];
+    let mut rules = catalogue.rules.clone();
+    for given in ["key: pk, indexes: {by-date: gsi1pk, by-id: id.of, local: pk}", "key: tenant", "key: nr", "key: pk"] {
+        assert!(rules.contains(given), "{rules}");
+        rules = rules.replace(given, "learn: true");
+    }
+    let desk = Desk::new(move |table| {
+        let name = table.rsplit('/').next().unwrap();
+        let (key, indexes) = match name {
+            "exact" => ("tenant", &[][..]),
+            "numbers" => ("nr", &[][..]),
+            _ if name.starts_with("orders-") => ("pk", &orders[..]),
+            _ => ("pk", &[][..]),
+        };
+        described(name, key, indexes)
+    });
+    let bench = Bench::new(&catalogue.services, &rules).learning(&desk);
+    catalogue.hold_at(&bench).await;
+    assert!(desk.asked().len() > 4, "{:?}", desk.asked());
+}
 
 #[tokio::test]
 async fn every_service_is_held_to_its_rules() {

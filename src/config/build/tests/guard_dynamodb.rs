@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::{LeadingKey, ServiceRules};
+use crate::config::{LeadingKey, SchemaConfig, ServiceRules};
 
 const POOL: &str = "{dynamodb: [{tables: [orders], leading_key: '{tenant.id}#', key: pk}]}";
 
@@ -18,9 +18,25 @@ fn a_rule_is_about_a_part_of_tables_or_about_whole_ones() {
     let guard = good(&text("{dynamodb: {}}", rules)).guard;
     let ServiceRules::DynamoDb(rules) = &guard.rules["dynamodb"] else { panic!("{guard:?}") };
     let pool = rules[0].pool.as_ref().unwrap();
-    assert!(matches!(pool.leading_key, LeadingKey::Is(_)) && pool.key == "pk" && rules[0].tables.len() == 2);
-    assert_eq!((&*pool.indexes["by-date"], &*pool.indexes["local"]), ("gsi1pk", "pk"));
+    let SchemaConfig::Given(keys) = &pool.schema else { panic!("{pool:?}") };
+    assert!(matches!(pool.leading_key, LeadingKey::Is(_)) && keys.key == "pk" && rules[0].tables.len() == 2 && !guard.learns_keys());
+    assert_eq!((&*keys.indexes["by-date"], &*keys.indexes["local"]), ("gsi1pk", "pk"));
     assert!(rules[1].pool.is_none() && rules[1].account.is_some() && &*rules[1].terms.name == "guard.dynamodb[1]");
+}
+
+#[test]
+fn keys_are_given_or_learnt() {
+    let learnt = |more: &str| {
+        let rule = format!("{{dynamodb: [{{tables: [t], leading_key: '{{tenant.id}}#', learn: true{more}}}]}}");
+        let guard = good(&text("{dynamodb: {}}", &rule)).guard;
+        assert!(guard.learns_keys());
+        let ServiceRules::DynamoDb(rules) = &guard.rules["dynamodb"] else { panic!("{guard:?}") };
+        let SchemaConfig::Learnt { open_indexes } = &rules[0].pool.as_ref().unwrap().schema else { panic!("{rules:?}") };
+        open_indexes.iter().cloned().collect::<Vec<_>>()
+    };
+    assert!(learnt("").is_empty());
+    assert_eq!(learnt(", open_indexes: [by-status, by-day]"), ["by-day", "by-status"]);
+    assert_eq!(learnt(", open_indexes: by-status"), ["by-status"]);
 }
 
 #[test]
@@ -40,6 +56,18 @@ fn what_says_nothing_or_not_enough_is_wrong() {
         ("{tables: [t], leading_key: '{tenant.id}#'}", "guard.dynamodb[0].key: is missing"),
         ("{tables: ['t-{tenant.id}'], key: pk}", "guard.dynamodb[0].key: has no effect without leading_key"),
         ("{tables: ['t-{tenant.id}'], indexes: {i: pk}}", "guard.dynamodb[0].indexes: has no effect without leading_key"),
+        ("{tables: ['t-{tenant.id}'], open_indexes: [i]}", "guard.dynamodb[0].open_indexes: has no effect without leading_key"),
+        ("{tables: ['t-{tenant.id}'], learn: true}", "guard.dynamodb[0].learn: has no effect without leading_key"),
+        ("{tables: [t], leading_key: '{tenant.id}#', learn: false}", "or say learn: true"),
+        ("{tables: [t], leading_key: '{tenant.id}#', learn: true, key: pk}", "guard.dynamodb[0].key: is given, and learn is true"),
+        (
+            "{tables: [t], leading_key: '{tenant.id}#', learn: true, indexes: {i: a}}",
+            "guard.dynamodb[0].indexes: is given, and learn is true",
+        ),
+        (
+            "{tables: [t], leading_key: '{tenant.id}#', key: pk, open_indexes: [i]}",
+            "guard.dynamodb[0].open_indexes: has no effect without learn",
+        ),
         ("{tables: [t]}", "guard.dynamodb[0].shared: is false"),
         ("{tables: [t], leading_key: '{tenant.cell}#', key: pk}", "guard.dynamodb[0].shared: is false"),
         ("{tables: ['t-{tenant.id}'], shared: true}", "guard.dynamodb[0].shared: is true"),
