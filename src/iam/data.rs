@@ -114,7 +114,7 @@ fn dynamodb(estate: &Estate<'_>, role: &Role<'_>, tenant: &Text) -> Vec<Statemen
     if Names::divide(&names.tables) {
         // A table of the tenant's own, with whatever indexes it has.
         let resources = tables.iter().flat_map(|name| [table(name), table(name).then("/index/*")]).collect();
-        return vec![Statement { resources, ..items }];
+        return std::iter::once(Statement { resources, ..items }).chain(learning(estate, tables.iter().map(table))).collect();
     }
     let key = with(&names.leading_key, tenant).then("*");
     let conditions =
@@ -123,7 +123,15 @@ fn dynamodb(estate: &Estate<'_>, role: &Role<'_>, tenant: &Text) -> Vec<Statemen
     let indexes: Vec<_> = names.table_indexes.iter().map(|(name, index)| table(name).then("/index/").then(index.clone())).collect();
     let queries =
         Statement { sid: "QueryIndexes", actions: vec!["dynamodb:Query"], resources: indexes, conditions, ..Statement::default() };
-    std::iter::once(items).chain(Some(queries).filter(|queries| !queries.resources.is_empty())).collect()
+    let queries = Some(queries).filter(|queries| !queries.resources.is_empty());
+    std::iter::once(items).chain(queries).chain(learning(estate, tables.iter().map(table))).collect()
+}
+
+/// What the guard asks with a tenant's session where a rule of its says `learn`. It names no item, and so no key.
+fn learning(estate: &Estate<'_>, tables: impl Iterator<Item = Text>) -> Option<Statement> {
+    let asks =
+        || Statement { sid: "LearnKeys", actions: vec!["dynamodb:DescribeTable"], resources: tables.collect(), ..Statement::default() };
+    estate.learns_keys.then(asks)
 }
 
 fn arn(role: &Role<'_>, service: &str, region: &str, account: Text, resource: Text) -> Text {

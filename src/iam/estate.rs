@@ -32,6 +32,8 @@ pub(super) struct Estate<'c> {
     pub(super) services: BTreeSet<String>,
     /// Ids of the collections of OpenSearch Serverless that the configuration names.
     pub(super) collections: Vec<&'c str>,
+    /// Whether tenants' sessions are used to ask for the keys of tables.
+    pub(super) learns_keys: bool,
     /// Where no tenant is concerned.
     pub(super) own: Own<'c>,
     pub(super) names: Names,
@@ -75,6 +77,7 @@ impl<'c> Estate<'c> {
             roles,
             collections: egress.services.values().filter_map(collection).collect(),
             services: egress.services.iter().map(signing).collect(),
+            learns_keys: config.guard.learns_keys(),
             own,
             names: Names::read(wanted)?,
         })
@@ -89,7 +92,7 @@ impl<'c> Estate<'c> {
             return Err(IamError(format!("{NO_EGRESS}, and reads directories' tables alone: --what base,trust is all that there is")));
         }
         let (hubs, roles, services, collections) = (Vec::new(), Vec::new(), BTreeSet::new(), Vec::new());
-        Ok(Self { region: String::new(), hubs, roles, services, collections, own, names: Names::read(wanted)? })
+        Ok(Self { region: String::new(), hubs, roles, services, collections, learns_keys: false, own, names: Names::read(wanted)? })
     }
 
     pub(super) fn calls(&self, service: &str) -> bool {

@@ -279,3 +279,28 @@ fn a_session_policy_that_is_proposed_can_be_configured_and_holds() {
     // The role's own policy is what all tenants' sessions have in common.
     assert!(may(&configured["roles"][0]["data"], "s3:GetObject", "arn:aws:s3:::pool/globex/a", &Context::default()));
 }
+
+#[test]
+fn where_keys_are_learnt_the_tables_may_be_described_and_nothing_more() {
+    let with = |guard: &str| {
+        let text = format!(
+            "egress: {{region: eu-west-1, services: {{dynamodb: {{}}}}}}
+guard: {{dynamodb: [{{tables: [orders], leading_key: '{{tenant.id}}#', {guard}}}]}}
+tenants: {{directory: {{file: tenants.yaml}}}}
+credentials:
+  source: {{web_identity: {{token_file: token, role_arn: '{BASE}'}}}}
+  assume_role: {POOLED}"
+        );
+        json_of(&load(&text), &[], &[What::Data]).unwrap()["roles"][0]["data"].clone()
+    };
+    let data = with("learn: true");
+    let may = |policy: &Value, action: &str, table: &str, context: &Context| {
+        may(policy, action, &format!("arn:aws:dynamodb:eu-west-1:111122223333:table/{table}"), context)
+    };
+    let acme = of("acme");
+    assert!(may(&data, "dynamodb:DescribeTable", "orders", &acme) && !may(&data, "dynamodb:DescribeTable", "others", &acme));
+    for action in ["dynamodb:GetItem", "dynamodb:Scan", "dynamodb:UpdateTable", "dynamodb:DescribeTimeToLive"] {
+        assert!(!may(&data, action, "orders", &acme), "{action} without a key");
+    }
+    assert!(!may(&with("key: pk"), "dynamodb:DescribeTable", "orders", &acme));
+}
