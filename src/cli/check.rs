@@ -8,6 +8,7 @@ mod base;
 mod directories;
 mod found;
 mod grants;
+mod guard;
 mod isolation;
 mod listeners;
 mod named;
@@ -165,6 +166,7 @@ fn warnings(config: &Config, directory: Option<&Directory>) -> Found {
     grants::passports(&mut warn, config);
     grants::workloads(&mut warn, config);
     base::warnings(&mut warn, config);
+    guard::warnings(&mut warn, config);
     isolation::warnings(&mut warn, config, directory);
     warm_up::warnings(&mut warn, config, directory);
     config.identity.issuers.iter().for_each(|issuer| grants::issuers(&mut warn, issuer));

@@ -1,6 +1,7 @@
 //! What `palisade check` says, of a folder with everything that it needs.
 
 mod examples;
+mod guard;
 mod idle;
 mod isolation;
 mod plans;
@@ -16,6 +17,7 @@ ingress: {tls: {certificate: tls.crt, private_key: tls.key}, upstream: http://12
 egress: {region: eu-west-1, services: {s3: {}}}
 identity: {issuers: [{issuer: i, audience: a, jwks: {uri: https://idp.example.com/keys}}]}
 tenants: {directory: {file: tenants.yaml}}
+guard: {s3: [{buckets: [pool], prefix: '{tenant.id}/'}]}
 credentials:
   source: {file: base}
   assume_role: {role_arn: 'arn:aws:iam::111122223333:role/tenants/{tenant.id}'}

@@ -82,16 +82,17 @@ fn what_weakens_the_claim_is_said() {
     let (_, _, err) =
         check_text(&chain.replace("default_chain: {}}", "default_chain: {}}\n  shared_with_application: accepted"), "tenants: {}");
     assert!(err.contains("shared_with_application is accepted: outside the security claim") && err.lines().count() == 1, "{err}");
-    let secured = "{dynamodb: {}}, presign: {}, listen: 0.0.0.0:8180, tls: {certificate: tls.crt, private_key: tls.key}";
-    let (_, _, err) = check_text(&CONFIG.replace("{s3: {}}", secured), "tenants: {}");
+    let secured = "{dynamodb: {unguarded: true}}, presign: {}, listen: 0.0.0.0:8180, tls: {certificate: tls.crt, private_key: tls.key}";
+    let (_, _, err) =
+        check_text(&CONFIG.replace("{s3: {}}", secured).replace("{s3: [{buckets: [pool], prefix: '{tenant.id}/'}]}", "{}"), "tenants: {}");
     assert!(err.contains("egress.presign has no effect") && !err.contains("egress.listen"), "{err}");
     let bound = |more: &str| CONFIG.replace("{issuers:", &format!("{{passport: {{{more}}}, issuers:"));
     let (_, _, err) = check_text(&bound("grace: 2s, actions: ['s3:Get*', 'monitoring:*']"), "tenants: {}");
     assert!(err.contains("passport.grace is set") && err.contains("names monitoring") && err.lines().count() == 2, "{err}");
-    let named =
-        bound("actions: ['s3:*', 'cloudwatch:*'], max_uses: 5, upgrade_max_age: 1h").replace("{s3: {}}", "{s3: {}, monitoring: {}}");
+    let named = bound("actions: ['s3:*', 'cloudwatch:*'], max_uses: 5, upgrade_max_age: 1h")
+        .replace("{s3: {}}", "{s3: {}, monitoring: {unguarded: true}}");
     assert_eq!(check_text(&named, "tenants: {}").2, "");
-    let (_, _, err) = check_text(&named.replace("{s3: {}, monitoring: {}}", "{s3: {}}, proofs: [jwt]"), "tenants: {}");
+    let (_, _, err) = check_text(&named.replace("{s3: {}, monitoring: {unguarded: true}}", "{s3: {}}, proofs: [jwt]"), "tenants: {}");
     assert!(err.contains("identity.passport binds nothing"), "{err}");
     let hops =
         |more: &str| check_text(&CONFIG.replace("upstream: http", &format!("trusted_hops: 1{more}, upstream: http")), "tenants: {}").2;

@@ -1,0 +1,30 @@
+//! Requests that nobody holds against rules: IAM alone then keeps tenants apart.
+
+use crate::config::{Config, GuardMode, RuleTerms, is_guarded, judged_as, kind_of};
+
+pub(super) fn warnings(warn: &mut dyn FnMut(String), config: &Config) {
+    let Some(egress) = &config.egress else { return };
+    let guard = &config.guard;
+    if guard.rules.is_empty() && guard.mode == GuardMode::Off {
+        let kinds = egress.services.iter().map(|(key, service)| judged_as(kind_of(key, service)));
+        let mut guarded: Vec<_> = kinds.filter(|kind| is_guarded(kind)).collect();
+        guarded.sort_unstable();
+        guarded.dedup();
+        let rules = guarded.iter().map(|kind| format!("guard.{kind}")).collect::<Vec<_>>().join(" and ");
+        let cure = if rules.is_empty() { String::new() } else { format!("; add rules, {rules}: see config/guide/guard.md") };
+        return warn(format!("guard has no rules: tenants are kept apart by IAM alone, whatever they ask for{cure}"));
+    }
+    let passes = match guard.mode {
+        GuardMode::Enforce => None,
+        GuardMode::Audit => Some("what no rule allows passes, and the log says so"),
+        GuardMode::Off => Some("what no rule allows passes, and nobody looks"),
+    };
+    if let Some(passes) = passes {
+        warn(format!("guard.mode is {}: {passes}; say enforce once the log has nothing against it", guard.mode.as_str()));
+    }
+    let rules = guard.rules.values().flat_map(|rules| rules.terms());
+    // Those that have no mode of their own have been spoken of.
+    for RuleTerms { name, mode, .. } in rules.filter(|terms| terms.mode != GuardMode::Enforce && terms.mode != guard.mode) {
+        warn(format!("{name}.mode is {}: what the rule does not allow passes", mode.as_str()));
+    }
+}

@@ -1,0 +1,45 @@
+//! What nobody holds against rules.
+
+use super::{Args, CONFIG, check_as, check_text};
+
+const RULES: &str = "guard: {s3: [{buckets: [pool], prefix: '{tenant.id}/'}]}\n";
+
+fn told(services: &str, guard: &str) -> Vec<String> {
+    let config = CONFIG.replace("{s3: {}}", services).replace(RULES, guard);
+    let (code, _, err) = check_text(&config, "tenants: {acme: {}}");
+    assert_eq!(code, 0, "{err}");
+    err.lines().map(|line| line.split_once(": warning: ").unwrap().1.to_owned()).collect()
+}
+
+#[test]
+fn where_no_guard_is_what_to_add_is_said() {
+    assert!(CONFIG.contains(RULES) && told("{s3: {}}", RULES).is_empty());
+    let alone = "guard has no rules: tenants are kept apart by IAM alone, whatever they ask for";
+    assert_eq!(told("{s3: {}}", ""), [format!("{alone}; add rules, guard.s3: see config/guide/guard.md")]);
+    assert_eq!(told("{s3: {}}", "guard: {mode: off}\n"), told("{s3: {}}", ""));
+    let several = "{dynamodb: {}, dynamodbstreams: {}, monitoring: {}, mine: {signing_name: s3, endpoint: 'https://a.example'}}";
+    assert_eq!(told(several, ""), [format!("{alone}; add rules, guard.dynamodb and guard.s3: see config/guide/guard.md")]);
+    assert_eq!(told("{monitoring: {}}", ""), [alone]);
+    let no_egress =
+        CONFIG.split_once("credentials:").unwrap().0.replace("egress: {region: eu-west-1, services: {s3: {}}}\n", "").replace(RULES, "");
+    assert_eq!(check_text(&no_egress, "tenants: {acme: {}}").2, "");
+}
+
+#[test]
+fn what_only_watches_or_does_not_look_is_said_once() {
+    let rules = |top: &str, own: &str| RULES.replace("{s3: [{", &format!("{{{top}s3: [{{{own}"));
+    assert!(told("{s3: {}}", &rules("mode: enforce, ", "mode: enforce, ")).is_empty());
+    let [audit] = &told("{s3: {}}", &rules("mode: audit, ", ""))[..] else { panic!() };
+    assert!(audit.starts_with("guard.mode is audit: what no rule allows passes, and the log says so"), "{audit}");
+    let [off] = &told("{s3: {}}", &rules("mode: off, ", ""))[..] else { panic!() };
+    assert!(off.starts_with("guard.mode is off: what no rule allows passes, and nobody looks"), "{off}");
+    assert_eq!(told("{s3: {}}", &rules("", "mode: audit, ")), ["guard.s3[0].mode is audit: what the rule does not allow passes"]);
+    let both = told("{s3: {}}", &rules("mode: audit, ", "mode: off, "));
+    assert!(both.len() == 2 && both[1] == "guard.s3[0].mode is off: what the rule does not allow passes", "{both:?}");
+    assert_eq!(told("{s3: {}}", &rules("mode: audit, ", "mode: enforce, ")).len(), 1);
+    let strict = |guard: &str| {
+        let config = CONFIG.replace(RULES, guard);
+        check_as(&config, "tenants: {acme: {}}", |config| Args { config, without_files: false, strict: true }).0
+    };
+    assert_eq!((strict(RULES), strict(""), strict(&rules("mode: audit, ", ""))), (0, 2, 2));
+}
