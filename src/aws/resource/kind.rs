@@ -56,6 +56,25 @@ struct Arn<'a> {
 }
 
 impl Kind {
+    /// What several are called, in the configuration.
+    pub(crate) const fn plural(self) -> &'static str {
+        match self {
+            Self::Bus => "buses",
+            Self::DeliveryStream | Self::Stream => "streams",
+            Self::Function => "functions",
+            Self::Guardrail => "guardrails",
+            Self::Key => "keys",
+            Self::LogGroup => "groups",
+            Self::Model => "models",
+            Self::Namespace => "namespaces",
+            Self::Parameter => "parameters",
+            Self::Queue => "queues",
+            Self::Secret => "secrets",
+            Self::StateMachine => "state_machines",
+            Self::Topic => "topics",
+        }
+    }
+
     /// What it is called, for logs.
     pub(crate) const fn noun(self) -> &'static str {
         match self {

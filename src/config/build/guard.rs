@@ -38,12 +38,29 @@ pub(super) fn guard(root: &Section<'_>, egress: Option<&Option<EgressConfig>>, i
         rules.insert("s3".to_owned(), ServiceRules::S3(s3?));
     }
     rules.extend(named::rules(&section, around)?);
+    if let Some(egress) = egress.and_then(Option::as_ref).filter(|_| mode == GuardMode::Audit) {
+        watched(&egress.services, &mut rules);
+    }
     if let Some(egress) = egress.and_then(Option::as_ref)
         && !fits(root, &section, &egress.services, (mode, &rules))
     {
         return None;
     }
     Some(GuardConfig { mode, rules })
+}
+
+/// Without rules everything is watched where the guard only watches: that is how rules are found.
+fn watched(services: &BTreeMap<String, ServiceConfig>, rules: &mut BTreeMap<String, ServiceRules>) {
+    for (key, service) in services.iter().filter(|(_, service)| !service.unguarded) {
+        let kind = judged_as(kind(key, service));
+        let none = match kind {
+            "dynamodb" => ServiceRules::DynamoDb(Vec::new()),
+            "s3" => ServiceRules::S3(Vec::new()),
+            _ if Table::of(kind).is_some() => ServiceRules::Named(Vec::new()),
+            _ => continue,
+        };
+        rules.entry(kind.to_owned()).or_insert(none);
+    }
 }
 
 /// What rules are read against.

@@ -14,29 +14,10 @@ pub(super) fn rules(section: &Section<'_>, around: Around) -> Option<Vec<(String
     read.into_iter().zip(given).map(|(rules, table)| Some((table.key.to_owned(), ServiceRules::Named(rules?)))).collect()
 }
 
-const GUARDRAILS: &str = "guardrails";
-
-/// What the list of names is called.
-pub(super) const fn key(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Bus => "buses",
-        Kind::DeliveryStream | Kind::Stream => "streams",
-        Kind::Function => "functions",
-        Kind::Guardrail => GUARDRAILS,
-        Kind::Key => "keys",
-        Kind::LogGroup => "groups",
-        Kind::Model => "models",
-        Kind::Namespace => "namespaces",
-        Kind::Parameter => "parameters",
-        Kind::Queue => "queues",
-        Kind::Secret => "secrets",
-        Kind::StateMachine => "state_machines",
-        Kind::Topic => "topics",
-    }
-}
+const GUARDRAILS: &str = Kind::Guardrail.plural();
 
 fn rule(section: &Section<'_>, table: &Table, around: Around) -> Option<NamedRuleConfig> {
-    let key = key(table.kind);
+    let key = table.kind.plural();
     let names = names(section, key, around).filter(|names| are_possible(section, key, names, table.kind))?;
     let context = match table.kind {
         Kind::Key => context(section, "context", around)?,

@@ -47,6 +47,12 @@ fn every_service_has_rules_or_says_that_it_wants_none() {
         let errors = errors(services, guard);
         assert!(errors.contains(wrong) && errors.lines().count() == 1, "{errors}");
     }
+    // What is only watched needs no rules yet, where there could be some.
+    let watched = |services: &str| format!("{}guard: {{mode: audit}}\n", with("{s3: {}}", services));
+    let kinds: Vec<String> =
+        good(&watched("{s3: {}, sqs: {}, dynamodbstreams: {}, sns: {unguarded: true}}")).guard.rules.into_keys().collect();
+    assert_eq!(kinds, ["dynamodb", "s3", "sqs"]);
+    assert!(load(&watched("{athena: {}}")).unwrap_err().to_string().contains("the guard has no rules for it"));
     let wrong = load(&with("{s3: {}}", "{s3: {unguarded: true}}")).unwrap_err().to_string();
     assert!(wrong.contains("egress.services.s3: is unguarded, and there is no guard"), "{wrong}");
     // A name of the operator's own is judged as what it signs for.

@@ -53,7 +53,7 @@ pub(super) const GUARD: Setting = bounding(
         not_yet("cedar", "Cedar policies on top of the rules."),
     ]),
     "What requests of tenants may be about, read out of each request before it is signed. Without it IAM alone keeps tenants apart. With it a service \
-     that is listed in `egress.services` has rules here, or says `unguarded`. See the [guide](guide/guard.md).",
+     that is listed in `egress.services` has rules here, or says `unguarded`; while `mode` is `audit` it needs none yet. See the [guide](guide/guard.md).",
 );
 
 const MODE: Setting = derived("mode", Kind::Scalar(Form::OneOf(MODES)), "`guard.mode`", "What becomes of what the rule does not allow.");
