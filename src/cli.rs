@@ -5,6 +5,7 @@ pub mod check;
 pub mod dev;
 pub mod doctor;
 pub mod drain;
+pub mod guard;
 pub mod health;
 pub mod iam;
 pub mod run;
@@ -42,6 +43,8 @@ enum Command {
     Health(health::Args),
     /// Start the drain of the running process and wait for it.
     Drain(drain::Args),
+    /// Work on the rules of the guard.
+    Guard(guard::Args),
     /// Print the IAM policies that a configuration needs.
     Iam(iam::Args),
     /// Print the JSON Schema of the configuration.
@@ -61,6 +64,7 @@ impl Cli {
             Command::Doctor(args) => doctor::run(args).await,
             Command::Health(args) => health::run(args).await,
             Command::Drain(args) => drain::run(args).await,
+            Command::Guard(args) => guard::run(args),
             Command::Iam(args) => iam::run(args),
             Command::Schema => schema::run(),
             Command::Version => {

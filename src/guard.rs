@@ -16,6 +16,9 @@ mod named;
 mod rules;
 mod s3;
 mod schemas;
+mod seen;
+mod shape;
+mod usual;
 
 /// Readers of bodies, held to other readers.
 #[cfg(any(test, fuzzing))]
@@ -27,7 +30,13 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use http::{HeaderMap, Method, header, request, uri::Authority};
 
-pub(crate) use self::{rules::Denial, schemas::Courier};
+pub use self::shape::{Touched, Touches};
+pub(crate) use self::{
+    rules::Denial,
+    schemas::Courier,
+    shape::{ID, UNSAID, is_separator},
+    usual::usual,
+};
 use self::{
     rules::{Additions, Question, Rules, Verdict},
     schemas::{Behalf, RETRY, Schemas, Tables},
@@ -42,7 +51,7 @@ use crate::{
     },
     body::{Body, Buffers},
     clock::Clock,
-    config::{EgressConfig, GuardConfig, ServiceConfig},
+    config::{EgressConfig, GuardConfig, ServiceConfig, template::Values},
     directory::ActiveTenant,
     egress::{AdmittedRequest, AdmittedWorkload},
     identity::{ClientSignature, Placeholder, SettledSignature},
@@ -179,7 +188,7 @@ impl Guard {
                 added
             }
             Some(Verdict::Watched(denial, added)) => {
-                record.would_deny(&denial);
+                record.would_deny(&denial, self.touches(&parts, tenant, &tables));
                 added
             }
             Some(Verdict::Denied(denial)) => {
@@ -202,7 +211,14 @@ impl Guard {
     fn opine(&self, parts: &GuardedParts, tenant: &ActiveTenant, tables: &Tables<'_>) -> Result<Option<Verdict>, Vec<String>> {
         let Some(rules) = self.rules.of(&parts.target.service) else { return Ok(None) };
         let needed = parts.needed();
-        rules.judge(&Question { asked: parts.asked(), method: &parts.method, named: &parts.named, needed: &needed, tenant, tables }).map(Some)
+        rules.judge(&parts.question(&needed, tenant, tables)).map(Some)
+    }
+
+    /// What of the request would have been denied.
+    fn touches(&self, parts: &GuardedParts, tenant: &ActiveTenant, tables: &Tables<'_>) -> Touches {
+        let needed = parts.needed();
+        let rules = self.rules.of(&parts.target.service);
+        rules.map_or_else(Touches::default, |rules| Touches::of(rules, parts.question(&needed, tenant, tables)))
     }
 
     async fn settle(&self, sent: Sent, record: &mut Record) -> Result<(GuardedParts, SettledSignature), Refusal> {
@@ -240,6 +256,11 @@ impl GuardedParts {
     /// The actions that it needs.
     fn needed(&self) -> Needed<'_> {
         action::needed(&self.target, &self.headers, &self.named)
+    }
+
+    /// What it is, for rules.
+    fn question<'a>(&'a self, needed: &'a Needed<'a>, tenant: &'a dyn Values, tables: &'a Tables<'a>) -> Question<'a> {
+        Question { asked: self.asked(), method: &self.method, named: &self.named, needed, tenant, tables, seen: None }
     }
 
     /// What it is about can be read from this.

@@ -139,6 +139,13 @@ fn fits(pattern: &str, text: &str) -> bool {
 }
 
 impl<'n> Needed<'n> {
+    /// The actions, in IAM's words.
+    pub(crate) fn actions(&self) -> Vec<String> {
+        let operations = self.operations.as_deref();
+        operations
+            .map_or_else(|| vec![format!("{}:*", self.service)], |all| all.iter().map(|name| format!("{}:{name}", self.service)).collect())
+    }
+
     /// The actions that are not `others`, for a request that is about several things.
     pub(crate) fn without(&self, others: &[&str]) -> Self {
         let rest = |operations: &Vec<&'n str>| operations.iter().filter(|name| !others.contains(name)).copied().collect();

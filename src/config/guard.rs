@@ -57,6 +57,15 @@ pub enum ServiceRules {
 }
 
 impl ServiceRules {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::DynamoDb(rules) => rules.is_empty(),
+            Self::Named(rules) => rules.is_empty(),
+            Self::S3(rules) => rules.is_empty(),
+        }
+    }
+
     /// The strictest mode of them.
     pub fn strictest(&self) -> GuardMode {
         let strictest = self.terms().iter().map(|terms| terms.mode).max();

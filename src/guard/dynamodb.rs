@@ -22,6 +22,7 @@ pub(crate) mod oracle;
 mod pool;
 mod request;
 mod table;
+mod within;
 
 use std::{borrow::Cow, collections::BTreeSet, sync::LazyLock};
 
@@ -35,6 +36,7 @@ use self::{
 use super::{
     rules::{Opinion, Question, Terms, Unruled, Verdict, any_fits},
     schemas::Tables,
+    seen::Thing as Seen,
 };
 use crate::{
     aws::{
@@ -68,7 +70,7 @@ const USUAL: [&str; 15] = [
 /// Whatever a rule lists itself, it lists to have it queried.
 static NO_INDEXES: BTreeSet<String> = BTreeSet::new();
 
-static USUAL_ACTIONS: LazyLock<Option<Actions>> =
+pub(super) static USUAL_ACTIONS: LazyLock<Option<Actions>> =
     LazyLock::new(|| Actions::new(USUAL.iter().filter_map(|text| Pattern::parse(text)).collect()));
 
 /// Tells where DynamoDB is, which everybody knows.
@@ -175,7 +177,8 @@ pub(super) fn judge(rules: &[DynamoDbRule], question: &Question<'_>, unruled: Un
         verdict.and(|| {
             let needed = needed.one(touch.action);
             let nobody = || format!("no rule is about the table {}", touch.table.name).into();
-            unruled.ask(rules, |rule| &rule.terms, |rule| rule.opinion(touch, &needed, tenant, tables), nobody)
+            let thing = || Seen::new("dynamodb", "table", touch.table.name, within::of(&touch.thing), &needed);
+            unruled.about(thing).ask(rules, |rule| &rule.terms, |rule| rule.opinion(touch, &needed, tenant, tables), nobody)
         })
     })
 }

@@ -12,7 +12,10 @@
 
 use std::borrow::Cow;
 
-use super::rules::{Opinion, Question, Terms, Unruled, Verdict, any_fits};
+use super::{
+    rules::{Opinion, Question, Terms, Unruled, Verdict, any_fits},
+    seen::{Thing, Within},
+};
 use crate::{
     aws::{
         action::{self, Actions, Needed},
@@ -93,9 +96,17 @@ impl NamedRules {
                 let asking = Asking { touch, operation, target: asked.target, needed: own.as_ref().unwrap_or(needed), tenant };
                 let kind = touch.resource.as_ref().map_or(self.table.kind, |resource| resource.kind);
                 let nobody = || format!("no rule is about a {} that it names", kind.noun()).into();
-                unruled.ask(&self.rules, |rule| &rule.terms, |rule| rule.opinion(asking), nobody)
+                unruled.about(|| self.thing(asking)).ask(&self.rules, |rule| &rule.terms, |rule| rule.opinion(asking), nobody)
             })
         })
+    }
+
+    /// What is asked about, for whoever wants to know.
+    fn thing(&self, asking: Asking<'_>) -> Thing {
+        let kind = self.table.kind;
+        let names = asking.touch.resource.as_ref().map(|resource| resource.names.clone()).unwrap_or_default();
+        let within = asking.touch.context.clone().map_or(Within::Itself, Within::Context);
+        Thing { names, ..Thing::new(self.table.key, kind.noun(), "", within, asking.needed) }
     }
 }
 

@@ -12,7 +12,13 @@ use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc};
 
 use http::{HeaderName, HeaderValue, Method};
 
-use super::{dynamodb::DynamoDbRule, named::NamedRules, s3::S3Rule, schemas::Tables};
+use super::{
+    dynamodb::DynamoDbRule,
+    named::NamedRules,
+    s3::S3Rule,
+    schemas::Tables,
+    seen::{Seen, Thing},
+};
 use crate::{
     aws::{
         action::{Actions, Needed},
@@ -59,6 +65,8 @@ pub(super) struct Question<'a> {
     pub(super) tenant: &'a dyn Values,
     /// What is known of the tables that it names.
     pub(super) tables: &'a Tables<'a>,
+    /// Who wants to know what it was about, and what each rule said. Nobody, as long as it is allowed.
+    pub(super) seen: Option<&'a Seen>,
 }
 
 /// Why a request is not allowed.
@@ -158,10 +166,10 @@ impl ServiceJudge {
     /// # Errors
     /// The tables whose keys have to be known for that, and are not.
     pub(super) fn judge(&self, question: &Question<'_>) -> Result<Verdict, Vec<String>> {
-        let unruled = |name| Unruled { name, mode: self.mode, strictest: self.strictest };
+        let unruled = |name| Unruled { name, mode: self.mode, strictest: self.strictest, seen: question.seen };
         let verdict = match &*self.judge {
             Judge::DynamoDb(rules) => super::dynamodb::judge(rules, question, unruled("guard.dynamodb")),
-            Judge::Named(rules) => rules.judge(question, Unruled { name: rules.place(), mode: self.mode, strictest: self.strictest }),
+            Judge::Named(rules) => rules.judge(question, unruled(rules.place())),
             Judge::S3(rules) => super::s3::judge(rules, question, unruled("guard.s3")),
             Judge::None => unruled("guard").verdict("the service has no rules".into()),
         };
@@ -178,6 +186,7 @@ pub(super) struct Unruled<'n> {
     mode: GuardMode,
     /// The strictest of that and of all the service's rules: what is not understood could be about what any of them is about.
     strictest: GuardMode,
+    seen: Option<&'n Seen>,
 }
 
 impl Unruled<'_> {
@@ -186,8 +195,36 @@ impl Unruled<'_> {
         Denial { rule: self.name.into(), why, for_now: false, mode: self.strictest }.verdict()
     }
 
+    /// Says what the next [`Unruled::ask`] is about, to whoever wants to know.
+    pub(super) fn about(self, thing: impl FnOnce() -> Thing) -> Self {
+        if let Some(seen) = self.seen {
+            seen.next(thing());
+        }
+        self
+    }
+
     /// What all rules together make of one thing. `opinion` is that of a rule; `nobody` says what is wrong where none has one.
     pub(super) fn ask<'r, R: 'r>(
+        self,
+        rules: impl IntoIterator<Item = &'r R>,
+        terms: impl Fn(&R) -> &Terms,
+        opinion: impl Fn(&R) -> Opinion,
+        nobody: impl FnOnce() -> Cow<'static, str>,
+    ) -> Verdict {
+        let Some(seen) = self.seen else { return self.decide(rules, terms, opinion, nobody) };
+        seen.begin();
+        let heard = |rule: &R| {
+            let said = opinion(rule);
+            let Terms { name, mode, .. } = terms(rule);
+            seen.hear(name, *mode, &said);
+            said
+        };
+        let verdict = self.decide(rules, &terms, heard, nobody);
+        seen.end(&verdict);
+        verdict
+    }
+
+    fn decide<'r, R: 'r>(
         self,
         rules: impl IntoIterator<Item = &'r R>,
         terms: impl Fn(&R) -> &Terms,
@@ -215,6 +252,11 @@ impl Unruled<'_> {
 }
 
 impl Denial {
+    /// What becomes of the request.
+    pub(crate) fn mode(&self) -> GuardMode {
+        self.mode
+    }
+
     fn verdict(self) -> Verdict {
         match self.mode {
             GuardMode::Enforce => Verdict::Denied(self),

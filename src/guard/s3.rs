@@ -22,7 +22,10 @@ use std::{borrow::Cow, sync::LazyLock};
 use http::{HeaderMap, Method};
 use percent_encoding::percent_decode_str;
 
-use super::rules::{Additions, Opinion, Question, Terms, Unruled, Verdict, any_fits};
+use super::{
+    rules::{Additions, Opinion, Question, Terms, Unruled, Verdict, any_fits},
+    seen::{Thing, Within},
+};
 use crate::{
     aws::{
         action::{Actions, Needed, Pattern},
@@ -61,7 +64,7 @@ const USUAL: [&str; 23] = [
     "s3:PutObjectVersionTagging",
 ];
 
-static USUAL_ACTIONS: LazyLock<Option<Actions>> =
+pub(super) static USUAL_ACTIONS: LazyLock<Option<Actions>> =
     LazyLock::new(|| Actions::new(USUAL.iter().filter_map(|text| Pattern::parse(text)).collect()));
 
 /// Operations on one object, named by the path, whose body and headers name no other resource.
@@ -128,6 +131,17 @@ enum Touch<'a> {
     Harmless,
     /// The bucket's settings.
     Settings,
+}
+
+impl Touch<'_> {
+    fn within(&self) -> Within {
+        match self {
+            Self::Object(key, _) | Self::Write(key, _) => Within::Key((*key).to_owned()),
+            Self::Listing(prefix) => Within::Listing(prefix.map(str::to_owned)),
+            Self::Harmless => Within::Itself,
+            Self::Settings => Within::Settings,
+        }
+    }
 }
 
 impl S3Rule {
@@ -197,7 +211,8 @@ pub(super) fn judge(rules: &[S3Rule], question: &Question<'_>, unruled: Unruled<
     let Question { asked, method, named, needed, tenant, .. } = *question;
     let ask = |bucket: &str, touch: &Touch<'_>, needed: &Needed<'_>| {
         let nobody = || format!("no rule is about the bucket {bucket}").into();
-        unruled.ask(rules, |rule| &rule.terms, |rule| rule.opinion(bucket, touch, needed, tenant), nobody)
+        let thing = || Thing::new("s3", "bucket", bucket, touch.within(), needed);
+        unruled.about(thing).ask(rules, |rule| &rule.terms, |rule| rule.opinion(bucket, touch, needed, tenant), nobody)
     };
     let deny = |why: &'static str| unruled.verdict(why.into());
 

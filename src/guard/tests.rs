@@ -22,6 +22,7 @@ mod learn;
 mod matrix;
 mod modes;
 mod named;
+mod report;
 #[cfg(feature = "sandbox")]
 mod s3_server;
 
@@ -76,6 +77,7 @@ impl Bench {
         let limits = Limits { requests_per_second: None, burst: None, concurrent: None };
         let permit = Quota::new(limits, self.recorder.clock.clone()).admit().unwrap();
         let sent = Sent { head, body, placeholder: None, signature: ClientSignature::uncheckable(), permit };
+        record.tenant(tenant);
         let settled = tokio::time::timeout(Duration::from_secs(5), self.guard.settle(sent, &mut record)).await.unwrap();
         let (parts, _) = match settled {
             Ok(settled) => settled,

@@ -11,6 +11,7 @@ use std::{
 use serde::Serialize;
 
 use super::{Metrics, lines::LineQueue};
+use crate::guard::Touched;
 
 /// Where lines are handed in. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -78,6 +79,12 @@ pub struct Line<'a> {
     /// What would have been refused by a rule of the guard that is not enforced: the rule, and what is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub would_deny: Option<&'a str>,
+    /// What that was about, without anything of a tenant's: names and the shapes of keys.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub touched: &'a [Touched],
+    /// How many more things that was about.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub touched_left_out: usize,
     /// Why it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'static str>,
@@ -98,6 +105,11 @@ pub struct Line<'a> {
     /// The response broke off before its end.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub aborted: bool,
+}
+
+// serde hands it a reference.
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 impl AccessLog {
@@ -165,6 +177,8 @@ pub(crate) mod tests {
             upstream: None,
             decision: "refused",
             would_deny: None,
+            touched: &[],
+            touched_left_out: 0,
             reason: Some("rate-limited"),
             note: Some("a \"note\"\nwith a line break"),
             status: 503,

@@ -31,7 +31,7 @@ use crate::{
     body::{Body, BoxError},
     clock::Clock,
     directory::ActiveTenant,
-    guard::Denial,
+    guard::{Denial, Touches},
     identity::{Deferred, Lease},
     reject::Refusal,
     server::{ClientCertificate, Peer},
@@ -71,7 +71,7 @@ pub struct Record {
     context: Option<(String, String)>,
     target: Option<Target>,
     refusal: Option<Refusal>,
-    would_deny: Option<String>,
+    would_deny: Option<(String, Touches)>,
     for_request: Option<RequestId>,
     let_in: &'static str,
     status: u16,
@@ -231,16 +231,22 @@ impl Record {
         self.recorder.metrics.guard_decision(service, decision, denial.map_or("_none", |denial| &denial.rule));
     }
 
-    /// What would have been refused, were the rule enforced.
-    pub(crate) fn would_deny(&mut self, denial: &Denial) {
+    /// What would have been refused, were the rule enforced, and what it was about.
+    pub(crate) fn would_deny(&mut self, denial: &Denial, touches: Touches) {
         self.guard("would_deny", Some(denial));
-        self.would_deny = Some(denial.to_string());
+        self.would_deny = Some((denial.to_string(), touches));
     }
 
     /// What [`Record::would_deny`] was told.
     #[cfg(test)]
     pub(crate) fn watched(&self) -> Option<&str> {
-        self.would_deny.as_deref()
+        self.would_deny.as_ref().map(|(denial, _)| denial.as_str())
+    }
+
+    /// What the log would say that it was about.
+    #[cfg(test)]
+    pub(crate) fn touched(&self) -> Option<&Touches> {
+        self.would_deny.as_ref().map(|(_, touches)| touches)
     }
 
     /// Which route to the application it takes.
@@ -351,7 +357,9 @@ impl Drop for Record {
             operation: self.target.as_ref().and_then(|t| t.operation.as_deref()),
             upstream: self.route.as_deref(),
             decision: self.decision(),
-            would_deny: self.would_deny.as_deref(),
+            would_deny: self.would_deny.as_ref().map(|(denial, _)| denial.as_str()),
+            touched: self.would_deny.as_ref().map_or(&[], |(_, touches)| &touches.things),
+            touched_left_out: self.would_deny.as_ref().map_or(0, |(_, touches)| touches.left_out),
             reason: self.refusal.as_ref().map(|r| r.reason.as_str()),
             note: self.refusal.as_ref().and_then(|r| r.note.as_deref()),
             status: self.status,

@@ -158,7 +158,7 @@ fn unsaid(attribute: &str) -> Cow<'static, str> {
 }
 
 /// The one value that `KeyConditions` have the hash key equal.
-fn equal<'n>(conditions: &'n Map<'_>, hash: &str) -> Option<&'n Attribute<'n>> {
+pub(super) fn equal<'n>(conditions: &'n Map<'_>, hash: &str) -> Option<&'n Attribute<'n>> {
     let condition = conditions.get(hash).filter(|condition| condition.text("ComparisonOperator") == Some("EQ"))?;
     if let [value] = condition.list("AttributeValueList")? { value.as_attribute() } else { None }
 }

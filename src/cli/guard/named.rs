@@ -1,0 +1,28 @@
+//! Rules for what requests name: queues, topics, secrets, keys.
+
+use super::propose::{Asked, Group, Section, list, quoted};
+use crate::{aws::resource::table::Table, config::NamePattern, guard::ID};
+
+pub(super) fn propose(into: &mut Section, group: &Group<'_>, pattern: Option<&NamePattern>) {
+    let Some(table) = Table::of(group.section) else {
+        return group.unruled(into, "names", &group.asked, "this version knows no such section");
+    };
+    let names = table.kind.plural();
+    let (Some(name), Some(pattern)) = (group.name, pattern) else {
+        return group.unruled(into, names, &group.asked, "no name is given, so that only a rule with a context could allow it");
+    };
+    if pattern.tells_tenants_apart() {
+        return group.rule(into, &[(names, list([name]))], &group.asked, true, &[]);
+    }
+    // A key that tenants share, and a context that says whose each ciphertext is.
+    let shared_context =
+        group.asked.iter().filter(|(touched, _)| !touched.context.is_empty()).flat_map(|(touched, _)| touched.context.first());
+    let context = shared_context.min().cloned();
+    let has_it = |(touched, _): &Asked<'_>| context.as_ref().is_some_and(|name| touched.context.contains(name));
+    let (fine, rest): (Vec<_>, Vec<_>) = group.asked.iter().copied().partition(has_it);
+    if let Some(context) = &context {
+        let parts = [(names, list([name])), ("context", format!("{{{}: {}}}", quoted(context), quoted(ID)))];
+        group.rule(into, &parts, &fine, true, &[]);
+    }
+    group.unruled(into, names, &rest, "its name does not tell tenants apart");
+}

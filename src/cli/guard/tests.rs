@@ -1,0 +1,104 @@
+use super::{read::Log, report, report::Known};
+
+/// The report on a log.
+pub(crate) fn reported(log: &str, ids_are_prefix_free: bool) -> String {
+    let mut read = Log::default();
+    read.read(log.as_bytes()).unwrap();
+    report::printed(&read, &Known { ids_are_prefix_free, unruled: Vec::new() })
+}
+
+fn line(tenant: &str, operation: &str, touched: &str) -> String {
+    format!(
+        r#"{{"log":"access","tenant":"{tenant}","service":"s3","operation":"{operation}","decision":"allowed","would_deny":"guard.s3: no rule is about the bucket pool","touched":[{touched}]}}"#
+    )
+}
+
+fn has(text: &str, lines: &[&str]) {
+    for line in lines {
+        assert!(text.lines().any(|there| there.trim() == *line), "{line}\n{text}");
+    }
+}
+
+#[test]
+fn what_is_no_line_of_an_access_log_is_counted_and_said() {
+    let log = [
+        line("acme", "GetObject", r#"{"section":"s3","name":"pool","begins":"{tenant.id}/","actions":["s3:GetObject"]}"#),
+        "not json".into(),
+        "[1]".into(),
+        String::new(),
+        r#"{"level":"INFO","message":"x"}"#.into(),
+        r#"{"log":"access","touched":"x","would_deny":"a: b"}"#.into(),
+        r#"{"log":"access","touched":[{"section":"s3","unheard":1}],"would_deny":"a: b"}"#.into(),
+        r#"{"log":"access","decision":"refused","reason":"guard-denied"}"#.into(),
+    ];
+    let text = reported(&log.join("\n"), false);
+    has(
+        &text,
+        &[
+            "# 2 lines of the access log; 1 of another kind, 4 malformed, which were left out",
+            "# 1 requests were refused by the guard: what they were about is in the log only in the mode audit",
+            "# guard.s3\ts3\tGetObject\tacme\t1",
+            r#"- {buckets: ["pool"], prefix: "{tenant.id}/"}"#,
+            "# from one tenant only, acme: whether others' have the same shape is not known",
+        ],
+    );
+}
+
+#[test]
+fn what_opens_something_to_all_is_a_comment() {
+    let read = r#"{"section":"s3","name":"news","begins":"*","actions":["s3:GetObject"]}"#;
+    let written = r#"{"section":"s3","name":"drop","begins":"*","actions":["s3:PutObject"]}"#;
+    let opened = r#"{"section":"s3","name":"pool","begins":"{tenant.id}/","actions":["s3:PutObject","s3:PutObjectAcl"]}"#;
+    let log: Vec<_> = ["acme", "globex"].iter().flat_map(|tenant| [read, written, opened].map(|thing| line(tenant, "X", thing))).collect();
+    let text = reported(&log.join("\n"), false);
+    has(
+        &text,
+        &[
+            r#"# - {buckets: ["news"], shared: true, actions: ["s3:GetObject"]}"#,
+            r#"# - {buckets: ["pool"], prefix: "{tenant.id}/", actions: ["s3:PutObject", "s3:PutObjectAcl"]}"#,
+        ],
+    );
+    assert!(text.contains("# no rule is proposed for s3 drop: ") && text.contains("acme 1, globex 1"), "{text}");
+    assert!(!text.lines().any(|line| line.trim_start().starts_with('-')), "nothing of it stands as it is: {text}");
+}
+
+/// Of one tenant alone reading it is no reason to think that all may.
+#[test]
+fn what_one_tenant_reads_is_not_shared() {
+    let log = line("acme", "GetObject", r#"{"section":"s3","name":"news","begins":"*","actions":["s3:GetObject"]}"#);
+    let text = reported(&log, false);
+    assert!(!text.contains("shared") && text.contains("no rule is proposed for s3 news"), "{text}");
+}
+
+#[test]
+fn a_name_whose_placeholder_has_an_open_end_needs_ids_that_are_known() {
+    let log = line("acme", "GetObject", r#"{"section":"s3","name":"{tenant.id}-data","begins":"*","actions":["s3:GetObject"]}"#);
+    let rule = r#"- {buckets: ["{tenant.id}-data"]}"#;
+    assert!(!reported(&log, false).contains(rule));
+    has(&reported(&log, true), &[rule]);
+}
+
+/// The key that most requests have is the table's; what does not have it is said.
+#[test]
+fn the_hash_key_is_found_or_said_not_to_be() {
+    let thing = |attributes: &str| {
+        format!(r#"{{"section":"dynamodb","name":"orders","attributes":{{{attributes}}},"actions":["dynamodb:GetItem"]}}"#)
+    };
+    let (both, one) = (thing(r##""gsi":"{tenant.id}#","pk":"{tenant.id}#""##), thing(r##""pk":"{tenant.id}#","sk":"*""##));
+    let other = thing(r#""pk":"*","sk":"*""#);
+    let log = |things: &[&String]| things.iter().map(|thing| line("acme", "GetItem", thing)).collect::<Vec<_>>().join("\n");
+    let rule = r##"- {tables: ["orders"], leading_key: "{tenant.id}#", key: "pk"}"##;
+    let text = reported(&log(&[&both, &one, &other]), false);
+    has(&text, &[rule]);
+    assert!(text.contains("pk does not begin with the tenant's id and a separator"), "{text}");
+    let text = reported(&log(&[&both]), false);
+    assert!(!text.contains(rule) && text.contains("which of gsi, pk is the table's hash key the log does not tell"), "{text}");
+}
+
+/// What a log has is what clients have sent: it ends no comment.
+#[test]
+fn no_line_of_a_log_becomes_a_rule_by_its_form() {
+    let evil = r#"{"log":"access","tenant":"a\n  s3: [{buckets: ['*'], shared: true}]","service":"s3","operation":"x\r\n- y","would_deny":"r: w\u2028- z"}"#;
+    let text = reported(evil, false);
+    assert!(text.lines().all(|line| line.starts_with('#') || line.starts_with("guard:") || line.starts_with("  mode: audit")), "{text}");
+}
