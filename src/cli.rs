@@ -5,6 +5,7 @@ pub mod check;
 pub mod dev;
 pub mod doctor;
 pub mod drain;
+pub mod explain;
 pub mod guard;
 pub mod health;
 pub mod iam;
@@ -43,6 +44,8 @@ enum Command {
     Health(health::Args),
     /// Start the drain of the running process and wait for it.
     Drain(drain::Args),
+    /// Say what would become of a tenant's request to AWS, and why, without sending it.
+    Explain(explain::Args),
     /// Work on the rules of the guard.
     Guard(guard::Args),
     /// Print the IAM policies that a configuration needs.
@@ -64,6 +67,7 @@ impl Cli {
             Command::Doctor(args) => doctor::run(args).await,
             Command::Health(args) => health::run(args).await,
             Command::Drain(args) => drain::run(args).await,
+            Command::Explain(args) => explain::run(args).await,
             Command::Guard(args) => guard::run(args),
             Command::Iam(args) => iam::run(args),
             Command::Schema => schema::run(),

@@ -31,7 +31,11 @@ pub use self::{
     revoked::Revoked,
     standing::Standing,
 };
-use crate::{config::Limits, tenant::TenantId};
+use crate::{
+    config::Limits,
+    reject::{Reason, Refusal},
+    tenant::TenantId,
+};
 
 /// One tenant's entry.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,6 +74,17 @@ pub enum TenantStatus {
 }
 
 impl TenantRecord {
+    /// Whether the tenant may do anything at all, whoever asks for it.
+    ///
+    /// # Errors
+    /// [`Reason::TenantSuspended`]
+    pub(crate) fn may_act(&self) -> Result<(), Refusal> {
+        match self.status {
+            TenantStatus::Suspended => Err(Reason::TenantSuspended.into()),
+            TenantStatus::Active => Ok(()),
+        }
+    }
+
     /// A record that says nothing but that the tenant exists.
     pub fn bare(id: TenantId) -> Self {
         Self {

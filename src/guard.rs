@@ -12,6 +12,7 @@
 #[doc(hidden)]
 pub mod bench;
 mod dynamodb;
+mod explain;
 mod named;
 mod rules;
 mod s3;
@@ -32,8 +33,10 @@ use http::{HeaderMap, Method, header, request, uri::Authority};
 
 pub use self::shape::{Touched, Touches};
 pub(crate) use self::{
+    explain::{Judgement, Settled},
     rules::Denial,
     schemas::Courier,
+    seen::{Heard, Judged, Said, Thing, Within},
     shape::{ID, UNSAID, is_separator},
     usual::usual,
 };

@@ -28,7 +28,7 @@ use self::{
 use crate::{
     clock::Clock,
     config::{Limits, LimitsConfig},
-    directory::ActiveTenant,
+    directory::{ActiveTenant, TenantRecord},
     reject::{LimitHit, Reason, Refusal},
     tenant::TenantId,
 };
@@ -83,10 +83,7 @@ impl Limiter {
 
     /// The tenant's own limits over its tier's over the default, field by field.
     fn limits(&self, tenant: &ActiveTenant) -> Limits {
-        let record = tenant.record();
-        let own = record.limits.unwrap_or_default();
-        let tier = record.tier.as_ref().and_then(|tier| self.config.tiers.get(tier)).copied().unwrap_or_default();
-        own.over(tier).over(self.config.default)
+        of_record(&self.config, tenant.record())
     }
 
     fn bucket(&self, tenant: &TenantId, now: u64) -> Result<Ref<'_, TenantId, Arc<Bucket>>, Refusal> {
@@ -114,6 +111,13 @@ impl Limiter {
     fn now(&self) -> u64 {
         u64::try_from(self.clock.instant().duration_since(self.origin).as_nanos()).unwrap_or(u64::MAX)
     }
+}
+
+/// A tenant's own limits over its tier's over the default, field by field.
+pub(crate) fn of_record(config: &LimitsConfig, record: &TenantRecord) -> Limits {
+    let own = record.limits.unwrap_or_default();
+    let tier = record.tier.as_ref().and_then(|tier| config.tiers.get(tier)).copied().unwrap_or_default();
+    own.over(tier).over(config.default)
 }
 
 fn refusal(refused: Refused, rate: Option<Rate>, limits: &Limits) -> Refusal {

@@ -19,6 +19,11 @@ pub struct PlansConfig {
 }
 
 impl PlansConfig {
+    /// That of a service, by its key in `egress.services`.
+    pub fn of(&self, service: &str) -> Option<&PlanConfig> {
+        self.services.get(service).or(self.default.as_ref())
+    }
+
     /// All of them.
     pub fn all(&self) -> impl Iterator<Item = &PlanConfig> {
         self.default.iter().chain(self.services.values())

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::{Heard, TenantRecord, TenantStatus};
+use super::{Heard, TenantRecord};
 use crate::{
     identity::{ActiveUser, Entitled, VerifiedTenant},
     reject::{Reason, Refusal},
@@ -45,10 +45,8 @@ impl ActiveTenant {
             return Err(Refusal::noted(Reason::Internal, "the directory answered with another tenant's record"));
         }
         let entitled = verified.discharge(|name| record.attributes.get(name).map(String::as_str))?;
-        match record.status {
-            TenantStatus::Suspended => Err(Reason::TenantSuspended.into()),
-            TenantStatus::Active => Ok(entitled),
-        }
+        record.may_act()?;
+        Ok(entitled)
     }
 
     /// The same with what the directory of users says now, and hearing of changes since then.

@@ -1,0 +1,96 @@
+//! What the guard would make of a request that nobody sends: for `palisade explain`.
+//!
+//! It goes through the very functions that a request on the egress goes through, up to the verdict. Nothing is proved for it, and nothing comes of it: it takes a
+//! tenant's values and not a tenant ([`ActiveTenant`](crate::directory::ActiveTenant)), and what it gives back cannot be signed. What depends on a proof (a passport's
+//! actions, a context's) is not asked.
+
+use http::{HeaderName, HeaderValue, Request};
+
+use super::{
+    Guard, Sent,
+    rules::{Denial, Question, Verdict},
+    seen::{Judged, Seen},
+};
+use crate::{
+    aws::{operation::Known, target::Target},
+    body::Body,
+    clock::Clock,
+    config::{Limits, template::Values},
+    identity::{ClientSignature, Placeholder},
+    limits::Quota,
+    reject::Refusal,
+    telemetry::Record,
+};
+
+/// What the guard made of a request whose destination it knows.
+#[derive(Debug)]
+pub(crate) struct Settled {
+    /// Where it goes, in the form in which it would be sent.
+    pub(crate) target: Target,
+    /// The operation, as the log would have it.
+    pub(crate) operation: Option<String>,
+    /// Everything that it could be read as.
+    pub(crate) readings: Vec<String>,
+    /// What it needs, in IAM's words.
+    pub(crate) actions: Vec<String>,
+    /// What it is about, and what the rules say.
+    pub(crate) judged: Vec<Judged>,
+    pub(crate) judgement: Judgement,
+}
+
+/// What came out.
+#[derive(Debug)]
+pub(crate) enum Judgement {
+    /// With these headers added to it.
+    Allowed(Vec<(HeaderName, HeaderValue)>),
+    Denied(Denial),
+    /// Nobody looks: there is no guard, it is off, or the service is unguarded.
+    Unguarded,
+    /// It passes, and the log says what is wrong with it.
+    Watched(Denial, Vec<(HeaderName, HeaderValue)>),
+}
+
+impl Guard {
+    /// Where a request would go.
+    ///
+    /// # Errors
+    /// The refusal that it would meet.
+    pub(crate) fn destination(&self, request: &Request<Body>, placeholder: Option<&Placeholder>) -> Result<Target, Refusal> {
+        let (mut head, ()) = Request::new(()).into_parts();
+        (head.method, head.uri, head.headers) = (request.method().clone(), request.uri().clone(), request.headers().clone());
+        self.targets.resolve(&super::hints(&head, super::host(&head)?.as_ref(), placeholder))
+    }
+
+    /// What would become of a request of the tenant whose values these are, and why.
+    ///
+    /// # Errors
+    /// The refusal that it would meet before any rule is asked.
+    pub(crate) async fn explain(
+        &self,
+        request: Request<Body>,
+        placeholder: Option<Placeholder>,
+        values: &dyn Values,
+        record: &mut Record,
+    ) -> Result<Settled, Refusal> {
+        let (head, body) = request.into_parts();
+        let permit = Quota::new(Limits::default(), Clock::system()).admit()?;
+        let (parts, _) = self.settle(Sent { head, body, placeholder, signature: ClientSignature::uncheckable(), permit }, record).await?;
+        let needed = parts.needed();
+        let seen = Seen::default();
+        let judgement = match self.rules.of(&parts.target.service) {
+            None => Judgement::Unguarded,
+            Some(rules) => {
+                let question = Question { asked: parts.asked(), method: &parts.method, needed: &needed, tenant: values, seen: Some(&seen) };
+                match rules.judge(&question) {
+                    Verdict::Allowed(added) => Judgement::Allowed(added),
+                    Verdict::Denied(denial) => Judgement::Denied(denial),
+                    Verdict::Watched(denial, added) => Judgement::Watched(denial, added),
+                }
+            }
+        };
+        let readings = parts.named.names().map(str::to_owned).collect();
+        let operation = parts.named.only().map(Known::name).map(str::to_owned);
+        let operation = operation.or_else(|| parts.named.logged().map(|name| name.into_owned()));
+        Ok(Settled { operation, readings, actions: needed.actions(), judged: seen.into_judged(), judgement, target: parts.target })
+    }
+}
