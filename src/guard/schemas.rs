@@ -96,7 +96,8 @@ struct Unknown {
 /// What is known of the tables of one request.
 pub(super) struct Tables<'a> {
     schemas: &'a Schemas,
-    tenant: &'a ActiveTenant,
+    /// Whose session asks; `None` where nobody is to be asked.
+    tenant: Option<&'a ActiveTenant>,
     target: &'a Target,
     /// What answers are remembered for.
     place: OnceCell<Result<String, Refusal>>,
@@ -118,7 +119,12 @@ impl Schemas {
 
     /// What is known for a request of `tenant` to `target`.
     pub(super) fn tables<'a>(&'a self, tenant: &'a ActiveTenant, target: &'a Target) -> Tables<'a> {
-        Tables { schemas: self, tenant, target, place: OnceCell::new(), found: RefCell::default() }
+        Tables { schemas: self, tenant: Some(tenant), target, place: OnceCell::new(), found: RefCell::default() }
+    }
+
+    /// For a request that is only talked about: nobody is asked.
+    pub(super) fn nothing<'a>(&'a self, target: &'a Target) -> Tables<'a> {
+        Tables { schemas: self, tenant: None, target, place: OnceCell::new(), found: RefCell::default() }
     }
 }
 
@@ -153,8 +159,9 @@ impl Tables<'_> {
     }
 
     fn remembered(&self, table: &str) -> Found {
+        let Some(tenant) = self.tenant else { return Found::Unknown(Unknown::settled("the table's keys would have to be learnt, and nothing is sent")) };
         let (Some(asker), Ok(place)) = (&self.schemas.asker, self.place()) else { return Found::Wanted };
-        match self.schemas.store.look(self.tenant.id(), place, table, asker.clock.instant()) {
+        match self.schemas.store.look(tenant.id(), place, table, asker.clock.instant()) {
             Seen::Fresh(keys) => Found::Known(keys),
             Seen::Failed(unknown) => Found::Unknown(unknown),
             Seen::Old(_) | Seen::Nothing => Found::Wanted,
@@ -167,7 +174,7 @@ impl Tables<'_> {
             let no_courier = || Refusal::noted(Reason::Internal, "a rule learns keys, and nobody asks for them");
             let courier = &self.schemas.asker.as_ref().ok_or_else(no_courier)?.courier;
             let Target { service, region, dial, host, signed_host, .. } = self.target;
-            let role = courier.role(service, self.tenant)?;
+            let role = courier.role(service, self.tenant.ok_or_else(no_courier)?)?;
             Ok(format!("{service}\n{region}\n{}\n{host}\n{signed_host}\n{role}", dial.authority))
         };
         self.place.get_or_init(name).as_ref().map(String::as_str)

@@ -115,7 +115,7 @@ impl Seen {
     pub(super) fn hear(&self, rule: &Arc<str>, mode: GuardMode, opinion: &Opinion) {
         let said = match opinion {
             Opinion::Allowed(_) => Said::Allowed,
-            Opinion::Denied(why) => Said::Denied(why.to_string()),
+            Opinion::Denied(why) | Opinion::DeniedForNow(why) => Said::Denied(why.to_string()),
             Opinion::Silent => Said::Silent,
             Opinion::Untold(why) => Said::Untold(why.to_string()),
         };

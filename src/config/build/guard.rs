@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Section, parse};
 use crate::{
-    aws::action::Actions,
+    aws::{action::Actions, resource::table::Table},
     config::{
         EgressConfig, GuardConfig, GuardMode, NamePattern, NamePrefix, RuleTerms, S3EncryptionConfig, S3RuleConfig, ServiceConfig,
         ServiceRules, is_guarded, judged_as, kind_of,
@@ -52,7 +52,7 @@ pub(super) fn guard(root: &Section<'_>, egress: Option<&Option<EgressConfig>>, i
 /// Without rules everything is watched where the guard only watches: that is how rules are found.
 fn watched(services: &BTreeMap<String, ServiceConfig>, rules: &mut BTreeMap<String, ServiceRules>) {
     for (key, service) in services.iter().filter(|(_, service)| !service.unguarded) {
-        let kind = judged_as(kind(key, service));
+        let kind = judged_as(kind_of(key, service));
         let none = match kind {
             "dynamodb" => ServiceRules::DynamoDb(Vec::new()),
             "s3" => ServiceRules::S3(Vec::new()),
