@@ -29,8 +29,8 @@ const MOST: usize = 16;
 const NAME_BYTES: usize = 256;
 /// Most attributes of one thing. A key has two.
 const MOST_ATTRIBUTES: usize = 4;
-/// Longest name of an attribute ("Naming rules", Amazon DynamoDB developer guide).
-const ATTRIBUTE_BYTES: usize = 255;
+/// Longest name of an attribute, or in an encryption context. Names of keys are short, and a line is not to grow with what a client makes up.
+const ATTRIBUTE_BYTES: usize = 64;
 /// Most actions of one thing.
 const MOST_ACTIONS: usize = 8;
 
@@ -135,14 +135,20 @@ impl Touched {
                 // What an item's attributes are called may be somebody's data; what its keys are called is not.
                 let told = shapes.filter(|(name, shape)| name.len() <= ATTRIBUTE_BYTES && (!is_item || shape != UNSAID));
                 let attributes = told.take(MOST_ATTRIBUTES).map(|(name, shape)| (name.clone(), shape)).collect();
-                Self { attributes, index: index.clone().filter(|index| index.len() <= NAME_BYTES), ..bare }
+                let index = index.as_deref().map(|index| if is_index(index) { index } else { UNSAID }.to_owned());
+                Self { attributes, index, ..bare }
             }
             Within::Context(pairs) => {
-                let own = pairs.iter().filter(|(name, value)| **value == *id && name.len() <= NAME_BYTES);
+                let own = pairs.iter().filter(|(name, value)| **value == *id && name.len() <= ATTRIBUTE_BYTES);
                 Self { context: own.take(MOST_ATTRIBUTES).map(|(name, _)| name.clone()).collect(), ..bare }
             }
         }
     }
+}
+
+/// Whether an index can be called so ("Naming rules", Amazon DynamoDB developer guide).
+fn is_index(name: &str) -> bool {
+    name.len() <= NAME_BYTES && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
 }
 
 /// How a key begins: with the tenant's id and a separator, as the id alone, or in a way that is nobody's business.

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     config::NamePattern,
-    guard::{ID, Touched},
+    guard::{ID, Touched, UNSAID},
 };
 
 /// What looks at no item.
@@ -84,7 +84,7 @@ type Indexes<'l> = (BTreeMap<&'l str, &'l str>, Vec<Asked<'l>>, Vec<Asked<'l>>);
 fn indexes<'l>(asked: &[Asked<'l>], leading: &str) -> Indexes<'l> {
     let mut candidates: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for (touched, _) in asked {
-        let Some(index) = touched.index.as_deref() else { continue };
+        let Some(index) = touched.index.as_deref().filter(|index| *index != UNSAID) else { continue };
         let own = touched.attributes.iter().filter(|(_, shape)| *shape == leading).map(|(name, _)| name.as_str()).collect();
         candidates.entry(index).and_modify(|known: &mut BTreeSet<&str>| known.retain(|name| BTreeSet::contains(&own, name))).or_insert(own);
     }
