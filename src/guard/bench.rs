@@ -4,7 +4,7 @@ use std::time::UNIX_EPOCH;
 
 use http::{Request, request};
 
-use super::{Guard, GuardedParts, Sent, rules::Question};
+use super::{Guard, GuardedParts, Sent, rules::ServiceJudge};
 use crate::{
     body::Body,
     clock::Clock,
@@ -60,7 +60,8 @@ impl Rig {
     pub fn allows(&self, settled: &Settled, tenant: &dyn Values) -> bool {
         let Settled(parts) = settled;
         let needed = parts.needed();
-        let question = Question { asked: parts.asked(), method: &parts.method, named: &parts.named, needed: &needed, tenant };
-        self.guard.rules.of(&parts.target.service).is_none_or(|rules| rules.judge(&question).is_allowed())
+        let tables = self.guard.schemas.nothing(&parts.target);
+        let judge = |rules: &ServiceJudge| rules.judge(&parts.question(&needed, tenant, &tables));
+        self.guard.rules.of(&parts.target.service).is_none_or(|rules| judge(rules).is_ok_and(|verdict| verdict.is_allowed()))
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     config::{Limits, template::Values},
     identity::{ClientSignature, Placeholder},
     limits::Quota,
-    reject::Refusal,
+    reject::{Reason, Refusal},
     telemetry::Record,
 };
 
@@ -80,11 +80,12 @@ impl Guard {
         let judgement = match self.rules.of(&parts.target.service) {
             None => Judgement::Unguarded,
             Some(rules) => {
-                let question = Question { asked: parts.asked(), method: &parts.method, needed: &needed, tenant: values, seen: Some(&seen) };
-                match rules.judge(&question) {
-                    Verdict::Allowed(added) => Judgement::Allowed(added),
-                    Verdict::Denied(denial) => Judgement::Denied(denial),
-                    Verdict::Watched(denial, added) => Judgement::Watched(denial, added),
+                let tables = self.schemas.nothing(&parts.target);
+                match rules.judge(&Question { seen: Some(&seen), ..parts.question(&needed, values, &tables) }) {
+                    Ok(Verdict::Allowed(added)) => Judgement::Allowed(added),
+                    Ok(Verdict::Denied(denial)) => Judgement::Denied(denial),
+                    Ok(Verdict::Watched(denial, added)) => Judgement::Watched(denial, added),
+                    Err(_) => return Err(Refusal::noted(Reason::Internal, "a table's keys would have to be learnt")),
                 }
             }
         };

@@ -45,11 +45,11 @@ impl Schemas {
     /// # Errors
     /// The tenant has no credentials: its request would be refused the same.
     pub(in crate::guard) async fn learn(&self, tables: &mut Tables<'_>, wanted: Vec<String>, behalf: Behalf<'_>) -> Result<(), Refusal> {
-        let Some(asker) = &self.asker else {
+        let (Some(asker), Some(tenant)) = (&self.asker, tables.tenant) else {
             return Err(Refusal::noted(Reason::Internal, "a rule learns keys, and nobody asks for them"));
         };
         let place = tables.place().map_err(Refusal::clone)?.to_owned();
-        let Tables { tenant, target, found, .. } = tables;
+        let Tables { target, found, .. } = tables;
         let found = found.get_mut();
         let all = async {
             for table in wanted.iter().take(AT_ONCE) {
@@ -140,7 +140,7 @@ async fn describe(tenant: &ActiveTenant, target: &Target, table: &str, behalf: &
     let signature = ClientSignature::uncheckable().settle(payload.hash())?;
     let method = Method::POST;
     let candidates = operation::candidates(behalf.operations, &target, &method, &headers, payload.bytes().map(|bytes| &bytes[..]))?;
-    let named = operation::check(behalf.operations, &target, candidates)?;
+    let named = operation::check(behalf.operations, candidates)?;
     let (permit, timeouts) = (behalf.permit.beside(), behalf.timeouts);
     let parts = GuardedParts { permit, method, headers, target, wire, payload, timeouts, named };
     Ok(GuardedRequest::new(tenant.clone(), parts, signature))
@@ -188,7 +188,7 @@ fn unknown(refusal: Refusal) -> Result<Unknown, Refusal> {
 const DENIED: &str = "DescribeTable is denied: give dynamodb:DescribeTable to the tenant's role, or say key and indexes in the rule";
 
 impl Unknown {
-    fn settled(why: impl Into<Cow<'static, str>>) -> Self {
+    pub(super) fn settled(why: impl Into<Cow<'static, str>>) -> Self {
         Self { why: why.into(), for_now: false }
     }
 

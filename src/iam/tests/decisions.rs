@@ -291,7 +291,7 @@ credentials:
   source: {{web_identity: {{token_file: token, role_arn: '{BASE}'}}}}
   assume_role: {POOLED}"
         );
-        json_of(&load(&text), &[], &[What::Data]).unwrap()["roles"][0]["data"].clone()
+        super::json_of(&super::load(&text), &[], &[What::Data]).unwrap()["roles"][0]["data"].clone()
     };
     let data = with("learn: true");
     let may = |policy: &Value, action: &str, table: &str, context: &Context| {

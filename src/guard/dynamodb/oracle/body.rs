@@ -1,11 +1,13 @@
 //! Bodies, as `serde_json` reads them, and whose keys are in them.
 
+use std::collections::BTreeSet;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
 use crate::{
     config::{
-        LeadingKey, PoolConfig,
+        LeadingKey, TableKeys,
         template::{Name, Values},
     },
     guard::dynamodb::{
@@ -38,8 +40,8 @@ pub(crate) fn body(bytes: &[u8]) -> bool {
     assert!(!touches.is_empty(), "about nothing");
     let leading_key = LeadingKey::parse("{tenant.id}#").unwrap_or_else(|error| panic!("{error}"));
     let indexes = [("by-owner".to_owned(), "gsi1pk".to_owned())].into_iter().collect();
-    let pool = PoolConfig { leading_key, key: "pk".to_owned(), indexes };
-    let part = Part { pool: &pool, tenant: &Acme };
+    let (table, open) = (TableKeys { key: "pk".to_owned(), indexes }, BTreeSet::new());
+    let part = Part { leading_key: &leading_key, keys: &table, open: &open, tenant: &Acme };
     let all = touches.iter().all(|touch| {
         match &touch.thing {
             Thing::All => Err("everybody's".into()),
