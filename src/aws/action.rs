@@ -152,14 +152,6 @@ impl<'n> Needed<'n> {
         Self { service: self.service, operations: self.operations.as_ref().map(rest) }
     }
 
-    /// One more action.
-    pub(crate) fn with(mut self, operation: &'n str) -> Self {
-        if let Some(operations) = &mut self.operations {
-            operations.push(operation);
-        }
-        self
-    }
-
     /// One action of the same service.
     pub(crate) fn one(&self, operation: &'n str) -> Self {
         Self { service: self.service, operations: Some(vec![operation]) }

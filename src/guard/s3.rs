@@ -245,12 +245,10 @@ pub(super) fn judge(rules: &[S3Rule], question: &Question<'_>, unruled: Unruled<
             Ok(objects) => objects.into_iter().fold(Verdict::allowed(), |verdict, object| {
                 verdict.and(|| match plain(&object.key) {
                     Err(why) => deny(why),
-                    Ok(()) if object.is_version => ask(
-                        bucket,
-                        &Touch::Object(&object.key, asked.headers),
-                        &needed.without(&["DeleteObject"]).with("DeleteObjectVersion"),
-                    ),
-                    Ok(()) => ask(bucket, &Touch::Object(&object.key, asked.headers), needed),
+                    Ok(()) if object.is_version => {
+                        ask(bucket, &Touch::Object(&object.key, asked.headers), &needed.without(&["DeleteObject"]))
+                    }
+                    Ok(()) => ask(bucket, &Touch::Object(&object.key, asked.headers), &needed.without(&["DeleteObjectVersion"])),
                 })
             }),
         },

@@ -18,6 +18,7 @@ use crate::{
 
 mod catalogue;
 mod dynamodb;
+mod edges;
 mod learn;
 mod matrix;
 mod modes;

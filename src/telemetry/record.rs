@@ -243,12 +243,6 @@ impl Record {
         self.would_deny.as_ref().map(|(denial, _)| denial.as_str())
     }
 
-    /// What the log would say that it was about.
-    #[cfg(test)]
-    pub(crate) fn touched(&self) -> Option<&Touches> {
-        self.would_deny.as_ref().map(|(_, touches)| touches)
-    }
-
     /// Which route to the application it takes.
     pub fn route(&mut self, name: &Arc<str>) {
         self.route = Some(name.clone());

@@ -44,7 +44,9 @@ fn keys_are_unique_and_everything_is_explained() {
         assert_eq!(keys.len(), settings.len(), "{path}");
         for setting in settings {
             assert!(setting.about.ends_with('.') && setting.about.len() >= 8, "{path}.{}: {}", setting.key, setting.about);
-            assert!(setting.key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'), "{path}.{}", setting.key);
+            // Services have their own names.
+            let is_key = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || (b == b'-' && path.ends_with("guard"));
+            assert!(setting.key.bytes().all(is_key), "{path}.{}", setting.key);
         }
     }
 }
@@ -181,11 +183,14 @@ fn the_full_example_shows_every_setting() {
         ".credentials.assume_role.via",
         ".credentials.assume_role_with_web_identity",
         ".workloads",
+        ".guard.bedrock-runtime",
         ".guard.events",
         ".guard.firehose",
         ".guard.kinesis",
         ".guard.kms",
+        ".guard.lambda",
         ".guard.logs",
+        ".guard.monitoring",
         ".guard.secretsmanager",
         ".guard.sns",
         ".guard.ssm",

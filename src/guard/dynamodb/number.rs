@@ -69,6 +69,8 @@ mod tests {
         }
         assert_eq!(whole("1e2").as_deref(), Some("100"));
         assert_eq!(whole(&"9".repeat(38)), Some("9".repeat(38)));
+        assert_eq!(whole("0e999999").as_deref(), Some("0"));
+        assert_eq!(whole(&format!("{}1", "0".repeat(MAX_BYTES - 1))).as_deref(), Some("1"));
     }
 
     #[test]
@@ -97,6 +99,7 @@ mod tests {
             "Infinity",
             "1e1e1",
             "1e+-1",
+            "0e1000000",
             "1e99999999",
             "1e200",
             "٤٢",

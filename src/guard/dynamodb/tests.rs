@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::{json::Shape, *};
+use crate::config::{LeadingKey, TableKeys};
 
 /// Members by service and operation, and by shape.
 fn model() -> BTreeMap<(&'static str, &'static str), Vec<&'static str>> {
@@ -103,5 +104,27 @@ fn one_content_type_in_utf_8_is_json() {
         &["application/x-amz-json-1.0", "application/x-amz-json-1.0"],
     ] {
         assert!(!of(values), "{values:?}");
+    }
+}
+
+/// A number has no beginning: its digits are how it is written.
+#[test]
+fn a_number_is_a_key_only_as_a_whole() {
+    struct Nr;
+    impl Values for Nr {
+        fn value(&self, name: &crate::config::template::Name) -> Option<Cow<'_, str>> {
+            (*name == crate::config::template::Name::TenantId).then_some("42".into())
+        }
+    }
+    static KEY: Shape = Shape::Map(&Shape::Attribute);
+    let (keys, open) = (TableKeys { key: "pk".to_owned(), indexes: BTreeMap::new() }, BTreeSet::new());
+    for (leading, text, has) in
+        [("{tenant.id}", "42", true), ("{tenant.id}", "42.0", true), ("{tenant.id}", "420", false), ("{tenant.id}0", "420", false)]
+    {
+        let leading_key = LeadingKey::parse(leading).unwrap();
+        let body = format!("{{\"pk\":{{\"N\":\"{text}\"}}}}");
+        let key = json::read(body.as_bytes(), &KEY).unwrap();
+        let part = Part { leading_key: &leading_key, keys: &keys, open: &open, tenant: &Nr };
+        assert_eq!(part.has_key(key.as_map().unwrap()).is_ok(), has, "{leading} {text}");
     }
 }

@@ -333,6 +333,6 @@ fn a_server_understands_what_is_made_up() {
     }
     assert!(understood > 400, "{understood} of 600 are understood");
     for operation in ["CopyObject", "DeleteObjects", "GetObject", "ListObjectsV2", "PutObject", "CreateMultipartUpload"] {
-        assert!(passed.get(operation).is_some_and(|count| *count > 3), "{operation}: {passed:?}");
+        assert!(passed.get(operation).is_some_and(|count| *count > 1), "{operation}: {passed:?}");
     }
 }

@@ -17,9 +17,9 @@ fn where_no_guard_is_what_to_add_is_said() {
     let alone = "guard has no rules: tenants are kept apart by IAM alone, whatever they ask for";
     assert_eq!(told("{s3: {}}", ""), [format!("{alone}; add rules, guard.s3: see config/guide/guard.md")]);
     assert_eq!(told("{s3: {}}", "guard: {mode: off}\n"), told("{s3: {}}", ""));
-    let several = "{dynamodb: {}, dynamodbstreams: {}, monitoring: {}, mine: {signing_name: s3, endpoint: 'https://a.example'}}";
+    let several = "{dynamodb: {}, dynamodbstreams: {}, cloudtrail: {}, mine: {signing_name: s3, endpoint: 'https://a.example'}}";
     assert_eq!(told(several, ""), [format!("{alone}; add rules, guard.dynamodb and guard.s3: see config/guide/guard.md")]);
-    assert_eq!(told("{monitoring: {}}", ""), [alone]);
+    assert_eq!(told("{cloudtrail: {}}", ""), [alone]);
     let no_egress =
         CONFIG.split_once("credentials:").unwrap().0.replace("egress: {region: eu-west-1, services: {s3: {}}}\n", "").replace(RULES, "");
     assert_eq!(check_text(&no_egress, "tenants: {acme: {}}").2, "");

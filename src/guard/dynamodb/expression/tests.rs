@@ -321,3 +321,27 @@ proptest! {
         prop_assert!(changes(&text).unwrap().contains(&"gsi1pk=:g".to_owned()), "{}", text);
     }
 }
+
+#[test]
+fn nesting_ends_where_it_is_said_to() {
+    let nested = |depth: usize, inner: &str| format!("{}{inner}{}", "(".repeat(depth), ")".repeat(depth));
+    assert_eq!(hash(&nested(MAX_DEPTH, "pk = :p")).as_deref(), Some(":p"));
+    assert_eq!(hash(&nested(MAX_DEPTH + 1, "pk = :p")), None);
+    assert!(changes(&format!("SET a = {}", nested(MAX_DEPTH, ":v"))).is_some());
+    assert!(changes(&format!("SET a = {}", nested(MAX_DEPTH + 1, ":v"))).is_none());
+    for (before, behind) in [("list_append(", ", :v)"), ("list_append(:v, ", ")")] {
+        let lists = |depth: usize| format!("SET a = {}:v{}", before.repeat(depth), behind.repeat(depth));
+        assert!(changes(&lists(MAX_DEPTH)).is_some(), "{before}");
+        assert!(changes(&lists(MAX_DEPTH + 1)).is_none(), "{before}");
+    }
+}
+
+#[test]
+fn what_begins_like_a_number_is_no_name() {
+    for text in ["1x = :v AND pk = :p", "a.1x = :v AND pk = :p", "a[1x] = :v AND pk = :p", "1 = :v AND pk = :p"] {
+        assert_eq!(hash(text), None, "{text}");
+    }
+    for text in ["SET 1x = :v", "SET a[1x] = :v", "SET a.1x = :v", "REMOVE a[1x]"] {
+        assert_eq!(changes(text), None, "{text}");
+    }
+}
