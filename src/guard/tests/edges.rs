@@ -9,7 +9,7 @@ const UNSIGNED: [(&str, &str); 1] = [("x-amz-content-sha256", "UNSIGNED-PAYLOAD"
 fn of_dynamodb(operation: &str, body: &serde_json::Value) -> Request<Body> {
     let target = format!("DynamoDB_20120810.{operation}");
     let headers = [("x-amz-target", target.as_str()), ("content-type", "application/x-amz-json-1.0")];
-    request("POST /", DYNAMODB, &headers, &body.to_string())
+    request("POST /", DYNAMODB, &headers, body.to_string())
 }
 
 impl Bench {
@@ -26,18 +26,18 @@ impl Bench {
 
 #[tokio::test]
 async fn as_many_items_are_taken_as_dynamodb_takes() {
-    let bench = Bench::new("{dynamodb: {}}", "{dynamodb: [{tables: [a, b], leading_key: '{tenant.id}#', key: pk}]}");
+    let bench = Bench::new("{dynamodb: {}}", "{dynamodb: [{tables: [left, right], leading_key: '{tenant.id}#', key: pk}]}");
     let keys = |count: usize| -> Vec<_> { (0..count).map(|nr| serde_json::json!({"pk": {"S": format!("acme#{nr}")}})).collect() };
     let gets = |a: usize, b: usize| {
         let mut tables = serde_json::Map::new();
-        for (name, count) in [("a", a), ("b", b)].into_iter().filter(|(_, count)| *count > 0) {
+        for (name, count) in [("left", a), ("right", b)].into_iter().filter(|(_, count)| *count > 0) {
             tables.insert(name.to_owned(), serde_json::json!({"Keys": keys(count)}));
         }
         of_dynamodb("BatchGetItem", &serde_json::json!({"RequestItems": tables}))
     };
     let checks = |count: usize| {
         let check =
-            |key| serde_json::json!({"ConditionCheck": {"TableName": "a", "Key": key, "ConditionExpression": "attribute_exists(pk)"}});
+            |key| serde_json::json!({"ConditionCheck": {"TableName": "left", "Key": key, "ConditionExpression": "attribute_exists(pk)"}});
         let items: Vec<_> = keys(count).into_iter().map(check).collect();
         of_dynamodb("TransactWriteItems", &serde_json::json!({"TransactItems": items}))
     };
@@ -70,10 +70,10 @@ async fn a_denial_names_the_first_of_the_strictest_rules() {
 
 #[tokio::test]
 async fn a_denial_names_the_attribute_that_an_update_leaves_open() {
-    let rules = "{dynamodb: [{tables: [a], leading_key: '{tenant.id}#', key: pk, indexes: {by-owner: gsi1pk}}]}";
+    let rules = "{dynamodb: [{tables: [left], leading_key: '{tenant.id}#', key: pk, indexes: {by-owner: gsi1pk}}]}";
     let bench = Bench::new("{dynamodb: {}}", rules);
     let update = serde_json::json!({
-        "TableName": "a", "Key": {"pk": {"S": "acme#1"}},
+        "TableName": "left", "Key": {"pk": {"S": "acme#1"}},
         "UpdateExpression": "SET gsi1pk = if_not_exists(gsi1pk, :v)", "ExpressionAttributeValues": {":v": {"S": "acme#2"}},
     });
     let outcome = bench.ask(&tenant("acme"), of_dynamodb("UpdateItem", &update)).await;

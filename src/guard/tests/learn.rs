@@ -13,10 +13,14 @@ const HOST: &str = "dynamodb.eu-west-1.amazonaws.com";
 const RULES: &str = "{dynamodb: [{tables: [pool, 'orders-*'], leading_key: '{tenant.id}#', learn: true, open_indexes: [by-status]}]}";
 
 type Answer = Result<Response<Body>, Refusal>;
+/// What is answered of a table.
+type Answers = dyn Fn(&str) -> Answer + Send;
+/// What is answered, whatever is asked.
+type Told = dyn Fn() -> Answer + Send + Sync;
 
 /// Stands for AWS, and remembers who asked for what.
 pub(super) struct Desk {
-    answer: Mutex<Box<dyn Fn(&str) -> Answer + Send>>,
+    answer: Mutex<Box<Answers>>,
     asked: Mutex<Vec<(String, String)>>,
     /// Where they are not all of one.
     roles: BTreeMap<&'static str, &'static str>,
@@ -99,7 +103,7 @@ fn pool() -> Answer {
 
 fn ask(operation: &str, body: &Value) -> Request<Body> {
     let target = format!("DynamoDB_20120810.{operation}");
-    request("POST /", HOST, &[("x-amz-target", &target), ("content-type", "application/x-amz-json-1.0")], &body.to_string())
+    request("POST /", HOST, &[("x-amz-target", &target), ("content-type", "application/x-amz-json-1.0")], body.to_string())
 }
 
 fn get(table: &str, attribute: &str, key: &str) -> Request<Body> {
@@ -217,7 +221,7 @@ async fn what_a_tenants_role_is_told_is_told_to_no_other_role() {
         "POST /",
         "dynamodb-fips.eu-west-1.amazonaws.com",
         &[("x-amz-target", "DynamoDB_20120810.GetItem"), ("content-type", "application/x-amz-json-1.0")],
-        &json!({"TableName": "pool", "Key": {"tenant_key": {"S": "acme#1"}}}).to_string(),
+        json!({"TableName": "pool", "Key": {"tenant_key": {"S": "acme#1"}}}).to_string(),
     );
     assert_eq!(bench.ask(&acme, fips).await.verdict, "allowed");
     assert_eq!(desk.asked().len(), 3);
@@ -226,7 +230,7 @@ async fn what_a_tenants_role_is_told_is_told_to_no_other_role() {
 #[tokio::test]
 async fn without_an_answer_nothing_is_allowed() {
     let fresh = || (Desk::of_a_pool(), tenant("acme"));
-    let cases: [(Arc<dyn Fn() -> Answer + Send + Sync>, &str, &str, u64); 12] = [
+    let cases: [(Arc<Told>, &str, &str, u64); 12] = [
         (Arc::new(|| Err(Reason::AwsDenied.into())), "guard-denied", "give dynamodb:DescribeTable to the tenant's role", 5),
         (Arc::new(|| error(400, "AccessDeniedException")), "guard-denied", "give dynamodb:DescribeTable", 5),
         (Arc::new(|| error(400, "ResourceNotFoundException")), "guard-denied", "there is no such table", 5),

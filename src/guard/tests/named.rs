@@ -170,7 +170,7 @@ fn written(table: &Table, operation: &str, document: Map<String, Value>) -> Requ
     };
     let target = format!("{target}.{operation}");
     let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target.as_str())];
-    request("POST /", &host, &headers, &Value::Object(document).to_string())
+    request("POST /", &host, &headers, Value::Object(document).to_string())
 }
 
 fn bench(actions: bool) -> Bench {

@@ -61,7 +61,7 @@ fn asked((line, service, target, body): &(&str, &str, &str, &str), tenant: &str)
         let marked = text.replace("T#", "\u{1}#").replace("/T", "/\u{1}").replace("-T", "-\u{1}").replace("=T%", "=\u{1}%");
         marked.replace("<Key>T", "<Key>\u{1}").replace("\"T\"", "\"\u{1}\"").replace('\u{1}', tenant)
     };
-    request(&as_tenant(line), &host, if target.is_empty() { &[] } else { &headers }, &as_tenant(body))
+    request(&as_tenant(line), &host, if target.is_empty() { &[] } else { &headers }, as_tenant(body))
 }
 
 /// A guard that writes what it sees.

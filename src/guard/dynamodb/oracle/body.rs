@@ -56,7 +56,7 @@ pub(crate) fn body(bytes: &[u8]) -> bool {
     if all {
         let keys = keys(operation, &value);
         assert_eq!(keys.len(), touches.iter().filter(|touch| !matches!(touch.thing, Thing::Schema)).count(), "{} {value}", operation.name);
-        assert!(keys.iter().all(|key| is_of_acme(key)), "{} {value}", operation.name);
+        assert!(keys.iter().all(is_of_acme), "{} {value}", operation.name);
     }
     all
 }
