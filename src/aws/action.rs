@@ -6,7 +6,7 @@
 //! part of that an endpoint of the application needs.
 //!
 //! The attack that this has to stand is a request that is one operation here and another to AWS; what is by the letter, and what adds a reading or costs
-//! the name, is for [`operation`] to say.
+//! the name, is for [`operation`](crate::aws::operation) to say.
 
 mod names;
 mod s3;
