@@ -236,9 +236,15 @@ impl<'a> Input<'a> {
     }
 }
 
+/// Most things that a request names. No batch of the services that are read here is as long.
+const MAX_THINGS: usize = 1_000;
+
 fn collect<'v>(members: &'v Map<String, Value>, path: &str, found: &mut Vec<Option<&'v str>>) -> Result<(), Untold> {
     let (head, rest) = path.split_once('.').map_or((path, None), |(head, rest)| (head, Some(rest)));
     let (name, is_list) = head.strip_suffix("[]").map_or((head, false), |name| (name, true));
+    if found.len() >= MAX_THINGS {
+        return Err("the request names more things than are looked at");
+    }
     let mut one = |value: &'v Value| match rest {
         Some(rest) => collect(value.as_object().ok_or(MISSING)?, rest, found),
         None => {

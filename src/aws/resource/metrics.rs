@@ -11,6 +11,9 @@ use super::{Kind, Touch, Untold, arithmetic, json::member, kind::MISSING};
 
 /// Most dimensions of a metric (`Dimensions`, CloudWatch API reference).
 const MAX_DIMENSIONS: usize = 30;
+/// Most metrics that one request writes, and most that it asks for (`PutMetricData`, `GetMetricData`, CloudWatch API reference).
+const MAX_DATA: usize = 1_000;
+const MAX_QUERIES: usize = 500;
 const FINDS: Untold = "an expression can find metrics by itself: only arithmetic over metrics of the same request is read here";
 
 /// How an operation names metrics.
@@ -35,10 +38,10 @@ impl Metrics {
             Self::Data => {
                 let namespace = text(document, "Namespace")?;
                 let touch = |datum: &Value| touch(namespace, dimensions(datum.as_object().ok_or(MISSING)?)?);
-                list(document, "MetricData")?.iter().map(touch).collect::<Result<_, _>>()?
+                list(document, "MetricData", MAX_DATA)?.iter().map(touch).collect::<Result<_, _>>()?
             }
             Self::Listing | Self::One => vec![touch(text(document, "Namespace")?, dimensions(document)?)?],
-            Self::Queries => queries(list(document, "MetricDataQueries")?)?,
+            Self::Queries => queries(list(document, "MetricDataQueries", MAX_QUERIES)?)?,
         };
         if found.is_empty() { Err(MISSING) } else { Ok(found) }
     }
@@ -50,7 +53,8 @@ fn touch(namespace: &str, dimensions: BTreeMap<String, String>) -> Result<Touch,
 
 fn queries(queries: &[Value]) -> Result<Vec<Touch>, Untold> {
     let queries = queries.iter().map(|query| query.as_object().ok_or(MISSING)).collect::<Result<Vec<_>, _>>()?;
-    let ids = queries.iter().map(|query| text(query, "Id")).collect::<Result<Vec<_>, _>>()?;
+    let mut ids = queries.iter().map(|query| text(query, "Id")).collect::<Result<Vec<_>, _>>()?;
+    ids.sort_unstable();
     let mut touches = Vec::new();
     for query in queries {
         if member(query, "AccountId")?.is_some() {
@@ -95,6 +99,7 @@ fn text<'d>(of: &'d Members, name: &str) -> Result<&'d str, Untold> {
     member(of, name)?.and_then(Value::as_str).ok_or(MISSING)
 }
 
-fn list<'d>(of: &'d Members, name: &str) -> Result<&'d [Value], Untold> {
-    Ok(member(of, name)?.and_then(Value::as_array).ok_or(MISSING)?.as_slice())
+fn list<'d>(of: &'d Members, name: &str, most: usize) -> Result<&'d [Value], Untold> {
+    let list = member(of, name)?.and_then(Value::as_array).ok_or(MISSING)?.as_slice();
+    if list.len() > most { Err("more metrics than CloudWatch takes at once") } else { Ok(list) }
 }

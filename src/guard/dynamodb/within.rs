@@ -39,6 +39,9 @@ fn stored(attribute: &Attribute<'_>) -> Option<Vec<u8>> {
     }
 }
 
+/// Names of a query that are tried: a query of one's own has a handful, and each costs a reading of its expression.
+const MAX_CANDIDATES: usize = 64;
+
 /// The attributes that a query wants to be equal to something.
 fn equations(query: &Query<'_>) -> BTreeMap<String, Vec<u8>> {
     if let Some(conditions) = query.conditions {
@@ -49,7 +52,7 @@ fn equations(query: &Query<'_>) -> BTreeMap<String, Vec<u8>> {
     // Every word could be an attribute; the parser says which are.
     let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|word| !word.is_empty());
     let aliased = query.names.into_iter().flat_map(Map::iter).filter_map(|(alias, _)| query.names?.text(alias));
-    let candidates: BTreeSet<&str> = words.chain(aliased).collect();
+    let candidates: BTreeSet<&str> = words.chain(aliased).take(MAX_CANDIDATES).collect();
     let equation = |name: &str| {
         let value = condition::value_of(expression, query.names, name).ok()?;
         Some((name.to_owned(), stored(query.values?.attribute(value)?)?))

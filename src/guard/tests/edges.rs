@@ -153,3 +153,42 @@ fn a_path_of_our_own_is_asked_of_us_alone() {
         assert_eq!(bench.guard.is_called_by(&head).ok(), Some(is_us), "{host}");
     }
 }
+
+/// Lists are bounded before anything is made of what is in them.
+#[tokio::test]
+async fn no_more_metrics_are_looked_at_than_cloudwatch_takes() {
+    let bench = Bench::new(
+        "{monitoring: {}, events: {}}",
+        "{monitoring: [{namespaces: ['app/{tenant.id}']}], events: [{buses: ['app-{tenant.id}']}]}",
+    );
+    let asked = |host: &str, target: &str, body: serde_json::Value| {
+        let kind = if target.starts_with("AWS") { "application/x-amz-json-1.1" } else { "application/x-amz-json-1.0" };
+        request("POST /", host, &[("x-amz-target", target), ("content-type", kind)], body.to_string())
+    };
+    let cloudwatch =
+        |operation: &str, body| asked("monitoring.eu-west-1.amazonaws.com", &format!("GraniteServiceVersion20100801.{operation}"), body);
+    let data = |count: usize| {
+        let data: Vec<_> = (0..count).map(|_| serde_json::json!({"MetricName": "m", "Value": 1})).collect();
+        cloudwatch("PutMetricData", serde_json::json!({"Namespace": "app/acme", "MetricData": data}))
+    };
+    let queries = |count: usize| {
+        let stat = serde_json::json!({"Metric": {"Namespace": "app/acme", "MetricName": "m"}, "Period": 60, "Stat": "Sum"});
+        let queries: Vec<_> = (0..count).map(|nr| serde_json::json!({"Id": format!("m{nr}"), "MetricStat": stat})).collect();
+        cloudwatch("GetMetricData", serde_json::json!({"MetricDataQueries": queries, "StartTime": 0, "EndTime": 60}))
+    };
+    let entries = |count: usize| {
+        let entries: Vec<_> = (0..count).map(|_| serde_json::json!({"EventBusName": "app-acme"})).collect();
+        asked("events.eu-west-1.amazonaws.com", "AWSEvents.PutEvents", serde_json::json!({"Entries": entries}))
+    };
+    for (request, verdict) in [
+        (data(1_000), "allowed"),
+        (data(1_001), "guard-denied"),
+        (queries(500), "allowed"),
+        (queries(501), "guard-denied"),
+        (entries(1_000), "allowed"),
+        (entries(1_001), "guard-denied"),
+    ] {
+        let outcome = bench.ask(&tenant("acme"), request).await;
+        assert_eq!(outcome.verdict, verdict, "{}", outcome.note);
+    }
+}

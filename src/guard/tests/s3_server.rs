@@ -151,7 +151,11 @@ fn exceptions(drawn: &Drawn, touches: &[Touch]) -> Option<&'static str> {
     if any(&|name| name.contains('\0')) {
         return Some("a NUL ends a name for some");
     }
-    let hides = |source: &str| source.matches('?').count() > 1 || source.to_ascii_lowercase().contains("%3fversionid=");
+    let hides = |source: &str| {
+        let path = source.split('?').next().unwrap_or_default();
+        let decoded = percent_encoding::percent_decode_str(path).decode_utf8_lossy().to_ascii_lowercase();
+        source.matches('?').count() > 1 || decoded.contains("?versionid")
+    };
     of_source.is_some_and(hides).then_some("a version may be looked for behind the decoding")
 }
 
