@@ -132,18 +132,24 @@ impl Touched {
             Within::Key(key) | Within::Listing(Some(key)) => Self { begins: Some(begins(key.as_bytes(), &id)), ..bare },
             Within::Items { index, attributes, is_item } => {
                 let shapes = attributes.iter().map(|(name, value)| (name, begins(value, &id)));
-                // What an item's attributes are called may be somebody's data; what its keys are called is not.
-                let told = shapes.filter(|(name, shape)| name.len() <= ATTRIBUTE_BYTES && (!is_item || shape != UNSAID));
+                // What an item's attributes are called may be somebody's data, and what has more of them than a key has is none; what keys are called is not.
+                let is_key = !is_item && attributes.len() <= MOST_ATTRIBUTES;
+                let told = shapes.filter(|(name, shape)| is_attribute(name) && (is_key || shape != UNSAID));
                 let attributes = told.take(MOST_ATTRIBUTES).map(|(name, shape)| (name.clone(), shape)).collect();
                 let index = index.as_deref().map(|index| if is_index(index) { index } else { UNSAID }.to_owned());
                 Self { attributes, index, ..bare }
             }
             Within::Context(pairs) => {
-                let own = pairs.iter().filter(|(name, value)| **value == *id && name.len() <= ATTRIBUTE_BYTES);
+                let own = pairs.iter().filter(|(name, value)| **value == *id && is_attribute(name));
                 Self { context: own.take(MOST_ATTRIBUTES).map(|(name, _)| name.clone()).collect(), ..bare }
             }
         }
     }
+}
+
+/// Whether an attribute may be named. DynamoDB takes any text for a name; who names keys does not write sentences.
+fn is_attribute(name: &str) -> bool {
+    name.len() <= ATTRIBUTE_BYTES && is_index(name)
 }
 
 /// Whether an index can be called so ("Naming rules", Amazon DynamoDB developer guide).
@@ -175,18 +181,13 @@ fn name(thing: &Thing, values: &dyn Values, id: &str) -> Option<String> {
             shape = replaced(&shape, &value, placeholder);
         }
     }
-    if let Some(at) = shape.find("{tenant.id}/").filter(|_| is_path(thing.section)) {
+    if let Some(at) = shape.find("{tenant.id}/") {
         shape.truncate(at + ID.len());
         shape.push_str("/*");
     } else if thing.names.len() > 1 {
         return Some(UNSAID.to_owned());
     }
     Some(shape)
-}
-
-/// Services whose names are paths that applications make up.
-fn is_path(section: &str) -> bool {
-    matches!(section, "logs" | "secretsmanager" | "ssm")
 }
 
 /// Whether it is the tenant's key of KMS, by name or by ARN.

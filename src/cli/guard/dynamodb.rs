@@ -66,16 +66,20 @@ fn has((touched, _): &Asked<'_>, key: &str, leading: &str) -> bool {
     touched.attributes.get(key).is_some_and(|shape| shape == leading)
 }
 
-/// The attributes that are the tenant's in the most requests, and in what way.
+/// The attributes that are the tenant's for the most tenants, and then in the most requests, and in what way. One tenant alone decides nothing that others
+/// speak against.
 fn keys<'l>(asked: &[Asked<'l>]) -> Vec<(&'l str, &'l str)> {
-    let mut found: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    let mut found: BTreeMap<(&str, &str), (BTreeSet<&str>, u64)> = BTreeMap::new();
     for (touched, counts) in asked {
         for (name, shape) in touched.attributes.iter().filter(|(_, shape)| is_leading(shape)) {
-            *found.entry((name, shape)).or_default() += counts.values().sum::<u64>();
+            let (tenants, requests) = found.entry((name, shape)).or_default();
+            tenants.extend(counts.keys().map(|tenant| tenant.as_str()));
+            *requests += counts.values().sum::<u64>();
         }
     }
-    let most = found.values().copied().max();
-    found.into_iter().filter(|(_, count)| Some(*count) == most).map(|(pair, _)| pair).collect()
+    let counted: Vec<_> = found.into_iter().map(|(pair, (tenants, requests))| (pair, (tenants.len(), requests))).collect();
+    let most = counted.iter().map(|(_, count)| *count).max();
+    counted.into_iter().filter(|(_, count)| Some(*count) == most).map(|(pair, _)| pair).collect()
 }
 
 type Indexes<'l> = (BTreeMap<&'l str, &'l str>, Vec<Asked<'l>>, Vec<Asked<'l>>);

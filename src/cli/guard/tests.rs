@@ -95,6 +95,18 @@ fn the_hash_key_is_found_or_said_not_to_be() {
     assert!(!text.contains(rule) && text.contains("which of gsi, pk is the table's hash key the log does not tell"), "{text}");
 }
 
+/// However often one tenant asks, what the others do decides.
+#[test]
+fn one_tenant_alone_does_not_say_which_key_a_table_has() {
+    let thing = |attributes: &str| {
+        format!(r#"{{"section":"dynamodb","name":"orders","attributes":{{{attributes}}},"actions":["dynamodb:GetItem"]}}"#)
+    };
+    let (right, wrong) = (thing(r##""pk":"{tenant.id}#","sk":"*""##), thing(r##""pk":"*","sk":"{tenant.id}#""##));
+    let mut log = vec![line("globex", "GetItem", &right), line("initech", "GetItem", &right)];
+    log.extend(std::iter::repeat_n(line("acme", "GetItem", &wrong), 9));
+    has(&reported(&log.join("\n"), false), &[r##"- {tables: ["orders"], leading_key: "{tenant.id}#", key: "pk"}"##]);
+}
+
 /// What a log has is what clients have sent: it ends no comment.
 #[test]
 fn no_line_of_a_log_becomes_a_rule_by_its_form() {

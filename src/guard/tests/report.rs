@@ -161,3 +161,28 @@ async fn only_what_would_be_denied_is_logged() {
     );
     assert_eq!(lines[1].get("touched"), None);
 }
+
+/// Names that a request makes up are no more said than what stands under them.
+#[tokio::test]
+async fn names_that_are_made_up_are_not_logged() {
+    let (bench, sink) = watching("{mode: audit}");
+    for one in [
+        (
+            "POST /",
+            "kms",
+            "TrentService.Encrypt",
+            r#"{"KeyId":"alias/acme/SECRET","Plaintext":"x","EncryptionContext":{"SECRET word":"acme"}}"#,
+        ),
+        ("POST /", "dynamodb", "DynamoDB_20120810.GetItem", r#"{"TableName":"orders","Key":{"SECRET word":{"S":"acme#x"}}}"#),
+        (
+            "POST /",
+            "dynamodb",
+            "DynamoDB_20120810.GetItem",
+            r#"{"TableName":"orders","Key":{"SECRET1":{"S":"x"},"SECRET2":{"S":"x"},"SECRET3":{"S":"x"},"SECRET4":{"S":"x"},"SECRET5":{"S":"x"}}}"#,
+        ),
+    ] {
+        assert_eq!(bench.ask(&tenant("acme"), asked(&one, "acme")).await.verdict, "watched", "{one:?}");
+    }
+    let log = written(&bench, &sink);
+    assert!(!log.contains("SECRET") && log.contains("alias/{tenant.id}/*") && log.contains("orders"), "{log}");
+}
