@@ -47,7 +47,7 @@ pub use self::{
     error::{ConfigError, ConfigErrors},
     guard::{
         DynamoDbRuleConfig, GuardConfig, GuardMode, NamedRuleConfig, PoolConfig, RuleTerms, S3EncryptionConfig, S3RuleConfig, SchemaConfig,
-        ServiceRules, TableKeys,
+        SearchRuleConfig, ServiceRules, TableKeys,
     },
     issuers::{Demand, Grants, JwksSource, KeyAccess, KeyPolicy, RequiredClaim, TokenRules, TokenTypes, WordPattern},
     leading_key::LeadingKey,

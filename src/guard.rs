@@ -17,6 +17,7 @@ mod named;
 mod rules;
 mod s3;
 mod schemas;
+mod search;
 mod seen;
 mod shape;
 mod usual;
@@ -24,7 +25,7 @@ mod usual;
 /// Readers of bodies, held to other readers.
 #[cfg(any(test, fuzzing))]
 pub(crate) mod oracles {
-    pub(crate) use super::{dynamodb::oracle as dynamodb, s3::oracle as s3};
+    pub(crate) use super::{dynamodb::oracle as dynamodb, s3::oracle as s3, search::oracle as search};
 }
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -36,6 +37,7 @@ pub(crate) use self::{
     explain::{Judgement, Settled},
     rules::Denial,
     schemas::Courier,
+    search::{all_of as search_actions, are_meant as are_search_actions, is_possible as is_in_index_names},
     seen::{Heard, Judged, Said, Thing, Within},
     shape::{ID, UNSAID, is_separator},
     usual::usual,

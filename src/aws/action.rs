@@ -82,6 +82,11 @@ impl Actions {
         other.0.iter().all(|narrow| self.0.iter().any(|wide| wide.covers(narrow)))
     }
 
+    /// Each of them.
+    pub(crate) fn patterns(&self) -> &[Pattern] {
+        &self.0
+    }
+
     /// The services that are named, in IAM's words.
     pub fn services(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|pattern| pattern.service.as_str())
@@ -90,7 +95,7 @@ impl Actions {
 
 impl Pattern {
     /// Whether everything that fits `other` fits this. A `*` of `other`, taken as a character, fits only where this has a `*` too.
-    fn covers(&self, other: &Self) -> bool {
+    pub(crate) fn covers(&self, other: &Self) -> bool {
         self.service == other.service && fits(&self.operation, &other.operation)
     }
 

@@ -169,6 +169,11 @@ pub fn customers_host(key: &str) -> Option<&'static str> {
     }
 }
 
+/// The service `key`, where its configured endpoint speaks OpenSearch's own interface.
+pub(crate) fn search_key(key: &str) -> Option<&'static str> {
+    ["aoss", "es"].into_iter().find(|known| *known == key)
+}
+
 const fn place(service: &'static str, within: &'static str, host: &'static str, region: &'static str) -> Place {
     Place { service, within, host, region }
 }

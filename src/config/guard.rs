@@ -11,7 +11,11 @@ use super::{
     pattern::{NamePattern, NamePrefix},
     template::Template,
 };
-use crate::aws::{action::Actions, resource::table::Table, service::Service};
+use crate::aws::{
+    action::Actions,
+    resource::table::Table,
+    service::{Service, search_key},
+};
 
 /// `guard`
 #[derive(Debug, Default)]
@@ -54,6 +58,8 @@ pub enum ServiceRules {
     Named(Vec<NamedRuleConfig>),
     /// `s3`
     S3(Vec<S3RuleConfig>),
+    /// `aoss` or `es`, which both are OpenSearch.
+    Search(Vec<SearchRuleConfig>),
 }
 
 impl ServiceRules {
@@ -63,6 +69,7 @@ impl ServiceRules {
             Self::DynamoDb(rules) => rules.is_empty(),
             Self::Named(rules) => rules.is_empty(),
             Self::S3(rules) => rules.is_empty(),
+            Self::Search(rules) => rules.is_empty(),
         }
     }
 
@@ -78,6 +85,7 @@ impl ServiceRules {
             Self::DynamoDb(rules) => rules.iter().map(|rule| &rule.terms).collect(),
             Self::Named(rules) => rules.iter().map(|rule| &rule.terms).collect(),
             Self::S3(rules) => rules.iter().map(|rule| &rule.terms).collect(),
+            Self::Search(rules) => rules.iter().map(|rule| &rule.terms).collect(),
         }
     }
 }
@@ -175,6 +183,15 @@ pub struct NamedRuleConfig {
     pub context: Vec<(String, NamePattern)>,
 }
 
+/// One of `guard.aoss` or `guard.es`.
+#[derive(Debug)]
+pub struct SearchRuleConfig {
+    /// What every rule has.
+    pub terms: RuleTerms,
+    /// The names of the indexes that it is about.
+    pub indexes: Vec<NamePattern>,
+}
+
 impl GuardConfig {
     /// Whether a rule has its tables' keys from `DescribeTable`, which tenants' roles then have to be allowed.
     pub fn learns_keys(&self) -> bool {
@@ -183,7 +200,7 @@ impl GuardConfig {
                 let learns = |pool: &PoolConfig| matches!(pool.schema, SchemaConfig::Learnt { .. });
                 rules.iter().any(|rule| rule.pool.as_ref().is_some_and(learns))
             }
-            ServiceRules::Named(_) | ServiceRules::S3(_) => false,
+            ServiceRules::Named(_) | ServiceRules::S3(_) | ServiceRules::Search(_) => false,
         })
     }
 
@@ -193,13 +210,14 @@ impl GuardConfig {
             ServiceRules::DynamoDb(rules) => rules.iter().any(DynamoDbRuleConfig::has_open_end),
             ServiceRules::Named(rules) => rules.iter().any(NamedRuleConfig::has_open_end),
             ServiceRules::S3(rules) => rules.iter().any(S3RuleConfig::has_open_end),
+            ServiceRules::Search(rules) => rules.iter().any(SearchRuleConfig::has_open_end),
         })
     }
 }
 
 /// Whether there can be rules for this kind of service, as [`Target::api`](crate::aws::target::Target::api) says it.
 pub(crate) fn is_guarded(kind: &str) -> bool {
-    matches!(kind, "dynamodb" | "s3") || Table::of(kind).is_some()
+    matches!(kind, "dynamodb" | "s3") || search_key(kind).is_some() || Table::of(kind).is_some()
 }
 
 /// By which rules a service is judged: a key of the operator's own stands for what it signs as.
@@ -231,5 +249,11 @@ impl S3RuleConfig {
     fn has_open_end(&self) -> bool {
         let of_prefix = self.prefix.as_ref().and_then(NamePrefix::open_end);
         of_prefix.or_else(|| self.buckets.iter().find_map(NamePattern::open_end)).is_some()
+    }
+}
+
+impl SearchRuleConfig {
+    fn has_open_end(&self) -> bool {
+        self.indexes.iter().any(|pattern| pattern.open_end().is_some())
     }
 }

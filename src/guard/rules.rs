@@ -17,6 +17,7 @@ use super::{
     named::NamedRules,
     s3::S3Rule,
     schemas::Tables,
+    search::SearchRules,
     seen::{Seen, Thing},
 };
 use crate::{
@@ -51,6 +52,7 @@ enum Judge {
     DynamoDb(Vec<DynamoDbRule>),
     Named(NamedRules),
     S3(Vec<S3Rule>),
+    Search(SearchRules),
     /// Nobody has written any.
     None,
 }
@@ -129,6 +131,7 @@ impl Rules {
             ServiceRules::DynamoDb(rules) => Judge::DynamoDb(rules.iter().map(DynamoDbRule::new).collect()),
             ServiceRules::Named(rules) => NamedRules::new(kind, rules).map_or(Judge::None, Judge::Named),
             ServiceRules::S3(rules) => Judge::S3(rules.iter().map(S3Rule::new).collect()),
+            ServiceRules::Search(rules) => SearchRules::new(kind, rules).map_or(Judge::None, Judge::Search),
         };
         let judges: BTreeMap<&str, Arc<Judge>> =
             config.rules.iter().map(|(kind, rules)| (kind.as_str(), Arc::new(judge(kind, rules)))).collect();
@@ -157,7 +160,7 @@ impl ServiceJudge {
         match &*self.judge {
             Judge::S3(_) => super::s3::reads_body(asked, method),
             // Bodies of other services are in memory anyway.
-            Judge::DynamoDb(_) | Judge::Named(_) | Judge::None => false,
+            Judge::DynamoDb(_) | Judge::Named(_) | Judge::Search(_) | Judge::None => false,
         }
     }
 
@@ -171,6 +174,7 @@ impl ServiceJudge {
             Judge::DynamoDb(rules) => super::dynamodb::judge(rules, question, unruled("guard.dynamodb")),
             Judge::Named(rules) => rules.judge(question, unruled(rules.place())),
             Judge::S3(rules) => super::s3::judge(rules, question, unruled("guard.s3")),
+            Judge::Search(rules) => rules.judge(question, unruled(rules.place())),
             Judge::None => unruled("guard").verdict("the service has no rules".into()),
         };
         let wanted = question.tables.wanted();

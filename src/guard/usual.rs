@@ -1,6 +1,6 @@
 //! What may be done where a rule does not say.
 
-use super::{dynamodb, s3};
+use super::{dynamodb, s3, search};
 use crate::aws::{
     action::{self, Actions},
     resource::table::Table,
@@ -11,6 +11,7 @@ pub(crate) fn usual(section: &str) -> Option<Actions> {
     match section {
         "dynamodb" => dynamodb::USUAL_ACTIONS.clone(),
         "s3" => s3::USUAL_ACTIONS.clone(),
+        "aoss" | "es" => search::usual(section),
         _ => Table::of(section).and_then(|table| action::of_operations(table.key, table.usual_operations())),
     }
 }

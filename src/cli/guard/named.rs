@@ -1,13 +1,17 @@
 //! Rules for what requests name: queues, topics, secrets, keys.
 
 use super::propose::{Asked, Group, Section, list, quoted};
-use crate::{aws::resource::table::Table, config::NamePattern, guard::ID};
+use crate::{
+    aws::{resource::table::Table, service::search_key},
+    config::NamePattern,
+    guard::ID,
+};
 
 pub(super) fn propose(into: &mut Section, group: &Group<'_>, pattern: Option<&NamePattern>) {
-    let Some(table) = Table::of(group.section) else {
+    let plural = Table::of(group.section).map(|table| table.kind.plural()).or(search_key(group.section).map(|_| "indexes"));
+    let Some(names) = plural else {
         return group.unruled(into, "names", &group.asked, "this version knows no such section");
     };
-    let names = table.kind.plural();
     let (Some(name), Some(pattern)) = (group.name, pattern) else {
         return group.unruled(into, names, &group.asked, "no name is given, so that only a rule with a context could allow it");
     };

@@ -142,7 +142,7 @@ fn has(allowed: Option<&Actions>, actions: &[String]) -> bool {
 /// Whether an action changes nothing, and takes nothing away.
 fn reads(action: &str) -> bool {
     let operation = action.split_once(':').map_or(action, |(_, operation)| operation);
-    ["BatchGet", "ConditionCheck", "Describe", "Get", "List", "Query", "Scan"].iter().any(|verb| operation.starts_with(verb))
+    ["BatchGet", "ConditionCheck", "Describe", "Get", "List", "Query", "Read", "Scan"].iter().any(|verb| operation.starts_with(verb))
 }
 
 fn tenants<'l>(asked: &[Asked<'l>]) -> BTreeSet<&'l str> {

@@ -1,12 +1,13 @@
 //! `guard`
 
 mod named;
+mod search;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Section, parse};
 use crate::{
-    aws::{action::Actions, resource::table::Table},
+    aws::{action::Actions, resource::table::Table, service::search_key},
     config::{
         EgressConfig, GuardConfig, GuardMode, NamePattern, NamePrefix, RuleTerms, S3EncryptionConfig, S3RuleConfig, ServiceConfig,
         ServiceRules, is_guarded, judged_as, kind_of,
@@ -38,6 +39,7 @@ pub(super) fn guard(root: &Section<'_>, egress: Option<&Option<EgressConfig>>, i
         rules.insert("s3".to_owned(), ServiceRules::S3(s3?));
     }
     rules.extend(named::rules(&section, around)?);
+    rules.extend(search::rules(&section, around)?);
     if let Some(egress) = egress.and_then(Option::as_ref).filter(|_| mode == GuardMode::Audit) {
         watched(&egress.services, &mut rules);
     }
@@ -57,6 +59,7 @@ fn watched(services: &BTreeMap<String, ServiceConfig>, rules: &mut BTreeMap<Stri
             "dynamodb" => ServiceRules::DynamoDb(Vec::new()),
             "s3" => ServiceRules::S3(Vec::new()),
             _ if Table::of(kind).is_some() => ServiceRules::Named(Vec::new()),
+            _ if search_key(kind).is_some() => ServiceRules::Search(Vec::new()),
             _ => continue,
         };
         rules.entry(kind.to_owned()).or_insert(none);

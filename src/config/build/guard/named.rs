@@ -58,7 +58,7 @@ fn are_possible(section: &Section<'_>, key: &str, names: &[NamePattern], kind: K
 }
 
 /// What stands outside of placeholders.
-fn literals(text: &str) -> impl Iterator<Item = char> {
+pub(super) fn literals(text: &str) -> impl Iterator<Item = char> {
     let mut inside = false;
     text.chars().filter(move |c| {
         let was = inside;

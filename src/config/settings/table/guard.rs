@@ -2,6 +2,7 @@
 
 mod dynamodb;
 mod named;
+mod search;
 
 use crate::config::template::Lands;
 
@@ -20,6 +21,11 @@ pub(super) const GUARD: Setting = bounding(
              `palisade_guard_decisions_total`, `off` does not look at them.",
         ),
         optional(
+            "aoss",
+            Kind::List(&Kind::Section(search::AOSS)),
+            "Rules for `egress.services.aoss`, collections of OpenSearch Serverless.",
+        ),
+        optional(
             "bedrock-runtime",
             Kind::List(&Kind::Section(named::BEDROCK)),
             "Rules for `egress.services.bedrock-runtime`: models that are invoked.",
@@ -29,6 +35,7 @@ pub(super) const GUARD: Setting = bounding(
             Kind::List(&Kind::Section(dynamodb::RULE)),
             "Rules for `egress.services.dynamodb` and `dynamodbstreams`, and for whatever signs as they do.",
         ),
+        optional("es", Kind::List(&Kind::Section(search::ES)), "Rules for `egress.services.es`, domains of OpenSearch."),
         optional("events", Kind::List(&Kind::Section(named::EVENTS)), "Rules for `egress.services.events`, EventBridge."),
         optional("firehose", Kind::List(&Kind::Section(named::FIREHOSE)), "Rules for `egress.services.firehose`."),
         optional("kinesis", Kind::List(&Kind::Section(named::KINESIS)), "Rules for `egress.services.kinesis`."),

@@ -1,0 +1,367 @@
+//! What a search may say.
+//!
+//! From OpenSearch's own parsers (`SearchSourceBuilder`, `QueryBuilder`s) and documentation ("Query DSL"). A clause that is not here is refused: `percolate`, `script`, `script_score`,
+//! `template`, `wrapper`, and what plugins bring that asks a model or a store. Where a clause of the list could name another index or hold code, its shape leaves that out:
+//! `terms` takes values alone, `more_like_this` texts and ids, `geo_shape` a shape, `function_score` no script.
+
+use super::{
+    aggregation::AGGREGATIONS,
+    shape::{Member, Shape},
+};
+
+/// What every query has.
+const USUAL: &[Member] = &[("_name", Shape::Scalar), ("boost", Shape::Scalar)];
+/// Of fields, each by a value or by an object of options.
+const BY_FIELD: Shape = Shape::Named(USUAL, &Shape::ScalarOr(&Shape::Data));
+
+/// One query.
+static QUERY: Shape = Shape::One(QUERIES);
+/// One, and one or several.
+pub(super) const ONE: Shape = Shape::Of(|| &QUERY);
+const MANY: Shape = Shape::Many(&ONE);
+
+const QUERIES: &[Member] = &[
+    (
+        "bool",
+        Shape::Record(&[
+            USUAL,
+            &[
+                ("adjust_pure_negative", Shape::Scalar),
+                ("filter", MANY),
+                ("minimum_should_match", Shape::Scalar),
+                ("must", MANY),
+                ("must_not", MANY),
+                ("should", MANY),
+            ],
+        ]),
+    ),
+    ("boosting", Shape::Record(&[USUAL, &[("negative", ONE), ("negative_boost", Shape::Scalar), ("positive", ONE)]])),
+    ("constant_score", Shape::Record(&[USUAL, &[("filter", ONE)]])),
+    ("dis_max", Shape::Record(&[USUAL, &[("queries", MANY), ("tie_breaker", Shape::Scalar)]])),
+    ("distance_feature", Shape::Record(&[USUAL, &[("field", Shape::Scalar), ("origin", Shape::Data), ("pivot", Shape::Scalar)]])),
+    ("exists", Shape::Record(&[USUAL, &[("field", Shape::Scalar)]])),
+    (
+        "function_score",
+        Shape::Record(&[
+            USUAL,
+            FUNCTION,
+            &[
+                ("boost_mode", Shape::Scalar),
+                ("functions", Shape::List(&Shape::Record(&[FUNCTION, &[("filter", ONE)]]))),
+                ("max_boost", Shape::Scalar),
+                ("min_score", Shape::Scalar),
+                ("query", ONE),
+                ("score_mode", Shape::Scalar),
+            ],
+        ]),
+    ),
+    ("fuzzy", BY_FIELD),
+    ("geo_bounding_box", Shape::Data),
+    ("geo_distance", Shape::Data),
+    ("geo_polygon", Shape::Data),
+    ("geo_shape", Shape::Named(GEOMETRIES, &Shape::Record(&[&[("relation", Shape::Scalar), ("shape", Shape::Data)]]))),
+    (
+        "has_child",
+        Shape::Record(&[USUAL, JOINS, &[("max_children", Shape::Scalar), ("min_children", Shape::Scalar), ("type", Shape::Scalar)]]),
+    ),
+    ("has_parent", Shape::Record(&[USUAL, JOINS, &[("parent_type", Shape::Scalar), ("score", Shape::Scalar)]])),
+    ("hybrid", Shape::Record(&[USUAL, &[("filter", ONE), ("pagination_depth", Shape::Scalar), ("queries", MANY)]])),
+    ("ids", Shape::Record(&[USUAL, &[("values", Shape::Scalars)]])),
+    ("intervals", Shape::Named(USUAL, &ONE_INTERVAL)),
+    (
+        "knn",
+        Shape::Each(&Shape::Record(&[
+            USUAL,
+            &[
+                ("expand_nested_docs", Shape::Scalar),
+                ("filter", ONE),
+                ("k", Shape::Scalar),
+                ("max_distance", Shape::Scalar),
+                ("method_parameters", Shape::Data),
+                ("min_score", Shape::Scalar),
+                ("rescore", Shape::ScalarOr(&Shape::Data)),
+                ("vector", Shape::Scalars),
+            ],
+        ])),
+    ),
+    ("match", BY_FIELD),
+    ("match_all", Shape::Record(&[USUAL])),
+    ("match_bool_prefix", BY_FIELD),
+    ("match_none", Shape::Record(&[USUAL])),
+    ("match_phrase", BY_FIELD),
+    ("match_phrase_prefix", BY_FIELD),
+    (
+        "more_like_this",
+        Shape::Record(&[
+            USUAL,
+            &[
+                ("analyzer", Shape::Scalar),
+                ("boost_terms", Shape::Scalar),
+                ("fail_on_unsupported_field", Shape::Scalar),
+                ("fields", Shape::Scalars),
+                ("include", Shape::Scalar),
+                ("like", LIKE),
+                ("max_doc_freq", Shape::Scalar),
+                ("max_query_terms", Shape::Scalar),
+                ("max_word_length", Shape::Scalar),
+                ("min_doc_freq", Shape::Scalar),
+                ("min_term_freq", Shape::Scalar),
+                ("min_word_length", Shape::Scalar),
+                ("minimum_should_match", Shape::Scalar),
+                ("stop_words", Shape::Scalars),
+                ("unlike", LIKE),
+            ],
+        ]),
+    ),
+    ("multi_match", Shape::Data),
+    ("nested", Shape::Record(&[USUAL, JOINS, &[("path", Shape::Scalar)]])),
+    ("parent_id", Shape::Record(&[USUAL, &[("id", Shape::Scalar), ("ignore_unmapped", Shape::Scalar), ("type", Shape::Scalar)]])),
+    ("prefix", BY_FIELD),
+    ("query_string", Shape::Data),
+    ("range", Shape::Named(USUAL, &Shape::Data)),
+    ("rank_feature", Shape::Data),
+    ("regexp", BY_FIELD),
+    ("simple_query_string", Shape::Data),
+    ("span_containing", Shape::Record(&[USUAL, &[("big", ONE), ("little", ONE)]])),
+    ("span_field_masking", Shape::Record(&[USUAL, MASK])),
+    ("field_masking_span", Shape::Record(&[USUAL, MASK])),
+    ("span_first", Shape::Record(&[USUAL, &[("end", Shape::Scalar), ("match", ONE)]])),
+    ("span_multi", Shape::Record(&[USUAL, &[("match", ONE)]])),
+    ("span_near", Shape::Record(&[USUAL, &[("clauses", MANY), ("in_order", Shape::Scalar), ("slop", Shape::Scalar)]])),
+    (
+        "span_not",
+        Shape::Record(&[
+            USUAL,
+            &[("dist", Shape::Scalar), ("exclude", ONE), ("include", ONE), ("post", Shape::Scalar), ("pre", Shape::Scalar)],
+        ]),
+    ),
+    ("span_or", Shape::Record(&[USUAL, &[("clauses", MANY)]])),
+    ("span_term", BY_FIELD),
+    ("span_within", Shape::Record(&[USUAL, &[("big", ONE), ("little", ONE)]])),
+    ("term", BY_FIELD),
+    // A lookup is an object in place of the list.
+    ("terms", Shape::Named(&[("_name", Shape::Scalar), ("boost", Shape::Scalar), ("value_type", Shape::Scalar)], &Shape::Scalars)),
+    ("terms_set", Shape::Named(USUAL, &Shape::Data)),
+    ("wildcard", BY_FIELD),
+    ("xy_shape", Shape::Named(GEOMETRIES, &Shape::Record(&[&[("relation", Shape::Scalar), ("shape", Shape::Data)]]))),
+];
+
+const FUNCTION: &[Member] = &[
+    ("exp", Shape::Data),
+    ("field_value_factor", Shape::Data),
+    ("gauss", Shape::Data),
+    ("linear", Shape::Data),
+    ("random_score", Shape::Data),
+    ("weight", Shape::Scalar),
+];
+const GEOMETRIES: &[Member] = &[("_name", Shape::Scalar), ("boost", Shape::Scalar), ("ignore_unmapped", Shape::Scalar)];
+const JOINS: &[Member] = &[("ignore_unmapped", Shape::Scalar), ("inner_hits", INNER_HITS), ("query", ONE), ("score_mode", Shape::Scalar)];
+const MASK: &[Member] = &[("field", Shape::Scalar), ("query", ONE)];
+/// Texts, or documents of the index that is searched.
+const LIKE: Shape = Shape::Many(&Shape::ScalarOr(&Shape::Record(&[&[("_id", Shape::Scalar), ("routing", Shape::Scalar)]])));
+
+static INTERVALS: Shape = Shape::Record(&[
+    USUAL,
+    &[
+        ("all_of", Shape::Record(&[SEVERAL])),
+        ("any_of", Shape::Record(&[SEVERAL])),
+        ("fuzzy", Shape::Data),
+        (
+            "match",
+            Shape::Record(&[
+                FILTERED,
+                &[
+                    ("analyzer", Shape::Scalar),
+                    ("max_gaps", Shape::Scalar),
+                    ("mode", Shape::Scalar),
+                    ("ordered", Shape::Scalar),
+                    ("query", Shape::Scalar),
+                    ("use_field", Shape::Scalar),
+                ],
+            ]),
+        ),
+        ("prefix", Shape::Data),
+        ("regexp", Shape::Data),
+        ("wildcard", Shape::Data),
+    ],
+]);
+const SEVERAL: &[Member] = &[
+    ("filter", FILTER),
+    ("intervals", Shape::List(&ONE_INTERVAL)),
+    ("max_gaps", Shape::Scalar),
+    ("mode", Shape::Scalar),
+    ("ordered", Shape::Scalar),
+];
+const FILTERED: &[Member] = &[("filter", FILTER)];
+/// Not by a script.
+const FILTER: Shape = Shape::One(&[
+    ("after", INTERVAL),
+    ("before", INTERVAL),
+    ("contained_by", INTERVAL),
+    ("containing", INTERVAL),
+    ("not_contained_by", INTERVAL),
+    ("not_containing", INTERVAL),
+    ("not_overlapping", INTERVAL),
+    ("overlapping", INTERVAL),
+]);
+const INTERVAL: Shape = Shape::Many(&ONE_INTERVAL);
+const ONE_INTERVAL: Shape = Shape::Of(|| &INTERVALS);
+
+/// How what is found is given back, of a search, of what is collapsed, and of what is joined.
+const HITS: &[Member] = &[
+    ("_source", Shape::ScalarsOr(&Shape::Data)),
+    ("docvalue_fields", FIELDS_OF_HITS),
+    ("explain", Shape::Scalar),
+    ("fields", FIELDS_OF_HITS),
+    ("from", Shape::Scalar),
+    ("highlight", Shape::Record(&[HIGHLIGHT, &[("fields", Shape::Many(&Shape::Each(&HIGHLIGHTED)))]])),
+    ("seq_no_primary_term", Shape::Scalar),
+    ("size", Shape::Scalar),
+    ("sort", Shape::Many(&SORT)),
+    ("stored_fields", Shape::Scalars),
+    ("track_scores", Shape::Scalar),
+    ("version", Shape::Scalar),
+];
+const FIELDS_OF_HITS: Shape = Shape::Many(&Shape::ScalarOr(&Shape::Data));
+const INNER_HITS: Shape =
+    Shape::Record(&[HITS, &[("collapse", Shape::Record(&[COLLAPSE])), ("ignore_unmapped", Shape::Scalar), ("name", Shape::Scalar)]]);
+
+/// What `top_hits` takes.
+pub(super) const TOP_HITS: Shape = Shape::Record(&[HITS]);
+
+static HIGHLIGHTED: Shape = Shape::Record(&[HIGHLIGHT, &[("fragment_offset", Shape::Scalar), ("matched_fields", Shape::Scalars)]]);
+const HIGHLIGHT: &[Member] = &[
+    ("boundary_chars", Shape::Scalar),
+    ("boundary_max_scan", Shape::Scalar),
+    ("boundary_scanner", Shape::Scalar),
+    ("boundary_scanner_locale", Shape::Scalar),
+    ("encoder", Shape::Scalar),
+    ("force_source", Shape::Scalar),
+    ("fragment_size", Shape::Scalar),
+    ("fragmenter", Shape::Scalar),
+    ("highlight_filter", Shape::Scalar),
+    ("highlight_query", ONE),
+    ("max_analyzer_offset", Shape::Scalar),
+    ("no_match_size", Shape::Scalar),
+    ("number_of_fragments", Shape::Scalar),
+    ("options", Shape::Data),
+    ("order", Shape::Scalar),
+    ("phrase_limit", Shape::Scalar),
+    ("post_tags", Shape::Scalars),
+    ("pre_tags", Shape::Scalars),
+    ("require_field_match", Shape::Scalar),
+    ("tags_schema", Shape::Scalar),
+    ("type", Shape::Scalar),
+];
+
+/// By fields, scores and distances; by no script.
+static SORT: Shape = Shape::ScalarOr(&Shape::Named(
+    &[
+        ("_doc", Shape::ScalarOr(&Shape::Data)),
+        ("_geo_distance", Shape::Data),
+        ("_id", Shape::ScalarOr(&Shape::Data)),
+        ("_score", Shape::ScalarOr(&Shape::Data)),
+    ],
+    &Shape::ScalarOr(&Shape::Record(&[SORTED])),
+));
+const SORTED: &[Member] = &[
+    ("format", Shape::Scalar),
+    ("missing", Shape::Scalar),
+    ("mode", Shape::Scalar),
+    ("nested", Shape::Record(&[NESTED, &[("nested", Shape::Record(&[NESTED]))]])),
+    ("numeric_type", Shape::Scalar),
+    ("order", Shape::Scalar),
+    ("unmapped_type", Shape::Scalar),
+];
+const NESTED: &[Member] = &[("filter", ONE), ("max_children", Shape::Scalar), ("path", Shape::Scalar)];
+
+const COLLAPSE: &[Member] = &[
+    ("field", Shape::Scalar),
+    (
+        "inner_hits",
+        Shape::Many(&Shape::Record(&[HITS, &[("collapse", Shape::Record(&[&[("field", Shape::Scalar)]])), ("name", Shape::Scalar)]])),
+    ),
+    ("max_concurrent_group_searches", Shape::Scalar),
+];
+
+static SUGGESTION: Shape = Shape::Record(&[&[
+    ("completion", Shape::Data),
+    // `collate` is a template.
+    ("phrase", Shape::Data),
+    ("prefix", Shape::Scalar),
+    ("regex", Shape::Scalar),
+    ("term", Shape::Data),
+    ("text", Shape::Scalar),
+]]);
+
+/// The body of a search.
+pub(super) static SEARCH: Shape = Shape::Record(&[
+    HITS,
+    &[
+        ("aggregations", AGGREGATIONS),
+        ("aggs", AGGREGATIONS),
+        ("collapse", Shape::Record(&[COLLAPSE])),
+        ("include_named_queries_score", Shape::Scalar),
+        ("min_score", Shape::Scalar),
+        ("post_filter", ONE),
+        ("profile", Shape::Scalar),
+        ("query", ONE),
+        (
+            "rescore",
+            Shape::Many(&Shape::Record(&[&[
+                (
+                    "query",
+                    Shape::Record(&[&[
+                        ("query_weight", Shape::Scalar),
+                        ("rescore_query", ONE),
+                        ("rescore_query_weight", Shape::Scalar),
+                        ("score_mode", Shape::Scalar),
+                    ]]),
+                ),
+                ("window_size", Shape::Scalar),
+            ]])),
+        ),
+        ("search_after", Shape::Scalars),
+        ("stats", Shape::Scalars),
+        ("suggest", Shape::Named(&[("prefix", Shape::Scalar), ("text", Shape::Scalar)], &SUGGESTION)),
+        ("terminate_after", Shape::Scalar),
+        ("timeout", Shape::Scalar),
+        ("track_total_hits", Shape::Scalar),
+    ],
+]);
+
+/// A query, and nothing beside it.
+pub(super) static ONLY: Shape = Shape::Record(&[&[("query", ONE)]]);
+
+/// A query for what is changed or deleted.
+pub(super) static BY_QUERY: Shape =
+    Shape::Record(&[&[("conflicts", Shape::Scalar), ("max_docs", Shape::Scalar), ("query", ONE), ("size", Shape::Scalar)]]);
+
+/// Fields whose capabilities are asked for.
+pub(super) static FIELDS: Shape = Shape::Record(&[&[("fields", Shape::Scalars)]]);
+
+/// Text to be cut into words, by what an index has: definitions of one's own could be scripts, or read files.
+pub(super) static ANALYZE: Shape = Shape::Record(&[&[
+    ("analyzer", Shape::Scalar),
+    ("attributes", Shape::Scalars),
+    ("char_filter", Shape::Scalars),
+    ("explain", Shape::Scalar),
+    ("field", Shape::Scalar),
+    ("filter", Shape::Scalars),
+    ("normalizer", Shape::Scalar),
+    ("text", Shape::Scalars),
+    ("tokenizer", Shape::Scalar),
+]]);
+
+/// Words of a document that is there, or of one that is given.
+pub(super) static TERM_VECTORS: Shape = Shape::Record(&[&[
+    ("doc", Shape::Skip),
+    ("field_statistics", Shape::Scalar),
+    ("fields", Shape::Scalars),
+    ("filter", Shape::Data),
+    ("offsets", Shape::Scalar),
+    ("payloads", Shape::Scalar),
+    ("per_field_analyzer", Shape::Data),
+    ("positions", Shape::Scalar),
+    ("term_statistics", Shape::Scalar),
+]]);

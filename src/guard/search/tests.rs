@@ -1,0 +1,1 @@
+//! Parts, apart from whole requests, which the catalogue has.
