@@ -9,7 +9,7 @@ mod wire;
 
 use crate::{
     aws::{operation::oracle as operation, resource::oracle as resource},
-    guard::oracles::{dynamodb, s3},
+    guard::oracles::{dynamodb, s3, search},
 };
 
 /// A property of a reader.
@@ -25,7 +25,7 @@ pub struct Target {
 }
 
 /// Every one, by name.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     target("copy_source", s3::copy_source),
     target("delete_objects", s3::delete_objects),
     target("dynamodb_body", dynamodb::body),
@@ -36,6 +36,7 @@ pub const TARGETS: [Target; 12] = [
     target("query", operation::query),
     target("rest_path", operation::path),
     target("restore_object", s3::restore_object),
+    target("search_body", search::body),
     target("strict_json", json::object),
     target("wire_target", wire::target),
 ];

@@ -38,10 +38,13 @@ mod table;
 use std::{borrow::Cow, collections::BTreeSet};
 
 pub(crate) use self::actions::{all_of, are_meant, usual};
+#[cfg(not(test))]
+use self::api::Api;
+pub(super) use self::api::Api;
 #[cfg(test)]
 pub(super) use self::table::APIS;
 use self::{
-    api::{Api, Found},
+    api::Found,
     names::{Indexes, Name},
 };
 use super::{

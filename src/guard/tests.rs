@@ -26,6 +26,7 @@ mod named;
 mod report;
 #[cfg(feature = "sandbox")]
 mod s3_server;
+mod search;
 
 /// A guard, and what is beside it.
 struct Bench {

@@ -5,12 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use http::{HeaderMap, HeaderValue, header};
 use serde_json::Value;
 
 use super::{
     api::{self, Body},
-    headers,
     names::{Indexes, Name},
 };
 
@@ -37,18 +35,6 @@ pub(crate) fn body(bytes: &[u8]) -> bool {
         harmless(&parsed(body));
     }
     !body.is_empty()
-}
-
-/// A type of content that is taken is JSON, and of one charset.
-pub(crate) fn content_type(value: &[u8]) -> bool {
-    let Ok(value) = HeaderValue::from_bytes(value) else { return false };
-    let headers: HeaderMap = [(header::CONTENT_TYPE, value.clone())].into_iter().collect();
-    let is_taken = headers::content_type(&headers, true).is_ok();
-    if is_taken {
-        let text = value.to_str().unwrap_or_else(|_| panic!("what is no text was taken")).to_ascii_lowercase();
-        assert!(!["yaml", "cbor", "smile", "vnd", "utf-16", "utf-7", ","].iter().any(|odd| text.contains(odd)), "{text}");
-    }
-    is_taken
 }
 
 fn decoded(text: &str) -> String {

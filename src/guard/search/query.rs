@@ -256,12 +256,7 @@ const HIGHLIGHT: &[Member] = &[
 
 /// By fields, scores and distances; by no script.
 static SORT: Shape = Shape::ScalarOr(&Shape::Named(
-    &[
-        ("_doc", Shape::ScalarOr(&Shape::Data)),
-        ("_geo_distance", Shape::Data),
-        ("_id", Shape::ScalarOr(&Shape::Data)),
-        ("_score", Shape::ScalarOr(&Shape::Data)),
-    ],
+    &[("_doc", Shape::ScalarOr(&Shape::Data)), ("_geo_distance", Shape::Data), ("_score", Shape::ScalarOr(&Shape::Data))],
     &Shape::ScalarOr(&Shape::Record(&[SORTED])),
 ));
 const SORTED: &[Member] = &[

@@ -26,7 +26,7 @@ pub(super) enum Shape {
     Many(&'static Self),
     /// A list of the first, or the second.
     ListOr(&'static Self, &'static Self),
-    /// An object whose names are the client's own, but for these. No other name begins with `_`.
+    /// An object whose names are the client's own, but for these.
     Named(&'static [Member], &'static Self),
     /// What stands elsewhere, and may have this in it again.
     Of(fn() -> &'static Self),
@@ -45,6 +45,9 @@ pub(super) enum Shape {
     /// A document of the client's own, which nobody looks into.
     Skip,
 }
+
+/// Fields of OpenSearch's own that queries are about. The others begin with `_` too, and so do scripts in places of fields.
+const OWN_FIELDS: [&str; 5] = ["_id", "_ignored", "_routing", "_seq_no", "_size"];
 
 const ANOTHER: Untold = "the body is not what it takes: a value is of another type";
 const UNKNOWN: Untold = "the body has a member or clause that is not known";
@@ -68,7 +71,7 @@ impl Shape {
             },
             Self::Named(known, other) => object(value)?.iter().try_for_each(|(name, value)| match find(&[known], name) {
                 Some(shape) => shape.check(value),
-                None if name.starts_with('_') => Err(unknown(name)),
+                None if name.starts_with('_') && !OWN_FIELDS.contains(&name.as_str()) => Err(unknown(name)),
                 None => other.check(value),
             }),
             Self::Of(of) => of().check(value),

@@ -1,1 +1,96 @@
 //! Parts, apart from whole requests, which the catalogue has.
+
+use serde_json::json;
+
+use super::{
+    api::Body,
+    names::{Indexes, Name},
+    shape::Shape,
+    *,
+};
+
+impl Api {
+    /// Whether indexes are named in its body.
+    pub(in crate::guard) fn body_names_indexes(&self) -> bool {
+        matches!(self.body, Body::Bulk | Body::MultiGet | Body::MultiSearch)
+    }
+}
+
+fn names(segment: &str, may_be_many: bool) -> Option<Vec<String>> {
+    let indexes = Indexes::new(Some(segment), may_be_many).ok()?;
+    Some(indexes.into_touched().iter().map(|name| name.text().to_owned()).collect())
+}
+
+#[test]
+fn a_name_is_what_it_looks_like() {
+    assert_eq!(names("a-1_b.c", false), Some(vec!["a-1_b.c".to_owned()]));
+    assert_eq!(names("b,a*,a*-x*", true), Some(vec!["b".to_owned(), "a*".to_owned(), "a*-x*".to_owned()]));
+    assert_eq!(names("a%2Cb", true), Some(vec!["a".to_owned(), "b".to_owned()]));
+    for odd in [
+        "", ",", "a,", "*", "_a", "-a", "+a", ".a", "a:b", "<a>", "A", "a b", "a/b", "a%2Fb", "a%252Cb", "ä", "a\u{0}", "a?", "a#", "a|b",
+        "a\"", "a\\b",
+    ] {
+        assert_eq!(names(odd, true), None, "{odd}");
+        assert_eq!(names(odd, false), None, "{odd}");
+    }
+    for many in ["a,b", "a*", "a%2Cb", "a%2A"] {
+        assert_eq!(names(many, false), None, "{many}");
+    }
+    assert!(names(&"a".repeat(255), false).is_some() && names(&"a".repeat(256), false).is_none());
+    assert!(names(&vec!["a"; 1_000].join(","), true).is_some() && names(&vec!["a"; 1_001].join(","), true).is_none());
+}
+
+/// What a wildcard stands for begins with what is before it.
+#[test]
+fn a_wildcard_is_known_by_its_beginning() {
+    let touched = Indexes::new(Some("logs-acme-*-x*"), true).unwrap().into_touched();
+    assert_eq!(
+        touched.into_iter().collect::<Vec<_>>(),
+        [Name::Below { text: "logs-acme-*-x*".to_owned(), start: "logs-acme-".to_owned() }]
+    );
+}
+
+/// Rules whose patterns end in `*` are met by wildcards that are no wider.
+#[test]
+fn a_wildcard_fits_where_all_that_it_stands_for_does() {
+    let pattern = NamePattern::parse("logs-{tenant.id}-*").unwrap();
+    let whole = NamePattern::parse("logs-{tenant.id}").unwrap();
+    let values = crate::directory::TenantRecord::bare("acme".parse().unwrap());
+    for (start, fits) in
+        [("logs-acme-", true), ("logs-acme-2", true), ("logs-acme", false), ("logs-", false), ("", false), ("logs-globex-", false)]
+    {
+        assert_eq!(pattern.matches_below(start, &values), Ok(fits), "{start}");
+        assert_eq!(whole.matches_below(start, &values), Ok(false), "{start}");
+    }
+}
+
+/// A shape refuses what it does not have; each kind of it does.
+#[test]
+fn a_shape_is_exact() {
+    const INNER: Shape = Shape::Record(&[&[("a", Shape::Scalar)]]);
+    let cases: [(Shape, serde_json::Value, serde_json::Value); 10] = [
+        (Shape::Data, json!({"a": [{"b": 1}]}), json!({"a": [{"script": 1}]})),
+        (Shape::Each(&INNER), json!({"x": {"a": 1}}), json!({"x": {"b": 1}})),
+        (Shape::List(&INNER), json!([{"a": 1}]), json!({"a": 1})),
+        (Shape::ListOr(&INNER, &Shape::Each(&INNER)), json!({"x": {"a": 1}}), json!([{"x": {"a": 1}}])),
+        (Shape::Many(&INNER), json!({"a": 1}), json!([{"a": 1}, 1])),
+        (Shape::Named(&[("_a", Shape::Scalar)], &INNER), json!({"_a": 1, "x": {"a": 1}}), json!({"_b": {"a": 1}})),
+        (Shape::One(&[("a", Shape::Scalar), ("b", Shape::Scalar)]), json!({"a": 1}), json!({"a": 1, "b": 1})),
+        (Shape::Scalar, json!(null), json!([])),
+        (Shape::ScalarOr(&INNER), json!({"a": 1}), json!([1])),
+        (Shape::ScalarsOr(&INNER), json!([1, "x"]), json!([{"a": 1}])),
+    ];
+    for (shape, right, wrong) in cases {
+        assert_eq!(shape.check(&right), Ok(()), "{shape:?} {right}");
+        assert!(shape.check(&wrong).is_err(), "{shape:?} {wrong}");
+    }
+}
+
+/// What a rule may list is what some operation needs.
+#[test]
+fn every_action_is_needed_by_an_operation() {
+    let needed: BTreeSet<&str> = APIS.iter().flat_map(|api| api.actions).copied().collect();
+    let all = all_of("es");
+    let words: BTreeSet<&str> = all.split(", ").filter_map(|action| action.strip_prefix("es:")).collect();
+    assert_eq!(needed, words);
+}

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::{
     learn::{Desk, described},
-    *,
+    search, *,
 };
 use crate::aws::{
     operation::{names_of, s3_operation_names},
@@ -50,6 +50,8 @@ struct Case {
     headers: Vec<(String, String)>,
     #[serde(default)]
     body: Content,
+    /// What of an operation it covers: `operation place way`, where services say so.
+    covers: Option<String>,
     is: String,
     note: Option<String>,
     why: String,
@@ -176,8 +178,10 @@ impl Catalogue {
 
 /// Every catalogue, with the least number of its cases: one that shrinks is seen.
 const CATALOGUES: &[(&str, usize, &str)] = &[
+    ("aoss", 1400, include_str!("../../../tests/guard/aoss.json")),
     ("bedrock-runtime", 56, include_str!("../../../tests/guard/bedrock-runtime.json")),
     ("dynamodb", 419, include_str!("../../../tests/guard/dynamodb.json")),
+    ("es", 1250, include_str!("../../../tests/guard/es.json")),
     ("events", 21, include_str!("../../../tests/guard/events.json")),
     ("firehose", 14, include_str!("../../../tests/guard/firehose.json")),
     ("kinesis", 24, include_str!("../../../tests/guard/kinesis.json")),
@@ -250,9 +254,13 @@ fn no_service_is_without_a_catalogue_and_a_matrix() {
         services.insert(table.key.to_owned());
         assert_eq!(in_matrix(table.key), owned(table.operations()), "{}", table.key);
     }
-    assert_eq!(files(".matrix"), services);
     assert_eq!(in_matrix("s3"), owned(s3_operation_names()), "s3");
     assert_eq!(in_matrix("dynamodb"), owned(names_of("dynamodb").chain(names_of("dynamodbstreams"))), "dynamodb");
+    for key in search::KEYS {
+        services.insert(key.to_owned());
+        assert_eq!(in_matrix(key), owned(search::names()), "{key}");
+    }
+    assert_eq!(files(".matrix"), services);
     for key in services {
         assert!(CATALOGUES.iter().any(|(name, ..)| *name == key), "{key} has no catalogue");
     }
@@ -260,4 +268,19 @@ fn no_service_is_without_a_catalogue_and_a_matrix() {
 
 fn owned<'n>(names: impl Iterator<Item = &'n str>) -> BTreeSet<String> {
     names.map(str::to_owned).collect()
+}
+
+/// Each operation of OpenSearch is tried with each way to name an index wrongly, in each place where it can name one; and once rightly.
+#[test]
+fn every_place_where_an_index_of_opensearch_is_named_is_covered() {
+    let catalogue = Catalogue::read(include_str!("../../../tests/guard/aoss.json"));
+    let covered: BTreeSet<(&str, &str)> =
+        catalogue.cases.iter().filter_map(|case| Some((case.covers.as_deref()?, case.is.as_str()))).collect();
+    let missing: Vec<String> = search::places()
+        .flat_map(|place| search::WAYS.iter().map(move |way| (place.clone(), *way)))
+        .map(|(place, way)| (format!("{place} {way}"), if way == "own" { "allowed" } else { "guard-denied" }))
+        .filter(|(covers, is)| !covered.contains(&(covers.as_str(), is)))
+        .map(|(covers, _)| covers)
+        .collect();
+    assert_eq!(missing, Vec::<String>::new());
 }
