@@ -25,12 +25,14 @@ mod aggregation;
 mod api;
 mod document;
 mod headers;
+mod hits;
 mod lines;
 mod mapping;
 mod names;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod oracle;
 mod query;
+mod request;
 mod settings;
 mod shape;
 mod table;
@@ -38,13 +40,10 @@ mod table;
 use std::{borrow::Cow, collections::BTreeSet};
 
 pub(crate) use self::actions::{all_of, are_meant, usual};
-#[cfg(not(test))]
-use self::api::Api;
-pub(super) use self::api::Api;
 #[cfg(test)]
 pub(super) use self::table::APIS;
 use self::{
-    api::Found,
+    api::{Api, Found},
     names::{Indexes, Name},
 };
 use super::{

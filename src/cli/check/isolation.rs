@@ -6,7 +6,7 @@ use super::SHOWN;
 use crate::{
     aws::service::Service,
     config::{
-        AskConfig, Config, EgressConfig, PlanConfig, PlansConfig,
+        AskConfig, Config, EgressConfig, GuardConfig, GuardMode, PlanConfig, PlansConfig,
         template::{Name, Template},
     },
     directory::{Directory, TenantStatus},
@@ -29,7 +29,7 @@ pub(super) fn warnings(warn: &mut dyn FnMut(String), config: &Config, directory:
         }
         deputy(warn, plan, directory);
     }
-    search(warn, &credentials.plans, egress);
+    search(warn, &credentials.plans, egress, &config.guard);
 }
 
 /// Who decides what a session may do.
@@ -94,15 +94,18 @@ fn deputy(warn: &mut dyn FnMut(String), plan: &PlanConfig, directory: Option<&Di
 }
 
 /// Roles that tenants share where nothing but the role is looked at.
-fn search(warn: &mut dyn FnMut(String), plans: &PlansConfig, egress: &EgressConfig) {
+fn search(warn: &mut dyn FnMut(String), plans: &PlansConfig, egress: &EgressConfig, guard: &GuardConfig) {
     let signs_as = |name: &str, signing: Option<&str>| {
         let known = Service::find(name).map_or(name, |known| known.signing_name);
         signing.unwrap_or(known) == "aoss"
     };
-    for name in egress.services.iter().filter(|(name, service)| signs_as(name, service.signing_name.as_deref())).map(|(name, _)| name) {
+    let enforces = guard.rules.get("aoss").is_some_and(|rules| rules.terms().iter().all(|terms| terms.mode == GuardMode::Enforce));
+    for (name, service) in egress.services.iter().filter(|(name, service)| signs_as(name, service.signing_name.as_deref())) {
         let plan = plans.services.get(name).or(plans.default.as_ref());
         if let Some(plan) = plan.filter(|plan| !plan.role_arn().names().any(Name::tells_tenants_apart)) {
-            warn(format!("{}.role_arn: holds for egress.services.{name}: {AOSS_IS_SHARED}", plan.key));
+            let guarded = enforces && guard.mode == GuardMode::Enforce && !service.unguarded;
+            let alone = if guarded { "; as it is, guard.aoss alone keeps tenants apart there" } else { "" };
+            warn(format!("{}.role_arn: holds for egress.services.{name}: {AOSS_IS_SHARED}{alone}", plan.key));
         }
     }
 }

@@ -7,6 +7,7 @@ mod base;
 mod examples;
 mod guard;
 mod guard_dynamodb;
+mod guard_search;
 mod passport;
 mod plans;
 mod policies;

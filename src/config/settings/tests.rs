@@ -184,6 +184,7 @@ fn the_full_example_shows_every_setting() {
         ".credentials.assume_role_with_web_identity",
         ".workloads",
         ".guard.bedrock-runtime",
+        ".guard.es",
         ".guard.events",
         ".guard.firehose",
         ".guard.kinesis",

@@ -4,7 +4,8 @@
 //! refused ([`shape`](super::shape)). Not listed are those that are scripts altogether, and those of plugins.
 
 use super::{
-    query::{ONE, TOP_HITS},
+    hits::TOP_HITS,
+    query::ONE,
     shape::{Member, Shape},
 };
 

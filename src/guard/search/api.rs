@@ -6,7 +6,7 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::{document, lines, mapping, names::Indexes, query, settings, shape::Shape, table::APIS};
+use super::{document, lines, mapping, names::Indexes, request, settings, shape::Shape, table::APIS};
 use crate::aws::resource::Untold;
 
 /// An API that is understood.
@@ -210,4 +210,4 @@ fn unknown(segments: &[&str]) -> Untold {
 }
 
 /// What a search may say, for the table.
-pub(super) const SEARCH: Body = Body::Json(&query::SEARCH);
+pub(super) const SEARCH: Body = Body::Json(&request::SEARCH);

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::{
     document::{self, named, object},
     names::Indexes,
-    query,
+    request,
     shape::{Member, Shape, unknown},
 };
 use crate::aws::resource::Untold;
@@ -84,7 +84,7 @@ pub(super) fn multi_search(body: &[u8], indexes: &mut Indexes) -> Result<(), Unt
         }
         HEADER.check(&Value::Object(header))?;
         let search = lines.next().ok_or("the body ends before the search of a header")?;
-        document::shaped(search, &query::SEARCH)?;
+        document::shaped(search, &request::SEARCH)?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@
 use super::{
     actions::{CREATE_INDEX, DELETE_INDEX, DESCRIBE_INDEX, READ_DOCUMENT, UPDATE_INDEX, WRITE_DOCUMENT},
     api::{Api, Body, SEARCH},
-    query,
+    request,
 };
 
 const READ: &[&str] = &[READ_DOCUMENT];
@@ -128,7 +128,7 @@ pub(in crate::guard) const APIS: &[Api] = &[
         &[(ASKS, "/{index}/_count")],
         READ,
         &[ANSWER, WHICH, SIMPLE, &["min_score", "preference", "routing", "terminate_after"]],
-        Body::Json(&query::ONLY),
+        Body::Json(&request::ONLY),
     ),
     one("create", &[(PUTS, "/{index}/_create/{id}")], WRITE, &[ANSWER, WRITES], Body::Document),
     one("delete", &[(&["DELETE"], "/{index}/_doc/{id}")], WRITE, &[ANSWER, WRITES], Body::Nothing),
@@ -137,7 +137,7 @@ pub(in crate::guard) const APIS: &[Api] = &[
         &[(POST, "/{index}/_delete_by_query")],
         READ_AND_WRITE,
         &[ANSWER, WHICH, SIMPLE, BY_QUERY],
-        Body::Json(&query::BY_QUERY),
+        Body::Json(&request::BY_QUERY),
     ),
     one("exists", &[(&["HEAD"], "/{index}/_doc/{id}")], READ, &[ANSWER, GETS, SOURCE], Body::Nothing),
     one("exists_source", &[(&["HEAD"], "/{index}/_source/{id}")], READ, &[ANSWER, GETS, SOURCE], Body::Nothing),
@@ -146,19 +146,19 @@ pub(in crate::guard) const APIS: &[Api] = &[
         &[(ASKS, "/{index}/_explain/{id}")],
         READ,
         &[ANSWER, SIMPLE, SOURCE, &["preference", "routing"]],
-        Body::Json(&query::ONLY),
+        Body::Json(&request::ONLY),
     ),
     many(
         "field_caps",
         &[(ASKS, "/{index}/_field_caps")],
         READ,
         &[ANSWER, WHICH, &["fields", "include_unmapped"]],
-        Body::Json(&query::FIELDS),
+        Body::Json(&request::FIELDS),
     ),
     one("get", &[(GET, "/{index}/_doc/{id}")], READ, &[ANSWER, GETS, SOURCE], Body::Nothing),
     one("get_source", &[(GET, "/{index}/_source/{id}")], READ, &[ANSWER, GETS, SOURCE], Body::Nothing),
     one("index", &[(PUTS, "/{index}/_doc/{id}"), (POST, "/{index}/_doc")], WRITE, &[ANSWER, WRITES], Body::Document),
-    one("indices.analyze", &[(ASKS, "/{index}/_analyze")], READ, &[ANSWER], Body::Json(&query::ANALYZE)),
+    one("indices.analyze", &[(ASKS, "/{index}/_analyze")], READ, &[ANSWER], Body::Json(&request::ANALYZE)),
     many("indices.close", &[(POST, "/{index}/_close")], UPDATE, &[ANSWER, WHICH, WAITS, &["wait_for_active_shards"]], Body::Nothing),
     one("indices.create", &[(&["PUT"], "/{index}")], &[CREATE_INDEX], &[ANSWER, WAITS, &["wait_for_active_shards"]], Body::NewIndex),
     many("indices.delete", &[(&["DELETE"], "/{index}")], &[DELETE_INDEX], &[ANSWER, WHICH, WAITS], Body::Nothing),
@@ -208,7 +208,7 @@ pub(in crate::guard) const APIS: &[Api] = &[
         &[(ASKS, "/{index}/_validate/query")],
         READ,
         &[ANSWER, WHICH, SIMPLE, &["all_shards", "explain", "rewrite"]],
-        Body::Json(&query::ONLY),
+        Body::Json(&request::ONLY),
     ),
     // Tells what OpenSearch itself is, which clients ask before anything else.
     one("info", &[(&["GET", "HEAD"], "/")], &[], &[ANSWER], Body::Nothing),
@@ -226,7 +226,7 @@ pub(in crate::guard) const APIS: &[Api] = &[
         &[(ASKS, "/{index}/_termvectors/{id}"), (ASKS, "/{index}/_termvectors")],
         READ,
         &[ANSWER, VECTORS],
-        Body::Json(&query::TERM_VECTORS),
+        Body::Json(&request::TERM_VECTORS),
     ),
     one(
         "update",
@@ -240,7 +240,7 @@ pub(in crate::guard) const APIS: &[Api] = &[
         &[(POST, "/{index}/_update_by_query")],
         READ_AND_WRITE,
         &[ANSWER, WHICH, SIMPLE, BY_QUERY],
-        Body::Json(&query::BY_QUERY),
+        Body::Json(&request::BY_QUERY),
     ),
 ];
 

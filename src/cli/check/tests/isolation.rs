@@ -49,6 +49,21 @@ fn a_role_that_tenants_share_is_no_bound_in_a_search_collection() {
     assert_eq!(said("{tenant.id}"), "");
 }
 
+/// A guard that enforces rules there makes it one line, and not two.
+#[test]
+fn what_the_guard_adds_where_a_role_is_shared_is_said() {
+    let services = "{aoss: {endpoint: 'https://a.eu-west-1.aoss.amazonaws.com'}}";
+    let plan = "{role_arn: 'arn:aws:iam::111122223333:role/pool', session_tags: {T: '{tenant.id}'}}";
+    let said = |rule: &str| {
+        let rules = format!("aoss: [{{indexes: ['a-{{tenant.id}}']{rule}}}]");
+        let text = with_plan(plan, "{}").replace("services: {}", &format!("services: {services}"));
+        let guard = text.lines().find(|line| line.starts_with("guard:")).unwrap().to_owned();
+        check_text(&text.replace(&guard, &format!("guard: {{{rules}}}")), "tenants: {acme: {}}").2
+    };
+    assert!(said("").contains("guard.aoss alone keeps tenants apart there"), "{}", said(""));
+    assert!(!said(", mode: audit").contains("guard.aoss alone"));
+}
+
 #[test]
 fn an_account_for_each_tenant_asks_for_an_external_id_for_each() {
     let two = "tenants: {acme: {account: '444455556666', external_id: x-1}, beta: {account: '444455557777', external_id: ID}}";
