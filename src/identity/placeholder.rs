@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue};
 
 use crate::{
     reject::{Reason, Refusal},
+    sigv4::payload_mode::CONTENT_SHA256,
     tenant::TenantId,
     workload_name::WorkloadName,
 };
@@ -36,6 +37,9 @@ pub struct Placeholder {
     /// As sent.
     pub(super) signature: String,
 }
+
+/// Services to which bodies are sent only whole, and with their own hash, and whose clients do not always sign what they say of it.
+const HASH_IS_CHECKED: [&str; 2] = ["aoss", "es"];
 
 impl Placeholder {
     /// Parses the value of an `Authorization` header whose scheme is not `Bearer`.
@@ -109,11 +113,13 @@ impl Placeholder {
     }
 
     /// Refuses an `x-amz-*` header that the client did not sign, as S3 does: signing it here would turn what somebody slipped
-    /// in between the SDK and us into something that AWS believes.
+    /// in between the SDK and us into something that AWS believes. The hash of a body is believed by nobody where bodies are read whole: it is compared with the body.
+    /// OpenSearch's client for Python adds it behind its signature.
     pub(super) fn covers(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         for name in headers.keys() {
             let name = name.as_str();
-            if name.starts_with("x-amz-") && !self.signed_headers.iter().any(|s| s == name) {
+            let is_checked = name == CONTENT_SHA256.as_str() && HASH_IS_CHECKED.contains(&self.service.as_str());
+            if name.starts_with("x-amz-") && !is_checked && !self.signed_headers.iter().any(|s| s == name) {
                 return Err(Refusal::noted(Reason::HeaderNotSigned, format!("{name} is not among the signed headers")));
             }
         }

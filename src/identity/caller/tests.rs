@@ -72,6 +72,21 @@ fn unsigned_amz_headers_are_not_laundered() {
     assert_eq!(egress(&lines, "/").unwrap_err(), Reason::HeaderNotSigned);
 }
 
+/// What a client says of its body's hash is compared with the body, where the service's bodies are read whole, whoever signed it.
+#[test]
+fn a_hash_that_is_checked_need_not_be_signed() {
+    let hash = [("x-amz-security-token", "T"), ("x-amz-content-sha256", "UNSIGNED-PAYLOAD")];
+    for (service, outcome) in
+        [("aoss", Ok(())), ("es", Ok(())), ("s3", Err(Reason::HeaderNotSigned)), ("sqs", Err(Reason::HeaderNotSigned))]
+    {
+        let signed = SIGNED.replace("/s3/", &format!("/{service}/"));
+        let lines = [("authorization", signed.as_str()), hash[0], hash[1]];
+        assert_eq!(egress(&lines, "/").map(drop), outcome, "{service}");
+        let acl = [&lines[..], &[("x-amz-acl", "private")]].concat();
+        assert_eq!(egress(&acl, "/").unwrap_err(), Reason::HeaderNotSigned, "{service}");
+    }
+}
+
 #[test]
 fn signatures_in_the_query_are_refused_in_any_spelling() {
     let base = [("x-tenant-token", "T")];
