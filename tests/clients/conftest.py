@@ -17,7 +17,7 @@ from harness.configs import RECORDS, Setting, at, revoked
 from harness.idp import IdentityProvider, KeyServer
 from harness.palisade import Palisade, Plain
 from harness.pki import Authority
-from harness.process import free_port
+from harness.process import closed_port
 from harness.tap import Tap
 
 
@@ -166,7 +166,7 @@ def troubled(start, setting, authority, application, pool, ministack, script) ->
     identity = setting.identity()
     identity["identity"]["passport"] = {"max_age": "1s", "actions": ["s3:GetObject", "s3:GetObjectAttributes"], "max_uses": 3}
     return start("troubled", setting.ingress(authority.certificate, authority.key, application.port, server={"header_timeout": "1s", "idle_timeout": "2s"}),
-                 setting.egress({"s3": at(script.port, timeouts=quick), "dynamodb": at(free_port(), timeouts=quick)}, proofs=["passport", "jwt"],
+                 setting.egress({"s3": at(script.port, timeouts=quick), "dynamodb": at(closed_port(), timeouts=quick)}, proofs=["passport", "jwt"],
                                 server={"idle_timeout": "2s"}),
                  identity, setting.pooled(pool, ministack.port))
 

@@ -24,6 +24,17 @@ def free_port() -> int:
     raise RuntimeError("no free port among 200 tried")
 
 
+# Bound for as long as this process lives, and never listened on.
+_closed: list[socket.socket] = []
+
+
+def closed_port() -> int:
+    """A port on 127.0.0.1 that refuses connections until this process ends: unlike a free one, no server of another test can take it meanwhile."""
+    _closed.append(socket.socket())
+    _closed[-1].bind(("127.0.0.1", 0))
+    return _closed[-1].getsockname()[1]
+
+
 def free_ports(count: int) -> int:
     """The first of `count` free ports in a row."""
     for _ in range(50):
