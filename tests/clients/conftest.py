@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from cryptography.x509.oid import ExtendedKeyUsageOID
+from xdist.scheduler import LoadFileScheduling
 
 from harness import backends, clients
 from harness.application import Application, Script
@@ -19,6 +20,15 @@ from harness.palisade import Palisade, Plain
 from harness.pki import Authority
 from harness.process import closed_port
 from harness.tap import Tap
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """A file stays in one process, for what its tests share; so do all of `compat`, which make one table."""
+    class ByFile(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "compat" if nodeid.startswith("compat/") else super()._split_scope(nodeid)
+
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,10 @@ import time
 from pathlib import Path
 
 # Below the kernel's range for outgoing connections (32768 and up), so that no client socket can take a port between its
-# choice here and the server's bind.
-PORTS = range(20_000, 32_000)
+# choice here and the server's bind. Tests that run beside each other have ports of their own, for the same reason.
+PROCESSES, EACH = 4, 3_000
+FIRST = 20_000 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % PROCESSES * EACH
+PORTS = range(FIRST, FIRST + EACH)
 
 
 def free_port() -> int:
