@@ -1,12 +1,16 @@
 //! Rules for what requests name: queues, topics, secrets, keys.
 
-use super::propose::{Asked, Group, Section, list, quoted};
+use super::propose::{Asked, Group, Section, list, quoted, said};
 use crate::{aws::resource::table::Table, config::NamePattern, guard::ID};
 
 pub(super) fn propose(into: &mut Section, group: &Group<'_>, pattern: Option<&NamePattern>) {
     let Some(table) = Table::of(group.section) else {
         return group.unruled(into, "names", &group.asked, "this version knows no such section");
     };
+    // Guardrails, which a rule has beside its models.
+    if let Some(kind) = group.kind {
+        return into.loose.push(format!("{}: list it in {kind}s of the rule for the model: {}", group.shown(), said(&group.asked)));
+    }
     let names = table.kind.plural();
     let (Some(name), Some(pattern)) = (group.name, pattern) else {
         return group.unruled(into, names, &group.asked, "no name is given, so that only a rule with a context could allow it");
