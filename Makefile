@@ -7,10 +7,11 @@ SHELL := /bin/bash
 CARGO ?= cargo
 PYTHON ?= python3
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
-DENY_VERSION := 0.20.2
 HELM_VERSION := v4.1.4
-FUZZ_VERSION := 0.13.1
-MUTANTS_VERSION := 27.1.0
+# Of what `cargo install` gets.
+VERSION_deny := 0.20.2
+VERSION_fuzz := 0.13.1
+VERSION_mutants := 27.1.0
 # What `make fuzz` runs, and for how long each.
 FUZZ_TARGETS ?= $(notdir $(basename $(wildcard fuzz/fuzz_targets/*.rs)))
 FUZZ_SECONDS ?= 60
@@ -25,11 +26,11 @@ test: test-rust test-clients
 test-rust:
 	$(CARGO) test --locked
 
-## The client suite; ARGS goes to pytest (ARGS='-k story').
+## The client suite, a file at a time in each of some processes; ARGS goes to pytest (ARGS='-k story', ARGS='-n 0' for one process).
 test-clients: venvs compat-clients
 	$(CARGO) build --locked --example objects
 	$(CARGO) build --locked
-	PATH="$(TARGET)/tools/bin:$$PATH" PALISADE_BIN="$${PALISADE_BIN:-$(TARGET)/debug/palisade}" $(PYTEST) -c tests/clients/pytest.ini tests/clients $(ARGS)
+	PATH="$(TARGET)/tools/bin:$$PATH" PALISADE_BIN="$${PALISADE_BIN:-$(TARGET)/debug/palisade}" $(PYTEST) -c tests/clients/pytest.ini -n auto --maxprocesses 4 tests/clients $(ARGS)
 
 ## The isolation story against AWS itself, with an account of yours. Not part of CI; tests/aws/README.md says what it needs.
 test-aws: venvs
@@ -65,12 +66,14 @@ doc:
 audit: $(TARGET)/tools/bin/cargo-deny
 	PATH="$(TARGET)/tools/bin:$$PATH" $(CARGO) deny --locked check --hide-inclusion-graph --allow duplicate licenses sources bans
 
-$(TARGET)/tools/bin/cargo-deny:
+# Built for their own build to be short: none of them has much to do.
+$(TARGET)/tools/bin/cargo-%:
 	mkdir -p "$(@D)"
-	if $(CARGO) deny --version 2>/dev/null | grep -qx "cargo-deny $(DENY_VERSION)"; then \
-		ln -sf "$$(command -v cargo-deny)" "$@"; \
+	if $(CARGO) $* --version 2>/dev/null | grep -qx "cargo-$* $(VERSION_$*)"; then \
+		ln -sf "$$(command -v cargo-$*)" "$@"; \
 	else \
-		CARGO_TARGET_DIR="$(TARGET)/tools/build" $(CARGO) install --quiet cargo-deny --version $(DENY_VERSION) --locked --root "$(TARGET)/tools"; \
+		CARGO_TARGET_DIR="$(TARGET)/tools/build" CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+			$(CARGO) install --quiet cargo-$* --version $(VERSION_$*) --locked --root "$(TARGET)/tools"; \
 		rm -rf "$(TARGET)/tools/build"; \
 	fi
 
@@ -83,15 +86,6 @@ mutants: $(TARGET)/tools/bin/cargo-mutants
 	$(PYTHON) tests/tools/venvs.py mutants
 	CARGO="$(CARGO)" CARGO_MUTANTS="$<" CARGO_PROFILE_DEV_DEBUG=0 "$$($(PYTHON) tests/tools/venvs.py path mutants)" tests/tools/mutants.py $(ARGS)
 
-$(TARGET)/tools/bin/cargo-mutants:
-	mkdir -p "$(@D)"
-	if $(CARGO) mutants --version 2>/dev/null | grep -qx "cargo-mutants $(MUTANTS_VERSION)"; then \
-		ln -sf "$$(command -v cargo-mutants)" "$@"; \
-	else \
-		CARGO_TARGET_DIR="$(TARGET)/tools/build" $(CARGO) install --quiet cargo-mutants --version $(MUTANTS_VERSION) --locked --root "$(TARGET)/tools"; \
-		rm -rf "$(TARGET)/tools/build"; \
-	fi
-
 ## Fuzzing of what reads requests (fuzz/): each target for FUZZ_SECONDS. FUZZ_TARGETS='form query' takes some. What is found is left in target/fuzz/found.
 fuzz: $(TARGET)/tools/bin/cargo-fuzz
 	PATH="$(TARGET)/tools/bin:$$PATH" $(CARGO) fuzz build --sanitizer none --target-dir "$(TARGET)/fuzz/build"
@@ -102,15 +96,6 @@ fuzz: $(TARGET)/tools/bin/cargo-fuzz
 			-print_final_stats=1 -artifact_prefix="$(TARGET)/fuzz/found/$$target/" "$(TARGET)/fuzz/corpus/$$target" "fuzz/seeds/$$target" \
 			2>&1 | grep -vE '^(#[0-9]+|Dictionary|INFO:)'; \
 	done
-
-$(TARGET)/tools/bin/cargo-fuzz:
-	mkdir -p "$(@D)"
-	if $(CARGO) fuzz --version 2>/dev/null | grep -qx "cargo-fuzz $(FUZZ_VERSION)"; then \
-		ln -sf "$$(command -v cargo-fuzz)" "$@"; \
-	else \
-		CARGO_TARGET_DIR="$(TARGET)/tools/build" $(CARGO) install --quiet cargo-fuzz --version $(FUZZ_VERSION) --locked --root "$(TARGET)/tools"; \
-		rm -rf "$(TARGET)/tools/build"; \
-	fi
 
 ## promtool from Debian's package, unpacked and not installed: the package would start a server.
 promtool: $(TARGET)/tools/bin/promtool

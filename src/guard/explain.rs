@@ -18,7 +18,7 @@ use crate::{
     config::{Limits, template::Values},
     identity::{ClientSignature, Placeholder},
     limits::Quota,
-    reject::{Reason, Refusal},
+    reject::Refusal,
     telemetry::Record,
 };
 
@@ -46,6 +46,8 @@ pub(crate) enum Judgement {
     Denied(Denial),
     /// Nobody looks: there is no guard, it is off, or the service is unguarded.
     Unguarded,
+    /// It depends on the keys of these tables, which DynamoDB would be asked for.
+    Unlearnt(Vec<String>),
     /// It passes, and the log says what is wrong with it.
     Watched(Denial, Vec<(HeaderName, HeaderValue)>),
 }
@@ -85,13 +87,15 @@ impl Guard {
                     Ok(Verdict::Allowed(added)) => Judgement::Allowed(added),
                     Ok(Verdict::Denied(denial)) => Judgement::Denied(denial),
                     Ok(Verdict::Watched(denial, added)) => Judgement::Watched(denial, added),
-                    Err(_) => return Err(Refusal::noted(Reason::Internal, "a table's keys would have to be learnt")),
+                    Err(tables) => Judgement::Unlearnt(tables),
                 }
             }
         };
+        // What was made of a thing whose keys are not known is no verdict.
+        let judged = if matches!(judgement, Judgement::Unlearnt(_)) { Vec::new() } else { seen.into_judged() };
         let readings = parts.named.names().map(str::to_owned).collect();
         let operation = parts.named.only().map(Known::name).map(str::to_owned);
         let operation = operation.or_else(|| parts.named.logged().map(|name| name.into_owned()));
-        Ok(Settled { operation, readings, actions: needed.actions(), judged: seen.into_judged(), judgement, target: parts.target })
+        Ok(Settled { operation, readings, actions: needed.actions(), judged, judgement, target: parts.target })
     }
 }

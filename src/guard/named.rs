@@ -15,10 +15,11 @@ use std::borrow::Cow;
 use super::{
     rules::{Opinion, Question, Terms, Unruled, Verdict, any_fits},
     seen::{Thing, Within},
+    usual::usual,
 };
 use crate::{
     aws::{
-        action::{self, Actions, Needed},
+        action::{Actions, Needed},
         partition::Partition,
         resource::{self, Kind, Resource, Touch, table::Table},
         target::Target,
@@ -64,7 +65,7 @@ impl NamedRules {
     /// Those of the service `kind`.
     pub(super) fn new(kind: &str, rules: &[NamedRuleConfig]) -> Option<Self> {
         let table = Table::of(kind)?;
-        let usual = action::of_operations(table.signing_name(), table.usual_operations());
+        let usual = usual(kind);
         let usual = usual.as_ref().unwrap_or(Actions::nothing());
         let rule = |config: &NamedRuleConfig| NamedRule {
             terms: Terms::new(&config.terms, usual),
@@ -96,14 +97,13 @@ impl NamedRules {
                 let asking = Asking { touch, operation, target: asked.target, needed: own.as_ref().unwrap_or(needed), tenant };
                 let kind = touch.resource.as_ref().map_or(self.table.kind, |resource| resource.kind);
                 let nobody = || format!("no rule is about a {} that it names", kind.noun()).into();
-                unruled.about(|| self.thing(asking)).ask(&self.rules, |rule| &rule.terms, |rule| rule.opinion(asking), nobody)
+                unruled.about(|| self.thing(kind, asking)).ask(&self.rules, |rule| &rule.terms, |rule| rule.opinion(asking), nobody)
             })
         })
     }
 
     /// What is asked about, for whoever wants to know.
-    fn thing(&self, asking: Asking<'_>) -> Thing {
-        let kind = self.table.kind;
+    fn thing(&self, kind: Kind, asking: Asking<'_>) -> Thing {
         let names = asking.touch.resource.as_ref().map(|resource| resource.names.clone()).unwrap_or_default();
         let within = asking.touch.context.clone().map_or(Within::Itself, Within::Context);
         Thing { names, ..Thing::new(self.table.key, kind.noun(), "", within, asking.needed) }

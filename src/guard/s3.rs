@@ -30,7 +30,10 @@ use crate::{
     aws::{
         action::{Actions, Needed, Pattern},
         operation::s3_readings,
-        resource::{Asked, s3::place, s3::query_says},
+        resource::{
+            Asked,
+            s3::{self, place, plain, query_says},
+        },
         target::Target,
     },
     config::{NamePattern, NamePrefix, S3EncryptionConfig, S3RuleConfig, template::Values},
@@ -102,9 +105,6 @@ const COPIES: [&str; 2] = ["CopyObject", "UploadPartCopy"];
 const LISTINGS: [&str; 4] = ["ListMultipartUploads", "ListObjectVersions", "ListObjects", "ListObjectsV2"];
 /// Operations that tell nothing of a bucket but that it is there.
 const HARMLESS: [&str; 2] = ["GetBucketLocation", "HeadBucket"];
-/// How headers begin with which an upload is another one: MinIO and Snow devices take it apart as an archive and write what is in it, under its own names; a
-/// directory bucket moves an object.
-const ELSEWHERE: [&str; 4] = ["x-amz-meta-minio-snowball", "x-amz-meta-snowball", "x-amz-rename-source", "x-minio-"];
 /// Operations that make an object, and say how it is encrypted.
 const WRITES: [&str; 3] = ["CopyObject", "CreateMultipartUpload", "PutObject"];
 /// What reads an object.
@@ -229,8 +229,8 @@ pub(super) fn judge(rules: &[S3Rule], question: &Question<'_>, unruled: Unruled<
     if query_says(asked.target, |_| false) {
         return deny("the query has what belongs into headers");
     }
-    if asked.headers.keys().any(|name| ELSEWHERE.iter().any(|beginning| name.as_str().starts_with(beginning))) {
-        return deny("a header with which some stores write other objects than the one that is named");
+    if let Err(why) = s3::stays(asked.headers) {
+        return deny(why);
     }
     let (bucket, key) = match place(asked.target) {
         Ok(place) => place,
@@ -284,14 +284,6 @@ fn made<'a>(operation: &str, key: &'a str, headers: &'a HeaderMap) -> Touch<'a> 
     if WRITES.contains(&operation) { Touch::Write(key, headers) } else { Touch::Object(key, headers) }
 }
 
-/// Whether no store could take `key` for another one.
-fn plain(key: &str) -> Result<(), &'static str> {
-    if key.split(['/', '\\']).any(|step| step == "..") {
-        return Err("a key has .. in it, which stores that keep keys as files would follow");
-    }
-    if key.contains('\0') { Err("a key has a NUL in it") } else { Ok(()) }
-}
-
 /// `prefix` of a listing, if there is one.
 fn prefix_of(target: &Target) -> Result<Option<Cow<'_, str>>, &'static str> {
     let query = target.path_and_query.query().unwrap_or_default();
@@ -304,7 +296,6 @@ fn prefix_of(target: &Target) -> Result<Option<Cow<'_, str>>, &'static str> {
         if found.is_some() {
             return Err("a listing with two prefixes");
         }
-        // Whether S3 takes + for a space or for itself, a prefix has none at its beginning that matters.
         found = Some(percent_decode_str(value).decode_utf8().map_err(|_| "the listing's prefix is not UTF-8")?);
     }
     match &found {

@@ -159,10 +159,7 @@ impl Tables<'_> {
     }
 
     fn remembered(&self, table: &str) -> Found {
-        let Some(tenant) = self.tenant else {
-            return Found::Unknown(Unknown::settled("the table's keys would have to be learnt, and nothing is sent"));
-        };
-        let (Some(asker), Ok(place)) = (&self.schemas.asker, self.place()) else { return Found::Wanted };
+        let (Some(asker), Some(tenant), Ok(place)) = (&self.schemas.asker, self.tenant, self.place()) else { return Found::Wanted };
         match self.schemas.store.look(tenant.id(), place, table, asker.clock.instant()) {
             Seen::Fresh(keys) => Found::Known(keys),
             Seen::Failed(unknown) => Found::Unknown(unknown),

@@ -18,7 +18,7 @@ use super::{
     seen::{Seen, Thing, Within},
 };
 use crate::{
-    aws::resource::{Kind, Resource},
+    aws::resource::{Kind, Resource, table::Table},
     config::template::{Name, Values},
     tenant::TenantId,
 };
@@ -47,6 +47,9 @@ const SEPARATORS: &str = "/#:|!$%&'()+,;<=>?@[]^~";
 pub struct Touched {
     /// Where its rules stand below `guard`: `s3`.
     pub section: Cow<'static, str>,
+    /// What it is, where that is not what the section is about: `guardrail`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<Cow<'static, str>>,
     /// Its name, with placeholders; `*` where it cannot be said, absent where the request has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -116,6 +119,7 @@ impl Touched {
         actions.truncate(MOST_ACTIONS);
         let bare = Self {
             section: thing.section.into(),
+            kind: Table::of(thing.section).filter(|table| table.kind.noun() != thing.noun).map(|_| thing.noun.into()),
             name: name(thing, values, &id),
             whole: None,
             begins: None,

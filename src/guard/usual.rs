@@ -12,6 +12,6 @@ pub(crate) fn usual(section: &str) -> Option<Actions> {
         "dynamodb" => dynamodb::USUAL_ACTIONS.clone(),
         "s3" => s3::USUAL_ACTIONS.clone(),
         "aoss" | "es" => search::usual(section),
-        _ => Table::of(section).and_then(|table| action::of_operations(table.key, table.usual_operations())),
+        _ => Table::of(section).and_then(|table| action::of_operations(table.signing_name(), table.usual_operations())),
     }
 }

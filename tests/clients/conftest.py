@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from cryptography.x509.oid import ExtendedKeyUsageOID
+from xdist.scheduler import LoadFileScheduling
 
 from harness import backends, clients
 from harness.application import Application, Script
@@ -17,8 +18,17 @@ from harness.configs import RECORDS, Setting, at, revoked
 from harness.idp import IdentityProvider, KeyServer
 from harness.palisade import Palisade, Plain
 from harness.pki import Authority
-from harness.process import free_port
+from harness.process import closed_port
 from harness.tap import Tap
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """A file stays in one process, for what its tests share; so do all of `compat`, which make one table."""
+    class ByFile(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "compat" if nodeid.startswith("compat/") else super()._split_scope(nodeid)
+
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -166,7 +176,7 @@ def troubled(start, setting, authority, application, pool, ministack, script) ->
     identity = setting.identity()
     identity["identity"]["passport"] = {"max_age": "1s", "actions": ["s3:GetObject", "s3:GetObjectAttributes"], "max_uses": 3}
     return start("troubled", setting.ingress(authority.certificate, authority.key, application.port, server={"header_timeout": "1s", "idle_timeout": "2s"}),
-                 setting.egress({"s3": at(script.port, timeouts=quick), "dynamodb": at(free_port(), timeouts=quick)}, proofs=["passport", "jwt"],
+                 setting.egress({"s3": at(script.port, timeouts=quick), "dynamodb": at(closed_port(), timeouts=quick)}, proofs=["passport", "jwt"],
                                 server={"idle_timeout": "2s"}),
                  identity, setting.pooled(pool, ministack.port))
 

@@ -13,7 +13,7 @@ import yaml
 from harness.backends import ACCOUNT, BUCKET, Key, allow, document, role
 from harness.configs import at
 from harness.palisade import Plain, binary
-from harness.process import clean_environment, free_port
+from harness.process import clean_environment, closed_port, free_port
 
 PROFILE = "[default]\n[operator]\naws_access_key_id = test\naws_secret_access_key = test\n"
 
@@ -176,7 +176,7 @@ class WrongClock:
 
 
 def test_what_cannot_be_reached_or_is_out_of_time(ward, ministack, setting, pool, idp, authority, tmp_path):
-    config = ward.config("away", setting.pooled(pool, free_port()))
+    config = ward.config("away", setting.pooled(pool, closed_port()))
     finding = of(ward.look(config)[1], "cannot be asked", "failure")
     assert finding["key"] == "credentials.sts" and "VPC endpoint" in finding["cure"]
 
@@ -197,7 +197,7 @@ def test_what_cannot_be_reached_or_is_out_of_time(ward, ministack, setting, pool
         setting.pooled(pool, ministack.port)
 
     identity = copy.deepcopy(setting.identity())
-    identity["identity"]["issuers"][0]["jwks"]["uri"] = f"http://127.0.0.1:{free_port()}/jwks.json"
+    identity["identity"]["issuers"][0]["jwks"]["uri"] = f"http://127.0.0.1:{closed_port()}/jwks.json"
     identity["identity"]["issuers"][1]["algorithms"] = ["PS512"]
     listener = setting.ingress(authority.certificate, authority.key, free_port())
     findings = ward.look(ward.config("issuers", setting.pooled(pool, ministack.port), identity, listener))[1]

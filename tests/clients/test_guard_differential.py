@@ -15,13 +15,13 @@ from xml.etree import ElementTree
 
 import pytest
 from harness import backends, wire
-from harness.backends import ACCOUNT, BUCKET, REGION, Backend, allow, role
+from harness.backends import ACCOUNT, REGION, Backend, allow, role
 from harness.configs import at
 
 SEED = 20_261_128
 CASES = 120
 # Pool and mirror, of buckets and of tables: rules are about the first alone, which is what nobody else may write to.
-MIRROR = "data-pool"
+BUCKET, MIRROR = "pool-drawn", "drawn-pool"
 POOL_TABLE, MIRROR_TABLE, INDEX = "drawn-pool", "drawn-open", "by-owner"
 RULES = {
     "s3": [{"buckets": [BUCKET], "prefix": "{tenant.id}/"}],

@@ -18,7 +18,7 @@ from websockets.sync.client import connect
 from harness import wire
 from harness.application import Application
 from harness.palisade import binary
-from harness.process import answers, free_port, wait_until
+from harness.process import answers, closed_port, wait_until
 
 OWN = {"acme": "c1", "acme-eu": "c2", "globex": "c3", "acid": "c7"}
 ROUTES = {"acme": "c1", "acme-eu": "c2", "globex": "sockets", "acid": "secured"}
@@ -190,7 +190,7 @@ def test_an_unwell_application_gets_no_requests_until_it_is_well_again(balanced,
 
 def test_without_a_connection_the_next_application_gets_the_whole_request(start, setting, authority, idp, pair):
     config = setting.ingress(authority.certificate, authority.key, pair[0].port)
-    config["ingress"]["upstream"] = [f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{pair[0].port}"]
+    config["ingress"]["upstream"] = [f"http://127.0.0.1:{closed_port()}", f"http://127.0.0.1:{pair[0].port}"]
     palisade = start("fallover", config, setting.identity())
     body = bytes(range(256)) * 400
     for _ in range(6):

@@ -242,21 +242,19 @@ const MAX_THINGS: usize = 1_000;
 fn collect<'v>(members: &'v Map<String, Value>, path: &str, found: &mut Vec<Option<&'v str>>) -> Result<(), Untold> {
     let (head, rest) = path.split_once('.').map_or((path, None), |(head, rest)| (head, Some(rest)));
     let (name, is_list) = head.strip_suffix("[]").map_or((head, false), |name| (name, true));
-    if found.len() >= MAX_THINGS {
-        return Err("the request names more things than are looked at");
-    }
+    let add = |found: &mut Vec<Option<&'v str>>, name| {
+        if found.len() == MAX_THINGS {
+            return Err("the request names more things than are looked at");
+        }
+        found.push(name);
+        Ok(())
+    };
     let mut one = |value: &'v Value| match rest {
         Some(rest) => collect(value.as_object().ok_or(MISSING)?, rest, found),
-        None => {
-            found.push(Some(value.as_str().ok_or(MISSING)?));
-            Ok(())
-        }
+        None => add(found, Some(value.as_str().ok_or(MISSING)?)),
     };
     match member(members, name)? {
-        None => {
-            found.push(None);
-            Ok(())
-        }
+        None => add(found, None),
         Some(value) if is_list => value.as_array().ok_or(MISSING)?.iter().try_for_each(one),
         Some(value) => one(value),
     }

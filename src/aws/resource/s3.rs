@@ -1,10 +1,11 @@
 //! Which bucket and key a request to S3 is about, in the one way in which S3 can read it.
 //!
-//! A key is decoded once, and is then what S3 stores: it has no folders, so `..`, `//` and a leading `/` are parts of it like any other. Whoever
-//! compares beginnings has to know that stores which keep keys as files may think otherwise.
+//! A key is decoded once, and is then what S3 stores: it has no folders, so `..`, `//` and a leading `/` are parts of it like any other. Stores that keep keys as files
+//! think otherwise, so what they would follow or cut off is refused wherever beginnings are compared ([`plain`]).
 
 use std::borrow::Cow;
 
+use http::HeaderMap;
 use percent_encoding::percent_decode_str;
 
 use super::{Asked, Home, Untold};
@@ -13,6 +14,10 @@ use crate::aws::target::{Style, Target};
 /// Names that stand for something else than a bucket: access points by their alias, Object Lambda, directory buckets ("Bucket naming rules", Amazon S3
 /// user guide). What is behind an alias its name does not say.
 const OTHERS: [&str; 6] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3", "--xa-s3"];
+
+/// How headers begin with which an upload is another one: MinIO and Snow devices take it apart as an archive and write what is in it, under its own names; a
+/// directory bucket moves an object.
+const ELSEWHERE: [&str; 4] = ["x-amz-meta-minio-snowball", "x-amz-meta-snowball", "x-amz-rename-source", "x-minio-"];
 
 /// What names objects in its body, or another place to write to.
 const IN_BODY: [&str; 2] = ["delete", "restore"];
@@ -49,6 +54,22 @@ pub(crate) fn bucket_name(name: &str) -> Result<(), Untold> {
     Ok(())
 }
 
+/// Whether no store could take `key` for another one.
+pub(crate) fn plain(key: &str) -> Result<(), Untold> {
+    if key.split(['/', '\\']).any(|step| step == "..") {
+        return Err("a key has .. in it, which stores that keep keys as files would follow");
+    }
+    if key.contains('\0') { Err("a key has a NUL in it") } else { Ok(()) }
+}
+
+/// Whether no header makes the request one about other objects.
+pub(crate) fn stays(headers: &HeaderMap) -> Result<(), Untold> {
+    if headers.keys().any(|name| ELSEWHERE.iter().any(|beginning| name.as_str().starts_with(beginning))) {
+        return Err("a header with which some stores write other objects than the one that is named");
+    }
+    Ok(())
+}
+
 /// Whether the query has something that S3 takes for a header when a request is presigned, or that `also` is about; in whatever case.
 pub(crate) fn query_says(target: &Target, also: impl Fn(&str) -> bool) -> bool {
     let query = target.path_and_query.query().unwrap_or_default();
@@ -64,7 +85,9 @@ pub(super) fn named(asked: &Asked<'_>, home: &Home) -> Result<String, Untold> {
     if query_says(asked.target, |key| IN_BODY.contains(&key)) {
         return Err("the body, or a header in the query, says which objects");
     }
+    stays(asked.headers)?;
     let (bucket, key) = place(asked.target)?;
+    plain(&key)?;
     let partition = &home.partition;
     Ok(if key.is_empty() { format!("arn:{partition}:s3:::{bucket}") } else { format!("arn:{partition}:s3:::{bucket}/{key}") })
 }

@@ -70,9 +70,16 @@ fn what_s3_could_read_otherwise_or_elsewhere_is_untold() {
         "/pool?DELETE=",
         "/pool?a=b&%64elete",
         "/pool/k?restore",
+        "/pool/jobs/../other/k",
+        "/pool/jobs/%2e%2E/other/k",
+        "/pool/jobs%5C..%5Cother",
+        "/pool/jobs/a%00b",
     ] {
         assert_eq!(s3(path), None, "{path}");
     }
+    assert!(s3("/pool/jobs/..a").is_some());
+    let archive = [("x-amz-meta-snowball-auto-extract", "true")];
+    assert_eq!(about(&target("s3", Style::Plain, "/pool/jobs/k"), Some("PutObject"), &archive, None), None);
     assert_eq!(about(&target("s3", Style::Plain, "/pool/k"), Some("CopyObject"), &[("x-amz-copy-source", "other/k")], None), None);
     for copied in ["/pool/k?x-amz-copy-source=other%2Fk", "/pool/k?X-Amz%2DCopy-Source=other/k"] {
         assert_eq!(about(&target("s3", Style::Plain, copied), Some("PutObject"), &[], None), None, "{copied}");
@@ -82,6 +89,13 @@ fn what_s3_could_read_otherwise_or_elsewhere_is_untold() {
     control = target("s3", Style::Bucket("ap-111122223333".into()), "/k");
     control.host = "ap-111122223333.s3-accesspoint.eu-west-1.amazonaws.com".parse().unwrap();
     assert_eq!(about(&control, Some("GetObject"), &[], None), None);
+}
+
+#[test]
+fn a_list_of_more_things_than_any_batch_has_is_untold() {
+    let names = |count: usize| format!(r#"{{"Names":[{}]}}"#, vec![r#""/a""#; count].join(","));
+    assert!(json("ssm", "GetParameters", &names(1_000)).is_some());
+    assert_eq!(json("ssm", "GetParameters", &names(1_001)), None);
 }
 
 #[test]

@@ -20,6 +20,10 @@ pub(super) fn guard(settled: &Settled) -> Stage {
         Judgement::Allowed(headers) => (Outcome::Passes, None, added(headers)),
         Judgement::Watched(denial, headers) => (Outcome::Watched, Some(denial), added(headers)),
         Judgement::Denied(denial) => (Outcome::Refused, Some(denial), Vec::new()),
+        Judgement::Unlearnt(tables) => {
+            lines.push(format!("it depends on the keys of {}, which DynamoDB would be asked for", tables.join(", ")));
+            (Outcome::Unknown, None, Vec::new())
+        }
     };
     if let Some(denial) = denial {
         let mode = denial.mode().as_str();

@@ -28,7 +28,9 @@ guard:
     - {buckets: ['own-{tenant.id}']}
     - {buckets: [pool], prefix: '{tenant.id}/', kms: {key: '{tenant.kms_key}'}}
     - {buckets: [trial], prefix: '{tenant.id}/', mode: audit}
-  dynamodb: [{tables: [orders], leading_key: '{tenant.id}#', key: pk}]
+  dynamodb:
+    - {tables: [orders], leading_key: '{tenant.id}#', key: pk}
+    - {tables: [carts], leading_key: '{tenant.id}#', learn: true}
 "##;
 
 const TENANTS: &str = "tenants:
@@ -43,6 +45,7 @@ async fn explained_by(directory: &str, tenant: &str, more: &[&str]) -> Result<(S
     std::fs::write(&config, CONFIG.replace("DIRECTORY", directory)).unwrap();
     std::fs::write(folder.path().join("tenants.yaml"), TENANTS).unwrap();
     std::fs::write(folder.path().join("get.json"), r#"{"TableName":"orders","Key":{"pk":{"S":"acme#1"}}}"#).unwrap();
+    std::fs::write(folder.path().join("cart.json"), r#"{"TableName":"carts","Key":{"pk":{"S":"acme#1"}}}"#).unwrap();
     std::fs::write(folder.path().join("other.json"), r#"{"TableName":"orders","Key":{"pk":{"S":"globex#1"}}}"#).unwrap();
     let more = more.iter().map(|word| word.replace("@", &format!("{}/", folder.path().display())));
     let line = ["explain", "--config", config.to_str().unwrap(), "--tenant", tenant].into_iter().map(str::to_owned).chain(more);
@@ -128,6 +131,15 @@ async fn what_a_body_says_is_looked_at() {
     let local = ["--aws-service", "dynamodb", "POST", "http://127.0.0.1:8180/", "--body", "@get.json"];
     let (text, found) = explained("acme", &[&get[..], &local].concat()).await;
     assert_eq!((&found["allowed"], &stage(&found, "target")["service"]), (&json!(true), &json!("dynamodb")), "{text}");
+}
+
+/// Nothing is sent, so what DynamoDB would have to say is open, and not refused.
+#[tokio::test]
+async fn what_would_have_to_be_learnt_is_not_known() {
+    let line = ["-H", "x-amz-target: DynamoDB_20120810.GetItem", "--subject", "u1", "POST", "https://dynamodb.eu-west-1.amazonaws.com/"];
+    let (text, found) = explained("acme", &[&line[..], &["--body", "@cart.json"]].concat()).await;
+    assert_eq!((&stage(&found, "guard")["outcome"], &found["refused"]), (&json!("unknown"), &Value::Null), "{text}");
+    assert!(text.contains("it depends on the keys of carts, which DynamoDB would be asked for"), "{text}");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Rules for what requests name: queues, topics, secrets, keys.
 
-use super::propose::{Asked, Group, Section, list, quoted};
+use super::propose::{Asked, Group, Section, list, quoted, said};
 use crate::{
     aws::{resource::table::Table, service::search_key},
     config::NamePattern,
@@ -12,6 +12,10 @@ pub(super) fn propose(into: &mut Section, group: &Group<'_>, pattern: Option<&Na
     let Some(names) = plural else {
         return group.unruled(into, "names", &group.asked, "this version knows no such section");
     };
+    // Guardrails, which a rule has beside its models.
+    if let Some(kind) = group.kind {
+        return into.loose.push(format!("{}: list it in {kind}s of the rule for the model: {}", group.shown(), said(&group.asked)));
+    }
     let (Some(name), Some(pattern)) = (group.name, pattern) else {
         return group.unruled(into, names, &group.asked, "no name is given, so that only a rule with a context could allow it");
     };

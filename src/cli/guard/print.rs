@@ -36,7 +36,7 @@ pub(super) fn print(log: &Log, sections: &BTreeMap<String, Section>, known: &Kno
     for ((service, operation, why), counts) in &log.unread {
         comment(&format!("no rule is proposed for {service} {operation}: {why}: {}", listed(counts)));
     }
-    for service in known.unruled.iter().filter(|service| !sections.contains_key(crate::config::judged_as(service))) {
+    for (service, _) in known.unruled.iter().filter(|(_, section)| !sections.contains_key(section)) {
         comment(&format!(
             "egress.services.{service} has no rules, and nothing was asked of it: give it rules, or unguarded: true, before you enforce"
         ));

@@ -38,6 +38,8 @@ pub(super) struct Rule {
 #[derive(Debug)]
 pub(super) struct Group<'l> {
     pub(super) section: &'l str,
+    /// What it is, where that is not what the section is about.
+    pub(super) kind: Option<&'l str>,
     /// Its name as a pattern, where it can be one.
     pub(super) name: Option<&'l str>,
     pub(super) asked: Vec<Asked<'l>>,
@@ -45,14 +47,14 @@ pub(super) struct Group<'l> {
 
 /// The sections that rules are proposed for, or something is said of.
 pub(super) fn propose(log: &Log, known: &Known) -> BTreeMap<String, Section> {
-    let mut groups: BTreeMap<(&str, Option<&str>), Vec<Asked<'_>>> = BTreeMap::new();
+    let mut groups: BTreeMap<(&str, Option<&str>, Option<&str>), Vec<Asked<'_>>> = BTreeMap::new();
     for (touched, counts) in &log.touched {
-        groups.entry((&touched.section, touched.name.as_deref())).or_default().push((touched, counts));
+        groups.entry((&touched.section, touched.kind.as_deref(), touched.name.as_deref())).or_default().push((touched, counts));
     }
     let mut sections: BTreeMap<String, Section> = BTreeMap::new();
-    for ((section, name), asked) in groups {
+    for ((section, kind, name), asked) in groups {
         let into = sections.entry(section.to_owned()).or_default();
-        let group = Group { section, name, asked };
+        let group = Group { section, kind, name, asked };
         match group.pattern(known) {
             Err(why) => into.loose.push(format!("{}: {why}: {}", group.shown(), said(&group.asked))),
             Ok(pattern) => match section {
@@ -84,7 +86,7 @@ impl<'l> Group<'l> {
 
     /// For comments.
     pub(super) fn shown(&self) -> String {
-        format!("{} {}", self.section, self.name.unwrap_or("without a name"))
+        format!("{} {}", self.kind.unwrap_or(self.section), self.name.unwrap_or("without a name"))
     }
 
     /// Adds a rule for `asked`: as it stands for what is usual, and as a comment with the actions for what is not.

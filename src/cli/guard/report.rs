@@ -13,7 +13,7 @@ use std::{
 use super::{print::print, propose::propose, read::Log};
 use crate::{
     cli::{FAILED, MISUSED},
-    config::{Config, DirectoryConfig, judged_as},
+    config::{Config, DirectoryConfig, judged_as, kind_of},
 };
 
 /// Arguments of `palisade guard report`.
@@ -32,8 +32,8 @@ pub struct Args {
 pub(super) struct Known {
     /// Whether no tenant's id begins another one.
     pub(super) ids_are_prefix_free: bool,
-    /// Services that are guarded and have no rules.
-    pub(super) unruled: Vec<String>,
+    /// Services that are guarded and have no rules: the key of each, and where its rules would stand below `guard`.
+    pub(super) unruled: Vec<(String, String)>,
 }
 
 /// Reads, and prints what it proposes. Exit code 1 where a log cannot be read, 2 for a wrong configuration.
@@ -68,11 +68,12 @@ pub(super) fn printed(log: &Log, known: &Known) -> String {
     print(log, &propose(log, known), known)
 }
 
-fn known(path: &Path) -> Result<Known, String> {
+pub(super) fn known(path: &Path) -> Result<Known, String> {
     let (config, _) = Config::load_without_files(path).map_err(|errors| errors.to_string())?;
     let ids_are_prefix_free = matches!(config.directory, DirectoryConfig::File(_) | DirectoryConfig::PrefixFreeFile(_));
     let services = config.egress.iter().flat_map(|egress| &egress.services).filter(|(_, service)| !service.unguarded);
-    let has_rules = |key: &str| config.guard.rules.get(judged_as(key)).is_some_and(|rules| !rules.is_empty());
-    let unruled = services.map(|(key, _)| key.clone()).filter(|key| !has_rules(key)).collect();
+    let has_rules = |section: &str| config.guard.rules.get(section).is_some_and(|rules| !rules.is_empty());
+    let sections = services.map(|(key, service)| (key.clone(), judged_as(kind_of(key, service)).to_owned()));
+    let unruled = sections.filter(|(_, section)| !has_rules(section)).collect();
     Ok(Known { ids_are_prefix_free, unruled })
 }

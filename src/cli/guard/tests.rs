@@ -107,6 +107,38 @@ fn one_tenant_alone_does_not_say_which_key_a_table_has() {
     has(&reported(&log.join("\n"), false), &[r##"- {tables: ["orders"], leading_key: "{tenant.id}#", key: "pk"}"##]);
 }
 
+/// A guardrail is no model, and no rule is about it alone.
+#[test]
+fn a_guardrail_is_not_proposed_as_a_model() {
+    let log = line(
+        "acme",
+        "Converse",
+        r#"{"section":"bedrock-runtime","kind":"guardrail","name":"gr-{tenant.id}","actions":["bedrock:ApplyGuardrail"]}"#,
+    );
+    let text = reported(&log, false);
+    assert!(
+        !text.contains("models") && text.contains("guardrail gr-{tenant.id}: list it in guardrails of the rule for the model"),
+        "{text}"
+    );
+}
+
+/// A service under a key of one's own is judged by the rules of what it is.
+#[test]
+fn services_without_rules_are_told_by_what_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("palisade.yaml");
+    let config = "
+egress: {region: eu-west-1, services: {minio: {signing_name: s3, endpoint: 'https://minio.example.com'}, sqs: {}}}
+identity: {issuers: [{issuer: i, audience: a, jwks: {uri: 'https://idp.example.com/keys'}}]}
+tenants: {directory: {any: {}}}
+credentials: {source: {default_chain: {}}, assume_role: {role_arn: 'arn:aws:iam::111122223333:role/{tenant.id}'}}
+guard: {mode: audit, s3: [{buckets: [pool], prefix: '{tenant.id}/'}]}
+";
+    std::fs::write(&path, config).unwrap();
+    let known = report::known(&path).unwrap();
+    assert_eq!(known.unruled, [("sqs".to_owned(), "sqs".to_owned())]);
+}
+
 /// What a log has is what clients have sent: it ends no comment.
 #[test]
 fn no_line_of_a_log_becomes_a_rule_by_its_form() {

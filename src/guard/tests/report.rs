@@ -48,9 +48,10 @@ const OWN: &[(&str, &str, &str, &str)] = &[
         "TrentService.Encrypt",
         r#"{"KeyId":"alias/pool","Plaintext":"SECRET","EncryptionContext":{"tenant":"T","order":"SECRET"}}"#,
     ),
+    ("POST /model/own-T/converse", "bedrock-runtime", "", "{}"),
 ];
 
-const SERVICES: &str = "{s3: {}, dynamodb: {}, sqs: {}, ssm: {}, secretsmanager: {}, kms: {}}";
+const SERVICES: &str = "{s3: {}, dynamodb: {}, sqs: {}, ssm: {}, secretsmanager: {}, kms: {}, bedrock-runtime: {}}";
 
 fn asked((line, service, target, body): &(&str, &str, &str, &str), tenant: &str) -> Request<Body> {
     let host = format!("{service}.eu-west-1.amazonaws.com");
@@ -144,6 +145,18 @@ async fn what_is_logged_of_a_request_is_bounded() {
     assert_eq!(bench.ask(&tenant("acme"), asked(&one, "acme")).await.verdict, "watched");
     let line: serde_json::Value = serde_json::from_str(&written(&bench, &sink)).unwrap();
     assert_eq!((line["touched"].as_array().unwrap().len(), line["touched_left_out"].as_u64()), (16, Some(24)));
+}
+
+/// What a rule has beside what it is about is told apart from that.
+#[tokio::test]
+async fn a_guardrail_is_logged_as_one() {
+    let (bench, sink) = watching("{mode: audit}");
+    let model = "POST /model/arn%3Aaws%3Abedrock%3Aeu-west-1%3A111122223333%3Aapplication-inference-profile%2FT/converse";
+    let asks = (model, "bedrock-runtime", "", r#"{"guardrailConfig":{"guardrailIdentifier":"gr1","guardrailVersion":"1"}}"#);
+    assert_eq!(bench.ask(&tenant("acme"), asked(&asks, "acme")).await.verdict, "watched");
+    let line: serde_json::Value = serde_json::from_str(&written(&bench, &sink)).unwrap();
+    let kinds: Vec<_> = line["touched"].as_array().unwrap().iter().map(|touched| (&touched["kind"], &touched["name"])).collect();
+    assert!(kinds.contains(&(&serde_json::json!("guardrail"), &serde_json::json!("gr1"))) && kinds.len() == 2, "{line}");
 }
 
 /// What a rule that is enforced allows of a request is nobody's question.

@@ -8,8 +8,10 @@ import time
 from pathlib import Path
 
 # Below the kernel's range for outgoing connections (32768 and up), so that no client socket can take a port between its
-# choice here and the server's bind.
-PORTS = range(20_000, 32_000)
+# choice here and the server's bind. Tests that run beside each other have ports of their own, for the same reason.
+PROCESSES, EACH = 4, 3_000
+FIRST = 20_000 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % PROCESSES * EACH
+PORTS = range(FIRST, FIRST + EACH)
 
 
 def free_port() -> int:
@@ -22,6 +24,17 @@ def free_port() -> int:
                 continue
             return port
     raise RuntimeError("no free port among 200 tried")
+
+
+# Bound for as long as this process lives, and never listened on.
+_closed: list[socket.socket] = []
+
+
+def closed_port() -> int:
+    """A port on 127.0.0.1 that refuses connections until this process ends: unlike a free one, no server of another test can take it meanwhile."""
+    _closed.append(socket.socket())
+    _closed[-1].bind(("127.0.0.1", 0))
+    return _closed[-1].getsockname()[1]
 
 
 def free_ports(count: int) -> int:
