@@ -17,6 +17,9 @@ use crate::{
 /// What of one thing was asked for, and by whom.
 pub(super) type Asked<'l> = (&'l Touched, &'l Counts);
 
+/// Section, kind where it is another one than the section's, and name.
+type Of<'l> = (&'l str, Option<&'l str>, Option<&'l str>);
+
 /// What is said of a section of `guard`.
 #[derive(Debug, Default)]
 pub(super) struct Section {
@@ -47,7 +50,7 @@ pub(super) struct Group<'l> {
 
 /// The sections that rules are proposed for, or something is said of.
 pub(super) fn propose(log: &Log, known: &Known) -> BTreeMap<String, Section> {
-    let mut groups: BTreeMap<(&str, Option<&str>, Option<&str>), Vec<Asked<'_>>> = BTreeMap::new();
+    let mut groups: BTreeMap<Of<'_>, Vec<Asked<'_>>> = BTreeMap::new();
     for (touched, counts) in &log.touched {
         groups.entry((&touched.section, touched.kind.as_deref(), touched.name.as_deref())).or_default().push((touched, counts));
     }
