@@ -114,7 +114,8 @@ class Source:
                 span = body.start_byte + 1, body.end_byte - 1
                 self.boxed.add(span)
                 self.wraps[span].append((mutant, f"Box::new({new}) as Box<dyn Iterator<Item = _> + '_>"))
-            elif b"-> impl" not in head:
+            # Within another type, a type that is not named cannot be boxed from here.
+            elif not re.search(rb"->.*\bimpl\b", head, re.DOTALL):
                 self.inserts[body.start_byte + 1].append((mutant, f" if {on} {{ return {new}; }} "))
         elif genre == "StructField":
             while node and node.type != "struct_expression":

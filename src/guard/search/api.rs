@@ -5,8 +5,15 @@
 //! decoded once more, would be a part of a path or a query.
 
 use percent_encoding::percent_decode_str;
+use serde_json::Value;
 
-use super::{document, lines, mapping, names::Indexes, request, settings, shape::Shape, table::APIS};
+use super::{
+    document, lines, mapping,
+    names::Indexes,
+    request, settings,
+    shape::{Shape, shallow},
+    table::APIS,
+};
 use crate::aws::resource::Untold;
 
 /// An API that is understood.
@@ -74,8 +81,12 @@ impl Api {
             if met.contains(&known) {
                 return Err("a parameter of the query is there twice");
             }
-            if percent_decode_str(value).decode_utf8().is_err() {
-                return Err("a parameter of the query is not UTF-8");
+            let value = percent_decode_str(value).decode_utf8().map_err(|_| "a parameter of the query is not UTF-8")?;
+            match (known, &*value) {
+                // What goes on behind an answer outlives the request, and nobody can stop it: `_tasks` is everybody's.
+                ("wait_for_completion", "" | "true") | ("requests_per_second", "-1") => {}
+                ("wait_for_completion" | "requests_per_second", _) => return Err("work that would go on without the request"),
+                _ => shallow(&value)?,
             }
             met.push(known);
         }
@@ -108,7 +119,7 @@ impl Body {
             Self::Bulk => lines::bulk(body, indexes),
             Self::Document => document::whole(body),
             Self::Json(shape) if is_there => document::shaped(body, shape),
-            Self::Mapping => document::shaped(body, &mapping::MAPPING),
+            Self::Mapping => mapping::check(&Value::Object(document::object(body)?)),
             Self::MultiGet => document::multi_get(body, indexes),
             Self::MultiSearch => lines::multi_search(body, indexes),
             Self::NewIndex if is_there => settings::new_index(body),

@@ -3,7 +3,7 @@
 //! A document is the tenant's, whatever is in it. It is looked through all the same, so that nothing is let through that another reader of JSON could take for something
 //! else, and none of it is kept. Queries and what names indexes are kept, and bounded (see [`strict_json`]).
 
-use std::fmt;
+use std::{cell::Cell, fmt};
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
@@ -87,18 +87,21 @@ pub(super) fn named(index: Option<&Value>) -> Result<Option<&str>, Untold> {
 /// The names of a document's own members.
 pub(super) fn members(body: &[u8]) -> Result<Vec<String>, Untold> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let names = Look { keep: true }.deserialize(&mut deserializer).map_err(|_| UNREADABLE)?;
+    let left = Cell::new(MAX_VALUES);
+    let names = Look { keep: true, left: &left }.deserialize(&mut deserializer).map_err(|_| UNREADABLE)?;
     deserializer.end().map_err(|_| UNREADABLE)?;
     names.ok_or(UNREADABLE)
 }
 
 /// Looks a value through: of an object the names are given back, in which none is twice.
 #[derive(Clone, Copy)]
-struct Look {
+struct Look<'b> {
     keep: bool,
+    /// How many members the document may have yet, at whatever depth: names are kept while their object is read.
+    left: &'b Cell<usize>,
 }
 
-impl<'de> DeserializeSeed<'de> for Look {
+impl<'de> DeserializeSeed<'de> for Look<'_> {
     type Value = Option<Vec<String>>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -106,7 +109,7 @@ impl<'de> DeserializeSeed<'de> for Look {
     }
 }
 
-impl<'de> Visitor<'de> for Look {
+impl<'de> Visitor<'de> for Look<'_> {
     type Value = Option<Vec<String>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -138,18 +141,17 @@ impl<'de> Visitor<'de> for Look {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        while items.next_element_seed(Look { keep: false })?.is_some() {}
+        while items.next_element_seed(Look { keep: false, ..self })?.is_some() {}
         Ok(None)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
         let mut names: Vec<String> = Vec::new();
         while let Some(name) = access.next_key()? {
-            if names.len() == MAX_VALUES {
-                return Err(A::Error::custom("more members than an object may have"));
-            }
+            let left = self.left.get().checked_sub(1).ok_or_else(|| A::Error::custom("more members than a document may have"))?;
+            self.left.set(left);
             names.push(name);
-            access.next_value_seed(Look { keep: false })?;
+            access.next_value_seed(Look { keep: false, ..self })?;
         }
         names.sort_unstable();
         if names.windows(2).any(|pair| pair[0] == pair[1]) {

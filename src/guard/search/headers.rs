@@ -8,6 +8,10 @@ use crate::aws::{dialect::PROTOCOL_HEADER, operation::TARGET_HEADER, resource::U
 const OTHERWISE: [&str; 8] =
     ["_opendistro", "_opensearch", "_system", "opendistro_", "opensearch_security", "securitytenant", "x-http-method", "x-method-override"];
 
+/// Headers of AWS's own that a client may send. Others say more: `x-amz-aoss-collection-id` which collection it is ("Collection endpoints", Amazon OpenSearch Service
+/// developer guide).
+const OF_AWS: [&str; 5] = ["x-amz-content-sha256", "x-amz-date", "x-amz-security-token", "x-amz-target", "x-amz-user-agent"];
+
 /// Whether nothing beside method, path, query and body says what is asked for, and the body is what it looks like.
 pub(super) fn plain(headers: &HeaderMap) -> Result<(), Untold> {
     if headers.contains_key(TARGET_HEADER) || headers.contains_key(PROTOCOL_HEADER) {
@@ -15,6 +19,9 @@ pub(super) fn plain(headers: &HeaderMap) -> Result<(), Untold> {
     }
     if headers.keys().any(|name| OTHERWISE.iter().any(|beginning| name.as_str().starts_with(beginning))) {
         return Err("a header with which the request would be another one, or somebody else's");
+    }
+    if headers.keys().any(|name| name.as_str().starts_with("x-amz-") && !OF_AWS.contains(&name.as_str())) {
+        return Err("a header of AWS's that is not known here, and could choose another collection");
     }
     if headers.contains_key(header::CONTENT_ENCODING) { Err("the body is encoded") } else { Ok(()) }
 }

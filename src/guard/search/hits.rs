@@ -54,14 +54,30 @@ const HIGHLIGHT: &[Member] = &[
 
 /// By fields, scores and distances; by no script.
 static SORT: Shape = Shape::ScalarOr(&Shape::Named(
-    &[("_doc", Shape::ScalarOr(&Shape::Data)), ("_geo_distance", Shape::Data), ("_score", Shape::ScalarOr(&Shape::Data))],
-    &Shape::ScalarOr(&Shape::Record(&[SORTED])),
+    &[("_doc", IN_ORDER), ("_geo_distance", Shape::Named(FROM_A_POINT, &POINTS)), ("_score", IN_ORDER)],
+    &BY_VALUE,
 ));
+const BY_VALUE: Shape = Shape::ScalarOr(&Shape::Record(&[SORTED]));
+const IN_ORDER: Shape = Shape::ScalarOr(&Shape::Record(&[&[("order", Shape::Scalar)]]));
+/// Of a distance; what else it names is a field, with points. What is nested is chosen by a query.
+const FROM_A_POINT: &[Member] = &[
+    ("distance_type", Shape::Scalar),
+    ("ignore_unmapped", Shape::Scalar),
+    ("mode", Shape::Scalar),
+    ("nested", WITHIN_NESTED),
+    ("nested_filter", ONE),
+    ("nested_path", Shape::Scalar),
+    ("order", Shape::Scalar),
+    ("unit", Shape::Scalar),
+    ("validation_method", Shape::Scalar),
+];
+const POINTS: Shape = Shape::Many(&Shape::ScalarsOr(&Shape::Record(&[&[("lat", Shape::Scalar), ("lon", Shape::Scalar)]])));
+const WITHIN_NESTED: Shape = Shape::Record(&[NESTED, &[("nested", Shape::Record(&[NESTED]))]]);
 const SORTED: &[Member] = &[
     ("format", Shape::Scalar),
     ("missing", Shape::Scalar),
     ("mode", Shape::Scalar),
-    ("nested", Shape::Record(&[NESTED, &[("nested", Shape::Record(&[NESTED]))]])),
+    ("nested", WITHIN_NESTED),
     ("numeric_type", Shape::Scalar),
     ("order", Shape::Scalar),
     ("unmapped_type", Shape::Scalar),

@@ -15,6 +15,8 @@ use crate::aws::resource::Untold;
 const NAME_BYTES: usize = 255;
 /// Most names of one list. A client that searches more spells them with a wildcard.
 const MOST: usize = 1_000;
+/// Most different names of a request. Each is judged by itself.
+const MOST_IN_ALL: usize = 5_000;
 
 pub(super) const NOT_ONE: Untold = "an index is named by a list or wildcard where one name is wanted";
 const EMPTY: Untold = "the name of an index is empty, which stands for all";
@@ -53,13 +55,18 @@ impl Indexes {
             None if self.in_path => false,
             None => return Err("a part of the body names no index, and the path has none"),
         };
-        Ok(())
+        self.are_bounded()
     }
 
     /// Indexes that the body names, each part perhaps with a wildcard.
     pub(super) fn add_many<'t>(&mut self, names: impl Iterator<Item = &'t str>) -> Result<(), Untold> {
         self.touched.extend(list(names)?);
-        Ok(())
+        self.are_bounded()
+    }
+
+    /// Whether there are no more than a request may name.
+    fn are_bounded(&self) -> Result<(), Untold> {
+        if self.touched.len() > MOST_IN_ALL { Err("more names of indexes than a request may have") } else { Ok(()) }
     }
 
     /// All of them.

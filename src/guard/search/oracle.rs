@@ -124,7 +124,8 @@ fn harmless(value: &Value) {
                     continue;
                 }
                 let is_object = value.is_object();
-                let looks_up = is_object && matches!(name.as_str(), "indexed_shape" | "percolate" | "pit" | "ext" | "wrapper");
+                let looks_up =
+                    is_object && matches!(name.as_str(), "indexed_shape" | "percolate" | "pit" | "ext" | "wrapper" | "template" | "neural");
                 let runs = is_object && (name == "script" || name == "script_score" || name == "_script" || name == "scripted_metric");
                 assert!(!looks_up && !runs, "{name} is in it");
                 if name == "terms"

@@ -6,24 +6,19 @@
 
 use serde_json::{Map, Value};
 
-use super::{
-    document::object,
-    mapping,
-    shape::{Shape, unknown},
-};
+use super::{document::object, mapping, shape::unknown};
 use crate::aws::resource::Untold;
 
 const ODD: Untold = "the body has a setting that is not known";
 
 /// Names, without `index.`.
-const KNOWN: [&str; 16] = [
+const KNOWN: [&str; 15] = [
     "auto_expand_replicas",
     "codec",
     "knn",
     "max_docvalue_fields_search",
     "max_inner_result_window",
     "max_ngram_diff",
-    "max_regex_length",
     "max_rescore_window",
     "max_result_window",
     "max_shingle_diff",
@@ -34,6 +29,10 @@ const KNOWN: [&str; 16] = [
     "query.default_field",
     "refresh_interval",
 ];
+/// Longest name of a setting. Each is looked at once for whatever stands below it.
+const NAME_BYTES: usize = 512;
+/// Types in `analysis` that are Java's regular expressions, or files.
+const OTHER_TYPES: [&str; 6] = ["hunspell", "pattern", "pattern_capture", "pattern_group", "pattern_replace", "regexp"];
 /// How names begin of which there are many.
 const FAMILIES: [&str; 5] = ["analysis.", "knn.", "mapping.", "similarity.", "sort."];
 
@@ -52,7 +51,7 @@ pub(super) fn read(body: &[u8]) -> Result<(), Untold> {
 pub(super) fn new_index(body: &[u8]) -> Result<(), Untold> {
     let body: Map<String, Value> = object(body)?;
     body.iter().try_for_each(|(name, value)| match name.as_str() {
-        "mappings" => mapping::MAPPING.check(value),
+        "mappings" => mapping::check(value),
         "settings" if value.is_object() => check("", value),
         // A template of clients that would be empty.
         "aliases" if value.as_object().is_some_and(Map::is_empty) => Ok(()),
@@ -63,12 +62,19 @@ pub(super) fn new_index(body: &[u8]) -> Result<(), Untold> {
 fn check(before: &str, value: &Value) -> Result<(), Untold> {
     match value {
         Value::Object(members) => members.iter().try_for_each(|(name, value)| {
+            if before.len() + name.len() > NAME_BYTES {
+                return Err("the body has a setting whose name is longer than any");
+            }
             let name = if before.is_empty() { name.clone() } else { format!("{before}.{name}") };
             check(&name, value)
         }),
+        Value::Array(_) if before.ends_with(".type") => Err(ODD),
         Value::Array(values) => {
             is_known(before)?;
-            Shape::Scalars.check(&Value::Array(values.clone()))
+            if values.iter().all(|value| !value.is_object() && !value.is_array()) { Ok(()) } else { Err(ODD) }
+        }
+        Value::String(text) if OTHER_TYPES.contains(&text.as_str()) && before.ends_with(".type") => {
+            Err("analysis by regular expressions that can take for ever, or from files of the nodes")
         }
         _ => is_known(before),
     }
@@ -80,7 +86,12 @@ fn is_known(name: &str) -> Result<(), Untold> {
         return Ok(());
     }
     let mut steps = name.split('.');
-    let is_more = |step: &str| step.contains("script") || step.ends_with("_path") || step == "user_dictionary" || step.is_empty();
+    let is_more = |step: &str| {
+        step.contains("script")
+            || step.ends_with("_path")
+            || matches!(step, "dictionary" | "rule_files" | "user_dictionary")
+            || step.is_empty()
+    };
     match FAMILIES.iter().any(|family| name.starts_with(family)) {
         true if !steps.any(is_more) => Ok(()),
         _ => Err(name.rsplit('.').next().map(unknown).filter(|why| *why != unknown("")).unwrap_or(ODD)),

@@ -44,6 +44,8 @@ pub(super) enum Shape {
     ScalarsOr(&'static Self),
     /// A document of the client's own, which nobody looks into.
     Skip,
+    /// One of these texts.
+    Word(&'static [&'static str]),
 }
 
 /// Fields of OpenSearch's own that queries are about. The others begin with `_` too, and so do scripts in places of fields.
@@ -100,6 +102,10 @@ impl Shape {
                 }
             }
             Self::Skip => Ok(()),
+            Self::Word(words) => {
+                let is_known = value.as_str().is_some_and(|text| words.contains(&text));
+                if is_known { Ok(()) } else { Err("a value of the body is not one of those that are known") }
+            }
         }
     }
 }
@@ -117,35 +123,79 @@ fn list(value: &Value) -> Result<&Vec<Value>, Untold> {
 }
 
 fn scalar(value: &Value) -> Result<(), Untold> {
-    if value.is_object() || value.is_array() { Err(ANOTHER) } else { Ok(()) }
+    match value {
+        Value::Array(_) | Value::Object(_) => Err(ANOTHER),
+        Value::String(text) => shallow(text),
+        _ => Ok(()),
+    }
 }
 
 fn data(value: &Value) -> Result<(), Untold> {
     match value {
         Value::Array(values) => values.iter().try_for_each(data),
-        Value::Object(members) => members.iter().try_for_each(|(name, value)| if is_more(name) { Err(unknown(name)) } else { data(value) }),
+        Value::Object(members) => {
+            members.iter().try_for_each(|(name, value)| if is_more(name, value) { Err(unknown(name)) } else { data(value) })
+        }
+        Value::String(text) => shallow(text),
         _ => Ok(()),
     }
 }
 
-/// Whether a member of this name is, anywhere in OpenSearch's language, a script, a lookup, an index, or what does one of these.
-fn is_more(name: &str) -> bool {
-    const NAMES: [&str; 13] = [
+/// Whether a text that could be a query or a regular expression is one that every version's parser gets through: they call themselves for each parenthesis, and the node that runs
+/// out of stack is everybody's (CVE-2026-63136).
+pub(super) fn shallow(text: &str) -> Result<(), Untold> {
+    const DEEPEST: usize = 64;
+    let mut depth = 0_usize;
+    for byte in text.bytes() {
+        match byte {
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > DEEPEST {
+            return Err("a text with more parentheses in one another than a query has");
+        }
+    }
+    Ok(())
+}
+
+/// Whether a member of this name is, anywhere in OpenSearch's language, a script, a lookup, an index, a query, or what does one of these.
+fn is_more(name: &str, value: &Value) -> bool {
+    const NAMES: [&str; 20] = [
         "_index",
         "_indices",
+        "agentic",
         "collate",
         "index",
         "indexed_shape",
         "indices",
         "inline",
         "lang",
+        "max_determinized_states",
+        "nested_filter",
+        "percolate",
         "pipeline",
         "pit",
+        "rule_files",
         "scroll",
         "search_pipeline",
+        "sltr",
         "template",
+        "wrapper",
     ];
-    NAMES.contains(&name) || name.starts_with("script") || name.ends_with("_script")
+    // Where a query could stand, which is an object or a list of them.
+    const QUERIES: [&str; 10] =
+        ["filter", "filters", "highlight_query", "must", "must_not", "nested", "queries", "query", "rescore_query", "should"];
+    let has_objects = || value.is_object() || value.as_array().is_some_and(|values| values.iter().any(|value| !scalar_like(value)));
+    NAMES.contains(&name)
+        || name.starts_with("neural")
+        || name.starts_with("script")
+        || name.ends_with("_script")
+        || QUERIES.contains(&name) && has_objects()
+}
+
+fn scalar_like(value: &Value) -> bool {
+    !value.is_object() && !value.is_array()
 }
 
 /// What is known to be wrong with a member or clause.
@@ -158,6 +208,8 @@ pub(super) fn unknown(name: &str) -> Untold {
         "percolate" => "a percolator, which asks what is stored",
         "pit" | "scroll" | "slice" => "a token of a search does not say whose it is",
         "pipeline" | "search_pipeline" | "default_pipeline" | "final_pipeline" => "a pipeline, which could write or read elsewhere",
+        "filter" | "filters" | "nested_filter" | "query" => "a query where none is read",
+        "max_determinized_states" => "an option that lets one expression take all memory of a node",
         "template" | "wrapper" => "a query inside of what is not read",
         "agentic" | "ext" | "neural" | "neural_sparse" | "sltr" => "what a plugin makes of it is not known",
         "bucket_script" | "bucket_selector" | "derived" | "moving_fn" | "runtime_mappings" | "scripted_metric" => {

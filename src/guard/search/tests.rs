@@ -86,6 +86,25 @@ fn a_shape_is_exact() {
     }
 }
 
+/// However many indexes a body names, what they cost is bounded.
+#[test]
+fn a_request_names_no_more_indexes_than_are_judged() {
+    let lines = |count: usize| (0..count).map(|n| format!("{{\"index\":{{\"_index\":\"a-{n}\"}}}}\n{{}}\n")).collect::<String>();
+    let read = |count| Body::Bulk.read(lines(count).as_bytes(), &mut Indexes::new(None, false).unwrap());
+    assert_eq!(read(5_000), Ok(()));
+    assert!(read(5_001).is_err());
+}
+
+/// The whole of a document is bounded, and not each object in it.
+#[test]
+fn a_document_has_no_more_members_than_are_looked_at() {
+    let half = format!("{{{}}}", (0..210_000).map(|n| format!("\"{n}\":0")).collect::<Vec<_>>().join(","));
+    assert_eq!(Body::Document.read(format!("{{\"a\":{half}}}").as_bytes(), &mut Indexes::new(Some("a"), false).unwrap()), Ok(()));
+    assert!(
+        Body::Document.read(format!("{{\"a\":{half},\"b\":{half}}}").as_bytes(), &mut Indexes::new(Some("a"), false).unwrap()).is_err()
+    );
+}
+
 /// What a rule may list is what some operation needs.
 #[test]
 fn every_action_is_needed_by_an_operation() {
