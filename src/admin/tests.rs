@@ -180,7 +180,7 @@ async fn readiness_says_which_check_fails() {
     server.state.ready.store(false, Ordering::SeqCst);
     let answer = server.ask("GET", "/readyz", &[]).await;
     assert_eq!(status(&answer), 503);
-    assert!(answer.contains(r#"{"detail":"of https://idp.test/","name":"keys","ok":false}"#), "{answer}");
+    assert!(answer.contains(r#"{"name":"keys","ok":false,"detail":"of https://idp.test/"}"#), "{answer}");
     assert_eq!(server.status("GET", "/livez", None).await, 200, "not ready is not dead");
 }
 

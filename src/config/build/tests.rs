@@ -1016,7 +1016,7 @@ fn every_setting_of_the_example_is_in_effect() {
     let config = Config::load(&path, &|_| Some("x".to_owned())).unwrap();
     let mut lost = Vec::new();
     compare(&given, &config.effective, "", &mut lost);
-    assert_eq!(lost, ["/admin/metrics_token: redacted", "/admin/token: redacted", "/ingress/context/keys/0: redacted"]);
+    assert_eq!(lost, ["/ingress/context/keys/0: redacted", "/admin/token: redacted", "/admin/metrics_token: redacted"]);
     // And the defaults that it does not give are there.
     let effective = good(BASE).effective;
     let mut unread = BTreeSet::new();
@@ -1074,19 +1074,19 @@ fn the_schema_is_for_this_file() {
     assert_eq!(
         keys,
         [
-            "admin",
-            "credentials",
-            "egress",
-            "guard",
-            "identity",
             "ingress",
-            "limits",
+            "egress",
+            "admin",
             "probes",
-            "server",
-            "telemetry",
+            "identity",
             "tenants",
             "users",
-            "workloads"
+            "credentials",
+            "workloads",
+            "guard",
+            "limits",
+            "server",
+            "telemetry"
         ]
     );
     assert_eq!(properties["server"]["default"], json!({}));

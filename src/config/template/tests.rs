@@ -251,7 +251,7 @@ fn a_policy_is_compact_and_keeps_policy_variables() {
     assert_eq!(policy.names().collect::<Vec<_>>(), [&Name::TenantId]);
     assert_eq!(
         policy.render(&values(&[("tenant.id", "acme")])).unwrap(),
-        r#"{"Statement":[{"Action":["s3:GetObject","s3:PutObject"],"Condition":{"StringEquals":{"aws:PrincipalTag/TenantID":"${aws:PrincipalTag/TenantID}"}},"Effect":"Allow","Resource":"arn:aws:s3:::pool/acme/*"}],"Version":"2012-10-17"}"#
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:GetObject","s3:PutObject"],"Resource":"arn:aws:s3:::pool/acme/*","Condition":{"StringEquals":{"aws:PrincipalTag/TenantID":"${aws:PrincipalTag/TenantID}"}}}]}"#
     );
 }
 

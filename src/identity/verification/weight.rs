@@ -2,19 +2,19 @@
 
 use serde_json::{Map, Value};
 
-/// A `Value` or a `String`, with the rest of what a vector grown by doubling holds.
-const SLOT: usize = 64;
+/// A value, with the rest of what a vector grown by doubling holds.
+const SLOT: usize = 2 * size_of::<Value>();
 /// The least that an allocator hands out, with its own bookkeeping.
 const ALLOCATION: usize = 32;
-/// A node of the map behind a JSON object: eleven names and eleven values.
-const NODE: usize = 720;
-/// What a node holds at the least after splits.
-const PER_NODE: usize = 5;
+/// A member of the map behind a JSON object, with its hash and its places in the index, and with the rest likewise.
+const MEMBER: usize = 2 * (size_of::<String>() + size_of::<Value>() + 3 * size_of::<usize>());
+/// For how many members such a map has room at the least, the rest included.
+const FIRST: usize = 2;
 
 /// Bytes. Text of the same length can take thirty times as much as other text: many small objects do.
 pub(in crate::identity) fn of_claims(claims: &Map<String, Value>) -> usize {
-    let nodes = if claims.is_empty() { 0 } else { NODE * (1 + claims.len() / PER_NODE) };
-    nodes + claims.iter().map(|(name, value)| of_text(name.len()) + of_value(value)).sum::<usize>()
+    let members = if claims.is_empty() { 0 } else { 2 * ALLOCATION + MEMBER * claims.len().max(FIRST) };
+    members + claims.iter().map(|(name, value)| of_text(name.len()) + of_value(value)).sum::<usize>()
 }
 
 /// The parser bounds the depth.
@@ -50,16 +50,18 @@ mod tests {
         let objects = weight(&json!({"a": vec![json!({"a": 1}); 1_000]}));
         assert!((8_000..10_000).contains(&text), "{text}");
         assert!(numbers >= 4_000 * size_of::<Value>() * 2, "{numbers}");
-        // What a map of one member allocates: a node for eleven.
-        assert!(objects >= 1_000 * (11 * (size_of::<String>() + size_of::<Value>()) + size_of::<Value>()), "{objects}");
+        // What a map of one member allocates: room for three, and an index of four.
+        let map = 3 * (size_of::<String>() + size_of::<Value>() + size_of::<usize>()) + 4 * size_of::<usize>() + 20;
+        assert!(objects >= 1_000 * (map + size_of::<Value>()), "{objects}");
     }
 
     #[test]
     fn every_part_counts() {
         let parts = [json!({"a": 1}), json!({"a": "xy"}), json!({"a": [1, 2]}), json!({"a": {"b": {"c": 1}}}), json!({"ab": 1})];
         let weights: Vec<_> = parts.iter().map(weight).collect();
-        assert_eq!(weights, [753, 787, 913, 2_259, 754]);
+        let one = 2 * ALLOCATION + FIRST * MEMBER + of_text(1);
+        assert_eq!(weights, [one, one + of_text(2), one + ALLOCATION + 2 * SLOT, 3 * one, one + 1]);
         let many = json!((0..50).map(|n| (n.to_string(), json!(n))).collect::<Map<_, _>>());
-        assert!(weight(&many) >= NODE * 10);
+        assert!(weight(&many) >= MEMBER * 10);
     }
 }
