@@ -58,6 +58,7 @@ fmt:
 clippy:
 	$(CARGO) clippy --locked --all-targets --features bench -- -D warnings
 	$(CARGO) check --locked --no-default-features
+	$(CARGO) check --locked --no-default-features --features cedar
 
 doc:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps

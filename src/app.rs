@@ -2,6 +2,7 @@
 
 mod deferred;
 mod keys;
+mod policies;
 mod probe;
 mod ready;
 mod sweep;
@@ -10,6 +11,7 @@ mod warm;
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 pub(crate) use self::keys::source as key_source;
+pub(crate) use self::policies::ServedPolicies;
 pub use self::probe::probe;
 use self::{
     ready::{State, Vendor},
@@ -23,8 +25,8 @@ use crate::{
     admin::{Admin, AdminState, Probes},
     clock::Clock,
     config::{
-        Config, CredentialsConfig, CredentialsSource, EgressConfig, GuardConfig, ServerConfig, SharedConfig, SocketConfig, StsConfig,
-        TlsConfig,
+        Config, ConfigErrors, CredentialsConfig, CredentialsSource, EgressConfig, GuardConfig, ServerConfig, SharedConfig, SocketConfig,
+        StsConfig, TlsConfig,
     },
     credentials::{BaseIdentity, BaseIdentityError, Broker, Budget, Readers, SdkSts, SetupError},
     directory::{Changes, Directory, OpenError, Tables, users::UserDirectory},
@@ -110,6 +112,9 @@ pub enum StartError {
     /// The metrics contradict each other, which is a fault of ours.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
+    /// The policies of `guard.cedar` are unusable.
+    #[error("guard.cedar.policies: {0}")]
+    Policies(ConfigErrors),
     /// The system has no randomness.
     #[error("the system has no randomness")]
     Randomness,
@@ -149,6 +154,7 @@ impl StartError {
             | Self::Credentials(_)
             | Self::Directory(_)
             | Self::Keys { .. }
+            | Self::Policies(_)
             | Self::Tls { .. }
             | Self::Upstream(_)
             | Self::Workload(_) => true,
@@ -193,6 +199,7 @@ struct Background {
     warm_up: WarmUp,
     skew: Skew,
     passports: Option<Passports>,
+    policies: ServedPolicies,
     tls: Vec<Arc<ReloadingTls>>,
     application: Option<AppClient>,
 }
@@ -209,6 +216,7 @@ impl App {
         // AWS says when its credentials end, so their time is AWS's.
         let base = base_identity(&config, &skew, &metrics).await?;
         let (directory, users) = directories(&config, base.as_ref(), &recorder, &skew)?;
+        let policies = ServedPolicies::open(&config.guard).map_err(StartError::Policies)?;
         let keys = keys::load(&config, &clock, &metrics)?;
         let verifier = config.identity.issuers.iter().cloned().zip(keys.iter().cloned()).collect();
         let verifier = Verifier::new(verifier, &config.identity.verification, clock.clone(), metrics.clone());
@@ -276,7 +284,7 @@ impl App {
                     named: vendor.workloads.clone(),
                 };
                 let tls = settings.tls.as_ref().map(|tls| load_tls("egress.tls", tls, Listener::Egress, &recorder)).transpose()?;
-                Some((egress((settings, &config.guard), gate, sealer, vendor, &recorder)?, tls))
+                Some((egress((settings, &config.guard, &policies), gate, sealer, vendor, &recorder)?, tls))
             }
             _ => None,
         };
@@ -290,7 +298,8 @@ impl App {
         let warm_up = WarmUp::new(config.credentials.as_ref().and_then(|credentials| credentials.warm_up.clone()));
         let state = State::new(config.clone(), verifier, vendor, metrics, clock, outer_handle, quit_handle);
         let state = state.with_application(application.clone()).with_directory(directory.clone()).with_warm_up(warm_up.clone());
-        let background = Background { keys, directory, users, sweep, base, named, broker, warm_up, skew, passports, tls, application };
+        let background =
+            Background { keys, directory, users, sweep, base, named, broker, warm_up, skew, passports, policies, tls, application };
         let state = Arc::new(state);
         let drains = Drains { outer, inner: Drain::new(), operators: Drain::new(), quit };
         Ok(Self { config, listeners, ingress, egress, key_set, state, drains, background, recorder })
@@ -399,6 +408,8 @@ impl Background {
             tasks.spawn(async move { keys.maintain().await });
         }
         let (clock, metrics) = (state.clock(), state.metrics().clone());
+        let (policies, watched) = (self.policies, metrics.clone());
+        tasks.spawn(async move { policies.watch(&watched).await });
         if let Some(users) = self.users {
             let (clock, metrics) = (clock.clone(), metrics.clone());
             tasks.spawn(async move { users.watch(clock, metrics).await });
@@ -498,18 +509,19 @@ fn load_tls(key: &'static str, files: &TlsConfig, listener: Listener, recorder: 
 }
 
 fn egress(
-    (settings, guard): (&EgressConfig, &GuardConfig),
+    (settings, guard, policies): (&EgressConfig, &GuardConfig, &ServedPolicies),
     gate: Gate,
     sealer: Option<Sealer>,
     vendor: &Vendor,
     recorder: &Recorder,
 ) -> Result<Egress, StartError> {
     let upstream = AwsClient::new(settings)?;
+    let clock = &recorder.clock;
     let errands = Errands { broker: vendor.broker.clone(), upstream: upstream.clone(), skew: vendor.skew.clone() };
     Ok(Egress::new(egress::Pipeline {
         gate,
         limiter: vendor.limiter.clone(),
-        guard: Guard::new(settings, guard).asking(Arc::new(errands), recorder.clock.clone()),
+        guard: policies.over(Guard::new(settings, guard).asking(Arc::new(errands), clock.clone()), clock.clone()),
         broker: vendor.broker.clone(),
         upstream,
         region: settings.region.clone(),

@@ -51,7 +51,7 @@ enum Command {
     /// Print the IAM policies that a configuration needs.
     Iam(iam::Args),
     /// Print the JSON Schema of the configuration.
-    Schema,
+    Schema(schema::Args),
     /// Print the version.
     Version,
 }
@@ -70,7 +70,7 @@ impl Cli {
             Command::Explain(args) => explain::run(args).await,
             Command::Guard(args) => guard::run(args),
             Command::Iam(args) => iam::run(args),
-            Command::Schema => schema::run(),
+            Command::Schema(args) => schema::run(&args),
             Command::Version => {
                 println!("palisade {} ({})", crate::VERSION, crate::RUSTC);
                 ExitCode::SUCCESS

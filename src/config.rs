@@ -46,8 +46,8 @@ pub use self::{
     endpoints::{AccessConfig, CorsConfig, CorsRules, Origins},
     error::{ConfigError, ConfigErrors},
     guard::{
-        DynamoDbRuleConfig, GuardConfig, GuardMode, NamedRuleConfig, PoolConfig, RuleTerms, S3EncryptionConfig, S3RuleConfig, SchemaConfig,
-        SearchRuleConfig, ServiceRules, TableKeys,
+        CedarConfig, DynamoDbRuleConfig, GuardConfig, GuardMode, NamedRuleConfig, PoolConfig, RuleTerms, S3EncryptionConfig, S3RuleConfig,
+        SchemaConfig, SearchRuleConfig, ServiceRules, TableKeys,
     },
     issuers::{Demand, Grants, JwksSource, KeyAccess, KeyPolicy, RequiredClaim, TokenRules, TokenTypes, WordPattern},
     leading_key::LeadingKey,

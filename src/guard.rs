@@ -6,14 +6,20 @@
 //! A passport may be for some actions only; whether this is one of them is said here too, where it is known what is asked for.
 //!
 //! Beyond that the [`rules`] of the configuration say what a tenant's requests may be *about*. They are read out of each request before it is signed,
-//! in the words of IAM, which stays the last line: a mistake in the one is caught by the other.
+//! in the words of IAM, which stays the last line: a mistake in the one is caught by the other. What the rules let through, Cedar policies can take away.
 
 #[cfg(feature = "bench")]
 #[doc(hidden)]
 pub mod bench;
+#[cfg(feature = "cedar")]
+pub(crate) mod cedar;
 mod dynamodb;
 mod explain;
 mod named;
+#[cfg(not(feature = "cedar"))]
+mod no_policies;
+#[cfg(feature = "cedar")]
+mod policies;
 mod rules;
 mod s3;
 mod schemas;
@@ -32,9 +38,13 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use http::{HeaderMap, Method, header, request, uri::Authority};
 
+#[cfg(feature = "cedar")]
+pub use self::cedar::Policies;
+#[cfg(feature = "cedar")]
+pub(crate) use self::policies::Permitted;
 pub use self::shape::{Touched, Touches};
 pub(crate) use self::{
-    explain::{Judgement, Settled},
+    explain::{Judgement, Settled, Supposition},
     rules::Denial,
     schemas::Courier,
     search::{all_of as search_actions, are_meant as are_search_actions, is_possible as is_in_index_names},
@@ -45,6 +55,7 @@ pub(crate) use self::{
 use self::{
     rules::{Additions, Question, Rules, Verdict},
     schemas::{Behalf, RETRY, Schemas, Tables},
+    seen::Seen,
 };
 
 use crate::{
@@ -64,7 +75,7 @@ use crate::{
     reject::{Reason, Refusal},
     signing::{Payload, Room, Route},
     sigv4::{Canon, WireTarget},
-    telemetry::Record,
+    telemetry::{Record, RequestId},
     workloads::ProvedWorkload,
 };
 
@@ -80,6 +91,8 @@ pub struct Guard {
     buffers: Buffers,
     rules: Rules,
     schemas: Schemas,
+    #[cfg(feature = "cedar")]
+    cedar: Option<cedar::Cedar>,
 }
 
 /// A service that is configured, and its operations.
@@ -136,7 +149,15 @@ impl Guard {
             Some((key.to_owned(), Served { config, operations: Catalogue::of(known, signing_name) }))
         };
         let services = targets.services().filter_map(served).collect();
-        Self { targets, services, buffers: Buffers::new(BUFFERED_BYTES), rules, schemas: Schemas::default() }
+        Self {
+            targets,
+            services,
+            buffers: Buffers::new(BUFFERED_BYTES),
+            rules,
+            schemas: Schemas::default(),
+            #[cfg(feature = "cedar")]
+            cedar: guard.cedar.as_ref().and_then(cedar::Cedar::new),
+        }
     }
 
     /// The same, which has its own questions sent by `courier`. Rules that learn refuse everything without one.
@@ -159,7 +180,7 @@ impl Guard {
         if let Some(deferred) = tenant.verified().deferred() {
             deferred.permit(&parts.needed())?;
         }
-        let (mut parts, added) = self.judge(parts, &tenant, record).await?;
+        let (mut parts, added) = self.judge(parts, &tenant, lease.for_request(), record).await?;
         for (name, value) in added {
             parts.headers.insert(name, value);
         }
@@ -175,17 +196,27 @@ impl Guard {
         Ok(GuardedWorkload::new(workload, parts, settled))
     }
 
-    /// Whether what the request is about is the tenant's, and what has to be added to it. Waits where the rules have to learn something for that.
-    async fn judge(&self, parts: GuardedParts, tenant: &ActiveTenant, record: &mut Record) -> Result<(GuardedParts, Additions), Refusal> {
+    /// Whether what the request is about is the tenant's, and what has to be added to it. Waits where the rules have to learn something for that. `passport` is the
+    /// request that the tenant's passport belongs to, where there is one.
+    async fn judge(
+        &self,
+        parts: GuardedParts,
+        tenant: &ActiveTenant,
+        passport: Option<&RequestId>,
+        record: &mut Record,
+    ) -> Result<(GuardedParts, Additions), Refusal> {
         let mut tables = self.schemas.tables(tenant, &parts.target);
-        let mut verdict = self.opine(&parts, tenant, &tables);
+        let mut seen = self.watcher();
+        let mut verdict = self.opine(&parts, tenant, &tables, seen.as_ref());
         if let Err(wanted) = verdict {
             let Served { config, operations } = self.services.get(&parts.target.service).ok_or(Reason::ServiceNotAllowed)?;
             let behalf = Behalf { operations, buffers: &self.buffers, timeouts: config.timeouts, permit: &parts.permit };
             self.schemas.learn(&mut tables, wanted, behalf).await?;
-            verdict = self.opine(&parts, tenant, &tables);
+            seen = self.watcher();
+            verdict = self.opine(&parts, tenant, &tables, seen.as_ref());
         }
         let Ok(verdict) = verdict else { return Err(Refusal::noted(Reason::Internal, "what was learnt is not known")) };
+        let verdict = self.under_policies(verdict, seen, &parts, (tenant, passport), record);
         let added = match verdict {
             None => Vec::new(),
             Some(Verdict::Allowed(added)) => {
@@ -213,10 +244,16 @@ impl Guard {
     ///
     /// # Errors
     /// The tables whose keys they have to know for that.
-    fn opine(&self, parts: &GuardedParts, tenant: &ActiveTenant, tables: &Tables<'_>) -> Result<Option<Verdict>, Vec<String>> {
+    fn opine(
+        &self,
+        parts: &GuardedParts,
+        tenant: &ActiveTenant,
+        tables: &Tables<'_>,
+        seen: Option<&Seen>,
+    ) -> Result<Option<Verdict>, Vec<String>> {
         let Some(rules) = self.rules.of(&parts.target.service) else { return Ok(None) };
         let needed = parts.needed();
-        rules.judge(&parts.question(&needed, tenant, tables)).map(Some)
+        rules.judge(&Question { seen, ..parts.question(&needed, tenant, tables) }).map(Some)
     }
 
     /// What of the request would have been denied.

@@ -11,6 +11,8 @@
 mod names;
 mod s3;
 mod table;
+#[cfg(feature = "cedar")]
+pub(crate) mod vocabulary;
 
 use std::sync::{Arc, LazyLock};
 

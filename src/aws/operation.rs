@@ -30,7 +30,11 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, Method, header};
 
+#[cfg(any(test, feature = "cedar"))]
+pub(crate) use self::models::names_of;
 use self::s3_exact::Readings;
+#[cfg(feature = "cedar")]
+pub(crate) use self::s3_exact::s3_operations_and_objects;
 pub(crate) use self::s3_exact::s3_readings;
 use self::{form::Pairs, models::Models, path::PathView, refuse::Refusals, route::Place};
 pub use self::{
@@ -39,7 +43,7 @@ pub use self::{
 };
 #[cfg(test)]
 pub(crate) use self::{
-    models::{lines_of, names_of},
+    models::lines_of,
     s3_exact::{S3Example, s3_examples, s3_operation_names},
 };
 use crate::{

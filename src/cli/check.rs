@@ -29,7 +29,7 @@ use std::{
 use self::found::Found;
 use super::MISUSED;
 use crate::{
-    app,
+    app::{self, ServedPolicies},
     clock::Clock,
     config::{Config, ConfigErrors, DirectoryConfig, UsersConfig},
     directory::{Changes, Directory, OpenError, TenantRecord, users::UserDirectory},
@@ -72,10 +72,11 @@ fn check(args: &Args, env: &dyn Fn(&str) -> Option<String>, out: &mut dyn Write,
         }
     };
     let probed = if args.without_files { Ok(()) } else { app::probe(&config, &path.display().to_string()) };
-    let (directory, users) = match (directory(&config, &untried), users(&config, &untried), probed) {
-        (Ok(directory), Ok(users), Ok(())) => (directory, users),
-        (opened, users, probed) => {
-            let errors = [opened.err().map(|e| e.to_string()), users.err(), probed.err().map(|e| e.to_string())];
+    let (directory, users, policies) = match (directory(&config, &untried), users(&config, &untried), policies(&config, &untried), probed) {
+        (Ok(directory), Ok(users), Ok(policies), Ok(())) => (directory, users, policies),
+        (opened, users, policies, probed) => {
+            let text = |errors: ConfigErrors| errors.to_string();
+            let errors = [opened.err().map(|e| e.to_string()), users.err(), policies.err().map(text), probed.err().map(text)];
             for errors in errors.into_iter().flatten() {
                 writeln!(err, "{errors}")?;
             }
@@ -92,7 +93,7 @@ fn check(args: &Args, env: &dyn Fn(&str) -> Option<String>, out: &mut dyn Write,
     if found.is_refusal() || (args.strict && !found.is_empty()) {
         return Ok(MISUSED);
     }
-    writeln!(out, "{}: ok: {}", path.display(), summary(&config, directory, users.as_ref()))?;
+    writeln!(out, "{}: ok: {}", path.display(), summary(&config, directory, users.as_ref(), policies))?;
     Ok(0)
 }
 
@@ -123,11 +124,19 @@ fn users(config: &Config, untried: &[String]) -> Result<Option<UserDirectory>, S
     opened.map(Some).map_err(|error| error.to_string())
 }
 
+/// How many Cedar policies there are.
+fn policies(config: &Config, untried: &[String]) -> Result<Option<usize>, ConfigErrors> {
+    if is_untried(untried, "guard.cedar.policies") {
+        return Ok(None);
+    }
+    ServedPolicies::open(&config.guard).map(|policies| policies.count())
+}
+
 fn is_untried(untried: &[String], key: &str) -> bool {
     untried.iter().any(|untried| untried == key)
 }
 
-fn summary(config: &Config, directory: Option<&Directory>, users: Option<&UserDirectory>) -> String {
+fn summary(config: &Config, directory: Option<&Directory>, users: Option<&UserDirectory>, policies: Option<usize>) -> String {
     let mut parts = Vec::new();
     if let Some(ingress) = &config.ingress {
         parts.push(format!("ingress {}", ingress.listen));
@@ -148,6 +157,7 @@ fn summary(config: &Config, directory: Option<&Directory>, users: Option<&UserDi
         Some(UsersConfig::File(_)) => parts.push(format!("users: {}", users.and_then(UserDirectory::count).unwrap_or_default())),
         Some(UsersConfig::DynamoDb(table)) => parts.push(format!("users in table {}", table.table.name)),
     }
+    parts.extend(policies.map(|policies| format!("policies: {policies}")));
     parts.push(format!("issuers: {}", config.identity.issuers.len()));
     parts.join(", ")
 }

@@ -6,6 +6,8 @@
 
 mod asked;
 mod judged;
+#[cfg(feature = "cedar")]
+mod permitted;
 mod stages;
 mod supposed;
 
@@ -25,9 +27,10 @@ use self::{
 };
 use super::{FAILED, MISUSED};
 use crate::{
+    app::ServedPolicies,
     clock::Clock,
     config::Config,
-    guard::Guard,
+    guard::{Guard, Supposition},
     server::Peer,
     telemetry::{AccessLog, Listener, Metrics, Recorder, TenantLabels},
     tenant::TenantId,
@@ -45,12 +48,16 @@ pub struct Args {
     /// The user, for templates that have {subject}.
     #[arg(long, value_name = "NAME")]
     subject: Option<String>,
-    /// The user's roles. Nothing on the egress asks for them.
+    /// The user's roles, which policies of guard.cedar can ask for. Nothing else on the egress does.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     roles: Vec<String>,
     /// What else is known, such as claims.email=a@b.example; tenant.account=... where the directory is no file; may be given again.
     #[arg(long, value_name = "NAME=VALUE", value_parser = asked::pair)]
     value: Vec<(String, String)>,
+    /// When it is, for policies of guard.cedar: a date and time with an offset such as 2026-11-28T10:00:00Z. Now, where it is not given.
+    #[cfg(feature = "cedar")]
+    #[arg(long, value_name = "TIME", value_parser = asked::moment)]
+    at: Option<std::time::SystemTime>,
     /// The signing name of the service, where the host does not say it: what an SDK with an endpoint of its own signs for.
     #[arg(long, value_name = "NAME")]
     aws_service: Option<String>,
@@ -102,9 +109,10 @@ async fn explain(args: Args) -> Result<Explained, String> {
     let supposed = Supposed::new(&config, args.tenant, args.subject, args.value)?;
 
     let mut explained = Explained::default();
-    let known = explained.add(stages::tenant(&supposed, &args.roles));
+    let policies = ServedPolicies::open(&config.guard).map_err(|errors| errors.to_string())?;
+    let known = explained.add(stages::tenant(&supposed, &args.roles, config.guard.has_policies()));
     explained.add(stages::limits(&config, &supposed).filter(|_| known));
-    let guard = Guard::new(egress, &config.guard);
+    let guard = policies.over(Guard::new(egress, &config.guard), Clock::system());
     let target = match guard.destination(&asking.request(), asking.placeholder()) {
         Ok(target) => target,
         Err(refusal) => {
@@ -118,7 +126,14 @@ async fn explain(args: Args) -> Result<Explained, String> {
     }
     let recorder = silent()?;
     let mut record = recorder.begin(Listener::Egress, asking.method(), &Peer::at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))));
-    let settled = match guard.explain(asking.request(), asking.placeholder().cloned(), &supposed, &mut record).await {
+    #[cfg(feature = "cedar")]
+    let who = supposed.who(&args.roles);
+    let supposition = Supposition {
+        values: &supposed,
+        #[cfg(feature = "cedar")]
+        who: (who.as_ref(), args.at),
+    };
+    let settled = match guard.explain(asking.request(), asking.placeholder().cloned(), supposition, &mut record).await {
         Ok(settled) => settled,
         Err(refusal) => {
             explained.add(Some(Stage::refused("operation", &refusal)));
@@ -127,6 +142,8 @@ async fn explain(args: Args) -> Result<Explained, String> {
     };
     explained.add(Some(stages::operation(&settled, asking.note())));
     explained.add(Some(judged::guard(&settled)));
+    #[cfg(feature = "cedar")]
+    explained.add(settled.permitted.as_ref().map(|permitted| permitted::cedar(permitted, &supposed)));
     explained.add(Some(stages::session(&config, &settled.target.service, &supposed)));
     explained.add(Some(stages::upstream(&settled.target)));
     Ok(explained)

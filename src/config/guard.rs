@@ -1,5 +1,7 @@
 //! What the guard's rules say: `guard`.
 
+#[cfg(feature = "cedar")]
+use std::path::PathBuf;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -24,7 +26,24 @@ pub struct GuardConfig {
     pub mode: GuardMode,
     /// By kind of service ([`Target::api`](crate::aws::target::Target::api)).
     pub rules: BTreeMap<String, ServiceRules>,
+    /// `cedar`: policies on top of the rules.
+    pub cedar: Option<CedarConfig>,
 }
+
+/// `guard.cedar`
+#[cfg(feature = "cedar")]
+#[derive(Debug, Clone)]
+pub struct CedarConfig {
+    /// A file, or a folder of files that end in `.cedar`.
+    pub policies: PathBuf,
+    /// What becomes of requests that the policies do not permit.
+    pub mode: GuardMode,
+}
+
+/// There is none: this build has no Cedar, and refuses a configuration with policies.
+#[cfg(not(feature = "cedar"))]
+#[derive(Debug, Clone)]
+pub enum CedarConfig {}
 
 /// What becomes of what is not allowed, the strictest last.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -193,6 +212,23 @@ pub struct SearchRuleConfig {
 }
 
 impl GuardConfig {
+    /// What becomes of what policies do not permit; `None` where there are none.
+    #[cfg(feature = "cedar")]
+    pub fn mode_of_policies(&self) -> Option<GuardMode> {
+        self.cedar.as_ref().map(|cedar| cedar.mode)
+    }
+
+    /// There are none.
+    #[cfg(not(feature = "cedar"))]
+    pub fn mode_of_policies(&self) -> Option<GuardMode> {
+        None
+    }
+
+    /// Whether there are policies that somebody asks.
+    pub fn has_policies(&self) -> bool {
+        self.mode_of_policies().is_some_and(|mode| mode != GuardMode::Off)
+    }
+
     /// Whether a rule has its tables' keys from `DescribeTable`, which tenants' roles then have to be allowed.
     pub fn learns_keys(&self) -> bool {
         self.rules.values().any(|rules| match rules {

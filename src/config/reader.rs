@@ -363,6 +363,20 @@ impl<'r> Section<'r> {
         }
     }
 
+    /// As [`Section::file`], of what may be a folder as well.
+    #[cfg(feature = "cedar")]
+    pub(crate) fn file_or_folder(&self, key: &str) -> Option<PathBuf> {
+        let path = self.path(key)?;
+        match std::fs::metadata(&path) {
+            Ok(metadata) if metadata.is_dir() => Some(path),
+            Err(_) if self.reader.files == Files::Named => {
+                self.not_tried(key);
+                Some(path)
+            }
+            Ok(_) | Err(_) => self.needed_file(key),
+        }
+    }
+
     fn path(&self, key: &str) -> Option<PathBuf> {
         let path = self.get(key, |scalar| Some(PathBuf::from(&scalar.text)))?;
         (!path.as_os_str().is_empty()).then(|| self.reader.base.join(path))

@@ -177,7 +177,10 @@ pub(super) fn judge(rules: &[DynamoDbRule], question: &Question<'_>, unruled: Un
         verdict.and(|| {
             let needed = needed.one(touch.action);
             let nobody = || format!("no rule is about the table {}", touch.table.name).into();
-            let thing = || Seen::new("dynamodb", "table", touch.table.name, within::of(&touch.thing), &needed);
+            let thing = || Seen {
+                account: touch.table.account.map(str::to_owned),
+                ..Seen::new("dynamodb", "table", touch.table.name, within::of(&touch.thing), &needed)
+            };
             unruled.about(thing).ask(rules, |rule| &rule.terms, |rule| rule.opinion(touch, &needed, tenant, tables), nobody)
         })
     })

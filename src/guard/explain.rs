@@ -36,6 +36,19 @@ pub(crate) struct Settled {
     /// What it is about, and what the rules say.
     pub(crate) judged: Vec<Judged>,
     pub(crate) judgement: Judgement,
+    /// What the policies say, where there are any.
+    #[cfg(feature = "cedar")]
+    pub(crate) permitted: Option<super::policies::Permitted>,
+}
+
+/// Whose request it is supposed to be.
+#[derive(Clone, Copy)]
+pub(crate) struct Supposition<'a> {
+    /// What templates are filled in with.
+    pub(crate) values: &'a dyn Values,
+    /// Whom policies are asked about, and when.
+    #[cfg(feature = "cedar")]
+    pub(crate) who: (Option<&'a super::cedar::Who<'a>>, Option<std::time::SystemTime>),
 }
 
 /// What came out.
@@ -71,7 +84,7 @@ impl Guard {
         &self,
         request: Request<Body>,
         placeholder: Option<Placeholder>,
-        values: &dyn Values,
+        supposed: Supposition<'_>,
         record: &mut Record,
     ) -> Result<Settled, Refusal> {
         let (head, body) = request.into_parts();
@@ -82,7 +95,7 @@ impl Guard {
         let judgement = match self.rules.of(&parts.target.service) {
             None => Judgement::Unguarded,
             Some(rules) => {
-                let tables = self.schemas.nothing(&parts.target);
+                let (values, tables) = (supposed.values, self.schemas.nothing(&parts.target));
                 match rules.judge(&Question { seen: Some(&seen), ..parts.question(&needed, values, &tables) }) {
                     Ok(Verdict::Allowed(added)) => Judgement::Allowed(added),
                     Ok(Verdict::Denied(denial)) => Judgement::Denied(denial),
@@ -91,11 +104,25 @@ impl Guard {
                 }
             }
         };
+        #[cfg(feature = "cedar")]
+        let (permitted, judged) = self.explain_policies(&parts, seen, supposed.who);
+        #[cfg(not(feature = "cedar"))]
+        let judged = seen.into_judged();
         // What was made of a thing whose keys are not known is no verdict.
-        let judged = if matches!(judgement, Judgement::Unlearnt(_)) { Vec::new() } else { seen.into_judged() };
+        let judged = if matches!(judgement, Judgement::Unlearnt(_)) { Vec::new() } else { judged };
         let readings = parts.named.names().map(str::to_owned).collect();
         let operation = parts.named.only().map(Known::name).map(str::to_owned);
         let operation = operation.or_else(|| parts.named.logged().map(|name| name.into_owned()));
-        Ok(Settled { operation, readings, actions: needed.actions(), judged, judgement, target: parts.target })
+        let actions = needed.actions();
+        Ok(Settled {
+            operation,
+            readings,
+            actions,
+            judged,
+            judgement,
+            #[cfg(feature = "cedar")]
+            permitted,
+            target: parts.target,
+        })
     }
 }

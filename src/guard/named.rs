@@ -104,9 +104,17 @@ impl NamedRules {
 
     /// What is asked about, for whoever wants to know.
     fn thing(&self, kind: Kind, asking: Asking<'_>) -> Thing {
-        let names = asking.touch.resource.as_ref().map(|resource| resource.names.clone()).unwrap_or_default();
-        let within = asking.touch.context.clone().map_or(Within::Itself, Within::Context);
-        Thing { names, ..Thing::new(self.table.key, kind.noun(), "", within, asking.needed) }
+        let resource = asking.touch.resource.as_ref();
+        let itself = if resource.is_some_and(|resource| resource.below) { Within::Below } else { Within::Itself };
+        let within = asking.touch.context.clone().map_or(itself, Within::Context);
+        let told = |told: fn(&Resource) -> Option<String>| resource.and_then(told);
+        Thing {
+            names: resource.map(|resource| resource.names.clone()).unwrap_or_default(),
+            account: told(|resource| resource.account.clone()),
+            region: told(|resource| resource.region.clone()),
+            arn: told(|resource| resource.stated.clone()),
+            ..Thing::new(self.table.key, kind.noun(), "", within, asking.needed)
+        }
     }
 }
 

@@ -141,8 +141,8 @@ impl Rules {
             let kind = judged_as(&kind);
             let strictest = config.rules.get(kind).map_or(config.mode, |rules| rules.strictest().max(config.mode));
             let judge = ServiceJudge { mode: config.mode, strictest, judge: judges.get(kind).unwrap_or(&nobody).clone() };
-            // Where everything is off, nobody looks.
-            (strictest != GuardMode::Off).then_some(judge)
+            // Where everything is off, nobody looks, unless policies are to know what requests are about.
+            (strictest != GuardMode::Off || config.has_policies()).then_some(judge)
         };
         let guarded = egress.services.iter().filter(|(_, service)| !service.unguarded);
         Self { services: guarded.filter_map(|(key, _)| Some((key.clone(), judged(key)?))).collect() }
@@ -175,7 +175,8 @@ impl ServiceJudge {
             Judge::Named(rules) => rules.judge(question, unruled(rules.place())),
             Judge::S3(rules) => super::s3::judge(rules, question, unruled("guard.s3")),
             Judge::Search(rules) => rules.judge(question, unruled(rules.place())),
-            Judge::None => unruled("guard").verdict("the service has no rules".into()),
+            // That nobody has written any makes nothing of what it is about unclear.
+            Judge::None => unruled("guard").denial("the service has no rules".into()).verdict(),
         };
         let wanted = question.tables.wanted();
         // What is not known passed for the tenant's: a request that is denied all the same is denied whatever it turns out to be.
@@ -196,7 +197,15 @@ pub(super) struct Unruled<'n> {
 impl Unruled<'_> {
     /// What holds for a request that is not understood.
     pub(super) fn verdict(self, why: Cow<'static, str>) -> Verdict {
-        Denial { rule: self.name.into(), why, for_now: false, mode: self.strictest }.verdict()
+        if let Some(seen) = self.seen {
+            seen.untold(&why);
+        }
+        self.denial(why).verdict()
+    }
+
+    /// In the strictest mode.
+    fn denial(self, why: Cow<'static, str>) -> Denial {
+        Denial { rule: self.name.into(), why, for_now: false, mode: self.strictest }
     }
 
     /// Says what the next [`Unruled::ask`] is about, to whoever wants to know.
@@ -261,7 +270,14 @@ impl Denial {
         self.mode
     }
 
-    fn verdict(self) -> Verdict {
+    /// What policies have against it.
+    #[cfg(feature = "cedar")]
+    pub(super) fn of_policies(rule: &Arc<str>, why: String, mode: GuardMode) -> Self {
+        Self { rule: rule.clone(), why: why.into(), for_now: false, mode }
+    }
+
+    /// What that makes of a request.
+    pub(super) fn verdict(self) -> Verdict {
         match self.mode {
             GuardMode::Enforce => Verdict::Denied(self),
             GuardMode::Audit => Verdict::Watched(self, Vec::new()),

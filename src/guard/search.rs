@@ -108,7 +108,8 @@ impl SearchRules {
             api.actions.iter().fold(verdict, |verdict, action| {
                 verdict.and(|| {
                     let needed = needed.one(action);
-                    let thing = || Thing::new(self.section, NOUN, name.text(), Within::Itself, &needed);
+                    let within = || if matches!(name, Name::One(_)) { Within::Itself } else { Within::Below };
+                    let thing = || Thing::new(self.section, NOUN, name.text(), within(), &needed);
                     let nobody = || said(api, "no rule is about an index that it names");
                     unruled.about(thing).ask(&self.rules, |rule| &rule.terms, |rule| rule.opinion(name, &needed, tenant), nobody)
                 })

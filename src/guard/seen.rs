@@ -24,6 +24,12 @@ pub(crate) struct Thing {
     pub(crate) within: Within,
     /// What is done with it, in IAM's words.
     pub(crate) actions: Vec<String>,
+    /// Its account, where the request states it.
+    pub(crate) account: Option<String>,
+    /// Its region, where the request states it.
+    pub(crate) region: Option<String>,
+    /// Its ARN, where the request states it.
+    pub(crate) arn: Option<String>,
 }
 
 /// What of a thing a request is about.
@@ -33,6 +39,8 @@ pub(crate) enum Within {
     Itself,
     /// Whatever is in it.
     All,
+    /// Everything whose name begins so.
+    Below,
     /// How it is set up.
     Settings,
     /// The object with this key.
@@ -91,11 +99,13 @@ pub(super) struct Seen(RefCell<Inner>);
 struct Inner {
     next: Option<Thing>,
     judged: Vec<Judged>,
+    untold: Option<String>,
 }
 
 impl Thing {
     pub(super) fn new(section: &'static str, noun: &'static str, name: &str, within: Within, needed: &Needed<'_>) -> Self {
-        Self { section, noun, names: vec![name.to_owned()], within, actions: needed.actions() }
+        let names = vec![name.to_owned()];
+        Self { section, noun, names, within, actions: needed.actions(), account: None, region: None, arn: None }
     }
 }
 
@@ -129,6 +139,17 @@ impl Seen {
         if let Some(judged) = self.0.borrow_mut().judged.last_mut() {
             judged.is_allowed = matches!(verdict, Verdict::Allowed(_));
         }
+    }
+
+    /// What the request is about, or a part of it, cannot be told.
+    pub(super) fn untold(&self, why: &str) {
+        self.0.borrow_mut().untold.get_or_insert_with(|| why.to_owned());
+    }
+
+    /// Why it cannot be told what the request is about, where it cannot.
+    #[cfg(feature = "cedar")]
+    pub(super) fn why_untold(&self) -> Option<String> {
+        self.0.borrow().untold.clone()
     }
 
     pub(super) fn into_judged(self) -> Vec<Judged> {

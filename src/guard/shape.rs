@@ -129,7 +129,7 @@ impl Touched {
             actions,
         };
         match &thing.within {
-            Within::Itself => bare,
+            Within::Itself | Within::Below => bare,
             Within::All => Self { whole: Some("all".into()), ..bare },
             Within::Settings => Self { whole: Some("settings".into()), ..bare },
             Within::Listing(None) => Self { begins: Some(UNSAID.to_owned()), ..bare },

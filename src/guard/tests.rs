@@ -17,6 +17,8 @@ use crate::{
 };
 
 mod catalogue;
+#[cfg(feature = "cedar")]
+mod cedar;
 mod dynamodb;
 mod edges;
 mod learn;
@@ -61,7 +63,12 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("c"), "x").unwrap();
         let text = format!("{BASE}egress: {{region: eu-west-1, services: {services}}}\nguard: {rules}\n");
-        let config = Config::parse(&text, "P", folder.path(), &|_| None).unwrap_or_else(|errors| panic!("{text}\n{errors}"));
+        Self::of(&text, folder.path())
+    }
+
+    /// The guard of this configuration, whose files are in `folder`.
+    fn of(text: &str, folder: &std::path::Path) -> Self {
+        let config = Config::parse(text, "P", folder, &|_| None).unwrap_or_else(|errors| panic!("{text}\n{errors}"));
         let metrics = Metrics::new().unwrap();
         let log = AccessLog::to(std::io::sink(), metrics.clone()).unwrap();
         let recorder = Recorder { metrics, log, labels: TenantLabels::new(10), clock: Clock::manual(std::time::UNIX_EPOCH) };
@@ -74,6 +81,11 @@ impl Bench {
     }
 
     async fn ask(&self, tenant: &ActiveTenant, request: Request<Body>) -> Outcome {
+        self.ask_under(tenant, None, request).await
+    }
+
+    /// The same with a passport, by the request that it belongs to.
+    async fn ask_under(&self, tenant: &ActiveTenant, passport: Option<&RequestId>, request: Request<Body>) -> Outcome {
         let (head, body) = request.into_parts();
         let mut record = self.recorder.begin(Listener::Egress, &head.method, &Peer::at("127.0.0.1:5".parse().unwrap()));
         let limits = Limits { requests_per_second: None, burst: None, concurrent: None };
@@ -86,7 +98,7 @@ impl Bench {
             Err(refusal) => return Outcome::of(refusal, None),
         };
         let operation = parts.named.logged().map(|name| name.into_owned());
-        match self.guard.judge(parts, tenant, &mut record).await {
+        match self.guard.judge(parts, tenant, passport, &mut record).await {
             Err(refusal) => Outcome::of(refusal, operation),
             Ok((_, added)) => match record.watched() {
                 Some(note) => Outcome { verdict: "watched", operation, note: format!("{note}\n{}", shown(&added)) },

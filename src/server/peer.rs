@@ -45,6 +45,12 @@ impl Peer {
         self.address.ip().to_canonical()
     }
 
+    /// The same; `None` for whoever comes over a Unix socket, and so from no address.
+    #[cfg(feature = "cedar")]
+    pub(crate) fn source(&self) -> Option<IpAddr> {
+        (self.address != NO_ADDRESS).then(|| self.ip())
+    }
+
     /// The verified certificate; `None` where none was asked for, or none given and none required.
     pub fn client(&self) -> Option<&ClientCertificate> {
         self.client.as_deref()

@@ -246,7 +246,7 @@ impl Metrics {
             )?,
             config_reloads: new.counters(
                 "palisade_config_reloads_total",
-                "Files of the configuration (tenant records, certificates) that were read again after a change, by result.",
+                "Files of the configuration (tenant records, policies, certificates) that were read again after a change, by result.",
                 &["result"],
             )?,
             upstreams_healthy: new.int_gauges(

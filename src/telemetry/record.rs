@@ -177,6 +177,12 @@ impl Record {
         &self.request_id
     }
 
+    /// Where the request's connection comes from.
+    #[cfg(feature = "cedar")]
+    pub(crate) fn source(&self) -> Option<IpAddr> {
+        self.peer.source()
+    }
+
     /// The request's id is that of a proxy in front.
     pub fn adopt_request_id(&mut self, id: RequestId) {
         self.request_id = id;

@@ -19,7 +19,7 @@ CONFIG = Path(__file__).resolve().parents[2] / "config"
 @pytest.fixture(scope="module")
 def shipped(tmp_path_factory, setting, authority, application, pool, sts, aws):
     directory = tmp_path_factory.mktemp("shipped")
-    for name in ("tenants.yaml", "session-policy.json", "jwks.json"):
+    for name in ("tenants.yaml", "session-policy.json", "jwks.json", "policies.cedar"):
         shutil.copy(CONFIG / name, directory)
     config = yaml.safe_load((CONFIG / "full.yaml").read_text())
     config["ingress"] |= {"upstream": f"http://127.0.0.1:{application.port}",

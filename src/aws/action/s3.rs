@@ -147,6 +147,26 @@ fn beside(name: &str, versioned: bool, headers: &HeaderMap) -> Vec<&'static str>
     }
 }
 
+/// Everything that a request for the operation `name` can need, whatever is in it.
+#[cfg(feature = "cedar")]
+pub(super) fn could_need(name: &'static str) -> Vec<&'static str> {
+    let row = OPERATIONS.iter().find(|(operation, ..)| *operation == name);
+    let mut actions = row.map_or_else(|| vec![name], |(_, plain, version)| vec![plain, version]);
+    actions.extend(HEADERS.iter().filter(|(_, of, _)| of.contains(&name)).map(|(_, _, action)| action));
+    actions.extend(match name {
+        "CopyObject" | "UploadPartCopy" => &["GetObject", "GetObjectVersion"][..],
+        "CreateBucket" => &["PutBucketAcl"],
+        "DeleteObjects" => &["DeleteObjectVersion"],
+        "GetObjectAttributes" => &["GetObjectAttributes", "GetObjectVersionAttributes"],
+        _ => &[],
+    });
+    if UPLOADS.contains(&name) {
+        actions.push("PutObjectAcl");
+    }
+    actions.retain(|action| !action.is_empty());
+    actions
+}
+
 #[cfg(test)]
 pub(super) fn rows() -> impl Iterator<Item = &'static str> {
     OPERATIONS.iter().map(|(operation, ..)| *operation)

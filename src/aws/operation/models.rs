@@ -41,13 +41,13 @@ impl Models {
 }
 
 /// Every operation of a service, stated or located.
-#[cfg(test)]
+#[cfg(any(test, feature = "cedar"))]
 pub(crate) fn names_of(key: &str) -> impl Iterator<Item = &'static str> {
     lines_of(key).map(|words| words[0])
 }
 
 /// The words of each line of a service.
-#[cfg(test)]
+#[cfg(any(test, feature = "cedar"))]
 pub(crate) fn lines_of(key: &str) -> impl Iterator<Item = Vec<&'static str>> {
     SECTIONS.get(key).copied().unwrap_or_default().lines().map(|line| line.split(' ').collect())
 }

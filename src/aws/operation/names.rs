@@ -43,6 +43,12 @@ impl S3Operation {
         self.name
     }
 
+    /// Whether it names an object.
+    #[cfg(feature = "cedar")]
+    pub(super) fn is_of_an_object(&self) -> bool {
+        self.level == Level::Object
+    }
+
     /// Method, whether a bucket and a key are named, the query's parts and a header, for tests over the whole table.
     #[cfg(test)]
     pub(super) fn parts(&self) -> (&'static str, (bool, bool), &'static [&'static str], &'static str) {

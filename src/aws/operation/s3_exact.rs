@@ -104,6 +104,12 @@ fn level(style: &Style, path: &str) -> Option<Level> {
     }
 }
 
+/// The operations of S3, and whether each names an object.
+#[cfg(feature = "cedar")]
+pub(crate) fn s3_operations_and_objects() -> impl Iterator<Item = (&'static str, bool)> {
+    S3_OPERATIONS.iter().map(|row| (row.name(), row.is_of_an_object()))
+}
+
 #[cfg(test)]
 pub(crate) fn s3_operation_names() -> impl Iterator<Item = &'static str> {
     S3_OPERATIONS.iter().map(S3Operation::name)

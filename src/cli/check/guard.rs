@@ -22,6 +22,9 @@ pub(super) fn warnings(warn: &mut dyn FnMut(String), config: &Config) {
     if let Some(passes) = passes {
         warn(format!("guard.mode is {}: {passes}; say enforce once the log has nothing against it", guard.mode.as_str()));
     }
+    if let Some(mode) = guard.mode_of_policies().filter(|mode| *mode != GuardMode::Enforce && *mode != guard.mode) {
+        warn(format!("guard.cedar.mode is {}: what the policies do not permit passes", mode.as_str()));
+    }
     let rules = guard.rules.values().flat_map(|rules| rules.terms());
     // Those that have no mode of their own have been spoken of.
     for RuleTerms { name, mode, .. } in rules.filter(|terms| terms.mode != GuardMode::Enforce && terms.mode != guard.mode) {

@@ -35,6 +35,14 @@ pub(super) fn pair(text: &str) -> Result<(String, String), String> {
     pair.map(|(name, value)| (name.to_owned(), value.to_owned())).ok_or_else(|| "give NAME=VALUE".to_owned())
 }
 
+/// A date and time with an offset (RFC 3339).
+#[cfg(feature = "cedar")]
+pub(super) fn moment(text: &str) -> Result<std::time::SystemTime, String> {
+    use aws_smithy_types::{DateTime, date_time::Format};
+    let time = DateTime::from_str(text, Format::DateTimeWithOffset).ok().and_then(|time| std::time::SystemTime::try_from(time).ok());
+    time.ok_or_else(|| "give a date and time with an offset such as 2026-11-28T10:00:00Z".to_owned())
+}
+
 /// `NAME: VALUE`
 pub(super) fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     let (name, value) = text.split_once(':').ok_or("give 'NAME: VALUE'")?;

@@ -62,6 +62,7 @@ fn shown(thing: &Thing) -> String {
     let name = if thing.names.is_empty() { "without a name".to_owned() } else { thing.names.join(" or ") };
     let within = match &thing.within {
         Within::Itself => String::new(),
+        Within::Below => ", all whose names begin so".to_owned(),
         Within::All => ", all that is in it".to_owned(),
         Within::Settings => ", its settings".to_owned(),
         Within::Key(key) => format!(", key {key:?}"),

@@ -121,7 +121,7 @@ impl Explained {
     }
 }
 
-pub(super) fn tenant(supposed: &Supposed, roles: &[String]) -> Stage {
+pub(super) fn tenant(supposed: &Supposed, roles: &[String], has_policies: bool) -> Stage {
     if let Err(refusal) = supposed.may_act() {
         return Stage::refused("tenant", &refusal);
     }
@@ -131,7 +131,7 @@ pub(super) fn tenant(supposed: &Supposed, roles: &[String]) -> Stage {
         lines.push("whether there is such a tenant, and what its record says besides --value tenant...., is not known".to_owned());
     }
     lines.push("no token is looked at, nor what is revoked or what a passport or context restricts".to_owned());
-    if !roles.is_empty() {
+    if !roles.is_empty() && !has_policies {
         lines.push("roles: nothing on the egress asks for them".to_owned());
     }
     let facts = json!({"tenant": supposed.tenant.as_str(), "directory": supposed.source, "record_known": !supposed.is_given});

@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, path::Path};
 
+#[cfg(feature = "cedar")]
+use crate::guard::cedar::{Proof, Who};
 use crate::{
     config::{
         Config, DirectoryConfig,
@@ -60,6 +62,32 @@ impl Supposed {
     /// The refusal that it meets.
     pub(super) fn may_act(&self) -> Result<(), Refusal> {
         self.record.as_ref().ok_or_else(|| Refusal::from(Reason::TenantUnknown))?.may_act()
+    }
+}
+
+#[cfg(feature = "cedar")]
+impl Supposed {
+    /// Whom policies are asked about: the user that was given, with the first issuer, or one whom no policy can name. `None` where there is no such tenant.
+    pub(super) fn who<'a>(&'a self, roles: &'a [String]) -> Option<Who<'a>> {
+        let given = |name: &str| self.given.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str());
+        let below = |beginning: &'static str| {
+            self.given.iter().filter_map(move |(name, value)| Some((name.strip_prefix(beginning)?.to_owned(), value.clone())))
+        };
+        Some(Who {
+            record: self.record.as_ref()?,
+            issuer: given("issuer").or(self.issuer.as_deref()).unwrap_or_default(),
+            subject: given("subject").unwrap_or_default(),
+            roles,
+            scopes: &[],
+            attributes: Cow::Owned(below("user.attributes.").collect()),
+            claims: Cow::Owned(below("claims.").map(|(name, value)| (name, value.into())).collect()),
+            proof: Proof::Token,
+        })
+    }
+
+    /// Whether it is known which user it is.
+    pub(super) fn has_subject(&self) -> bool {
+        self.given.iter().any(|(name, _)| name == "subject")
     }
 }
 

@@ -40,9 +40,15 @@ const TENANTS: &str = "tenants:
 ";
 
 async fn explained_by(directory: &str, tenant: &str, more: &[&str]) -> Result<(String, Value), String> {
+    explained_of(&CONFIG.replace("DIRECTORY", directory), "", tenant, more).await
+}
+
+/// By a configuration and policies.
+async fn explained_of(config_text: &str, policies: &str, tenant: &str, more: &[&str]) -> Result<(String, Value), String> {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("palisade.yaml");
-    std::fs::write(&config, CONFIG.replace("DIRECTORY", directory)).unwrap();
+    std::fs::write(&config, config_text).unwrap();
+    std::fs::write(folder.path().join("p.cedar"), policies).unwrap();
     std::fs::write(folder.path().join("tenants.yaml"), TENANTS).unwrap();
     std::fs::write(folder.path().join("get.json"), r#"{"TableName":"orders","Key":{"pk":{"S":"acme#1"}}}"#).unwrap();
     std::fs::write(folder.path().join("cart.json"), r#"{"TableName":"carts","Key":{"pk":{"S":"acme#1"}}}"#).unwrap();
@@ -174,4 +180,73 @@ async fn a_record_that_is_not_at_hand_can_be_given() {
     let (text, found) = explained_by(table, "acme", &["PUT", url]).await.unwrap();
     assert_eq!((&stage(&found, "tenant")["record_known"], &found["allowed"]), (&json!(false), &json!(false)), "{text}");
     assert!(text.contains("table tenants, which was not asked"), "{text}");
+}
+
+#[cfg(feature = "cedar")]
+const POLICIES: &str = r#"
+@id("everybody") permit (principal, action, resource);
+@id("support-reads") forbid (principal in Palisade::Role::"support", action in Palisade::Action::"write", resource);
+@id("day") forbid (principal, action, resource) unless { context.hour >= 8 && principal.tenant.id == "acme" };
+@id("finance") forbid (principal, action == Palisade::Action::"s3:DeleteObject", resource)
+  unless { principal.subject == "ann" && context.token.hasTag("dep") && context.token.getTag("dep").contains("finance") };
+@id("overflow") forbid (principal, action == Palisade::Action::"s3:GetObjectTagging", resource) when { 9223372036854775807 * context.hour > 0 };
+"#;
+
+/// What the policies would say, of this user at this time.
+#[cfg(feature = "cedar")]
+#[tokio::test]
+async fn policies_are_explained_question_by_question() {
+    let of = async |mode: &str, more: &[&str]| {
+        let config = CONFIG.replace("DIRECTORY", "{file: tenants.yaml}");
+        let config = config.replace("guard:\n", &format!("guard:\n  cedar: {{policies: p.cedar, mode: {mode}}}\n"));
+        let more: Vec<_> = ["--at", "2026-11-30T10:00:00+01:00"].iter().chain(more).copied().collect();
+        explained_of(&config, POLICIES, "acme", &more).await.unwrap()
+    };
+    const URL: &str = "https://own-acme.s3.eu-west-1.amazonaws.com/x";
+    let (text, found) = of("enforce", &["--subject", "ann", "--roles", "support", "GET", URL]).await;
+    assert_eq!((&found["allowed"], &stage(&found, "cedar")["outcome"]), (&json!(true), &json!("passes")), "{text}");
+    assert!(text.contains("  s3:GetObject of Palisade::Object::\"own-acme/x\": permitted by everybody\n"), "{text}");
+    assert!(!text.contains("nothing on the egress asks for them"), "{text}");
+
+    let (text, found) = of("enforce", &["--subject", "ann", "--roles", "support", "PUT", URL]).await;
+    assert_eq!((&found["allowed"], &found["reason"]), (&json!(false), &json!("guard-denied")), "{text}");
+    let cedar = stage(&found, "cedar");
+    assert_eq!(
+        cedar["denial"],
+        json!({"rule": "guard.cedar", "why": "policy support-reads forbids s3:PutObject of Object", "mode": "enforce"})
+    );
+    assert_eq!(
+        cedar["asked"],
+        json!([{"action": "s3:PutObject", "resource": "Palisade::Object::\"own-acme/x\"", "permitted": false, "policies": ["support-reads"], "errors": []}])
+    );
+    assert_eq!(stage(&found, "guard")["outcome"], "passes", "the rules have nothing against it");
+
+    let (text, found) = of("audit", &["--subject", "ann", "--roles", "support", "PUT", URL]).await;
+    assert_eq!((&found["allowed"], &stage(&found, "cedar")["outcome"]), (&json!(true), &json!("would_deny")), "{text}");
+    let (_, found) = of("off", &["--roles", "support", "PUT", URL]).await;
+    assert!(found["stages"].as_array().unwrap().iter().all(|stage| stage["stage"] != "cedar"), "nobody asks");
+
+    for (more, is) in [
+        (&["--subject", "ann", "--value", "claims.dep=finance"][..], true),
+        (&["--subject", "ann"], false),
+        (&["--subject", "bob", "--value", "claims.dep=finance"], false),
+        (&["--value", "claims.dep=finance"], false),
+        (&["--subject", "ann", "--value", "claims.dep=finance", "--at", "2026-11-30T08:59:59+01:00"], false),
+    ] {
+        let at: &[&str] = if more.contains(&"--at") { &[] } else { &["--at", "2026-11-30T09:00:00+01:00"] };
+        let config = CONFIG.replace("DIRECTORY", "{file: tenants.yaml}").replace("guard:\n", "guard:\n  cedar: {policies: p.cedar}\n");
+        let more: Vec<_> = at.iter().chain(more).copied().chain(["DELETE", URL]).collect();
+        let (text, found) = explained_of(&config, POLICIES, "acme", &more).await.unwrap();
+        assert_eq!(found["allowed"], is, "{text}");
+    }
+
+    let (text, _) = of("enforce", &["GET", &format!("{URL}?tagging")]).await;
+    assert!(text.contains("permitted by everybody") || text.contains("everybody decided, and others could not be evaluated"), "{text}");
+    assert!(text.contains("integer overflow"), "why it failed is for whoever asks: {text}");
+    assert!(text.contains("guard.cedar: policy overflow cannot be evaluated for s3:GetObjectTagging of Object (mode enforce)"), "{text}");
+    assert!(text.contains("without --subject it is a user whom no policy names"), "{text}");
+
+    let config = CONFIG.replace("DIRECTORY", "{any: {}}").replace("guard:\n", "guard:\n  cedar: {policies: p.cedar}\n");
+    let wrong = explained_of(&config, "permit(", "acme", &["GET", URL]).await.unwrap_err();
+    assert!(wrong.contains("p.cedar:1:"), "policies that are wrong are told: {wrong}");
 }

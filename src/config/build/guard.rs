@@ -1,5 +1,6 @@
 //! `guard`
 
+mod cedar;
 mod named;
 mod search;
 
@@ -40,7 +41,11 @@ pub(super) fn guard(root: &Section<'_>, egress: Option<&Option<EgressConfig>>, i
     }
     rules.extend(named::rules(&section, around)?);
     rules.extend(search::rules(&section, around)?);
-    if let Some(egress) = egress.and_then(Option::as_ref).filter(|_| mode == GuardMode::Audit) {
+    let cedar = section.given("cedar").map_or(Some(None), |cedar| cedar::policies(&cedar, mode).map(Some));
+    let config = |rules| Some(GuardConfig { mode, rules, cedar: cedar.clone()? });
+    // Policies, too, have to know what requests are about.
+    let watches = mode == GuardMode::Audit || (mode == GuardMode::Off && cedar.iter().flatten().next().is_some());
+    if let Some(egress) = egress.and_then(Option::as_ref).filter(|_| watches) {
         watched(&egress.services, &mut rules);
     }
     if let Some(egress) = egress.and_then(Option::as_ref)
@@ -48,10 +53,10 @@ pub(super) fn guard(root: &Section<'_>, egress: Option<&Option<EgressConfig>>, i
     {
         return None;
     }
-    Some(GuardConfig { mode, rules })
+    config(rules)
 }
 
-/// Without rules everything is watched where the guard only watches: that is how rules are found.
+/// Without rules everything is watched where the guard only watches: that is how rules are found, and how policies know what they are asked about.
 fn watched(services: &BTreeMap<String, ServiceConfig>, rules: &mut BTreeMap<String, ServiceRules>) {
     for (key, service) in services.iter().filter(|(_, service)| !service.unguarded) {
         let kind = judged_as(kind_of(key, service));

@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 mod base;
 mod examples;
 mod guard;
+#[cfg(feature = "cedar")]
+mod guard_cedar;
 mod guard_dynamodb;
 mod guard_search;
 mod passport;
@@ -870,7 +872,6 @@ fn secrets_that_are_none() {
 #[test]
 fn what_is_planned_is_refused_and_null_is_not() {
     let planned = [
-        ("guard: {mode: off, cedar: {}}", "P:13:20: guard.cedar"),
         ("limits: {default: {bytes_per_second: 50MiB}}", "P:13:20: limits.default.bytes_per_second"),
         ("limits: {store: {redis: {url: 'redis://a'}}}", "P:13:18: limits.store.redis"),
         ("telemetry: {audit: {path: stdout}, traces: {otlp: 'http://127.0.0.1:4317'}}", "P:13:13: telemetry.audit"),

@@ -19,19 +19,19 @@ use crate::aws::{
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Catalogue {
-    services: String,
-    rules: String,
+pub(super) struct Catalogue {
+    pub(super) services: String,
+    pub(super) rules: String,
     host: String,
     /// What stands before the operation in `X-Amz-Target`.
     target: Option<String>,
     content_type: Option<String>,
-    cases: Vec<Case>,
+    pub(super) cases: Vec<Case>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Case {
+pub(super) struct Case {
     #[serde(rename = "do", default)]
     line: String,
     /// The whole of `X-Amz-Target`, for JSON 1.0.
@@ -52,7 +52,7 @@ struct Case {
     body: Content,
     /// What of an operation it covers: `operation place way`, where services say so.
     covers: Option<String>,
-    is: String,
+    pub(super) is: String,
     note: Option<String>,
     why: String,
 }
@@ -142,8 +142,15 @@ fn packed(value: &serde_json::Value) -> Vec<u8> {
 }
 
 impl Catalogue {
-    fn read(text: &str) -> Self {
+    pub(super) fn read(text: &str) -> Self {
         serde_json::from_str(text).unwrap()
+    }
+
+    /// The request of a case.
+    pub(super) fn request(&self, case: &Case) -> Request<Body> {
+        let headers = case.headers(self);
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        request(&case.line(self), case.host.as_deref().unwrap_or(&self.host), &headers, case.body())
     }
 
     /// Tries every case, and returns the operations that were asked for.
@@ -151,7 +158,7 @@ impl Catalogue {
         self.hold_at(&Bench::new(&self.services, &self.rules)).await
     }
 
-    async fn hold_at(&self, bench: &Bench) -> BTreeSet<String> {
+    pub(super) async fn hold_at(&self, bench: &Bench) -> BTreeSet<String> {
         let (mut wrong, mut operations, mut seen) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
         for case in &self.cases {
             let (line, headers, body) = (case.line(self), case.headers(self), case.body());
@@ -177,7 +184,7 @@ impl Catalogue {
 }
 
 /// Every catalogue, with the least number of its cases: one that shrinks is seen.
-const CATALOGUES: &[(&str, usize, &str)] = &[
+pub(super) const CATALOGUES: &[(&str, usize, &str)] = &[
     ("aoss", 1400, include_str!("../../../tests/guard/aoss.json")),
     ("bedrock-runtime", 56, include_str!("../../../tests/guard/bedrock-runtime.json")),
     ("dynamodb", 419, include_str!("../../../tests/guard/dynamodb.json")),

@@ -43,3 +43,26 @@ fn what_only_watches_or_does_not_look_is_said_once() {
     };
     assert_eq!((strict(RULES), strict(""), strict(&rules("mode: audit, ", ""))), (0, 2, 2));
 }
+
+/// Policies are read as a start reads them, whatever their mode.
+#[cfg(feature = "cedar")]
+#[test]
+fn policies_are_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("p.cedar");
+    let config =
+        |mode: &str| CONFIG.replace(RULES, &RULES.replace("{s3:", &format!("{{cedar: {{policies: '{}'{mode}}}, s3:", path.display())));
+    let check = |mode: &str, text: &str| {
+        std::fs::write(&path, text).unwrap();
+        check_text(&config(mode), "tenants: {acme: {}}")
+    };
+    let (code, out, err) = check("", "permit(principal, action, resource);");
+    assert!(code == 0 && err.is_empty() && out.contains("policies: 1"), "{out}{err}");
+    for mode in ["", ", mode: audit", ", mode: off"] {
+        let (code, _, err) = check(mode, "permit(principal, action, resource);\npermit(principal, action, thing);");
+        assert_eq!(code, 2);
+        assert!(err.starts_with(&format!("{}:2:", path.display())), "{err}");
+    }
+    let (code, _, err) = check(", mode: audit", "permit(principal, action, resource);");
+    assert!(code == 0 && err.contains("guard.cedar.mode is audit: what the policies do not permit passes"), "{err}");
+}

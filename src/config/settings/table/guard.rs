@@ -6,7 +6,7 @@ mod search;
 
 use crate::config::template::Lands;
 
-use super::{Form, Kind, Setting, bounding, default, derived, not_yet, optional, required};
+use super::{Form, Kind, PATH, Setting, bounding, default, derived, optional, required};
 
 const MODES: &[&str] = &["enforce", "audit", "off"];
 
@@ -57,7 +57,11 @@ pub(super) const GUARD: Setting = bounding(
             "Rules for parameters of `egress.services.ssm`, Systems Manager. All else of it is refused.",
         ),
         optional("states", Kind::List(&Kind::Section(named::STATES)), "Rules for `egress.services.states`, Step Functions."),
-        not_yet("cedar", "Cedar policies on top of the rules."),
+        bounding(
+            "cedar",
+            Kind::Section(CEDAR),
+            "Cedar policies, which are asked of every request that the rules let through, and can only take away. See the [guide](guide/cedar.md).",
+        ),
     ]),
     "What requests of tenants may be about, read out of each request before it is signed. Without it IAM alone keeps tenants apart. With it a service \
      that is listed in `egress.services` has rules here, or says `unguarded`; while `mode` is `audit` it needs none yet. See the [guide](guide/guard.md).",
@@ -78,6 +82,20 @@ const SHARED: Setting = default(
     "false",
     "Says that the rule is about what all tenants have in common, and is meant to be. Without it a rule has to tell tenants apart.",
 );
+
+const CEDAR: &[Setting] = &[
+    required(
+        "policies",
+        PATH,
+        "A file of policies, or a folder of files that end in `.cedar`. Read again when they change; what cannot be used leaves the old in use.",
+    ),
+    derived(
+        "mode",
+        Kind::Scalar(Form::OneOf(MODES)),
+        "`guard.mode`",
+        "What becomes of requests that the policies do not permit: as `guard.mode` has it. Where it is `off` they are read, and not asked.",
+    ),
+];
 
 const S3: &[Setting] = &[
     required("buckets", Kind::OneOrMore(&Form::NamePattern), "The buckets that the rule is about."),

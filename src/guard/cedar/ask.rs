@@ -1,0 +1,252 @@
+//! Everything that the policies are asked about one request.
+
+use std::time::SystemTime;
+
+use cedar_policy::{Authorizer, Context, Decision, Entities, Entity, PolicyId, PolicySet, Request, Response, Schema};
+
+use super::{
+    Asking,
+    entities::{Place, Resource},
+    policies::Loaded,
+    published::{Names, Published, Unsaid},
+    reach::Reach,
+    schema::OTHER,
+    surroundings::{Known, Surroundings},
+    who::Principal,
+};
+use crate::{
+    aws::{action::vocabulary, operation::Known as Operation},
+    guard::Thing,
+};
+
+/// Policies that are named in one line of a log.
+const NAMED: usize = 5;
+
+/// One question, and its answer.
+pub(super) struct Answered<'a> {
+    pub(super) resource: &'a Resource,
+    /// In IAM's words.
+    pub(super) action: &'a str,
+    pub(super) response: &'a Response,
+}
+
+/// Asks about everything that a request does, until `go_on` says that it is enough.
+///
+/// # Errors
+/// It cannot be asked, and so is not permitted: why, for a log.
+pub(super) fn each(
+    policies: &Loaded,
+    asking: &Asking<'_>,
+    at: SystemTime,
+    mut go_on: impl FnMut(&Answered<'_>) -> bool,
+) -> Result<(), String> {
+    if let Some(why) = asking.untold {
+        return Err(format!("what the request is about cannot be told: {why}"));
+    }
+    let asker = Asker::new(policies, asking, at, &policies.reach)?;
+    #[cfg(test)]
+    let everything = Asker::new(policies, asking, at, &Reach::EVERYTHING)?;
+    for judged in asking.about() {
+        let (resources, actions) = asker.subject(asking, judged)?;
+        for (number, resource) in resources.iter().enumerate() {
+            let (context, store) = asker.around(resource, &actions, None)?;
+            for (action, entity) in &actions {
+                let policies = policies.slices.about(asker.principal.within.iter(), entity.uid().id().unescaped(), &resource.uid);
+                let response = asker.answer(resource, entity, (&context, &store), &policies)?;
+                #[cfg(test)]
+                everything.agrees(asking, (judged, number), &actions, entity, &response)?;
+                #[cfg(not(test))]
+                let _ = number;
+                if !go_on(&Answered { resource, action, response: &response }) {
+                    return Ok(());
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+impl<'a> Asking<'a> {
+    /// What it is about: things, and where there are none itself.
+    fn about(&self) -> impl Iterator<Item = Option<&'a Thing>> {
+        let itself = self.judged.is_empty().then_some(None);
+        self.judged.iter().map(|judged| judged.thing.as_ref()).chain(itself)
+    }
+}
+
+/// Readings of a thing, and the actions that are needed for it.
+type Subject = (Vec<Resource>, Actions);
+
+/// In IAM's words, and as policies know them.
+type Actions = Vec<(String, &'static Entity)>;
+
+/// Who asks about one request, and in which surroundings.
+struct Asker<'a> {
+    names: &'static Names,
+    reach: &'a Reach,
+    place: Place<'a>,
+    principal: Principal,
+    surroundings: Surroundings,
+    authorizer: Authorizer,
+    #[cfg(test)]
+    policies: &'a Loaded,
+}
+
+fn unsaid(why: Unsaid) -> String {
+    format!("the policies cannot be asked: {why}")
+}
+
+impl<'a> Asker<'a> {
+    #[cfg_attr(not(test), expect(unused_variables, reason = "tests ask all of them"))]
+    fn new(policies: &'a Loaded, asking: &Asking<'a>, at: SystemTime, reach: &'a Reach) -> Result<Self, String> {
+        let names = &Published::get().map_err(|why| format!("the schema is none: {why}"))?.names;
+        let place = Place { service: &asking.target.service, region: &asking.target.region };
+        let principal = asking.who.principal(names, reach).map_err(unsaid)?;
+        let known = Known {
+            at,
+            source: asking.source,
+            proof: asking.who.proof,
+            token: principal.token.clone(),
+            place,
+            operation: asking.named.only().map(Operation::name),
+        };
+        let surroundings = Surroundings::new(known, reach).map_err(unsaid)?;
+        Ok(Self {
+            names,
+            reach,
+            place,
+            principal,
+            surroundings,
+            authorizer: Authorizer::new(),
+            #[cfg(test)]
+            policies,
+        })
+    }
+
+    /// Neither part is ever empty.
+    fn subject(&self, asking: &Asking<'_>, thing: Option<&Thing>) -> Result<Subject, String> {
+        let resources = match thing {
+            None => Resource::service(self.names, self.place, self.reach).map(|service| vec![service]),
+            Some(thing) => Resource::readings(self.names, thing, self.place, self.reach),
+        };
+        let needed = thing.map_or_else(|| asking.needed.actions(), |thing| thing.actions.clone());
+        Ok((resources.map_err(unsaid)?, actions(self.names, needed)?))
+    }
+
+    fn around(&self, resource: &Resource, actions: &Actions, schema: Option<&Schema>) -> Result<(Context, Entities), String> {
+        let context = self.surroundings.of(resource.prefix.as_deref().filter(|_| self.reach.reads("prefix"))).map_err(unsaid)?;
+        // An action matters as an entity for the groups that it is in alone.
+        let grouped = actions.iter().filter(|(_, entity)| self.reach.groups(&entity.uid()));
+        let mut all: Vec<Entity> = grouped.map(|(_, entity)| (*entity).clone()).collect();
+        // Several actions of other services are one.
+        all.dedup_by_key(|entity| entity.uid());
+        all.extend(self.principal.entities.iter().cloned());
+        all.push(resource.itself.clone());
+        let store = Entities::from_entities(all, schema).map_err(|error| told(schema, &error))?;
+        Ok((context, store))
+    }
+
+    fn answer(
+        &self,
+        resource: &Resource,
+        action: &Entity,
+        (context, store): (&Context, &Entities),
+        policies: &PolicySet,
+    ) -> Result<Response, String> {
+        let request = Request::new(self.principal.user.clone(), action.uid(), resource.uid.clone(), context.clone(), None);
+        let request = request.map_err(|error| told(None, &error))?;
+        Ok(self.authorizer.is_authorized(&request, policies, store))
+    }
+
+    /// Whether all policies, asked with everything that the schema has, give the same answer; and whether what they are asked is what the schema has.
+    #[cfg(test)]
+    fn agrees(
+        &self,
+        asking: &Asking<'_>,
+        (thing, number): (Option<&Thing>, usize),
+        actions: &Actions,
+        action: &Entity,
+        response: &Response,
+    ) -> Result<(), String> {
+        let schema = Published::get().ok().map(|published| &published.schema);
+        let (resources, _) = self.subject(asking, thing)?;
+        let resource = &resources[number];
+        let (context, store) = self.around(resource, actions, schema)?;
+        Request::new(self.principal.user.clone(), action.uid(), resource.uid.clone(), context.clone(), schema)
+            .map_err(|error| told(schema, &error))?;
+        let whole = self.answer(resource, action, (&context, &store), self.policies.slices.all())?;
+        let of = |response: &Response| {
+            let answered = Answered { resource, action: "", response };
+            let (reasons, failed) = (answered.reasons(), answered.failed());
+            let owned = |ids: Vec<&str>| ids.into_iter().map(str::to_owned).collect::<Vec<_>>();
+            (response.decision(), owned(reasons), owned(failed))
+        };
+        assert_eq!(of(response), of(&whole), "{resource:?}");
+        Ok(())
+    }
+}
+
+/// What is wrong with what would be asked. That has names of the request's in it, and is for tests alone.
+fn told(schema: Option<&Schema>, error: &dyn std::error::Error) -> String {
+    if schema.is_some() { unsaid("") + &error.to_string() } else { unsaid("what would be asked contradicts itself") }
+}
+
+/// Never nothing.
+fn actions(names: &'static Names, needed: Vec<String>) -> Result<Actions, String> {
+    let found = needed.into_iter().map(|action| {
+        let service = action.split(':').next().unwrap_or_default();
+        let is_read = vocabulary::all().contains_key(service);
+        match names.action(if is_read { &action } else { OTHER }) {
+            Some(entity) => Ok((action, entity)),
+            None if action.ends_with(":*") => Err("what is asked for cannot be told".to_owned()),
+            None => Err(format!("the policies have no word for {action}")),
+        }
+    });
+    let found = found.collect::<Result<Vec<_>, String>>()?;
+    if found.is_empty() { Err("it needs no action that policies could permit".to_owned()) } else { Ok(found) }
+}
+
+impl Answered<'_> {
+    /// Whether it is permitted. Cedar passes over what cannot be evaluated: here that is a denial.
+    pub(super) fn is_permitted(&self) -> bool {
+        self.response.decision() == Decision::Allow && self.response.diagnostics().errors().next().is_none()
+    }
+
+    /// The policies that decided, in order.
+    pub(super) fn reasons(&self) -> Vec<&str> {
+        sorted(self.response.diagnostics().reason())
+    }
+
+    /// The policies that could not be evaluated, in order.
+    pub(super) fn failed(&self) -> Vec<&str> {
+        sorted(self.response.diagnostics().errors().map(|error| match error {
+            cedar_policy::AuthorizationError::PolicyEvaluationError(error) => error.policy_id(),
+        }))
+    }
+
+    /// What is against it, for a log: policies and kinds alone.
+    pub(super) fn against(&self) -> Option<String> {
+        let of = format!("{} of {}", self.action, self.resource.entity);
+        let failed = self.failed();
+        if !failed.is_empty() {
+            return Some(format!("{} cannot be evaluated for {of}", listed(&failed)));
+        }
+        match (self.response.decision(), self.reasons()) {
+            (Decision::Allow, _) => None,
+            (Decision::Deny, reasons) if reasons.is_empty() => Some(format!("no policy permits {of}")),
+            (Decision::Deny, reasons) => Some(format!("{} forbids {of}", listed(&reasons))),
+        }
+    }
+}
+
+fn sorted<'i>(ids: impl Iterator<Item = &'i PolicyId>) -> Vec<&'i str> {
+    let mut ids: Vec<&str> = ids.map(AsRef::as_ref).collect();
+    ids.sort_unstable();
+    ids
+}
+
+/// `policy a, b`.
+fn listed(ids: &[&str]) -> String {
+    let more = if ids.len() > NAMED { ", …" } else { "" };
+    format!("policy {}{more}", ids.iter().take(NAMED).copied().collect::<Vec<_>>().join(", "))
+}

@@ -1,0 +1,144 @@
+//! Policies, out of a file or a folder of files: read, held against the published schema, and read again when they change.
+//!
+//! All of them are one set. A set of which anything is wrong is not used at all: what was in use stays. A change is taken over once it has stood still for a moment, so
+//! that a file is not read half-written; several files are changed at once where the folder is replaced as a whole.
+
+mod faults;
+mod files;
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use arc_swap::{ArcSwap, Guard};
+use cedar_policy::{PolicyId, PolicySet, ValidationMode};
+
+use self::{
+    faults::Faults,
+    files::{Look, Source},
+};
+use super::{published::Published, reach::Reach, slices::Slices};
+use crate::{config::ConfigErrors, telemetry::Metrics};
+
+/// How often files are looked at.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Longest id of a policy.
+const ID_BYTES: usize = 128;
+
+/// The policies of a configuration, as they are now.
+#[derive(Debug)]
+pub struct Policies {
+    path: PathBuf,
+    current: ArcSwap<Loaded>,
+    /// The files as they were when they were opened.
+    opened: Look,
+    interval: Duration,
+}
+
+/// Policies that are valid.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) slices: Slices,
+    pub(super) reach: Reach,
+}
+
+impl Policies {
+    /// Reads `path`, a file or a folder of files that end in `.cedar`.
+    ///
+    /// # Errors
+    /// Everything that is wrong, with file, line and column.
+    pub fn open(path: &Path) -> Result<Self, ConfigErrors> {
+        Self::open_polling(path, INTERVAL)
+    }
+
+    pub(super) fn open_polling(path: &Path, interval: Duration) -> Result<Self, ConfigErrors> {
+        let source = Source::read(path);
+        let opened = source.look();
+        let loaded = Loaded::read(source)?;
+        Ok(Self { path: path.to_owned(), current: ArcSwap::from_pointee(loaded), opened, interval })
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.current.load().count()
+    }
+
+    pub(super) fn current(&self) -> Guard<Arc<Loaded>> {
+        self.current.load()
+    }
+
+    /// Takes over every change, until dropped.
+    pub async fn watch(&self, metrics: &Metrics) {
+        let (mut done, mut last) = (self.opened, self.opened);
+        loop {
+            tokio::time::sleep(self.interval).await;
+            let path = self.path.clone();
+            let read = tokio::task::spawn_blocking(move || {
+                let source = Source::read(&path);
+                let look = source.look();
+                // Changed, and the same as at the last look.
+                let settled = (look != done && look == last).then(|| Loaded::read(source));
+                (look, settled)
+            });
+            let Ok((look, settled)) = read.await else { continue };
+            last = look;
+            let Some(outcome) = settled else { continue };
+            // Also after a failure: one message a change, not one a look.
+            done = look;
+            metrics.config_reload(outcome.is_ok());
+            match outcome {
+                Ok(loaded) => {
+                    tracing::info!(path = %self.path.display(), policies = loaded.count(), "changed policies in use");
+                    self.current.store(Arc::new(loaded));
+                }
+                Err(errors) => {
+                    tracing::error!(path = %self.path.display(), %errors, "the changed policies cannot be used; the old ones stay in use");
+                }
+            }
+        }
+    }
+}
+
+impl Loaded {
+    fn count(&self) -> usize {
+        self.slices.all().num_of_policies()
+    }
+
+    fn read(source: Source) -> Result<Self, ConfigErrors> {
+        let mut faults = Faults::new(source)?;
+        let (mut set, mut owners) = (PolicySet::new(), Vec::new());
+        for number in 0..faults.len() {
+            let Some(policies) = faults.parse(number) else { continue };
+            for policy in policies {
+                let Some(id) = faults.id_of(number, &policy.policy, policy.number) else { continue };
+                match set.add(policy.policy.new_id(PolicyId::new(&id))) {
+                    Ok(()) => owners.push((id, number)),
+                    Err(_) => faults.twice(number, &id),
+                }
+            }
+        }
+        faults.none_yet()?;
+        if set.is_empty() {
+            return Err(faults.empty());
+        }
+        let published = Published::get().map_err(|why| faults.whole(format!("the schema is none, which is a fault of Palisade: {why}")))?;
+        let found = published.validator.validate(&set, ValidationMode::Strict);
+        let owner = |id: &PolicyId| owners.iter().find(|(known, _)| known.as_str() == AsRef::<str>::as_ref(id)).map(|(_, number)| *number);
+        for error in found.validation_errors() {
+            faults.invalid(owner(error.policy_id()), error);
+        }
+        faults.none_yet()?;
+        // What can never hold, or reads otherwise than it looks, is a mistake in whatever is to keep somebody out. The first that is said of a policy says it best.
+        let mut told = BTreeSet::new();
+        for warning in found.validation_warnings() {
+            if told.insert(warning.policy_id().clone()) {
+                faults.invalid(owner(warning.policy_id()), warning);
+            }
+        }
+        faults.none_yet()?;
+        Ok(Self { reach: Reach::of(set.policies(), &published.names), slices: Slices::new(set, &published.names) })
+    }
+}

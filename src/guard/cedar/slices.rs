@@ -1,0 +1,110 @@
+//! Which policies can have a say, so that the others are not evaluated.
+//!
+//! A policy whose scope does not have the user, the action or the type of the resource is one that holds for nothing of the request, whatever its conditions say. What is
+//! left is a set of its own, made once for all requests alike. Tests ask every question of all policies as well, and want the same answer.
+
+use std::{collections::HashMap, sync::Arc};
+
+use cedar_policy::{ActionConstraint, EntityTypeName, EntityUid, Policy, PolicySet, PrincipalConstraint, ResourceConstraint};
+use dashmap::DashMap;
+
+use super::published::Names;
+
+/// Sets that are kept. Roles make them different; a thousand kinds of requests are more than an application has.
+const MOST_KEPT: usize = 1_024;
+
+/// A set of policies, by their numbers.
+type Bits = Box<[u64]>;
+
+/// Policies by what their scopes have.
+#[derive(Debug)]
+pub(super) struct Slices {
+    policies: Vec<Policy>,
+    all: Arc<PolicySet>,
+    /// Those that are for whichever principal.
+    anybody: Bits,
+    /// Those for a user, a role or a tenant.
+    principals: HashMap<EntityUid, Bits>,
+    actions: HashMap<String, Bits>,
+    types: HashMap<EntityTypeName, Bits>,
+    kept: DashMap<Bits, Arc<PolicySet>>,
+}
+
+impl Slices {
+    pub(super) fn new(set: PolicySet, names: &Names) -> Self {
+        let policies: Vec<Policy> = set.policies().cloned().collect();
+        let which = |holds: &dyn Fn(&Policy) -> bool| {
+            let mut bits = vec![0; policies.len().div_ceil(64)].into_boxed_slice();
+            policies.iter().enumerate().filter(|(_, policy)| holds(policy)).for_each(|(number, _)| put(&mut bits, number));
+            bits
+        };
+        let whom = |policy: &Policy| match policy.principal_constraint() {
+            PrincipalConstraint::Any | PrincipalConstraint::Is(_) => None,
+            PrincipalConstraint::Eq(uid) | PrincipalConstraint::In(uid) | PrincipalConstraint::IsIn(_, uid) => Some(uid),
+        };
+        let named: Vec<EntityUid> = policies.iter().filter_map(whom).collect();
+        let principals = named.into_iter().map(|uid| (uid.clone(), which(&|policy| whom(policy).as_ref() == Some(&uid)))).collect();
+        let action = |id: &str, uid: &EntityUid| {
+            let holds = |policy: &Policy| match policy.action_constraint() {
+                ActionConstraint::Any => true,
+                ActionConstraint::Eq(own) => own == *uid,
+                ActionConstraint::In(groups) => groups.iter().any(|group| names.is_in(uid, group)),
+            };
+            (id.to_owned(), which(&holds))
+        };
+        let of_type = |name: &EntityTypeName| {
+            let holds = |policy: &Policy| match policy.resource_constraint() {
+                ResourceConstraint::Any | ResourceConstraint::In(_) => true,
+                ResourceConstraint::Eq(uid) => uid.type_name() == name,
+                ResourceConstraint::Is(own) | ResourceConstraint::IsIn(own, _) => own == *name,
+            };
+            (name.clone(), which(&holds))
+        };
+        Self {
+            anybody: which(&|policy| whom(policy).is_none()),
+            principals,
+            actions: names.actions().map(|(id, uid)| action(id, &uid)).collect(),
+            types: names.types().map(of_type).collect(),
+            policies,
+            all: Arc::new(set),
+            kept: DashMap::new(),
+        }
+    }
+
+    /// All of them.
+    pub(super) const fn all(&self) -> &Arc<PolicySet> {
+        &self.all
+    }
+
+    /// Those that can have a say on what a principal, with all that it is in, does with a thing. What is not known here is for all of them.
+    pub(super) fn about<'p>(&self, principal: impl Iterator<Item = &'p EntityUid>, action: &str, resource: &EntityUid) -> Arc<PolicySet> {
+        let (Some(action), Some(of_type)) = (self.actions.get(action), self.types.get(resource.type_name())) else {
+            return self.all.clone();
+        };
+        let mut bits = self.anybody.clone();
+        for whose in principal.filter_map(|uid| self.principals.get(uid)) {
+            bits.iter_mut().zip(whose).for_each(|(bits, whose)| *bits |= whose);
+        }
+        bits.iter_mut().zip(action).zip(of_type).for_each(|((bits, action), of_type)| *bits &= action & of_type);
+        if let Some(known) = self.kept.get(&bits) {
+            return known.clone();
+        }
+        let some = self.policies.iter().enumerate().filter(|(number, _)| has(&bits, *number)).map(|(_, policy)| policy.clone());
+        let Ok(some) = PolicySet::from_policies(some) else { return self.all.clone() };
+        let some = Arc::new(some);
+        if self.kept.len() < MOST_KEPT {
+            self.kept.insert(bits, some.clone());
+        }
+        some
+    }
+}
+
+fn put(bits: &mut [u64], number: usize) {
+    if let Some(word) = bits.get_mut(number / 64) {
+        *word |= 1 << (number % 64);
+    }
+}
+
+fn has(bits: &[u64], number: usize) -> bool {
+    bits.get(number / 64).is_some_and(|word| word & (1 << (number % 64)) != 0)
+}
