@@ -80,7 +80,7 @@ $(TARGET)/tools/bin/cargo-%:
 
 ## What the guard costs for a request. ARGS goes to criterion (ARGS=dynamodb).
 bench:
-	$(CARGO) bench --locked --features bench --bench guard -- $(ARGS)
+	$(CARGO) bench --locked --features bench --bench cedar --bench guard -- $(ARGS)
 
 ## Mutation testing of `src/identity` and `src/guard`: every change that no test notices is printed. ARGS goes to tests/tools/mutants.py (ARGS='--shard 0/4').
 mutants: $(TARGET)/tools/bin/cargo-mutants

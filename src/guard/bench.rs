@@ -6,6 +6,7 @@ use http::{Request, request};
 
 use super::{Guard, GuardedParts, Sent, rules::ServiceJudge};
 use crate::{
+    app::ServedPolicies,
     body::Body,
     clock::Clock,
     config::{Config, Limits, template::Values},
@@ -37,7 +38,9 @@ impl Rig {
         let limits = Limits { requests_per_second: None, burst: None, concurrent: None };
         let quota = Quota::new(limits, clock.clone());
         let recorder = Recorder { metrics, log, labels: TenantLabels::new(10), clock };
-        Some(Self { guard: Guard::new(config.egress.as_ref()?, &config.guard), recorder, quota })
+        let guard = Guard::new(config.egress.as_ref()?, &config.guard);
+        let guard = ServedPolicies::open(&config.guard).ok()?.over(guard, recorder.clock.clone());
+        Some(Self { guard, recorder, quota })
     }
 
     /// What is written down of a request.
@@ -63,5 +66,48 @@ impl Rig {
         let tables = self.guard.schemas.nothing(&parts.target);
         let judge = |rules: &ServiceJudge| rules.judge(&parts.question(&needed, tenant, &tables));
         self.guard.rules.of(&parts.target.service).is_none_or(|rules| judge(rules).is_ok_and(|verdict| verdict.is_allowed()))
+    }
+}
+
+/// What the rules said that a request is about, and who asks.
+#[cfg(feature = "cedar")]
+#[derive(Debug)]
+pub struct Permissible {
+    judged: Vec<super::Judged>,
+    record: crate::directory::TenantRecord,
+    roles: Vec<String>,
+    claims: serde_json::Map<String, serde_json::Value>,
+}
+
+#[cfg(feature = "cedar")]
+impl Rig {
+    /// What it takes to ask the policies about it: a user of this tenant, with two roles and the claims that a token usually has.
+    pub fn permissible(&self, settled: &Settled, tenant: crate::tenant::TenantId) -> Permissible {
+        let Settled(parts) = settled;
+        let record = crate::directory::TenantRecord { tier: Some("gold".to_owned()), ..crate::directory::TenantRecord::bare(tenant) };
+        let (seen, needed, tables) = (super::Seen::default(), parts.needed(), self.guard.schemas.nothing(&parts.target));
+        if let Some(rules) = self.guard.rules.of(&parts.target.service) {
+            let _ = rules.judge(&super::Question { seen: Some(&seen), ..parts.question(&needed, &record, &tables) });
+        }
+        let names = ["aud", "azp", "email", "exp", "iat", "iss", "jti", "name", "scope", "sub", "tenant_id", "typ"];
+        let claims = names.into_iter().map(|name| (name.to_owned(), format!("the {name} of a token").into())).collect();
+        Permissible { judged: seen.into_judged(), record, roles: vec!["reader".to_owned(), "editor".to_owned()], claims }
+    }
+
+    /// Whether the policies permit it.
+    pub fn permits(&self, settled: &Settled, permissible: &Permissible) -> bool {
+        let (Settled(parts), Permissible { judged, record, roles, claims }) = (settled, permissible);
+        let who = super::cedar::Who {
+            record,
+            issuer: "https://idp.example.com/",
+            subject: "user-1",
+            roles,
+            scopes: &[],
+            attributes: std::borrow::Cow::default(),
+            claims: std::borrow::Cow::Borrowed(claims),
+            proof: super::cedar::Proof::Token,
+        };
+        let needed = parts.needed();
+        self.guard.cedar.as_ref().is_none_or(|cedar| cedar.judge(&parts.asking(judged, None, &needed, &who)).is_none())
     }
 }
