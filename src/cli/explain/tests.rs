@@ -31,6 +31,7 @@ guard:
   dynamodb:
     - {tables: [orders], leading_key: '{tenant.id}#', key: pk}
     - {tables: [carts], leading_key: '{tenant.id}#', learn: true}
+    - {tables: [visits], leading_key: '{tenant.id}#', key: tenant_pk}
 "##;
 
 const TENANTS: &str = "tenants:
@@ -52,6 +53,10 @@ async fn explained_of(config_text: &str, policies: &str, tenant: &str, more: &[&
     std::fs::write(folder.path().join("tenants.yaml"), TENANTS).unwrap();
     std::fs::write(folder.path().join("get.json"), r#"{"TableName":"orders","Key":{"pk":{"S":"acme#1"}}}"#).unwrap();
     std::fs::write(folder.path().join("cart.json"), r#"{"TableName":"carts","Key":{"pk":{"S":"acme#1"}}}"#).unwrap();
+    let update = r#"{"TableName":"orders","Key":{"pk":{"S":"acme#1"}},"UpdateExpression":"SET a = :a","ExpressionAttributeValues":{":a":{"N":"1"}}}"#;
+    std::fs::write(folder.path().join("update.json"), update).unwrap();
+    let query = r#"{"TableName":"visits","KeyConditionExpression":"(tenant_pk=:p)","ExpressionAttributeValues":{":p":{"S":"acme#1"}}}"#;
+    std::fs::write(folder.path().join("query.json"), query).unwrap();
     std::fs::write(folder.path().join("other.json"), r#"{"TableName":"orders","Key":{"pk":{"S":"globex#1"}}}"#).unwrap();
     let more = more.iter().map(|word| word.replace("@", &format!("{}/", folder.path().display())));
     let line = ["explain", "--config", config.to_str().unwrap(), "--tenant", tenant].into_iter().map(str::to_owned).chain(more);
@@ -137,6 +142,20 @@ async fn what_a_body_says_is_looked_at() {
     let local = ["--aws-service", "dynamodb", "POST", "http://127.0.0.1:8180/", "--body", "@get.json"];
     let (text, found) = explained("acme", &[&get[..], &local].concat()).await;
     assert_eq!((&found["allowed"], &stage(&found, "target")["service"]), (&json!(true), &json!("dynamodb")), "{text}");
+}
+
+/// The key of what is updated, and what a query's names are equal to, without aliases.
+#[tokio::test]
+async fn items_are_told_by_what_says_whose_they_are() {
+    for (operation, body, line) in [
+        ("UpdateItem", "@update.json", "table orders, items with pk = \"acme#1\", for dynamodb:UpdateItem: allowed"),
+        ("Query", "@query.json", "table visits, items with tenant_pk = \"acme#1\", for dynamodb:Query: allowed"),
+    ] {
+        let target = format!("x-amz-target: DynamoDB_20120810.{operation}");
+        let words = ["-H", &target, "--subject", "u1", "POST", "https://dynamodb.eu-west-1.amazonaws.com/", "--body", body];
+        let (text, _) = explained("acme", &words).await;
+        assert!(text.contains(line), "{text}");
+    }
 }
 
 /// Nothing is sent, so what DynamoDB would have to say is open, and not refused.
