@@ -25,7 +25,8 @@ pub struct Target {
 }
 
 /// Every one, by name.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
+    target("cbor", resource::cbor),
     target("copy_source", s3::copy_source),
     target("delete_objects", s3::delete_objects),
     target("dynamodb_body", dynamodb::body),

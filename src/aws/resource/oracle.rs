@@ -1,6 +1,45 @@
-//! What has to hold for whatever bytes come: another reader of forms. It says whether they were taken.
+//! What has to hold for whatever bytes come: other readers of CBOR and of forms. They say whether they were taken.
 
-use super::form::Form;
+use serde_json::{Map, Number, Value};
+
+use super::{cbor, form::Form};
+
+/// A document that is taken is the same one to a reader of all of CBOR, which ends where it ends.
+pub(crate) fn cbor(bytes: &[u8]) -> bool {
+    let Some(document) = cbor::object(bytes) else { return false };
+    let mut rest = bytes;
+    let plain: ciborium::Value = ciborium::from_reader(&mut rest).unwrap_or_else(|error| panic!("another reader does not understand it: {error}"));
+    assert!(rest.is_empty(), "something is behind the end");
+    assert_eq!(Value::Object(document), as_json(&plain));
+    true
+}
+
+/// A value as JSON has it; there is nothing in it that JSON does not have.
+fn as_json(value: &ciborium::Value) -> Value {
+    match value {
+        ciborium::Value::Array(items) => items.iter().map(as_json).collect(),
+        ciborium::Value::Bool(is) => Value::Bool(*is),
+        ciborium::Value::Float(number) => Number::from_f64(*number).map_or_else(|| panic!("{number} is not finite"), Value::Number),
+        ciborium::Value::Integer(number) => {
+            let number = i128::from(*number);
+            let unsigned = u64::try_from(number).map(Value::from);
+            unsigned.or_else(|_| i64::try_from(number).map(Value::from)).unwrap_or_else(|_| panic!("{number} is out of bounds"))
+        }
+        ciborium::Value::Map(pairs) => {
+            let mut members = Map::new();
+            for (name, value) in pairs {
+                let name = name.as_text().unwrap_or_else(|| panic!("{name:?} is no text"));
+                assert!(members.insert(name.to_owned(), as_json(value)).is_none(), "{name:?} is there twice");
+            }
+            Value::Object(members)
+        }
+        ciborium::Value::Null => Value::Null,
+        // A time, in seconds.
+        ciborium::Value::Tag(1, value) if value.is_integer() || value.is_float() => as_json(value),
+        ciborium::Value::Text(text) => Value::String(text.clone()),
+        other => panic!("{other:?} is nothing that JSON has"),
+    }
+}
 
 /// A form that is taken is, to a reader of the standard, the same parameters with the same values, and none twice.
 pub(crate) fn form(body: &[u8]) -> bool {
