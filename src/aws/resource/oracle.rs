@@ -8,7 +8,8 @@ use super::{cbor, form::Form};
 pub(crate) fn cbor(bytes: &[u8]) -> bool {
     let Some(document) = cbor::object(bytes) else { return false };
     let mut rest = bytes;
-    let plain: ciborium::Value = ciborium::from_reader(&mut rest).unwrap_or_else(|error| panic!("another reader does not understand it: {error}"));
+    let plain: ciborium::Value =
+        ciborium::from_reader(&mut rest).unwrap_or_else(|error| panic!("another reader does not understand it: {error}"));
     assert!(rest.is_empty(), "something is behind the end");
     assert_eq!(Value::Object(document), as_json(&plain));
     true

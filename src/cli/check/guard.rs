@@ -22,8 +22,18 @@ pub(super) fn warnings(warn: &mut dyn FnMut(String), config: &Config) {
     if let Some(passes) = passes {
         warn(format!("guard.mode is {}: {passes}; say enforce once the log has nothing against it", guard.mode.as_str()));
     }
-    if let Some(mode) = guard.mode_of_policies().filter(|mode| *mode != GuardMode::Enforce && *mode != guard.mode) {
-        warn(format!("guard.cedar.mode is {}: what the policies do not permit passes", mode.as_str()));
+    if let Some(mode) = guard.mode_of_policies() {
+        if mode != GuardMode::Enforce {
+            warn(format!("guard.cedar.mode is {}: what the policies do not permit passes", mode.as_str()));
+        }
+        for (key, service) in
+            egress.services.iter().filter(|(key, service)| service.unguarded && is_guarded(judged_as(kind_of(key, service))))
+        {
+            let kind = kind_of(key, service);
+            warn(format!(
+                "egress.services.{key} is unguarded, so policies are asked about it as Palisade::Service::\"{key}\": those about what is in {kind} hold for none of its requests"
+            ));
+        }
     }
     let rules = guard.rules.values().flat_map(|rules| rules.terms());
     // Those that have no mode of their own have been spoken of.

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::stages::{Outcome, Stage};
+use crate::aws::resource::Kind;
 use crate::guard::{Heard, Judged, Judgement, Said, Settled, Thing, Within};
 
 pub(super) fn guard(settled: &Settled) -> Stage {
@@ -73,6 +74,10 @@ fn shown(thing: &Thing) -> String {
             let by = index.as_ref().map(|index| format!(", by index {index}")).unwrap_or_default();
             format!("{by}, items with {}", pairs.collect::<Vec<_>>().join(", "))
         }
+        Within::Context(pairs) if thing.noun == Kind::Function.noun() => {
+            pairs.values().next().map(|tenant| format!(", invoked for {tenant:?}")).unwrap_or_default()
+        }
+        Within::Context(pairs) if thing.noun == Kind::Namespace.noun() => format!(", dimensions {pairs:?}"),
         Within::Context(pairs) => format!(", encryption context {pairs:?}"),
     };
     format!("{} {name}{within}, for {}", thing.noun, thing.actions.join(", "))

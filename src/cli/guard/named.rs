@@ -2,7 +2,10 @@
 
 use super::propose::{Asked, Group, Section, list, quoted, said};
 use crate::{
-    aws::{resource::table::Table, service::search_key},
+    aws::{
+        resource::{Kind, TENANT_ID, table::Table},
+        service::search_key,
+    },
     config::NamePattern,
     guard::ID,
 };
@@ -29,7 +32,13 @@ pub(super) fn propose(into: &mut Section, group: &Group<'_>, pattern: Option<&Na
     let has_it = |(touched, _): &Asked<'_>| context.as_ref().is_some_and(|name| touched.context.contains(name));
     let (fine, rest): (Vec<_>, Vec<_>) = group.asked.iter().copied().partition(has_it);
     if let Some(context) = &context {
-        let parts = [(names, list([name])), ("context", format!("{{{}: {}}}", quoted(context), quoted(ID)))];
+        let pairs = || format!("{{{}: {}}}", quoted(context), quoted(ID));
+        let whose = match Table::of(group.section).map(|table| table.kind) {
+            Some(Kind::Function) => (TENANT_ID, quoted(ID)),
+            Some(Kind::Namespace) => ("dimensions", pairs()),
+            _ => ("context", pairs()),
+        };
+        let parts = [(names, list([name])), whose];
         group.rule(into, &parts, &fine, true, &[]);
     }
     group.unruled(into, names, &rest, "its name does not tell tenants apart");

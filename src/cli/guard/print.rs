@@ -21,6 +21,9 @@ pub(super) fn print(log: &Log, sections: &BTreeMap<String, Section>, known: &Kno
     if log.denied > 0 {
         comment(&format!("{} requests were refused by the guard: what they were about is in the log only in the mode audit", log.denied));
     }
+    if log.refused_by_aws > 0 {
+        comment(&format!("{} requests were refused by AWS itself, and no rule is proposed for them", log.refused_by_aws));
+    }
     if log.left_out > 0 {
         comment(&format!("{} things did not fit into the lines of requests that named many", log.left_out));
     }

@@ -38,6 +38,8 @@ pub(super) struct Log {
     pub(super) others: u64,
     /// Requests that the guard has refused: what they were about is not in the log.
     pub(super) denied: u64,
+    /// Requests that the guard would have refused, and AWS did.
+    pub(super) refused_by_aws: u64,
     pub(super) would_deny: BTreeMap<Row, u64>,
     /// What was touched, by whom.
     pub(super) touched: BTreeMap<Touched, Counts>,
@@ -96,6 +98,11 @@ impl Log {
         self.lines += 1;
         self.denied += u64::from(line.reason.as_deref() == Some("guard-denied"));
         let Some(denial) = line.would_deny else { return };
+        // What AWS has refused is nobody's to be allowed.
+        if line.reason.as_deref() == Some("aws-denied") {
+            self.refused_by_aws += 1;
+            return;
+        }
         let unknown = || "-".to_owned();
         let tenant = line.tenant.unwrap_or_else(unknown);
         let (service, operation) = (line.service.unwrap_or_else(unknown), line.operation.unwrap_or_else(unknown));
@@ -108,7 +115,7 @@ impl Log {
             *self.unread.entry((service, operation, why.to_owned())).or_default().entry(tenant.clone()).or_default() += 1;
         }
         // A request that names a thing twice is one request.
-        for touched in line.touched.into_iter().collect::<BTreeSet<_>>() {
+        for touched in line.touched.into_iter().filter(|_| rule != POLICIES).collect::<BTreeSet<_>>() {
             *self.touched.entry(touched).or_default().entry(tenant.clone()).or_default() += 1;
         }
     }

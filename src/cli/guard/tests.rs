@@ -107,6 +107,34 @@ fn one_tenant_alone_does_not_say_which_key_a_table_has() {
     has(&reported(&log.join("\n"), false), &[r##"- {tables: ["orders"], leading_key: "{tenant.id}#", key: "pk"}"##]);
 }
 
+/// What AWS has refused is no layout of keys.
+#[test]
+fn what_aws_refused_is_not_proposed() {
+    let refused = r#"{"section":"s3","name":"other","begins":"{tenant.id}/","actions":["s3:GetObject"]}"#;
+    let log = line("acme", "GetObject", refused).replace(r#""decision":"allowed""#, r#""decision":"refused","reason":"aws-denied""#);
+    let text = reported(&log, false);
+    assert!(!text.contains("other\"") && text.contains("# 1 requests were refused by AWS itself"), "{text}");
+}
+
+/// Whose a thing that tenants share is, each service says in its own words.
+#[test]
+fn what_is_shared_is_told_apart_in_the_words_of_its_service() {
+    let touched = |section: &str, name: &str, context: &str, action: &str| {
+        line("acme", "X", &format!(r#"{{"section":"{section}","name":"{name}","context":["{context}"],"actions":["{action}"]}}"#))
+    };
+    let log = [
+        touched("lambda", "pool", "tenant_id", "lambda:InvokeFunction"),
+        touched("monitoring", "app", "tenant", "cloudwatch:PutMetricData"),
+        touched("kms", "alias/pool", "tenant", "kms:Encrypt"),
+    ];
+    let rules = [
+        r#"- {functions: ["pool"], tenant_id: "{tenant.id}"}"#,
+        r#"- {namespaces: ["app"], dimensions: {"tenant": "{tenant.id}"}}"#,
+        r#"- {keys: ["alias/pool"], context: {"tenant": "{tenant.id}"}}"#,
+    ];
+    has(&reported(&log.join("\n"), false), &rules);
+}
+
 /// A guardrail is no model, and no rule is about it alone.
 #[test]
 fn a_guardrail_is_not_proposed_as_a_model() {

@@ -22,6 +22,9 @@ use crate::{
 /// Policies that are named in one line of a log.
 const NAMED: usize = 5;
 
+/// Most questions of one request: as many keys as a `DeleteObjects` has, each for two actions. They are asked one after the other, on a thread that others wait for.
+const MOST_QUESTIONS: usize = 2_000;
+
 /// One question, and its answer.
 pub(super) struct Answered<'a> {
     pub(super) resource: &'a Resource,
@@ -43,6 +46,7 @@ pub(super) fn each(
     if let Some(why) = asking.untold {
         return Err(format!("what the request is about cannot be told: {why}"));
     }
+    let mut left = MOST_QUESTIONS;
     let asker = Asker::new(policies, asking, at, &policies.reach)?;
     #[cfg(test)]
     let everything = Asker::new(policies, asking, at, &Reach::EVERYTHING)?;
@@ -51,6 +55,7 @@ pub(super) fn each(
         for (number, resource) in resources.iter().enumerate() {
             let (context, store) = asker.around(resource, &actions, None)?;
             for (action, entity) in &actions {
+                left = left.checked_sub(1).ok_or("the request is about more than the policies are asked")?;
                 let policies = policies.slices.about(asker.principal.within.iter(), entity.uid().id().unescaped(), &resource.uid);
                 let response = asker.answer(resource, entity, (&context, &store), &policies)?;
                 #[cfg(test)]
@@ -196,11 +201,13 @@ fn actions(names: &'static Names, needed: Vec<String>) -> Result<Actions, String
     let found = needed.into_iter().map(|action| {
         let service = action.split(':').next().unwrap_or_default();
         let is_read = vocabulary::all().contains_key(service);
-        match names.action(if is_read { &action } else { OTHER }) {
-            Some(entity) => Ok((action, entity)),
-            None if action.ends_with(":*") => Err("what is asked for cannot be told".to_owned()),
-            None => Err(format!("the policies have no word for {action}")),
+        // Of a service that is not read, too: policies go by `context.operation` there, and a request could be made to have none.
+        if action.ends_with(":*") {
+            return Err("what is asked for cannot be told".to_owned());
         }
+        // A name that a request makes up is not for the log.
+        let entity = names.action(if is_read { &action } else { OTHER });
+        entity.map(|entity| (action, entity)).ok_or_else(|| "the policies have no word for what is asked for".to_owned())
     });
     let found = found.collect::<Result<Vec<_>, String>>()?;
     if found.is_empty() { Err("it needs no action that policies could permit".to_owned()) } else { Ok(found) }
@@ -226,7 +233,9 @@ impl Answered<'_> {
 
     /// What is against it, for a log: policies and kinds alone.
     pub(super) fn against(&self) -> Option<String> {
-        let of = format!("{} of {}", self.action, self.resource.entity);
+        let service = self.action.split(':').next().unwrap_or_default();
+        let action = if vocabulary::all().contains_key(service) { self.action } else { OTHER };
+        let of = format!("{action} of {}", self.resource.entity);
         let failed = self.failed();
         if !failed.is_empty() {
             return Some(format!("{} cannot be evaluated for {of}", listed(&failed)));

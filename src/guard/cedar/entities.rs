@@ -234,8 +234,14 @@ impl Resource {
     }
 }
 
+/// Most tags of a thing. DynamoDB's items have a few dozens of attributes; each costs more here than it has bytes.
+pub(in crate::guard) const MOST_TAGS: usize = 512;
+
 fn entity(uid: EntityUid, attributes: Attributes, within: Vec<EntityUid>, tags: Tags<'_>, reach: &Reach) -> Result<Entity, Unsaid> {
     let attributes = reach.only(attributes).map(|(name, value)| (name.to_owned(), value));
+    if reach.reads_tags() && tags.len() > MOST_TAGS {
+        return Err("a thing of which the request says more than policies are told");
+    }
     let tags = tags.into_iter().filter(|_| reach.reads_tags()).map(|(name, value)| (name.to_owned(), text(value)));
     Entity::new_with_tags(uid, attributes, within, tags).map_err(|_| "an attribute that cannot be evaluated")
 }

@@ -1,7 +1,7 @@
 //! Policies, out of a file or a folder of files: read, held against the published schema, and read again when they change.
 //!
 //! All of them are one set. A set of which anything is wrong is not used at all: what was in use stays. A change is taken over once it has stood still for a moment, so
-//! that a file is not read half-written; several files are changed at once where the folder is replaced as a whole.
+//! that a file that is being written is next to never read (one that is moved into place never is); several files are changed at once where the folder is replaced as a whole.
 
 mod faults;
 mod files;
@@ -25,6 +25,8 @@ use crate::{config::ConfigErrors, telemetry::Metrics};
 
 /// How often files are looked at.
 const INTERVAL: Duration = Duration::from_secs(1);
+/// Policies that a line of the log names as added, and as removed.
+const MOST_SAID: usize = 20;
 /// Longest id of a policy.
 const ID_BYTES: usize = 128;
 
@@ -91,7 +93,12 @@ impl Policies {
             metrics.config_reload(outcome.is_ok());
             match outcome {
                 Ok(loaded) => {
-                    tracing::info!(path = %self.path.display(), policies = loaded.count(), "changed policies in use");
+                    let (old, new) = (self.current.load().ids(), loaded.ids());
+                    let only = |some: &BTreeSet<String>, others: &BTreeSet<String>| {
+                        some.difference(others).take(MOST_SAID).map(String::as_str).collect::<Vec<_>>().join(", ")
+                    };
+                    let (added, removed) = (only(&new, &old), only(&old, &new));
+                    tracing::info!(path = %self.path.display(), policies = loaded.count(), added, removed, "changed policies in use");
                     self.current.store(Arc::new(loaded));
                 }
                 Err(errors) => {
@@ -105,6 +112,10 @@ impl Policies {
 impl Loaded {
     fn count(&self) -> usize {
         self.slices.all().num_of_policies()
+    }
+
+    fn ids(&self) -> BTreeSet<String> {
+        self.slices.all().policies().map(|policy| policy.id().to_string()).collect()
     }
 
     fn read(source: Source) -> Result<Self, ConfigErrors> {
@@ -127,12 +138,15 @@ impl Loaded {
         let published = Published::get().map_err(|why| faults.whole(format!("the schema is none, which is a fault of Palisade: {why}")))?;
         let found = published.validator.validate(&set, ValidationMode::Strict);
         let owner = |id: &PolicyId| owners.iter().find(|(known, _)| known.as_str() == AsRef::<str>::as_ref(id)).map(|(_, number)| *number);
+        // The first that is said of a policy says it best: one mistake is one for each action that it is about.
+        let mut told = BTreeSet::new();
         for error in found.validation_errors() {
-            faults.invalid(owner(error.policy_id()), error);
+            if told.insert(error.policy_id().clone()) {
+                faults.invalid(owner(error.policy_id()), error);
+            }
         }
         faults.none_yet()?;
-        // What can never hold, or reads otherwise than it looks, is a mistake in whatever is to keep somebody out. The first that is said of a policy says it best.
-        let mut told = BTreeSet::new();
+        // What can never hold, or reads otherwise than it looks, is a mistake in whatever is to keep somebody out.
         for warning in found.validation_warnings() {
             if told.insert(warning.policy_id().clone()) {
                 faults.invalid(owner(warning.policy_id()), warning);

@@ -77,6 +77,8 @@ impl Reach {
 
     fn add_member(&mut self, name: &str, value: &Value) {
         match (name, value) {
+            // A record's own names are no nodes, whatever they are.
+            ("Record", Value::Object(members)) => members.values().for_each(|value| self.add(value)),
             // Literals are nobody's attributes.
             ("Value", _) => {}
             // As a whole, and not for an attribute of it.
@@ -134,6 +136,8 @@ mod tests {
             ),
             ("context.token.hasTag(principal.subject)", some(&["subject", "token"]), true),
             ("[context] == []", None, false),
+            ("{\"Value\": resource.hasTag(\"frozen\")}.Value", some(&["Value"]), true),
+            ("{\"getTag\": context.hour}.getTag > 3", some(&["getTag", "hour"]), false),
             ("\"context.region\" == \"resource\"", some(&[]), false),
         ] {
             assert_eq!(of(condition), (attributes, tags), "{condition}");

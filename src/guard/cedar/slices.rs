@@ -10,7 +10,7 @@ use dashmap::DashMap;
 
 use super::published::Names;
 
-/// Sets that are kept. Roles make them different; a thousand kinds of requests are more than an application has.
+/// Sets that are kept; then they are made anew. Roles make them different, and a thousand kinds of requests are more than an application has.
 const MOST_KEPT: usize = 1_024;
 
 /// A set of policies, by their numbers.
@@ -92,9 +92,10 @@ impl Slices {
         let some = self.policies.iter().enumerate().filter(|(number, _)| has(&bits, *number)).map(|(_, policy)| policy.clone());
         let Ok(some) = PolicySet::from_policies(some) else { return self.all.clone() };
         let some = Arc::new(some);
-        if self.kept.len() < MOST_KEPT {
-            self.kept.insert(bits, some.clone());
+        if self.kept.len() >= MOST_KEPT {
+            self.kept.clear();
         }
+        self.kept.insert(bits, some.clone());
         some
     }
 }

@@ -97,8 +97,8 @@ impl<'a> Who<'a> {
             entities.push(Entity::new_with_tags(tenant.clone(), known, [], tags).map_err(|_| ODD)?);
         }
 
-        // Issuers are URLs without fragments; one that is not must not make its users another's.
-        let user = names.uid("User", &format!("{}#{}", self.issuer.replace('#', "%23"), self.subject))?;
+        // Issuers are URLs without fragments, and next to never have an escape; one that is otherwise must not make its users another's.
+        let user = names.uid("User", &format!("{}#{}", self.issuer.replace('%', "%25").replace('#', "%23"), self.subject))?;
         let set_of = |texts: &[String]| set(texts.iter().map(String::as_str));
         let own: [(&str, &dyn Fn() -> RestrictedExpression); 4] = [
             ("subject", &|| text(self.subject)),

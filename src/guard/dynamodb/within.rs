@@ -26,8 +26,15 @@ pub(super) fn of(thing: &Thing<'_>) -> Within {
     }
 }
 
+/// Attributes that are kept. One more than whoever looks at them takes, so that what is left out is not taken for what is not there.
+const MOST_VALUES: usize = 513;
+
 fn values(map: &Map<'_>) -> BTreeMap<String, Vec<u8>> {
-    map.iter().filter_map(|(name, node)| Some((name.to_owned(), stored(node.as_attribute()?)?))).collect()
+    map.iter()
+        .filter(|(_, node)| node.as_attribute().is_some())
+        .take(MOST_VALUES)
+        .filter_map(|(name, node)| Some((name.to_owned(), stored(node.as_attribute()?)?)))
+        .collect()
 }
 
 /// The bytes that a key would be compared as.

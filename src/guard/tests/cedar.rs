@@ -240,7 +240,7 @@ async fn policies_have_a_mode_of_their_own() {
 /// Services that the rules do not look at are asked about as a whole.
 #[tokio::test]
 async fn unguarded_services_are_asked_about() {
-    let services = "{s3: {}, sqs: {unguarded: true}, athena: {unguarded: true}}";
+    let services = "{s3: {}, sqs: {unguarded: true}, athena: {unguarded: true}, batch: {unguarded: true}}";
     let policies = format!(
         "{EVERYTHING}@id(\"sends\") forbid(principal, action == Palisade::Action::\"sqs:SendMessage\", resource);
         @id(\"athena\") forbid(principal, action == Palisade::Action::\"other\", resource == Palisade::Service::\"athena\")
@@ -255,15 +255,50 @@ async fn unguarded_services_are_asked_about() {
         (json("sqs", "AmazonSQS.ReceiveMessage"), "allowed", ""),
         (json("sqs", "AmazonSQS.SendMessage"), "guard-denied", "guard.cedar: policy sends forbids sqs:SendMessage of Service"),
         (json("athena", "AmazonAthena.GetQueryResults"), "allowed", ""),
+        (json("athena", "AmazonAthena.StopQueryExecution"), "guard-denied", "guard.cedar: policy athena forbids other of Service"),
+        // With a name taken away that the policy goes by.
         (
-            json("athena", "AmazonAthena.StopQueryExecution"),
+            request("POST /v1/submitjob", "batch.eu-west-1.amazonaws.com", &[("x-http-method-override", "x")], "{}"),
             "guard-denied",
-            "guard.cedar: policy athena forbids athena:StopQueryExecution of Service",
+            "guard.cedar: what is asked for cannot be told",
         ),
         // It could be what is forbidden.
-        (json("sqs", "AmazonSQS.Unheard"), "guard-denied", "guard.cedar: the policies have no word for sqs:Unheard"),
+        (json("sqs", "AmazonSQS.Unheard"), "guard-denied", "guard.cedar: the policies have no word for what is asked for"),
     ] {
         let outcome = bench.ask(&tenant("acme"), asked).await;
         assert_eq!((outcome.verdict, &*outcome.note), (is, note));
+    }
+}
+
+/// However much a request is about, what its questions cost is bounded.
+#[tokio::test]
+async fn a_request_is_asked_about_only_so_often() {
+    let bench = Bench::under(
+        "{aoss: {endpoint: 'https://abc123.eu-west-1.aoss.amazonaws.com'}}",
+        "{aoss: [{indexes: ['x-*'], shared: true}]}",
+        EVERYTHING,
+    );
+    for (count, is) in [(2_000, "allowed"), (2_001, "guard-denied")] {
+        let lines: String = (0..count).map(|n| format!("{{\"index\":{{\"_index\":\"x-{n}\"}}}}\n{{}}\n")).collect();
+        let asked = request("POST /_bulk", "abc123.eu-west-1.aoss.amazonaws.com", &[("content-type", "application/x-ndjson")], lines);
+        let outcome = bench.ask(&tenant("acme"), asked).await;
+        assert_eq!(outcome.verdict, is, "{count}: {}", outcome.note);
+    }
+}
+
+/// What a request says of a thing is told to policies whole, or the request is denied.
+#[tokio::test]
+async fn tags_are_told_all_or_not_at_all() {
+    let policies = format!("{EVERYTHING}forbid(principal, action, resource is Palisade::Item) when {{ resource.hasTag(\"zz\") }};");
+    let rules = "{dynamodb: [{tables: [orders], leading_key: '{tenant.id}#', key: pk}]}";
+    let bench = Bench::under("{dynamodb: {}}", rules, &policies);
+    let headers = [("x-amz-target", "DynamoDB_20120810.PutItem"), ("content-type", "application/x-amz-json-1.0")];
+    for (more, is) in [(511, "allowed"), (512, "guard-denied"), (2_000, "guard-denied")] {
+        let mut item: serde_json::Map<_, _> = (0..more).map(|n| (format!("a{n}"), json!({"S": "x"}))).collect();
+        item.insert("pk".to_owned(), json!({"S": "acme#1"}));
+        let asked =
+            request("POST /", "dynamodb.eu-west-1.amazonaws.com", &headers, json!({"TableName": "orders", "Item": item}).to_string());
+        let outcome = bench.ask(&tenant("acme"), asked).await;
+        assert_eq!(outcome.verdict, is, "{more}: {}", outcome.note);
     }
 }

@@ -93,5 +93,5 @@ async fn contractors_work_in_office_hours() {
 #[test]
 fn all_examples_go_together() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/examples/cedar");
-    assert_eq!(Policies::open(&folder).unwrap_or_else(|errors| panic!("{errors}")).count(), 4);
+    assert_eq!(Policies::open(&folder).unwrap_or_else(|errors| panic!("{errors}")).count(), 5);
 }
