@@ -89,6 +89,15 @@ impl Actions {
         &self.0
     }
 
+    /// Those that no request needs which is known here.
+    #[cfg(feature = "cedar")]
+    pub(crate) fn meaningless(&self) -> impl Iterator<Item = String> {
+        let is_known = |pattern: &&Pattern| {
+            vocabulary::all().get(&*pattern.service).is_some_and(|actions| actions.keys().any(|action| fits(&pattern.operation, action)))
+        };
+        self.0.iter().filter(move |pattern| !is_known(pattern)).map(|pattern| format!("{}:{}", pattern.service, pattern.operation))
+    }
+
     /// The services that are named, in IAM's words.
     pub fn services(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|pattern| pattern.service.as_str())

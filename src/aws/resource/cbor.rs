@@ -74,8 +74,8 @@ impl<'a> Reader<'a> {
             (3, Some(length)) => self.text(length).map(|text| Value::String(text.to_owned())),
             (4, length) => self.list(length, depth + 1),
             (5, length) => self.map(length, depth + 1),
-            // A tag nests, too.
-            (6, Some(EPOCH)) if depth < MAX_DEPTH => self.value(depth + 1).filter(Value::is_number),
+            // Of a number, and of no tag.
+            (6, Some(EPOCH)) if self.rest.first().is_some_and(|next| next >> 5 != 6) => self.value(depth).filter(Value::is_number),
             (7, Some(argument)) => simple(head.information, argument),
             _ => None,
         }

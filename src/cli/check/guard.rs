@@ -40,4 +40,16 @@ pub(super) fn warnings(warn: &mut dyn FnMut(String), config: &Config) {
     for RuleTerms { name, mode, .. } in rules.filter(|terms| terms.mode != GuardMode::Enforce && terms.mode != guard.mode) {
         warn(format!("{name}.mode is {}: what the rule does not allow passes", mode.as_str()));
     }
+    #[cfg(feature = "cedar")]
+    for terms in guard.rules.values().flat_map(|rules| rules.terms()) {
+        meaningless(warn, terms);
+    }
+}
+
+/// Actions that AWS may have since, and that more likely are misspelt. The words for policies are those for rules, too.
+#[cfg(feature = "cedar")]
+fn meaningless(warn: &mut dyn FnMut(String), RuleTerms { name, actions, .. }: &RuleTerms) {
+    for action in actions.iter().flat_map(|actions| actions.meaningless()) {
+        warn(format!("{name}.actions has {action}, which no request needs that is known here: is it spelt as IAM has it?"));
+    }
 }

@@ -65,6 +65,7 @@ fn what_could_be_read_in_two_ways_is_not() {
         "bf616100",
         "bf6161ff",
         "a16161ff",
+        "a16161c1c100",
         "a1010 0",
         "a1416100",
         "a17f6161ff00",

@@ -44,6 +44,31 @@ fn what_only_watches_or_does_not_look_is_said_once() {
     assert_eq!((strict(RULES), strict(""), strict(&rules("mode: audit, ", ""))), (0, 2, 2));
 }
 
+#[cfg(feature = "cedar")]
+#[test]
+fn actions_that_nothing_needs_are_said() {
+    let rules = |actions: &str| RULES.replace("[pool], ", &format!("[pool], actions: {actions}, "));
+    assert!(told("{s3: {}}", &rules("['s3:GetObject', 's3:Get*', 's3:*']")).is_empty());
+    assert_eq!(
+        told("{s3: {}}", &rules("['s3:GetObjects', 's3:PutObject', 's3:Fetch*']")),
+        ["s3:GetObjects", "s3:Fetch*"].map(|action| format!(
+            "guard.s3[0].actions has {action}, which no request needs that is known here: is it spelt as IAM has it?"
+        ))
+    );
+}
+
+/// What is in a service that rules do not look at, policies do not see.
+#[cfg(feature = "cedar")]
+#[test]
+fn policies_over_what_is_unguarded_are_said_to_see_no_things() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("p.cedar");
+    std::fs::write(&path, "permit(principal, action, resource);").unwrap();
+    let guard = format!("guard: {{cedar: {{policies: '{}'}}, s3: [{{buckets: [pool], prefix: '{{tenant.id}}/'}}]}}\n", path.display());
+    let [said] = &told("{s3: {}, sqs: {unguarded: true}, athena: {unguarded: true}}", &guard)[..] else { panic!() };
+    assert!(said.starts_with("egress.services.sqs is unguarded, so policies are asked about it as Palisade::Service::\"sqs\""), "{said}");
+}
+
 /// Policies are read as a start reads them, whatever their mode.
 #[cfg(feature = "cedar")]
 #[test]
