@@ -55,6 +55,8 @@ pub(crate) enum Within {
         attributes: BTreeMap<String, Vec<u8>>,
         /// Whether the attributes are a whole item's, of which most are no keys.
         is_item: bool,
+        /// Whether there are more than are kept, so that one which is not here may be there.
+        is_cut: bool,
     },
     /// With this encryption context.
     Context(BTreeMap<String, String>),

@@ -134,7 +134,7 @@ impl Touched {
             Within::Settings => Self { whole: Some("settings".into()), ..bare },
             Within::Listing(None) => Self { begins: Some(UNSAID.to_owned()), ..bare },
             Within::Key(key) | Within::Listing(Some(key)) => Self { begins: Some(begins(key.as_bytes(), &id)), ..bare },
-            Within::Items { index, attributes, is_item } => {
+            Within::Items { index, attributes, is_item, .. } => {
                 let shapes = attributes.iter().map(|(name, value)| (name, begins(value, &id)));
                 // What an item's attributes are called may be somebody's data, and what has more of them than a key has is none; what keys are called is not.
                 let is_key = !is_item && attributes.len() <= MOST_ATTRIBUTES;

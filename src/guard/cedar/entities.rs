@@ -200,6 +200,7 @@ impl Resource {
                 said("bucket", name);
                 said("key", Some(key));
             }
+            (Shape::Items, Within::Items { is_cut: true, .. }) if reach.reads_tags() => return Err(TOO_MANY),
             (Shape::Items, Within::Items { index, attributes, .. }) => {
                 said("table", name);
                 said("index", index.as_deref());
@@ -234,13 +235,14 @@ impl Resource {
     }
 }
 
-/// Most tags of a thing. DynamoDB's items have a few dozens of attributes; each costs more here than it has bytes.
-pub(in crate::guard) const MOST_TAGS: usize = 512;
+/// Most tags of a thing. Each costs more here than it has bytes.
+const MOST_TAGS: usize = 512;
+const TOO_MANY: Unsaid = "a thing of which the request says more than policies are told";
 
 fn entity(uid: EntityUid, attributes: Attributes, within: Vec<EntityUid>, tags: Tags<'_>, reach: &Reach) -> Result<Entity, Unsaid> {
     let attributes = reach.only(attributes).map(|(name, value)| (name.to_owned(), value));
     if reach.reads_tags() && tags.len() > MOST_TAGS {
-        return Err("a thing of which the request says more than policies are told");
+        return Err(TOO_MANY);
     }
     let tags = tags.into_iter().filter(|_| reach.reads_tags()).map(|(name, value)| (name.to_owned(), text(value)));
     Entity::new_with_tags(uid, attributes, within, tags).map_err(|_| "an attribute that cannot be evaluated")

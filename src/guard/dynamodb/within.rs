@@ -14,8 +14,14 @@ use super::{
 };
 use crate::guard::seen::Within;
 
+/// Attributes, and whether there are more.
+type Kept = (BTreeMap<String, Vec<u8>>, bool);
+
 pub(super) fn of(thing: &Thing<'_>) -> Within {
-    let items = |index: Option<&str>, attributes, is_item| Within::Items { index: index.map(str::to_owned), attributes, is_item };
+    let items = |index: Option<&str>, (attributes, is_cut): Kept, is_item| {
+        let index = index.map(str::to_owned);
+        Within::Items { index, attributes, is_item, is_cut }
+    };
     match thing {
         Thing::All => Within::All,
         Thing::Item(item) => items(None, values(item), true),
@@ -26,15 +32,15 @@ pub(super) fn of(thing: &Thing<'_>) -> Within {
     }
 }
 
-/// Attributes that are kept. One more than whoever looks at them takes, so that what is left out is not taken for what is not there.
-const MOST_VALUES: usize = 513;
+/// Most attributes that are kept of a thing. Items have a few dozens.
+const MOST_VALUES: usize = 512;
 
-fn values(map: &Map<'_>) -> BTreeMap<String, Vec<u8>> {
-    map.iter()
-        .filter(|(_, node)| node.as_attribute().is_some())
-        .take(MOST_VALUES)
-        .filter_map(|(name, node)| Some((name.to_owned(), stored(node.as_attribute()?)?)))
-        .collect()
+fn values(map: &Map<'_>) -> Kept {
+    kept(map.iter().filter_map(|(name, node)| Some((name.to_owned(), stored(node.as_attribute()?)?))))
+}
+
+fn kept(mut all: impl Iterator<Item = (String, Vec<u8>)>) -> Kept {
+    (all.by_ref().take(MOST_VALUES).collect(), all.next().is_some())
 }
 
 /// The bytes that a key would be compared as.
@@ -50,19 +56,21 @@ fn stored(attribute: &Attribute<'_>) -> Option<Vec<u8>> {
 const MAX_CANDIDATES: usize = 64;
 
 /// The attributes that a query wants to be equal to something.
-fn equations(query: &Query<'_>) -> BTreeMap<String, Vec<u8>> {
+fn equations(query: &Query<'_>) -> Kept {
     if let Some(conditions) = query.conditions {
         let equation = |name: &str| Some((name.to_owned(), stored(equal(conditions, name)?)?));
-        return conditions.iter().filter_map(|(name, _)| equation(name)).collect();
+        return kept(conditions.iter().filter_map(|(name, _)| equation(name)));
     }
-    let Some(expression) = query.expression else { return BTreeMap::new() };
+    let Some(expression) = query.expression else { return (BTreeMap::new(), false) };
     // Every word could be an attribute; the parser says which are.
     let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|word| !word.is_empty());
     let aliased = query.names.into_iter().flat_map(Map::iter).filter_map(|(alias, _)| query.names?.text(alias));
-    let candidates: BTreeSet<&str> = words.chain(aliased).take(MAX_CANDIDATES).collect();
+    let mut all = words.chain(aliased);
+    let candidates: BTreeSet<&str> = all.by_ref().take(MAX_CANDIDATES).collect();
+    let is_cut = all.next().is_some();
     let equation = |name: &str| {
         let value = condition::value_of(expression, query.names, name).ok()?;
         Some((name.to_owned(), stored(query.values?.attribute(value)?)?))
     };
-    candidates.into_iter().filter_map(equation).collect()
+    (candidates.into_iter().filter_map(equation).collect(), is_cut)
 }

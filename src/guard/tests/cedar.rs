@@ -301,4 +301,15 @@ async fn tags_are_told_all_or_not_at_all() {
         let outcome = bench.ask(&tenant("acme"), asked).await;
         assert_eq!(outcome.verdict, is, "{more}: {}", outcome.note);
     }
+    // Attributes that make no tag do not stand for others that are left out.
+    for odd in [json!({"B": "/w=="}), json!({"B": "/"})] {
+        let mut item: serde_json::Map<_, _> = (0..20).map(|n| (format!("a{n:02}"), odd.clone())).collect();
+        item.insert("pk".to_owned(), json!({"S": "acme#1"}));
+        item.extend((0..500).map(|n| (format!("b{n}"), json!({"S": "x"}))));
+        item.insert("zz".to_owned(), json!({"S": "x"}));
+        let asked =
+            request("POST /", "dynamodb.eu-west-1.amazonaws.com", &headers, json!({"TableName": "orders", "Item": item}).to_string());
+        let outcome = bench.ask(&tenant("acme"), asked).await;
+        assert_eq!(outcome.verdict, "guard-denied", "{odd}: {}", outcome.note);
+    }
 }
