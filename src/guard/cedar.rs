@@ -15,6 +15,7 @@
 mod ask;
 mod entities;
 mod explain;
+mod merged;
 mod policies;
 mod published;
 mod reach;
@@ -99,22 +100,14 @@ impl Cedar {
 
     fn find_against(&self, asking: &Asking<'_>, at: SystemTime) -> Option<String> {
         let Some(policies) = &self.policies else { return Some("there are no policies".to_owned()) };
-        let mut against = None;
-        let asked = ask::each(&policies.current(), asking, at, |asked| {
-            against = asked.against();
-            against.is_none()
-        });
-        asked.err().or(against)
+        ask::against(&policies.current(), asking, at).unwrap_or_else(Some)
     }
 
     /// Everything that the policies are asked about a request at a moment, or why they are not asked.
     pub(super) fn explain(&self, asking: &Asking<'_>, at: Option<SystemTime>) -> Result<Vec<Asked>, String> {
         let policies = self.policies.as_ref().ok_or("there are no policies")?;
         let mut all = Vec::new();
-        ask::each(&policies.current(), asking, at.unwrap_or_else(|| self.clock.now()), |asked| {
-            all.push(asked.shown());
-            true
-        })?;
+        ask::each(&policies.current(), asking, at.unwrap_or_else(|| self.clock.now()), |asked| all.push(asked.shown()))?;
         Ok(all)
     }
 

@@ -278,7 +278,7 @@ impl Denial {
 
     /// What that makes of a request.
     pub(super) fn verdict(self) -> Verdict {
-        match self.mode {
+        match self.mode() {
             GuardMode::Enforce => Verdict::Denied(self),
             GuardMode::Audit => Verdict::Watched(self, Vec::new()),
             GuardMode::Off => Verdict::allowed(),

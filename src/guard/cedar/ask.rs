@@ -33,14 +33,43 @@ pub(super) struct Answered<'a> {
     pub(super) response: &'a Response,
 }
 
-/// Asks about everything that a request does, until `go_on` says that it is enough.
+/// What the policies have against a request, for a log.
 ///
 /// # Errors
-/// It cannot be asked, and so is not permitted: why, for a log.
-pub(super) fn each(
+/// They cannot be asked, and so it is not permitted: why, for a log.
+pub(super) fn against(policies: &Loaded, asking: &Asking<'_>, at: SystemTime) -> Result<Option<String>, String> {
+    let mut against = None;
+    ask(policies, asking, at, Wanted::Denials, |answered| {
+        against = answered.against();
+        against.is_none()
+    })?;
+    Ok(against)
+}
+
+/// Everything that is asked about a request.
+///
+/// # Errors
+/// The same.
+pub(super) fn each(policies: &Loaded, asking: &Asking<'_>, at: SystemTime, mut told: impl FnMut(&Answered<'_>)) -> Result<(), String> {
+    ask(policies, asking, at, Wanted::Everything, |answered| {
+        told(answered);
+        true
+    })
+}
+
+/// Which answers somebody wants to hear.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Denials,
+    Everything,
+}
+
+/// Asks about everything that a request does, until `go_on` says that it is enough.
+fn ask(
     policies: &Loaded,
     asking: &Asking<'_>,
     at: SystemTime,
+    wanted: Wanted,
     mut go_on: impl FnMut(&Answered<'_>) -> bool,
 ) -> Result<(), String> {
     if let Some(why) = asking.untold {
@@ -52,16 +81,26 @@ pub(super) fn each(
     let everything = Asker::new(policies, asking, at, &Reach::EVERYTHING)?;
     for judged in asking.about() {
         let (resources, actions) = asker.subject(asking, judged)?;
-        for (number, resource) in resources.iter().enumerate() {
+        for resource in &resources {
             let (context, store) = asker.around(resource, &actions, None)?;
+            let around = (&context, &store);
             for (action, entity) in &actions {
                 left = left.checked_sub(1).ok_or("the request is about more than the policies are asked")?;
-                let policies = policies.slices.about(asker.principal.within.iter(), entity.uid().id().unescaped(), &resource.uid);
-                let response = asker.answer(resource, entity, (&context, &store), &policies)?;
+                let slice = policies.slices.about(asker.principal.within.iter(), entity.uid().id().unescaped(), &resource.uid);
+                let merged = slice.merged.as_ref().map(|merged| asker.answer(resource, entity, around, merged)).transpose()?;
+                let is_permitted = merged.is_some_and(|response| permits(&response));
                 #[cfg(test)]
-                everything.agrees(asking, (judged, number), &actions, entity, &response)?;
-                #[cfg(not(test))]
-                let _ = number;
+                everything.agrees(
+                    asking,
+                    judged,
+                    &actions,
+                    (&resource.uid, entity),
+                    (is_permitted, &asker.answer(resource, entity, around, &slice.policies)?),
+                )?;
+                if is_permitted && wanted == Wanted::Denials {
+                    continue;
+                }
+                let response = asker.answer(resource, entity, around, &slice.policies)?;
                 if !go_on(&Answered { resource, action, response: &response }) {
                     return Ok(());
                 }
@@ -163,19 +202,20 @@ impl<'a> Asker<'a> {
         Ok(self.authorizer.is_authorized(&request, policies, store))
     }
 
-    /// Whether all policies, asked with everything that the schema has, give the same answer; and whether what they are asked is what the schema has.
+    /// Whether all policies, asked with everything that the schema has, give the same answer, short and long; and whether what they are asked is what the
+    /// schema has.
     #[cfg(test)]
     fn agrees(
         &self,
         asking: &Asking<'_>,
-        (thing, number): (Option<&Thing>, usize),
+        thing: Option<&Thing>,
         actions: &Actions,
-        action: &Entity,
-        response: &Response,
+        (resource, action): (&cedar_policy::EntityUid, &Entity),
+        (is_permitted, response): (bool, &Response),
     ) -> Result<(), String> {
         let schema = Published::get().ok().map(|published| &published.schema);
         let (resources, _) = self.subject(asking, thing)?;
-        let resource = &resources[number];
+        let resource = resources.iter().find(|known| known.uid == *resource).expect("it is one of them");
         let (context, store) = self.around(resource, actions, schema)?;
         Request::new(self.principal.user.clone(), action.uid(), resource.uid.clone(), context.clone(), schema)
             .map_err(|error| told(schema, &error))?;
@@ -187,6 +227,7 @@ impl<'a> Asker<'a> {
             (response.decision(), owned(reasons), owned(failed))
         };
         assert_eq!(of(response), of(&whole), "{resource:?}");
+        assert_eq!(is_permitted, permits(&whole), "{resource:?}");
         Ok(())
     }
 }
@@ -214,9 +255,9 @@ fn actions(names: &'static Names, needed: Vec<String>) -> Result<Actions, String
 }
 
 impl Answered<'_> {
-    /// Whether it is permitted. Cedar passes over what cannot be evaluated: here that is a denial.
+    /// Whether it is permitted.
     pub(super) fn is_permitted(&self) -> bool {
-        self.response.decision() == Decision::Allow && self.response.diagnostics().errors().next().is_none()
+        permits(self.response)
     }
 
     /// The policies that decided, in order.
@@ -246,6 +287,11 @@ impl Answered<'_> {
             (Decision::Deny, reasons) => Some(format!("{} forbids {of}", listed(&reasons))),
         }
     }
+}
+
+/// Cedar passes over what cannot be evaluated: here that is a denial.
+fn permits(response: &Response) -> bool {
+    response.decision() == Decision::Allow && response.diagnostics().errors().next().is_none()
 }
 
 fn sorted<'i>(ids: impl Iterator<Item = &'i PolicyId>) -> Vec<&'i str> {

@@ -8,7 +8,7 @@ use std::{collections::HashMap, sync::Arc};
 use cedar_policy::{ActionConstraint, EntityTypeName, EntityUid, Policy, PolicySet, PrincipalConstraint, ResourceConstraint};
 use dashmap::DashMap;
 
-use super::published::Names;
+use super::{merged, published::Names};
 
 /// Sets that are kept; then they are made anew. Roles make them different, and a thousand kinds of requests are more than an application has.
 const MOST_KEPT: usize = 1_024;
@@ -20,14 +20,29 @@ type Bits = Box<[u64]>;
 #[derive(Debug)]
 pub(super) struct Slices {
     policies: Vec<Policy>,
-    all: Arc<PolicySet>,
+    all: Arc<Slice>,
     /// Those that are for whichever principal.
     anybody: Bits,
     /// Those for a user, a role or a tenant.
     principals: HashMap<EntityUid, Bits>,
     actions: HashMap<String, Bits>,
     types: HashMap<EntityTypeName, Bits>,
-    kept: DashMap<Bits, Arc<PolicySet>>,
+    kept: DashMap<Bits, Arc<Slice>>,
+}
+
+/// Some of the policies.
+#[derive(Debug)]
+pub(super) struct Slice {
+    pub(super) policies: PolicySet,
+    /// The same, for a short answer.
+    pub(super) merged: Option<PolicySet>,
+}
+
+impl Slice {
+    fn new(policies: PolicySet) -> Arc<Self> {
+        let merged = merged::of(&policies);
+        Arc::new(Self { policies, merged })
+    }
 }
 
 impl Slices {
@@ -66,18 +81,18 @@ impl Slices {
             actions: names.actions().map(|(id, uid)| action(id, &uid)).collect(),
             types: names.types().map(of_type).collect(),
             policies,
-            all: Arc::new(set),
+            all: Slice::new(set),
             kept: DashMap::new(),
         }
     }
 
     /// All of them.
-    pub(super) const fn all(&self) -> &Arc<PolicySet> {
-        &self.all
+    pub(super) fn all(&self) -> &PolicySet {
+        &self.all.policies
     }
 
     /// Those that can have a say on what a principal, with all that it is in, does with a thing. What is not known here is for all of them.
-    pub(super) fn about<'p>(&self, principal: impl Iterator<Item = &'p EntityUid>, action: &str, resource: &EntityUid) -> Arc<PolicySet> {
+    pub(super) fn about<'p>(&self, principal: impl Iterator<Item = &'p EntityUid>, action: &str, resource: &EntityUid) -> Arc<Slice> {
         let (Some(action), Some(of_type)) = (self.actions.get(action), self.types.get(resource.type_name())) else {
             return self.all.clone();
         };
@@ -91,7 +106,7 @@ impl Slices {
         }
         let some = self.policies.iter().enumerate().filter(|(number, _)| has(&bits, *number)).map(|(_, policy)| policy.clone());
         let Ok(some) = PolicySet::from_policies(some) else { return self.all.clone() };
-        let some = Arc::new(some);
+        let some = Slice::new(some);
         if self.kept.len() >= MOST_KEPT {
             self.kept.clear();
         }

@@ -22,6 +22,12 @@ fn names(segment: &str, may_be_many: bool) -> Option<Vec<String>> {
 }
 
 #[test]
+fn what_no_name_has_no_pattern_can_have() {
+    assert!("az09._-".chars().all(is_possible));
+    assert!("AZ:,*/<%ä \u{0}".chars().all(|c| !is_possible(c)));
+}
+
+#[test]
 fn a_name_is_what_it_looks_like() {
     assert_eq!(names("a-1_b.c", false), Some(vec!["a-1_b.c".to_owned()]));
     assert_eq!(names("b,a*,a*-x*", true), Some(vec!["b".to_owned(), "a*".to_owned(), "a*-x*".to_owned()]));

@@ -76,6 +76,38 @@ fn failures_are_a_tenants_own_and_stand_for_a_while() {
     assert_eq!(store.lock().failed.len(), 1, "those that stand no longer make room");
 }
 
+#[test]
+fn what_a_failure_is_about_stands_in_no_longer() {
+    let (store, acme) = (Store::default(), tenant("acme"));
+    let (learnt, unknown) = (start(), |for_now| Unknown { why: "why".into(), for_now });
+    store.learnt("place", "pool", &keys("pk"), learnt);
+    store.learnt("place", "other", &keys("pk"), learnt);
+    let old = learnt + FRESH;
+    // Until the moment at which an answer is old, nobody asks, and what somebody else was told changes nothing.
+    store.failed(&question("acme", "pool"), unknown(false), old - SECOND);
+    assert_eq!(store.look(&acme, "place", "pool", old - SECOND), Seen::Fresh(keys("pk")));
+    // It may be had again: the answer goes on standing in, for others at once.
+    store.failed(&question("acme", "pool"), unknown(true), old);
+    assert_eq!(store.look(&tenant("globex"), "place", "pool", old), Seen::Old(keys("pk")));
+    store.failed(&question("acme", "pool"), unknown(false), old);
+    assert_eq!(store.look(&tenant("globex"), "place", "pool", old), Seen::Nothing);
+    assert_eq!(store.look(&tenant("globex"), "place", "other", old), Seen::Old(keys("pk")), "the other table is none of its business");
+}
+
+#[test]
+fn who_failed_before_is_remembered_where_nobody_else_is_any_more() {
+    let (store, now) = (Store::default(), start());
+    let unknown = || Unknown { why: "why".into(), for_now: false };
+    for number in 0..FAILING {
+        store.failed(&question(&format!("tenant-{number}"), "t"), unknown(), now);
+    }
+    store.failed(&question("tenant-0", "u"), unknown(), now);
+    assert_eq!(store.look(&tenant("tenant-0"), "place", "u", now), Seen::Failed(unknown()));
+    // What stands no longer is not kept: a tenant that fails for years has as many as fit into a moment.
+    store.failed(&question("tenant-0", "v"), unknown(), now + FAILED);
+    assert_eq!(store.lock().failed[&tenant("tenant-0")].len(), 1);
+}
+
 #[tokio::test]
 async fn turns_are_taken_one_by_one_and_leave_nothing_behind() {
     let store = Store::default();
