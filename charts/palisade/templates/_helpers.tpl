@@ -5,7 +5,9 @@ Templates for this chart and for charts that put Palisade into pods of their own
 
 {{/* Name of everything: the release, and the chart where the release is not named after it. */}}
 {{- define "palisade.fullname" -}}
-{{- if contains .Chart.Name .Release.Name -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride -}}
+{{- else if contains .Chart.Name .Release.Name -}}
 {{- .Release.Name | trunc 50 | trimSuffix "-" -}}
 {{- else -}}
 {{- printf "%s-%s" .Release.Name .Chart.Name | trunc 50 | trimSuffix "-" -}}
@@ -25,13 +27,20 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 palisade: {{ include "palisade.fullname" . }}
 {{- end -}}
 
+{{/* Whether Palisade is alone in its pod. */}}
+{{- define "palisade.gateway" -}}
+{{- if eq .Values.mode "gateway" }}true{{ end -}}
+{{- end -}}
+
 {{/*
 The pod starts anew when its configuration changes. Tenant records are left out: Palisade reads them again by itself.
 EKS's web-hook gives its token to every container that the second annotation does not name.
 */}}
 {{- define "palisade.podAnnotations" -}}
 checksum/palisade: {{ include "palisade.files" . | sha256sum }}
+{{- if not (include "palisade.gateway" .) }}
 eks.amazonaws.com/skip-containers: {{ default (list .Values.application.name) .Values.skipContainers | join "," | quote }}
+{{- end }}
 {{- end -}}
 
 {{- define "palisade.serviceAccountName" -}}
@@ -42,9 +51,18 @@ eks.amazonaws.com/skip-containers: {{ default (list .Values.application.name) .V
 {{- end -}}
 {{- end -}}
 
+{{/* Whether the configuration is an object that exists, and `config` an outline of it. */}}
+{{- define "palisade.configFrom" -}}
+{{- if or .Values.configFrom.configMap .Values.configFrom.secret }}true{{ end -}}
+{{- end -}}
+
 {{/* palisade.yaml and the files that it names, as the data of a ConfigMap. */}}
 {{- define "palisade.files" -}}
-{{- toYaml (merge (dict "palisade.yaml" (printf "%s\n" (toYaml .Values.config))) .Values.files) -}}
+{{- $files := .Values.files -}}
+{{- if not (include "palisade.configFrom" .) -}}
+{{- $files = merge (dict "palisade.yaml" (printf "%s\n" (toYaml .Values.config))) $files -}}
+{{- end -}}
+{{- toYaml $files -}}
 {{- end -}}
 
 {{/* A setting of the configuration, as text: "config", "key" with dots, "default". A section may be null, which `dig` does not take. */}}
@@ -56,64 +74,40 @@ eks.amazonaws.com/skip-containers: {{ default (list .Values.application.name) .V
 {{- default .default $at | toString -}}
 {{- end -}}
 
-{{- define "palisade.port" -}}
-{{- regexFind "[0-9]+$" . -}}
-{{- end -}}
-
-{{- define "palisade.listen.ingress" -}}
-{{- include "palisade.setting" (dict "config" .Values.config "key" "ingress.listen" "default" "0.0.0.0:8443") -}}
-{{- end -}}
-
-{{- define "palisade.listen.admin" -}}
-{{- include "palisade.setting" (dict "config" .Values.config "key" "admin.listen" "default" "127.0.0.1:8190") -}}
-{{- end -}}
-
-{{- define "palisade.listen.probes" -}}
-{{- include "palisade.setting" (dict "config" .Values.config "key" "probes.listen" "default" "0.0.0.0:8191") -}}
-{{- end -}}
-
-{{/* The first address of the egress. */}}
-{{- define "palisade.listen.egress" -}}
-{{- $listen := default "127.0.0.1:8180" .Values.config.egress.listen -}}
-{{- if kindIs "slice" $listen }}{{ first $listen }}{{ else }}{{ $listen }}{{ end -}}
-{{- end -}}
-
-{{/* Whether others than this pod can reach an address. */}}
-{{- define "palisade.public" -}}
-{{- if not (regexMatch `^(127\.|\[::1\]|localhost:)` .) }}true{{ end -}}
-{{- end -}}
-
-{{/* The admin listener as seen from Palisade's own container. */}}
-{{- define "palisade.adminAddress" -}}
-{{- include "palisade.listen.admin" . | replace "0.0.0.0:" "127.0.0.1:" | replace "[::]:" "[::1]:" -}}
-{{- end -}}
-
 {{- define "palisade.webIdentity" -}}
 {{- if include "palisade.setting" (dict "config" .Values.config "key" "credentials.source.web_identity" "default" "") }}true{{ end -}}
 {{- end -}}
 
-{{/* Seconds of a duration such as 25s, 500ms or 1m30s, rounded up. */}}
-{{- define "palisade.seconds" -}}
-{{- $units := dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000 -}}
-{{- $total := 0 -}}
-{{- range regexFindAll "[0-9]+(ms|s|m|h)" . -1 -}}
-{{- $total = add $total (mul (regexFind "[0-9]+" . | int64) (get $units (regexFind "[a-z]+" .))) -}}
-{{- end -}}
-{{- div (add $total 999) 1000 -}}
+{{/* Whether a listener speaks TLS: the ingress always does. */}}
+{{- define "palisade.tls" -}}
+{{- if or .Values.config.ingress (include "palisade.egressTls" .) }}true{{ end -}}
 {{- end -}}
 
-{{/* The longest drain of any listener. */}}
-{{- define "palisade.drainSeconds" -}}
-{{- $common := include "palisade.setting" (dict "config" .Values.config "key" "server.drain" "default" "25s") -}}
-{{- $longest := 0 -}}
-{{- range list "ingress" "egress" -}}
-{{- $own := include "palisade.setting" (dict "config" $.Values.config "key" (printf "%s.server.drain" .) "default" $common) -}}
-{{- $longest = max $longest (include "palisade.seconds" $own | int) -}}
-{{- end -}}
-{{- $longest -}}
+{{- define "palisade.egressTls" -}}
+{{- if include "palisade.setting" (dict "config" .Values.config "key" "egress.tls" "default" "") }}true{{ end -}}
 {{- end -}}
 
-{{/* The drain, what the application needs to end after it, and the last seconds of Palisade itself. */}}
-{{- define "palisade.terminationGracePeriodSeconds" -}}
-{{- default (add (include "palisade.drainSeconds" .) 15) .Values.terminationGracePeriodSeconds | int -}}
+{{/* The Secret with certificate and key; empty where there is none. */}}
+{{- define "palisade.tlsSecret" -}}
+{{- if .Values.tls.secretName -}}
+{{- .Values.tls.secretName -}}
+{{- else if .Values.tls.certManager.enabled -}}
+{{- include "palisade.fullname" . }}-tls
+{{- end -}}
+{{- end -}}
+
+{{- define "palisade.metricsSecret" -}}
+{{- default .Values.tokens.secretName .Values.tokens.metricsSecretName -}}
+{{- end -}}
+
+{{/* Names of the Secrets that are Palisade's alone, as a list in JSON. */}}
+{{- define "palisade.secrets" -}}
+{{- $names := list .Values.tokens.secretName (include "palisade.metricsSecret" .) (include "palisade.tlsSecret" .) .Values.configFrom.secret -}}
+{{- range .Values.filesFrom -}}
+{{- with .secret }}{{ $names = append $names .name }}{{ end -}}
+{{- end -}}
+{{- range .Values.env -}}
+{{- $names = append $names (dig "valueFrom" "secretKeyRef" "name" "" .) -}}
+{{- end -}}
+{{- $names | uniq | compact | toJson -}}
 {{- end -}}

@@ -1,4 +1,7 @@
-{{/* The sidecar, an item of `initContainers`. Init containers after it reach AWS through it; those before it do not. */}}
+{{/*
+The container: beside an application an item of `initContainers`, in a gateway one of `containers`. Init containers after it reach AWS through
+it; those before it do not.
+*/}}
 {{- define "palisade.container" -}}
 {{- include "palisade.check" . -}}
 {{- $binary := .Values.image.binary -}}
@@ -6,7 +9,9 @@
 - name: palisade
   image: {{ include "palisade.image" . | quote }}
   imagePullPolicy: {{ .Values.image.pullPolicy }}
+  {{- if not (include "palisade.gateway" .) }}
   restartPolicy: Always
+  {{- end }}
   command: [{{ $binary | quote }}]
   args: [run, --config, /etc/palisade/palisade.yaml]
   {{- with .Values.env }}
@@ -14,8 +19,8 @@
     {{- toYaml . | nindent 4 }}
   {{- end }}
   ports:
-    {{- if .Values.config.ingress }}
-    - {name: ingress, containerPort: {{ include "palisade.listen.ingress" . | include "palisade.port" }}}
+    {{- range include "palisade.callable" . | fromYamlArray }}
+    - {name: {{ .name }}, containerPort: {{ .port }}}
     {{- end }}
     - {name: probes, containerPort: {{ include "palisade.listen.probes" . | include "palisade.port" }}}
     {{- if include "palisade.public" (include "palisade.listen.admin" .) }}
@@ -26,13 +31,18 @@
     {{- toYaml .Values.startupProbe | nindent 4 }}
   livenessProbe:
     httpGet: {path: /livez, port: probes}
+    {{- toYaml .Values.livenessProbe | nindent 4 }}
   readinessProbe:
     httpGet: {path: /readyz, port: probes}
-    periodSeconds: 2
+    {{- toYaml .Values.readinessProbe | nindent 4 }}
   lifecycle:
     preStop:
+      {{- if include "palisade.gateway" . }}
+      sleep: {seconds: {{ int .Values.gateway.preStopSeconds }}}
+      {{- else }}
       exec:
-        command: [{{ $binary | quote }}, drain, --address, {{ $address | quote }}, --token-file, /etc/palisade/secrets/admin-token, --wait, {{ include "palisade.drainSeconds" . | int | add 1 }}s]
+        command: [{{ $binary | quote }}, drain, --address, {{ $address | quote }}, --token-file, /etc/palisade/secrets/admin-token, --wait, {{ include "palisade.stopSeconds" . }}s]
+      {{- end }}
   volumeMounts:
     - {name: palisade, mountPath: /etc/palisade, readOnly: true}
   resources:
@@ -57,8 +67,24 @@
   projected:
     defaultMode: 0444
     sources:
+      {{- with .Values.configFrom }}
+      {{- if .secret }}
+      - secret:
+          name: {{ .secret }}
+          items: [{key: {{ .key }}, path: palisade.yaml}]
+      {{- else if .configMap }}
+      - configMap:
+          name: {{ .configMap }}
+          items: [{key: {{ .key }}, path: palisade.yaml}]
+      {{- end }}
+      {{- end }}
+      {{- if or .Values.files (not (include "palisade.configFrom" .)) }}
       - configMap:
           name: {{ include "palisade.fullname" . }}
+      {{- end }}
+      {{- with .Values.filesFrom }}
+      {{- toYaml . | nindent 6 }}
+      {{- end }}
       {{- if .Values.tenants }}
       - configMap:
           name: {{ include "palisade.fullname" . }}-tenants
@@ -69,12 +95,13 @@
       {{- end }}
       - secret:
           name: {{ .Values.tokens.secretName }}
-          items:
-            - {key: {{ .Values.tokens.adminKey }}, path: secrets/admin-token}
-            - {key: {{ .Values.tokens.metricsKey }}, path: secrets/metrics-token}
-      {{- if .Values.config.ingress }}
+          items: [{key: {{ .Values.tokens.adminKey }}, path: secrets/admin-token}]
       - secret:
-          name: {{ .Values.tls.secretName }}
+          name: {{ include "palisade.metricsSecret" . }}
+          items: [{key: {{ .Values.tokens.metricsKey }}, path: secrets/metrics-token}]
+      {{- if include "palisade.tls" . }}
+      - secret:
+          name: {{ include "palisade.tlsSecret" . }}
           items: [{key: tls.crt, path: tls/tls.crt}, {key: tls.key, path: tls/tls.key}]
       {{- end }}
       {{- if include "palisade.webIdentity" . }}
@@ -88,7 +115,8 @@
 {{/* Items of the application's `env`: its SDKs go to Palisade, and do not look for credentials that are not there. */}}
 {{- define "palisade.applicationEnv" -}}
 {{- if .Values.config.egress -}}
-- {name: AWS_ENDPOINT_URL, value: {{ printf "http://%s" (include "palisade.listen.egress" .) | quote }}}
+{{- $scheme := ternary "https" "http" (eq (include "palisade.egressTls" .) "true") -}}
+- {name: AWS_ENDPOINT_URL, value: {{ printf "%s://%s" $scheme (include "palisade.listen.egress" .) | quote }}}
 - {name: AWS_REGION, value: {{ .Values.config.egress.region | quote }}}
 - {name: AWS_DEFAULT_REGION, value: {{ .Values.config.egress.region | quote }}}
 {{ end -}}
