@@ -37,9 +37,9 @@ test-aws: venvs
 	$(CARGO) build --locked
 	PALISADE_BIN="$${PALISADE_BIN:-$(TARGET)/debug/palisade}" $(PYTEST) -c tests/clients/pytest.ini tests/aws $(ARGS)
 
-## Records what the matrix and the compatibility table say now. Read the difference before committing it.
+## Records what the matrix, the compatibility table and the chart's renders and table of values say now. Read the difference before committing it.
 bless:
-	PALISADE_BLESS=1 $(MAKE) test-clients ARGS='-k "test_the_matrix or (compat and not compatible)"'
+	PALISADE_BLESS=1 $(MAKE) test-clients ARGS='-k "test_the_matrix or (compat and not compatible) or test_the_render or test_the_table_of_values"'
 
 venvs:
 	$(PYTHON) tests/tools/venvs.py

@@ -1,4 +1,4 @@
-{{/* What values.schema.json cannot say, or not in words that help. The container includes it, so it holds in every chart. */}}
+{{/* What values.schema.json cannot say, or not in words that help. Of the values alone, so it holds where the pod is another chart's, too. */}}
 {{- define "palisade.check" -}}
 {{- $config := .Values.config -}}
 {{- if not .Values.tokens.secretName -}}
@@ -13,9 +13,6 @@
 {{- with .Values.tls.certManager -}}
 {{- if and .enabled (not .issuerRef.name) -}}
 {{- fail "tls.certManager.issuerRef: name the Issuer or ClusterIssuer that is to issue the certificate" -}}
-{{- end -}}
-{{- if and .enabled (not (include "palisade.tls" $)) -}}
-{{- fail "tls.certManager.enabled: no listener of config has TLS, so that nobody would show the certificate" -}}
 {{- end -}}
 {{- end -}}
 {{- if and (include "palisade.tls" .) (not (include "palisade.tlsSecret" .)) -}}
@@ -55,6 +52,9 @@
 {{- include "palisade.checkGateway" . -}}
 {{- else -}}
 {{- include "palisade.checkSidecar" . -}}
+{{- end -}}
+{{- if and .Values.tls.certManager.enabled (not (include "palisade.tls" .)) -}}
+{{- fail "tls.certManager.enabled: no listener of config has TLS, so that nobody would show the certificate" -}}
 {{- end -}}
 {{- $least := include "palisade.leastGraceSeconds" . | int -}}
 {{- $grace := include "palisade.terminationGracePeriodSeconds" . | int -}}

@@ -62,3 +62,13 @@
 {{- if has "passport" (kindIs "slice" $proofs | ternary $proofs (list $proofs)) }}true{{ end -}}
 {{- end -}}
 {{- end -}}
+
+{{/* The names by which others call Palisade, in JSON: those that the egress answers to, and the Service's. */}}
+{{- define "palisade.names" -}}
+{{- $names := list -}}
+{{- with .Values.config.egress -}}
+{{- $names = kindIs "slice" .hosts | ternary .hosts (list .hosts) -}}
+{{- end -}}
+{{- $service := include "palisade.fullname" . -}}
+{{- concat $names (list (printf "%s.%s.svc" $service .Release.Namespace) (printf "%s.%s" $service .Release.Namespace) $service) | compact | uniq | toJson -}}
+{{- end -}}

@@ -3,7 +3,6 @@ The container: beside an application an item of `initContainers`, in a gateway o
 it; those before it do not.
 */}}
 {{- define "palisade.container" -}}
-{{- include "palisade.check" . -}}
 {{- $binary := .Values.image.binary -}}
 {{- $address := include "palisade.adminAddress" . -}}
 - name: palisade
