@@ -61,6 +61,7 @@ reaches the application shows a port that everybody reaches, unless it goes thro
 {{- $open := list -}}
 {{- range .Values.networkPolicy.ports }}{{ $open = append $open (int . | toString) }}{{ end -}}
 {{- range include "palisade.callable" . | fromYamlArray }}{{ $open = append $open (int .port | toString) }}{{ end -}}
+{{- $open = append $open (include "palisade.listen.probes" . | include "palisade.port") -}}
 {{- range $probe := list "startupProbe" "livenessProbe" "readinessProbe" -}}
 {{- range $kind := list "httpGet" "tcpSocket" "grpc" -}}
 {{- $port := dig $probe $kind "port" "" $.Values.application -}}

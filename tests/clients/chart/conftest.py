@@ -38,4 +38,4 @@ def outside(authority) -> dict:
     tls = {"tls.crt": authority.certificate.read_text(), "tls.key": authority.key.read_text()}
     tenants = {"tenants.yaml": "tenants: {acme: {}}\n"}
     return {"orders-palisade": tokens, "thumbnails-palisade": tokens, "palisade-tokens": tokens, "palisade-metrics": tokens, "orders-tls": tls,
-            "shop-palisade-tls": tls, "tenants": tenants}
+            "shop-palisade-tls": tls, "front-tls": tls, "tenants": tenants}

@@ -2,39 +2,88 @@
 
 import contextlib
 import http.client
+from pathlib import Path
 
-from harness.process import Child, answers, clean_environment, free_port
+import pytest
 
-from .render import run
+from harness.application import Application
+from harness.process import Child, answers, clean_environment, free_port, wait_until
+
+from .render import Release, run
 
 
-def test_probes_and_hooks_work_with_the_real_process(chart, outside, authority, idp, tmp_path):
-    """An ingress alone, so that nothing but keys is needed to be ready."""
+def listening(idp, jwks: str) -> tuple[dict, dict]:
+    """Ports that are free here, and a configuration with an ingress alone, so that nothing but keys is needed to be ready."""
     ports = {listener: free_port() for listener in ("ingress", "admin", "probes")}
-    jwks = idp.write(tmp_path / "keys.json").read_text()
-    change = {"config": {"egress": None, "credentials": None, **{listener: {"listen": f"127.0.0.1:{port}"} for listener, port in ports.items()},
-                         "identity": {"issuers": [{"issuer": idp.issuer, "audience": ["x"], "jwks": {"file": "jwks.json"}}]}},
-              "files": {"jwks.json": jwks}, "application": {"readinessProbe": {"httpGet": {"port": ports["ingress"]}}}}
-    change["config"]["probes"]["listen"] = f"0.0.0.0:{ports['probes']}"
-    release = chart.render("service", change)
-    folder = tmp_path / "mounted"
-    release.mount(folder, outside)
+    listen = {listener: {"listen": f"{'127.0.0.1' if listener == 'ingress' else '0.0.0.0'}:{port}"} for listener, port in ports.items()}
+    issuer = {"issuer": idp.issuer, "audience": ["api"], "jwks": {"file": "jwks.json"}}
+    return ports, {"config": {"egress": None, "credentials": None, **listen, "identity": {"issuers": [issuer]}}, "files": {"jwks.json": jwks}}
+
+
+@contextlib.contextmanager
+def started(release: Release, folder: Path, directory: Path):
+    """Palisade as the kubelet starts it, and waits for it."""
     palisade = release.palisade
     startup = release.command(palisade["startupProbe"]["exec"]["command"], folder)
     assert run(startup).returncode == 1, "nothing runs yet"
-    process = Child("charted", release.command(palisade["command"] + palisade["args"], folder), tmp_path, clean_environment())
+    process = Child("charted", release.command(palisade["command"] + palisade["args"], folder), directory, clean_environment())
     try:
         process.wait_ready(lambda: run(startup).returncode == 0)
         for probe in ("livenessProbe", "readinessProbe"):
             get = palisade[probe]["httpGet"]
-            (port,) = [port["containerPort"] for port in palisade["ports"] if port["name"] == get["port"]]
-            assert answers(port, get["path"]), probe
-        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", ports["admin"], timeout=5)) as connection:
-            connection.request("GET", "/metrics")
-            assert connection.getresponse().status in (401, 403), "the application shares this port"
-        hook = run(release.command(palisade["lifecycle"]["preStop"]["exec"]["command"], folder))
-        assert hook.returncode == 0 and "drained" in hook.stdout, hook.stderr
-        assert not answers(port, "/readyz") and answers(port, "/livez"), "it drains, and is not killed for it"
-        assert process.stop() == 0
+            assert answers(release.ports[get["port"]], get["path"]), probe
+        yield process
     finally:
         process.stop()
+
+
+def status(connection: http.client.HTTPConnection, method: str, path: str, token: str | None = None) -> int:
+    with contextlib.closing(connection):
+        connection.request(method, path, headers={"Authorization": f"Bearer {token}"} if token else {})
+        return connection.getresponse().status
+
+
+@pytest.fixture
+def app():
+    with contextlib.closing(Application()) as application:
+        yield application
+
+
+def test_probes_and_hooks_beside_an_application(chart, outside, authority, idp, app, tmp_path):
+    ports, change = listening(idp, idp.write(tmp_path / "keys.json").read_text())
+    change["config"]["ingress"] |= {"upstream": f"http://127.0.0.1:{app.port}", "endpoints": [{"path": "/healthz", "methods": ["GET"], "auth": "none"}, {"path": "/**"}]}
+    release = chart.render("service", change, {"application": {"readinessProbe": {"httpGet": {"path": "/healthz", "port": ports["ingress"]}}}})
+    folder = tmp_path / "mounted"
+    release.mount(folder, outside)
+    tokens = {kind: (folder / "secrets" / f"{kind}-token").read_text().strip() for kind in ("admin", "metrics")}
+    admin = lambda: http.client.HTTPConnection("127.0.0.1", ports["admin"], timeout=5)  # noqa: E731
+    probed = release.application["readinessProbe"]["httpGet"]
+    # Kubelets take any certificate: they call by the pod's address.
+    kubelet = lambda: http.client.HTTPSConnection("localhost", probed["port"], context=authority.client(), timeout=5)  # noqa: E731
+    with started(release, folder, tmp_path) as process:
+        assert status(kubelet(), "GET", probed["path"]) == 200 and app.checks == 1, "the kubelet gets to the application by way of the ingress"
+        assert status(kubelet(), "GET", "/echo") == 401 and app.requests == 0
+        assert status(admin(), "GET", "/metrics") in (401, 403), "the application shares this port"
+        assert status(admin(), "GET", "/metrics", tokens["metrics"]) == 200
+        assert status(admin(), "POST", "/drain", tokens["metrics"]) in (401, 403), "what Prometheus has opens nothing else"
+        hook = run(release.command(release.palisade["lifecycle"]["preStop"]["exec"]["command"], folder))
+        assert hook.returncode == 0 and "drained" in hook.stdout, hook.stderr
+        assert not answers(ports["probes"], "/readyz") and answers(ports["probes"], "/livez"), "it drains, and is not killed for it"
+        assert process.stop() == 0
+
+
+def test_a_gateway_gives_no_passports_and_finishes_what_it_has_begun(chart, outside, authority, idp, app, tmp_path):
+    ports, change = listening(idp, idp.write(tmp_path / "keys.json").read_text())
+    change["config"]["ingress"] |= {"tls": {"certificate": "tls/tls.crt", "private_key": "tls/tls.key"}, "upstream": "https://orders.shop.svc:8443"}
+    release = chart.render("gateway", change)
+    folder = tmp_path / "mounted"
+    release.mount(folder, outside)
+    file = folder / "palisade.yaml"
+    file.write_text(file.read_text().replace("https://orders.shop.svc:8443", f"http://127.0.0.1:{app.port}"))
+    with started(release, folder, tmp_path) as process:
+        with app.visit(ports["ingress"], authority.client(), idp.token("acme"), "acme") as visit:
+            assert visit.tenant == "acme" and "x-palisade-passport" not in visit.headers
+            process.process.terminate()
+            wait_until(lambda: not answers(ports["probes"], "/readyz"), 5, "it drains")
+            assert process.process.poll() is None, "a request is in progress"
+        assert process.process.wait(10) == 0

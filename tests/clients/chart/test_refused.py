@@ -73,6 +73,7 @@ REFUSED = {
                                   "application": {"envFrom": [{"secretRef": {"name": "keys"}}]}}, "application.envFrom: keys is a Secret of Palisade's"),
     "a token for STS": ({"volumes": [{"name": "x", "projected": {"sources": [{"serviceAccountToken": {"audience": "sts.amazonaws.com", "path": "t"}}]}}]},
                         "volumes: x has a token for sts.amazonaws.com"),
+    "scaling by nothing": ({"autoscaling": {"enabled": True}, "application": {"resources": None}}, "application.resources.requests.cpu: autoscaling goes by"),
     "a mode": ({"mode": "daemonset"}, "at '/mode': value must be one of 'sidecar', 'gateway'"),
     "keys for the application": ({"application": {"env": [{"name": "AWS_SECRET_ACCESS_KEY", "value": "x"}]}}, "application.env: AWS_SECRET_ACCESS_KEY"),
     "a role for the application": ({"application": {"env": [{"name": "AWS_ROLE_ARN", "value": "x"}]}}, "application.env: AWS_ROLE_ARN"),

@@ -83,6 +83,7 @@ def test_a_port_of_the_application_may_be_opened_by_name(chart):
               "readinessProbe": {"httpGet": None, "exec": {"command": ["/ready"]}}}
     opened = {"application": ports | probes, "networkPolicy": {"ports": [9090]}}
     assert chart.render("service", opened).application["livenessProbe"]["httpGet"]["port"] == "health"
+    assert chart.render("worker", {"application": {"readinessProbe": {"httpGet": {"path": "/readyz", "port": 8191}}}}), "Palisade's own"
     for probe in ("livenessProbe", "startupProbe"):
         shut = {"application": ports | {probe: probes[probe]}}
         assert f"application.{probe}: the kubelet reaches port" in chart.refused("service", shut)
