@@ -35,9 +35,9 @@ TEXT, SWITCH, COUNT = {"type": "string"}, {"type": "boolean"}, {"type": "integer
 TEXTS = {"type": "object", "additionalProperties": TEXT}
 SPAN = {"type": "string", "pattern": "^(0|(([0-9]+)y)?(([0-9]+)w)?(([0-9]+)d)?(([0-9]+)h)?(([0-9]+)m)?(([0-9]+)s)?(([0-9]+)ms)?)$"}
 SELECTOR = closed([], matchLabels=TEXTS)
-# Of the custom resources that prometheus-operator 0.87 defines, what the chart may come to use.
+# Of the custom resources of prometheus-operator, as its version 0.87 defines them: what the chart may come to use.
 ENDPOINT = {
-    "port": TEXT, "path": TEXT, "scheme": {"enum": ["http", "https", "HTTP", "HTTPS"]}, "interval": SPAN, "scrapeTimeout": SPAN, "honorLabels": SWITCH,
+    "port": TEXT, "path": TEXT, "interval": SPAN, "scrapeTimeout": SPAN, "honorLabels": SWITCH,
     "authorization": closed([], type=TEXT, credentials=closed(["key"], name={"type": "string", "minLength": 1}, key=TEXT, optional=SWITCH)),
     "relabelings": {"type": "array", "items": closed([], action=TEXT, regex=TEXT, sourceLabels={"type": "array", "items": TEXT}, targetLabel=TEXT)},
 }
@@ -51,7 +51,7 @@ SHAPES = {
     ("monitoring.coreos.com/v1", "ServiceMonitor"): closed(
         ["selector", "endpoints"], selector=SELECTOR, endpoints={"type": "array", "minItems": 1, "items": closed(["port"], **ENDPOINT)}),
     ("monitoring.coreos.com/v1", "PrometheusRule"): closed(["groups"], groups={"type": "array", "minItems": 1, "items": GROUP}),
-    # cert-manager 1.19.
+    # Of cert-manager's, in the version of its API that has been stable since 1.0.
     ("cert-manager.io/v1", "Certificate"): closed(
         ["secretName", "issuerRef", "dnsNames"], secretName=TEXT, issuerRef=closed(["name"], name=TEXT, kind=TEXT, group=TEXT),
         dnsNames={"type": "array", "minItems": 1, "items": TEXT, "uniqueItems": True}, duration=GO_SPAN, renewBefore=GO_SPAN,
