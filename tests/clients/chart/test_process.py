@@ -5,19 +5,24 @@ import http.client
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 
 from harness.application import Application
+from harness.backends import BUCKET, REGION
+from harness.clients import client
+from harness.configs import RECORDS, at
 from harness.process import Child, answers, clean_environment, free_port, wait_until
 
 from .render import Release, run
 
 
-def listening(idp, jwks: str) -> tuple[dict, dict]:
-    """Ports that are free here, and a configuration with an ingress alone, so that nothing but keys is needed to be ready."""
-    ports = {listener: free_port() for listener in ("ingress", "admin", "probes")}
-    listen = {listener: {"listen": f"{'127.0.0.1' if listener == 'ingress' else '0.0.0.0'}:{port}"} for listener, port in ports.items()}
+def listening(idp, jwks: str, listener: str = "ingress") -> tuple[dict, dict]:
+    """Ports that are free here, and a configuration with one listener; with an ingress alone nothing but keys is needed to be ready."""
+    ports = {name: free_port() for name in (listener, "admin", "probes")}
+    listen = {name: {"listen": f"{'127.0.0.1' if name == 'ingress' else '0.0.0.0'}:{port}"} for name, port in ports.items()}
     issuer = {"issuer": idp.issuer, "audience": ["api"], "jwks": {"file": "jwks.json"}}
-    return ports, {"config": {"egress": None, "credentials": None, **listen, "identity": {"issuers": [issuer]}}, "files": {"jwks.json": jwks}}
+    others = {"egress": None, "credentials": None} if listener == "ingress" else {}
+    return ports, {"config": {**others, **listen, "identity": {"issuers": [issuer]}}, "files": {"jwks.json": jwks}}
 
 
 @contextlib.contextmanager
@@ -87,3 +92,31 @@ def test_a_gateway_gives_no_passports_and_finishes_what_it_has_begun(chart, outs
             wait_until(lambda: not answers(ports["probes"], "/readyz"), 5, "it drains")
             assert process.process.poll() is None, "a request is in progress"
         assert process.process.wait(10) == 0
+
+
+def test_a_gateway_signs_for_an_sdk_elsewhere(chart, outside, authority, idp, pool, ministack, setting, tmp_path):
+    """By TLS and with a token; the base identity's secret is a file that Palisade alone has."""
+    ports, change = listening(idp, idp.write(tmp_path / "keys.json").read_text(), "egress")
+    credentials = setting.siloed(pool, ministack.port, external=True)["credentials"]
+    credentials["source"] = {"static": {"access_key_id": pool.access_key_id, "secret_access_key": {"file": "secrets/base"}}, "web_identity": None}
+    change["config"] |= {"credentials": credentials}
+    change["config"]["egress"] |= {"region": REGION, "services": {"s3": at(ministack.port), "dynamodb": None}}
+    held = {"secret": {"name": "base", "items": [{"key": "key", "path": "secrets/base"}]}}
+    records = {tenant: {"external_id": RECORDS[tenant]["external_id"]} for tenant in ("acme", "globex")}
+    release = chart.render("gateway", change, {"filesFrom": [held], "tenants": records, "tenantsConfigMap": None})
+    folder = tmp_path / "mounted"
+    release.mount(folder, outside | {"base": {"key": pool.secret_access_key + "\n"}})
+    with started(release, folder, tmp_path) as process:
+        sdk = lambda tenant, proof: client("s3", f"https://localhost:{ports['egress']}", tenant, proof, ca=authority.ca, s3={"addressing_style": "path"})  # noqa: E731
+        acme = sdk("acme", idp.token("acme"))
+        assert acme.get_object(Bucket=BUCKET, Key="acme/hello.txt")["Body"].read() == b"hello acme"
+        with pytest.raises(ClientError) as other:
+            acme.get_object(Bucket=BUCKET, Key="globex/hello.txt")
+        assert other.value.response["Error"]["Code"] == "AccessDenied"
+        with pytest.raises(ClientError) as stolen:
+            sdk("globex", idp.token("acme")).get_object(Bucket=BUCKET, Key="globex/hello.txt")
+        assert stolen.value.response["ResponseMetadata"]["HTTPHeaders"]["x-palisade-reason"] == "tenant-mismatch"
+        with pytest.raises(ClientError) as passport:
+            sdk("acme", "x" * 43).get_object(Bucket=BUCKET, Key="acme/hello.txt")
+        assert passport.value.response["ResponseMetadata"]["HTTPStatusCode"] in (400, 403), "what is no token is no proof here"
+        assert process.stop() == 0
