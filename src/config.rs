@@ -33,7 +33,12 @@ mod users;
 mod verification;
 mod workloads;
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use http::{HeaderName, uri::Authority};
 
@@ -125,13 +130,45 @@ pub struct IngressConfig {
     pub server: ServerConfig,
 }
 
+/// Where a listener's certificate or key comes from.
+#[derive(Debug, Clone)]
+pub enum Pem {
+    /// A file, which is read again when it changes.
+    File(PathBuf),
+    /// A variable of the environment, which stays as it is until a restart.
+    Variable {
+        /// `env:` and its name, for messages.
+        name: String,
+        /// What was in it.
+        text: Secret,
+    },
+}
+
+impl Pem {
+    /// What it is called in messages.
+    pub(crate) fn name(&self) -> &Path {
+        match self {
+            Self::File(path) => path,
+            Self::Variable { name, .. } => Path::new(name),
+        }
+    }
+
+    /// The file that can change.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Variable { .. } => None,
+        }
+    }
+}
+
 /// `ingress.tls` and `egress.tls`
 #[derive(Debug, Clone)]
 pub struct TlsConfig {
-    /// PEM file with the certificate chain, leaf first.
-    pub certificate: PathBuf,
-    /// PEM file with the private key.
-    pub private_key: PathBuf,
+    /// The certificate chain, leaf first.
+    pub certificate: Pem,
+    /// The private key.
+    pub private_key: Pem,
     /// Whose certificates clients have to show; `None`: they are not asked for any.
     pub clients: Option<ClientAuthConfig>,
 }

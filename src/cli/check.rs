@@ -44,7 +44,7 @@ const UNBOUNDED: f64 = 10_000.0;
 /// The command line of `palisade check`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The configuration file.
+    /// The configuration file, or env:NAME for a variable of the environment that holds it.
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
     /// Do not look for certificates, keys, tokens and variables of the environment: for a machine that is not the one that is configured.

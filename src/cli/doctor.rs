@@ -17,7 +17,7 @@ use crate::{
 /// Arguments of `palisade doctor`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The configuration file.
+    /// The configuration file, or env:NAME for a variable of the environment that holds it.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
     /// A tenant, whose record is looked for and whose plan is tried: STS is asked for a session, which is dropped.

@@ -19,7 +19,7 @@ use crate::{
 /// Arguments of `palisade iam`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The configuration file.
+    /// The configuration file, or env:NAME for a variable of the environment that holds it.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
     /// In which form.

@@ -27,7 +27,7 @@ const FLUSH: Duration = Duration::from_secs(1);
 /// Arguments of `palisade run`.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
-    /// The configuration, YAML or JSON.
+    /// The configuration, YAML or JSON: a file, or env:NAME for a variable of the environment that holds it.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
 }

@@ -50,14 +50,15 @@ pub(crate) use self::{
 type Env<'e> = &'e dyn Fn(&str) -> Option<String>;
 
 impl Config {
-    /// Reads and validates a configuration file. Relative paths in it are relative to the file. `env` answers for variables of the
-    /// environment that secrets refer to.
+    /// Reads and validates a configuration. `path` is its file, to which relative paths in it are relative; or `env:NAME`, the variable of the
+    /// environment that holds its text, in which they are relative to the working directory. `env` answers for that variable, and for those
+    /// that secrets refer to.
     ///
     /// # Errors
     /// Everything that is wrong with the file, each with line, column, key and what would be right.
     pub fn load(path: &Path, env: Env<'_>) -> Result<Self, ConfigErrors> {
         let origin = path.display().to_string();
-        let text = read_text(path, Bounds::CONFIG.bytes).map_err(|wrong| ConfigErrors::of_file(&origin, wrong, ""))?;
+        let text = read_config(path, env).map_err(|wrong| ConfigErrors::of_file(&origin, wrong, ""))?;
         Self::parse(&text, &origin, path.parent().unwrap_or(Path::new("")), env)
     }
 
@@ -68,7 +69,7 @@ impl Config {
     /// As [`Config::load`].
     pub fn load_without_files(path: &Path) -> Result<(Self, Vec<String>), ConfigErrors> {
         let origin = path.display().to_string();
-        let text = read_text(path, Bounds::CONFIG.bytes).map_err(|wrong| ConfigErrors::of_file(&origin, wrong, ""))?;
+        let text = read_config(path, &environment).map_err(|wrong| ConfigErrors::of_file(&origin, wrong, ""))?;
         let base = path.parent().unwrap_or(Path::new(""));
         let reader = Reader::open(&text, &origin, base, ROOT, Bounds::CONFIG)?.looking_for(Files::Named);
         let built = config(&reader.root(), &|_| None);
@@ -87,6 +88,25 @@ impl Config {
         let (config, effective) = reader.finish(built)?;
         Ok(Self { effective, ..config })
     }
+}
+
+/// What a variable of this process's environment holds.
+pub(crate) fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// The text of a configuration: of the variable that `env:NAME` names, or of the file at `path`. A file of such a name is `./env:NAME`.
+///
+/// # Errors
+/// Why it cannot be read, as a message.
+pub(crate) fn read_config(path: &Path, env: Env<'_>) -> Result<String, String> {
+    let Some(name) = path.to_str().and_then(|path| path.strip_prefix("env:")) else { return read_text(path, Bounds::CONFIG.bytes) };
+    let text = env(name).filter(|text| !text.trim().is_empty());
+    let text = text.ok_or("is not set or is empty; give the variable the text of a configuration, or --config a file")?;
+    if text.len() > Bounds::CONFIG.bytes {
+        return Err(format!("has more than {} bytes", Bounds::CONFIG.bytes));
+    }
+    Ok(text)
 }
 
 /// Reads a file of at most `limit` bytes.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{
-    build::read_text,
+    build::{environment, read_config},
     document::{At, Bounds, Content, Node, parse},
 };
 
@@ -11,9 +11,9 @@ use super::{
 pub(crate) struct Places(Option<Node>);
 
 impl Places {
-    /// Those of the file at `path`. One that cannot be read any more has none.
+    /// Those of the configuration at `path`, as [`Config::load`](super::Config::load) takes it. One that cannot be read any more has none.
     pub(crate) fn open(path: &Path) -> Self {
-        Self(read_text(path, Bounds::CONFIG.bytes).ok().and_then(|text| parse(&text, Bounds::CONFIG).ok()))
+        Self(read_config(path, &environment).ok().and_then(|text| parse(&text, Bounds::CONFIG).ok()))
     }
 
     /// Where the value of `key` stands, written as errors write it (`identity.issuers[0].jwks.file`). Where the file does not have it, the

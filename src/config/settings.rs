@@ -46,6 +46,8 @@ pub(crate) enum Kind {
     OneOrMore(&'static Form),
     /// One value, a list of them, or a mapping with these keys.
     OneOrMoreOr(&'static Form, &'static [Setting]),
+    /// A file that may be a variable of the environment instead: a path, or `{env: NAME}`.
+    PathOrEnv,
     /// One value.
     Scalar(Form),
     /// `{file: PATH}` or `{env: NAME}`. Never quoted in a message.
@@ -96,6 +98,7 @@ impl Kind {
             Self::NotYet => "remove it".to_owned(),
             Self::OneOrMore(form) => format!("{}, or a list of such", form.expected()),
             Self::OneOrMoreOr(form, settings) => format!("{}, a list of such, or a mapping with {}", form.expected(), keys(settings)),
+            Self::PathOrEnv => "give a path, or {env: NAME}".to_owned(),
             Self::Scalar(form) => form.expected(),
             Self::Secret => "give {file: PATH} or {env: NAME}".to_owned(),
             Self::Section([]) => "write {}".to_owned(),

@@ -7,7 +7,7 @@ pub(crate) mod files;
 
 use std::{
     fmt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, LazyLock},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -27,7 +27,7 @@ pub use self::files::TlsError;
 use super::client;
 use crate::{
     clock::Clock,
-    config::{ClientAuthConfig, TlsConfig},
+    config::{ClientAuthConfig, Pem, TlsConfig},
     telemetry::{Metrics, metrics::Listener},
 };
 
@@ -227,9 +227,9 @@ fn out_of_time((not_before, not_after): (SystemTime, SystemTime), now: SystemTim
     (now < not_before).then(|| format!("it is not valid before {}", shown(not_before)))
 }
 
-/// The files of the server's own certificate.
+/// The files of the server's own certificate; none where it is in variables.
 fn own(files: &TlsConfig) -> Vec<PathBuf> {
-    vec![files.certificate.clone(), files.private_key.clone()]
+    [&files.certificate, &files.private_key].into_iter().filter_map(Pem::file).map(Path::to_owned).collect()
 }
 
 /// The files that say which clients are trusted; none where none is asked for.

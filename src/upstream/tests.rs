@@ -415,7 +415,7 @@ mod secured {
         assert_eq!(refusal.reason, Reason::UpstreamUnavailable);
         assert!(refusal.note.as_deref().unwrap().contains("UnknownIssuer"), "{refusal:?}");
 
-        let client = AwsClient::new(&egress(service(Some(dial.clone()), Some(issued.files.certificate.clone())))).unwrap();
+        let client = AwsClient::new(&egress(service(Some(dial.clone()), Some(issued.files.certificate.name().to_owned())))).unwrap();
         let own_host = Request::get("/").header("host", dial.authority.as_str()).body(body::empty()).unwrap();
         assert_eq!(send(&client, &dial, true, own_host).await.unwrap().version(), Version::HTTP_2);
         // Another host than the one dialled can only be said in HTTP/1.1.
@@ -427,7 +427,7 @@ mod secured {
     async fn documents_are_fetched_over_tls() {
         let issued = Issued::new();
         let uri: http::Uri = format!("https://localhost:{}/jwks", mirror_tls(&issued).await.port()).parse().unwrap();
-        let fetcher = https_client(Some(&issued.files.certificate)).unwrap();
+        let fetcher = https_client(Some(issued.files.certificate.name())).unwrap();
         let ask = || Ask { uri: &uri, max_bytes: 1_000, limit: Duration::from_secs(5), authorization: None };
         let document = fetcher.fetch(ask()).await.unwrap();
         assert!(document.body.starts_with(b"HTTP/2.0 "), "{document:?}");

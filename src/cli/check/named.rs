@@ -69,7 +69,7 @@ pub(super) fn certificates(warn: &mut dyn FnMut(String), config: &Config, now: S
     let egress = config.egress.iter().filter_map(|egress| Some(("egress", egress.tls.as_ref()?)));
     for (listener, tls) in ingress.chain(egress) {
         if let Some(why) = ReloadingTls::out_of_time(tls, now) {
-            warn(format!("{listener}.tls.certificate {}: {why}; no client will take it", tls.certificate.display()));
+            warn(format!("{listener}.tls.certificate {}: {why}; no client will take it", tls.certificate.name().display()));
         }
     }
 }

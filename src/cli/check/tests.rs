@@ -31,12 +31,12 @@ fn check_text(config: &str, tenants: &str) -> (u8, String, String) {
 fn check_as(config: &str, tenants: &str, arguments: impl Fn(PathBuf) -> Args) -> (u8, String, String) {
     let folder = tempfile::tempdir().unwrap();
     let (issued, other) = (Issued::new(), Issued::new());
-    fs::copy(&issued.files.certificate, folder.path().join("tls.crt")).unwrap();
-    fs::copy(&issued.files.private_key, folder.path().join("tls.key")).unwrap();
-    fs::copy(&other.files.private_key, folder.path().join("other.key")).unwrap();
+    fs::copy(issued.files.certificate.name(), folder.path().join("tls.crt")).unwrap();
+    fs::copy(issued.files.private_key.name(), folder.path().join("tls.key")).unwrap();
+    fs::copy(other.files.private_key.name(), folder.path().join("other.key")).unwrap();
     let expired = Issued::until(2020);
-    fs::copy(&expired.files.certificate, folder.path().join("old.crt")).unwrap();
-    fs::copy(&expired.files.private_key, folder.path().join("old.key")).unwrap();
+    fs::copy(expired.files.certificate.name(), folder.path().join("old.crt")).unwrap();
+    fs::copy(expired.files.private_key.name(), folder.path().join("old.key")).unwrap();
     for byte in [1, 2] {
         use base64::{Engine, engine::general_purpose::STANDARD};
         fs::write(folder.path().join(format!("seal{byte}")), STANDARD.encode([byte; 32])).unwrap();

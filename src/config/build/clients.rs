@@ -2,7 +2,7 @@
 
 use http::HeaderName;
 
-use super::{Section, parse};
+use super::{Env, Section, parse, secret::pem};
 use crate::{
     client_pattern::ClientPattern,
     config::{ClientAuthConfig, ForwardingHeader, OriginConfig, TlsConfig, WorkloadConfig, WorkloadsConfig, error::quote},
@@ -11,8 +11,8 @@ use crate::{
 };
 
 /// A certificate, its key, and whose certificates clients show.
-pub(super) fn tls(section: &Section<'_>) -> Option<TlsConfig> {
-    let (certificate, private_key) = (section.file("certificate"), section.file("private_key"));
+pub(super) fn tls(section: &Section<'_>, env: Env<'_>) -> Option<TlsConfig> {
+    let (certificate, private_key) = (pem(section, "certificate", env), pem(section, "private_key", env));
     // The outer `None` is a setting that is wrong, which must not pass for one that is not there.
     let clients = clients(section);
     Some(TlsConfig { certificate: certificate?, private_key: private_key?, clients: clients? })

@@ -21,7 +21,7 @@ pub(super) fn egress(
     let listen = section.all("listen", parse::address);
     repeated(section, "listen", &listen);
     // The outer `None` is a setting that is wrong, which must not pass for one that is not there.
-    let tls = section.given("tls").map_or(Some(None), |given| tls(&given).map(Some));
+    let tls = section.given("tls").map_or(Some(None), |given| tls(&given, env).map(Some));
     let socket = section.given("socket").map_or(Some(None), |given| socket(&given, tls.as_ref().and_then(Option::as_ref)).map(Some));
     let hosts = section.all("hosts", parse::text);
     repeated(section, "hosts", &hosts);

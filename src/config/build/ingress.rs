@@ -51,7 +51,7 @@ pub(super) fn ingress(
     env: Env<'_>,
 ) -> Option<IngressConfig> {
     let listen = section.get("listen", parse::address);
-    let tls = section.given("tls").and_then(|given| tls(&given));
+    let tls = section.given("tls").and_then(|given| tls(&given, env));
     let origin = origin(section);
     let headers = headers(section, names);
     let context = section.given("context").map_or(Some(None), |given| context(&given, env).map(Some));

@@ -7,7 +7,10 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
 use super::{Env, Section, parse, read_text};
-use crate::{config::error::Fault, secret::Secret};
+use crate::{
+    config::{Pem, error::Fault},
+    secret::Secret,
+};
 
 /// Longest secret, in bytes.
 const MAX_SECRET: usize = 16 << 10;
@@ -31,6 +34,23 @@ pub(super) fn secret(section: &Section<'_>, key: &str, env: Env<'_>) -> Option<S
         return stand_in();
     }
     resolve(section, (&kind, &reference), Shape::Line, env).map_err(|fault| section.wrong(key, fault.wrong, fault.right)).ok()
+}
+
+/// A certificate or key: a path, or `{env: NAME}`, whose effective value is `[redacted]`.
+pub(super) fn pem(section: &Section<'_>, key: &str, env: Env<'_>) -> Option<Pem> {
+    if !section.has_mapping(key) {
+        return section.file(key).map(Pem::File);
+    }
+    let (kind, reference) = section.pairs(key, parse::text).into_iter().next()?;
+    section.set(key, "[redacted]".into());
+    let named = |text| Pem::Variable { name: format!("env:{reference}"), text };
+    if !section.looks_for_files() {
+        section.not_tried(key);
+        // Nobody opens a listener with it.
+        return Some(named(Secret::new(String::new())));
+    }
+    let text = resolve(section, (&kind, &reference), Shape::Pem, env);
+    text.map(named).map_err(|fault| section.wrong(key, fault.wrong, fault.right)).ok()
 }
 
 /// The secrets in the list `key`, with their places in it. One that is wrong is reported and left out.
@@ -64,8 +84,7 @@ fn resolve(section: &Section<'_>, (kind, reference): (&str, &str), shape: Shape,
             let text = read_text(&section.base().join(reference), MAX_SECRET);
             text.map_err(|wrong| Fault::new(format!("the file{named} {wrong}"), "give a file that Palisade can read"))?
         }
-        _ => env(reference)
-            .ok_or_else(|| Fault::new(format!("the environment variable{named} is not set"), "set it, or give {file: PATH}"))?,
+        _ => env(reference).ok_or_else(|| Fault::new(format!("the environment variable{named} is not set"), "set it, or name a file"))?,
     };
     let text = trim_newline(text);
     let is_lines = |c: char| shape == Shape::Pem && matches!(c, '\n' | '\r');

@@ -106,6 +106,44 @@ fn mismatch(text: &str, lines: &[&str]) -> Option<String> {
 }
 
 #[test]
+fn a_configuration_comes_from_a_variable_as_well() {
+    let env = |name: &str| match name {
+        "GOOD" => Some(
+            "identity: {issuers: [{issuer: i, audience: a, jwks: {uri: https://idp.example.com/keys}}]}\negress: {region: x}".to_owned(),
+        ),
+        "BLANK" => Some(" \n".to_owned()),
+        _ => None,
+    };
+    let said = |path: &str| Config::load(Path::new(path), &env).map(drop).expect_err(path).to_string();
+    // It was read as a file is: errors have their place in it.
+    assert!(said("env:GOOD").lines().any(|line| line.starts_with("env:GOOD:2:")), "{}", said("env:GOOD"));
+    for absent in ["env:BLANK", "env:ABSENT", "env:"] {
+        assert!(said(absent).contains(&format!("{absent}: is not set or is empty; give the variable")), "{}", said(absent));
+    }
+    assert!(said("./env:GOOD").contains("cannot be read"));
+}
+
+#[test]
+fn certificates_and_keys_come_from_variables_as_well() {
+    let tls = |certificate: &str, private_key: &str| format!("tls: {{certificate: {certificate}, private_key: {private_key}}}");
+    let config = good(&with("tls: {certificate: c, private_key: c}", &tls("{env: SET}", "{env: SET}")));
+    assert_eq!(config.effective["ingress"]["tls"]["private_key"], "[redacted]");
+    let tls_of = config.ingress.unwrap().tls;
+    assert_eq!((tls_of.certificate.name(), tls_of.certificate.file()), (Path::new("env:SET"), None));
+    assert!(!format!("{tls_of:?}").contains("swordfish"));
+    for (wrong, said) in [
+        ("{env: UNSET}", "the environment variable UNSET is not set; set it, or name a file"),
+        ("{file: tls.key}", "is not a reference to a secret; give a path, or {env: NAME}"),
+        ("{env: 'hunter2 -----BEGIN'}", "is not a reference to a secret; give a path, or {env: NAME}"),
+        ("[tls.key]", "give a path, or {env: NAME}"),
+    ] {
+        let errors =
+            load(&with("tls: {certificate: c, private_key: c}", &tls("{env: SET}", wrong))).map(drop).expect_err(wrong).to_string();
+        assert!(errors.contains("ingress.tls.private_key") && errors.contains(said) && !errors.contains("hunter2"), "{errors}");
+    }
+}
+
+#[test]
 fn defaults_are_those_of_the_contract() {
     let config = good(BASE);
     let (ingress, egress) = (config.ingress.unwrap(), config.egress.unwrap());

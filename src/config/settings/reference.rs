@@ -90,6 +90,7 @@ fn rows(text: &mut String, path: &str, settings: &[Setting]) {
             | Kind::Map(..)
             | Kind::NotYet
             | Kind::OneOrMore(_)
+            | Kind::PathOrEnv
             | Kind::Scalar(_)
             | Kind::Secret => {}
         }
@@ -106,6 +107,7 @@ fn takes(kind: &Kind) -> String {
         Kind::NotYet => String::new(),
         Kind::OneOrMore(form) => format!("{}, or a list", form_name(form)),
         Kind::OneOrMoreOr(form, _) => format!("{}, a list, or a mapping", form_name(form)),
+        Kind::PathOrEnv => "path, or `{env: NAME}`".to_owned(),
         Kind::Scalar(form) => form_name(form),
         Kind::Secret => "secret".to_owned(),
         Kind::Section(_) => "mapping".to_owned(),
@@ -128,6 +130,7 @@ fn not_yet(planned: &mut Vec<String>, path: &str, settings: &[Setting]) {
             | Kind::Map(..)
             | Kind::OneOrMore(_)
             | Kind::OneOrMoreOr(..)
+            | Kind::PathOrEnv
             | Kind::Scalar(_)
             | Kind::Secret => {}
         }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{super::document, Absent, Kind, ROOT, Setting};
+use super::{super::document, Absent, Form, Kind, ROOT, Setting};
 
 /// The JSON Schema (2020-12) of the configuration file, for editors.
 ///
@@ -58,6 +58,15 @@ fn kind(kind_: &Kind) -> Value {
         Kind::OneOrMoreOr(form, settings) => {
             json!({"anyOf": [form.schema(), {"type": "array", "minItems": 1, "items": form.schema()}, section(settings)]})
         }
+        Kind::PathOrEnv => json!({"anyOf": [
+            Form::Path.schema(),
+            {
+                "type": "object",
+                "additionalProperties": false,
+                "required": ["env"],
+                "properties": {"env": {"type": "string", "pattern": "^[A-Za-z0-9_]+$", "description": "An environment variable that holds it."}},
+            },
+        ]}),
         Kind::Scalar(form) => form.schema(),
         Kind::Secret => json!({
             "type": "object",

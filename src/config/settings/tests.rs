@@ -23,6 +23,7 @@ fn sections(settings: &'static [Setting], path: &str, found: &mut Vec<(String, &
             | Kind::Map(..)
             | Kind::NotYet
             | Kind::OneOrMore(_)
+            | Kind::PathOrEnv
             | Kind::Scalar(_)
             | Kind::Secret => {}
         }
@@ -237,6 +238,7 @@ fn unshown(examples: &[Value], settings: &[Setting], path: &str, missing: &mut V
             | Kind::Map(..)
             | Kind::NotYet
             | Kind::OneOrMore(_)
+            | Kind::PathOrEnv
             | Kind::Scalar(_)
             | Kind::Secret => {}
         }

@@ -55,7 +55,7 @@ impl Walk<'_> {
             (Kind::Json, _) => {}
             (Kind::Section(settings), Content::Map(_)) => self.section(node, at, settings),
             (Kind::Choice(settings), Content::Map(entries)) => self.choice(entries, node, at, settings),
-            (Kind::Secret, Content::Map(entries)) => self.secret(entries, node.at),
+            (Kind::Secret | Kind::PathOrEnv, Content::Map(entries)) => self.reference(entries, node.at, kind),
             (Kind::Map(names, of), Content::Map(entries)) => self.map(entries, names, of),
             (Kind::List(of), Content::List(items)) if !items.is_empty() => self.items(items, |walk, item| walk.kind(item, item.at, of)),
             (Kind::Entries(of), Content::List(items)) => self.items(items, |walk, item| walk.kind(item, item.at, of)),
@@ -64,6 +64,7 @@ impl Walk<'_> {
                 self.items(items, |walk, item| walk.one(item, form, kind));
             }
             (Kind::OneOrMore(form) | Kind::OneOrMoreOr(form, _), Content::Scalar(_)) => self.one(node, form, kind),
+            (Kind::PathOrEnv, Content::Scalar(scalar)) => self.scalar(node.at, scalar, &Form::Path),
             (Kind::Scalar(form), Content::Scalar(scalar)) => self.scalar(node.at, scalar, form),
             _ => self.misshapen(node, kind),
         }
@@ -128,17 +129,17 @@ impl Walk<'_> {
     }
 
     /// Nothing of a secret's setting is quoted: a secret may have been written in place of its reference.
-    fn secret(&mut self, entries: &[Entry], at: At) {
+    fn reference(&mut self, entries: &[Entry], at: At, kind: &'static Kind) {
         let reference = match entries {
             [Entry { key, node: Node { content: Content::Scalar(scalar), .. }, .. }] if !scalar.text.is_empty() => match key.as_str() {
-                "file" => true,
+                "file" => matches!(kind, Kind::Secret),
                 "env" => scalar.text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'),
                 _ => false,
             },
             _ => false,
         };
         if !reference {
-            self.error(at, Fault::new("is not a reference to a secret", Kind::Secret.expected()));
+            self.error(at, Fault::new("is not a reference to a secret", kind.expected()));
         }
     }
 

@@ -38,7 +38,7 @@ impl Clients {
     fn new(required: bool) -> Self {
         let mut issued = Issued::new();
         let authority = authority("clients");
-        let ca = issued.files.certificate.with_file_name("clients.pem");
+        let ca = issued.files.certificate.name().with_file_name("clients.pem");
         std::fs::write(&ca, authority.pem()).unwrap();
         issued.files.clients = Some(ClientAuthConfig { ca, required, crl: None });
         Self { issued, authority }

@@ -2,13 +2,13 @@
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr},
-    path::Path,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use x509_parser::{extensions::GeneralName, parse_x509_certificate, time::ASN1Time};
 
 use super::files::{self, TlsError};
+use crate::config::Pem;
 
 /// A certificate, as far as clients look at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,13 +21,14 @@ pub(crate) struct Described {
     pub(crate) names: Vec<String>,
 }
 
-/// Describes the first certificate in the PEM file at `path`.
+/// Describes the first certificate of a listener's chain.
 ///
 /// # Errors
 /// There is none that can be read.
-pub(crate) fn describe(path: &Path) -> Result<Described, TlsError> {
-    let unreadable = || files::content(path, "the first certificate cannot be read".to_owned(), "give an X.509 version 3 certificate");
-    let chain = files::certificates(path)?;
+pub(crate) fn describe(pem: &Pem) -> Result<Described, TlsError> {
+    let unreadable =
+        || files::content(pem.name(), "the first certificate cannot be read".to_owned(), "give an X.509 version 3 certificate");
+    let chain = files::chain(pem)?;
     let leaf = chain.first().ok_or_else(unreadable)?;
     let (_, certificate) = parse_x509_certificate(leaf).map_err(|_| unreadable())?;
     let names = certificate.subject_alternative_name().map_err(|_| unreadable())?;

@@ -14,7 +14,7 @@ use rustls::{
 use zeroize::Zeroizing;
 
 use super::provider;
-use crate::config::TlsConfig;
+use crate::config::{Pem, TlsConfig};
 
 /// Larger than any chain or bundle of roots; a wrong path (a log, a device) must not fill the memory.
 const MAX_FILE: u64 = 4 * 1024 * 1024;
@@ -60,24 +60,32 @@ pub enum TlsError {
 
 /// Reads a listener's chain and key, and checks that they belong together.
 pub(super) fn certified_key(files: &TlsConfig) -> Result<CertifiedKey, TlsError> {
-    let chain = certificates(&files.certificate)?;
+    let chain = chain(&files.certificate)?;
     let key = private_key(&files.private_key)?;
+    let (certificate, own_key) = (files.certificate.name(), files.private_key.name());
     CertifiedKey::from_der(chain, key, &provider()).map_err(|error| match error {
         rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
-            TlsError::Mismatch { certificate: files.certificate.clone(), key: files.private_key.clone() }
+            TlsError::Mismatch { certificate: certificate.to_owned(), key: own_key.to_owned() }
         }
-        rustls::Error::InvalidCertificate(problem) => {
-            content(&files.certificate, problem.to_string(), "give an X.509 version 3 certificate")
-        }
-        problem => content(&files.private_key, problem.to_string(), "give an RSA (2048 bits or more), ECDSA (P-256, P-384) or Ed25519 key"),
+        rustls::Error::InvalidCertificate(problem) => content(certificate, problem.to_string(), "give an X.509 version 3 certificate"),
+        problem => content(own_key, problem.to_string(), "give an RSA (2048 bits or more), ECDSA (P-256, P-384) or Ed25519 key"),
     })
 }
 
 /// Every certificate of a PEM file, at least one.
 pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    certificates_in(path, &read(path)?)
+}
+
+/// Every certificate of a listener's chain, at least one.
+pub(super) fn chain(pem: &Pem) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    certificates_in(pem.name(), &text(pem)?)
+}
+
+/// `path` is what the text is called.
+fn certificates_in(path: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     const CURE: &str = "give a PEM file with -----BEGIN CERTIFICATE----- blocks, leaf first";
-    let text = read(path)?;
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text).collect();
     match chain {
         Ok(chain) if chain.is_empty() => Err(content(path, "it holds no PEM certificate".to_owned(), CURE)),
         Ok(chain) => Ok(chain),
@@ -85,8 +93,8 @@ pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
     }
 }
 
-fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    let text = read(path)?;
+fn private_key(pem: &Pem) -> Result<PrivateKeyDer<'static>, TlsError> {
+    let (path, text) = (pem.name(), text(pem)?);
     PrivateKeyDer::from_pem_slice(&text).map_err(|_| {
         // The parser's message is dropped: it may quote the file.
         if text.windows(9).any(|window| window == b"ENCRYPTED") {
@@ -98,6 +106,13 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
             "give a PEM file with a -----BEGIN PRIVATE KEY----- block (PKCS#8, PKCS#1 or SEC1)",
         )
     })
+}
+
+fn text(pem: &Pem) -> Result<Zeroizing<Vec<u8>>, TlsError> {
+    match pem {
+        Pem::File(path) => read(path),
+        Pem::Variable { text, .. } => Ok(Zeroizing::new(text.expose().as_bytes().to_owned())),
+    }
 }
 
 pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {

@@ -5,7 +5,7 @@ use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer};
 use tempfile::TempDir;
 
 use super::*;
-use crate::clock::Clock;
+use crate::{clock::Clock, secret::Secret};
 
 /// A self-signed certificate for `localhost` and its key, in files.
 pub(crate) struct Issued {
@@ -23,7 +23,7 @@ impl Issued {
     pub(crate) fn until(year: i32) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let files =
-            TlsConfig { certificate: directory.path().join("tls.crt"), private_key: directory.path().join("tls.key"), clients: None };
+            TlsConfig { certificate: file(directory.path(), "tls.crt"), private_key: file(directory.path(), "tls.key"), clients: None };
         let certificate = issue(&files, year);
         Self { files, certificate, directory }
     }
@@ -33,13 +33,17 @@ impl Issued {
     }
 }
 
+fn file(folder: &Path, name: &str) -> Pem {
+    Pem::File(folder.join(name))
+}
+
 fn issue(files: &TlsConfig, until: i32) -> CertificateDer<'static> {
     let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
     params.not_after = rcgen::date_time_ymd(until, 1, 1);
     let key = KeyPair::generate().unwrap();
     let certificate = params.self_signed(&key).unwrap();
-    fs::write(&files.certificate, certificate.pem()).unwrap();
-    fs::write(&files.private_key, key.serialize_pem()).unwrap();
+    fs::write(files.certificate.name(), certificate.pem()).unwrap();
+    fs::write(files.private_key.name(), key.serialize_pem()).unwrap();
     certificate.der().clone()
 }
 
@@ -72,24 +76,24 @@ fn what_is_wrong_with_a_file_is_said_with_its_name_and_a_cure() {
     let mut issued = Issued::new();
     let good = issued.files.clone();
 
-    issued.files.certificate = issued.directory.path().join("nowhere.crt");
+    issued.files.certificate = file(issued.directory.path(), "nowhere.crt");
     refused(&issued.files, &["nowhere.crt", "No such file", "mount the file"]);
 
     issued.files.certificate = good.private_key.clone();
-    refused(&issued.files, &[name(&good.private_key), "no PEM certificate", "BEGIN CERTIFICATE"]);
+    refused(&issued.files, &[name(good.private_key.name()), "no PEM certificate", "BEGIN CERTIFICATE"]);
 
     issued.files = TlsConfig { private_key: good.certificate.clone(), ..good.clone() };
-    refused(&issued.files, &[name(&good.certificate), "no PEM private key", "PKCS#8"]);
+    refused(&issued.files, &[name(good.certificate.name()), "no PEM private key", "PKCS#8"]);
 
     let other = issued.directory.path().join("other.key");
     fs::write(&other, KeyPair::generate().unwrap().serialize_pem()).unwrap();
-    issued.files = TlsConfig { private_key: other.clone(), ..good.clone() };
+    issued.files = TlsConfig { private_key: Pem::File(other.clone()), ..good.clone() };
     refused(&issued.files, &["tls.crt", "other.key", "not the key of the first certificate"]);
 
     fs::write(&other, "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n").unwrap();
     refused(&issued.files, &["other.key", "encrypted", "openssl pkey"]);
 
-    issued.files = TlsConfig { certificate: issued.directory.path().to_owned(), ..good };
+    issued.files = TlsConfig { certificate: Pem::File(issued.directory.path().to_owned()), ..good };
     refused(&issued.files, &["readable PEM file"]);
 }
 
@@ -125,8 +129,8 @@ async fn a_renewed_certificate_is_taken_up_and_a_broken_one_is_not() {
     assert!(shown().contains("palisade_tls_certificate_expiry_timestamp_seconds{listener=\"ingress\"} 2208988800\n"), "{}", shown());
 
     // Half of a renewal: a new key beside the old certificate.
-    let old_key = fs::read(&issued.files.private_key).unwrap();
-    fs::write(&issued.files.private_key, KeyPair::generate().unwrap().serialize_pem()).unwrap();
+    let old_key = fs::read(issued.files.private_key.name()).unwrap();
+    fs::write(issued.files.private_key.name(), KeyPair::generate().unwrap().serialize_pem()).unwrap();
     tls.refresh().await;
     assert_eq!(current(), issued.certificate);
     // Unchanged, it is not read again.
@@ -134,9 +138,9 @@ async fn a_renewed_certificate_is_taken_up_and_a_broken_one_is_not() {
     tls.refresh().await;
     assert!(Arc::ptr_eq(&known, &tls.current.fingerprint.load_full()));
 
-    fs::remove_file(&issued.files.private_key).unwrap();
+    fs::remove_file(issued.files.private_key.name()).unwrap();
     tls.refresh().await;
-    fs::write(&issued.files.private_key, old_key).unwrap();
+    fs::write(issued.files.private_key.name(), old_key).unwrap();
     tls.refresh().await;
     assert_eq!(current(), issued.certificate);
 
@@ -155,6 +159,28 @@ async fn a_renewed_certificate_is_taken_up_and_a_broken_one_is_not() {
     assert!(shown().contains("{listener=\"ingress\"} 2240611200\n"), "{}", shown());
 }
 
+#[tokio::test]
+async fn a_certificate_in_variables_serves_and_stays_and_errors_name_the_variable() {
+    let issued = Issued::new();
+    let variable = |name: &str, text: &[u8]| Pem::Variable {
+        name: format!("env:{name}"),
+        text: Secret::new(String::from_utf8(text.to_owned()).unwrap()),
+    };
+    let certificate = variable("CHAIN", &fs::read(issued.files.certificate.name()).unwrap());
+    let private_key = variable("KEY", &fs::read(issued.files.private_key.name()).unwrap());
+    let good = TlsConfig { certificate, private_key, clients: None };
+    let tls = load(&good).unwrap();
+    let known = tls.current.fingerprint.load_full();
+    tls.refresh().await;
+    assert!(Arc::ptr_eq(&known, &tls.current.fingerprint.load_full()), "there is nothing to follow");
+    assert_eq!(tls.current.certified.load_full().cert[0], issued.certificate);
+
+    refused(&TlsConfig { private_key: good.certificate.clone(), ..good.clone() }, &["env:CHAIN", "no PEM private key"]);
+    refused(&TlsConfig { certificate: variable("CHAIN", b"junk"), ..good.clone() }, &["env:CHAIN", "no PEM certificate"]);
+    let other = variable("KEY", KeyPair::generate().unwrap().serialize_pem().as_bytes());
+    refused(&TlsConfig { private_key: other, ..good }, &["env:KEY is not the key of the first certificate in env:CHAIN"]);
+}
+
 #[test]
 fn a_certificate_out_of_its_time_is_told_and_one_within_is_not() {
     let issued = Issued::new();
@@ -164,6 +190,6 @@ fn a_certificate_out_of_its_time_is_told_and_one_within_is_not() {
     assert_eq!((told(2026), told(2040)), (None, None));
     // rcgen's own beginning.
     assert_eq!(told(1970).as_deref(), Some("it is not valid before 1975-01-01T00:00:00Z"));
-    fs::write(&issued.files.certificate, "junk").unwrap();
+    fs::write(issued.files.certificate.name(), "junk").unwrap();
     assert_eq!(told(2041), None, "another error's business");
 }

@@ -437,12 +437,12 @@ async fn over_tls_the_configured_roots_alone_vouch_for_the_host_that_is_dialled(
         config.otherwise.as_mut().unwrap().protocol = protocol;
         client_of(&config)
     };
-    let ca = &issued.files.certificate;
+    let ca = issued.files.certificate.name();
     let app = secured("localhost", Protocol::Auto, ca);
     assert_eq!(text(deliver(&app, get("/a")).await.unwrap()).await, "HTTP/1.1 /a Some(\"api.example.com\")");
     assert_eq!(deliver(&app, grpc()).await.unwrap().version(), Version::HTTP_2);
     assert_eq!(deliver(&secured("localhost", Protocol::Http2, ca), get("/")).await.unwrap().version(), Version::HTTP_2);
-    for app in [secured("localhost", Protocol::Auto, &other.files.certificate), secured("127.0.0.1", Protocol::Auto, ca)] {
+    for app in [secured("localhost", Protocol::Auto, other.files.certificate.name()), secured("127.0.0.1", Protocol::Auto, ca)] {
         let refusal = deliver(&app, get("/")).await.unwrap_err();
         assert_eq!(refusal.reason, Reason::UpstreamUnavailable, "{refusal:?}");
         assert!(refusal.note.as_deref().unwrap().contains("certificate"), "{refusal:?}");

@@ -239,7 +239,7 @@ async fn over_http2_nobody_waits() {
     let issued = crate::server::tls::tests::Issued::new();
     let tls = ReloadingTls::load(&issued.files, Listener::Ingress, Clock::system(), Metrics::new().unwrap()).unwrap();
     let dial = endpoint(true, &format!("localhost:{}", mirror(Some(tls)).await.port()));
-    let client = AwsClient::new(&egress(service(Some(dial.clone()), Some(issued.files.certificate.clone())))).unwrap();
+    let client = AwsClient::new(&egress(service(Some(dial.clone()), Some(issued.files.certificate.name().to_owned())))).unwrap();
     // Twice: on a new connection, and on one that is there.
     for _ in 0..2 {
         let (body, reads) = counted();

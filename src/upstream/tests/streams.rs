@@ -76,7 +76,7 @@ async fn over_http2<H: Handler>(handler: H, lifetime: Duration) -> (AwsClient, E
         let metrics = Metrics::new().unwrap();
         server::serve(bound.into_listener(), Some(tls), Listener::Ingress, &server_config(), handler, metrics, drain).await;
     });
-    let service = service(Some(dial.clone()), Some(issued.files.certificate.clone()));
+    let service = service(Some(dial.clone()), Some(issued.files.certificate.name().to_owned()));
     let client = AwsClient::new(&egress(ServiceConfig { connection_lifetime: lifetime, ..service })).unwrap();
     (client, dial)
 }

@@ -6,8 +6,12 @@ use super::{Form, Kind, PATH, Setting, default, derived, optional, required};
 
 /// `tls` of a listener.
 pub(super) const TLS: &[Setting] = &[
-    required("certificate", PATH, "PEM file with the certificate chain, leaf first. Read again when it changes."),
-    required("private_key", PATH, "PEM file with its private key."),
+    required(
+        "certificate",
+        Kind::PathOrEnv,
+        "PEM file with the certificate chain, leaf first, read again when it changes; or the variable that holds the chain until a restart.",
+    ),
+    required("private_key", Kind::PathOrEnv, "PEM file with its private key, or the variable that holds it."),
     optional(
         "client_ca",
         PATH,
