@@ -5,6 +5,7 @@
 //! directory, which goes when the sandbox ends.
 
 mod certificates;
+mod parts;
 mod sandbox;
 mod state;
 mod story;
@@ -12,6 +13,7 @@ mod token;
 
 use std::{
     io::{self, Write},
+    net::{IpAddr, Ipv4Addr},
     process::ExitCode,
 };
 
@@ -30,12 +32,21 @@ pub struct Args {
     /// The first of the sandbox's five ports: ingress, then egress, admin, identity provider, AWS double.
     #[arg(long, value_name = "N", global = true, default_value_t = Ports::DEFAULT_BASE, value_parser = clap::value_parser!(u16).range(1..=LAST_BASE))]
     port_base: u16,
+    /// The address of the ingress and of the admin listener; 0.0.0.0 in a container whose port is published. Everything else stays on loopback.
+    #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    listen: IpAddr,
     #[command(subcommand)]
     command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Serve the demo application alone, beside a Palisade of your own.
+    Application(parts::ApplicationArgs),
+    /// Serve the identity provider and the AWS double alone, for a Palisade of your own.
+    Backends(parts::BackendsArgs),
+    /// Write the certificates and secrets that a Palisade of your own and these backends share.
+    Files(parts::FilesArgs),
     /// Print a token of the running sandbox's identity provider.
     Token(token::Args),
 }
@@ -45,22 +56,29 @@ pub async fn run(args: Args) -> ExitCode {
     let ports = Ports(args.port_base);
     match args.command {
         Some(Command::Token(token)) => token::run(&token, ports).await,
-        None => match serve(ports).await {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("palisade dev: {error}");
-                FAILED.into()
-            }
-        },
+        Some(Command::Application(of)) => ended(parts::application(&of, Clock::system(), termination()).await),
+        Some(Command::Backends(of)) => ended(parts::backends(of, ports, Clock::system(), termination()).await),
+        Some(Command::Files(of)) => ended(parts::files(&of, &Clock::system())),
+        None => ended(serve(ports, args.listen).await),
     }
 }
 
-async fn serve(ports: Ports) -> Result<(), SandboxError> {
+fn ended(how: Result<(), SandboxError>) -> ExitCode {
+    match how {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("palisade dev: {error}");
+            FAILED.into()
+        }
+    }
+}
+
+async fn serve(ports: Ports, listen: IpAddr) -> Result<(), SandboxError> {
     // Without a thread for its messages the sandbox works all the same.
     let _ = super::run::start_logging(tracing::Level::WARN);
     let mut stop = std::pin::pin!(termination());
     let sandbox = tokio::select! {
-        sandbox = Sandbox::start(ports, Clock::system()) => sandbox?,
+        sandbox = Sandbox::start(ports, listen, Clock::system()) => sandbox?,
         () = &mut stop => return Ok(()),
     };
     sandbox.run(stop, |story| say(&story)).await

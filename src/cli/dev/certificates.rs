@@ -12,13 +12,13 @@ const VALID: Duration = Duration::from_secs(30 * 24 * 3_600);
 pub(super) struct Certificates {
     /// For callers to trust.
     pub(super) authority: String,
-    /// For `localhost`, `127.0.0.1` and `::1`.
+    /// For `localhost`, `127.0.0.1`, `::1` and what else was asked for.
     pub(super) server: String,
     pub(super) server_key: String,
 }
 
 impl Certificates {
-    pub(super) fn make(now: SystemTime) -> Result<Self, rcgen::Error> {
+    pub(super) fn make(hosts: &[String], now: SystemTime) -> Result<Self, rcgen::Error> {
         let mut authority = params(&[], "palisade dev: authority of one sandbox", now)?;
         authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -26,7 +26,8 @@ impl Certificates {
         let authority_pem = authority.self_signed(&authority_key)?.pem();
         let issuer = Issuer::new(authority, authority_key);
 
-        let mut server = params(&["localhost", "127.0.0.1", "::1"], "palisade dev", now)?;
+        let names: Vec<&str> = ["localhost", "127.0.0.1", "::1"].into_iter().chain(hosts.iter().map(String::as_str)).collect();
+        let mut server = params(&names, "palisade dev", now)?;
         server.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         server.use_authority_key_identifier_extension = true;

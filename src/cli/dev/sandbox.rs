@@ -1,6 +1,10 @@
 //! The parts of the sandbox, put together.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{Method, StatusCode};
@@ -38,12 +42,16 @@ impl Ports {
         self.at(3)
     }
 
+    pub(super) fn aws(self) -> SocketAddr {
+        self.at(4)
+    }
+
     fn at(self, offset: u16) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], self.0.saturating_add(offset)))
     }
 
     fn places(self, app: SocketAddr) -> Places {
-        Places { ingress: self.at(0), egress: self.at(1), admin: self.at(2), idp: self.idp(), aws: self.at(4), app }
+        Places { ingress: self.at(0), egress: self.at(1), admin: self.at(2), idp: self.idp(), aws: self.aws(), app }
     }
 }
 
@@ -83,13 +91,13 @@ pub(super) struct Sandbox {
 }
 
 /// What is not Palisade: the identity provider, the AWS double, the demo application.
-struct Surroundings {
+pub(super) struct Surroundings {
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
 }
 
 impl Sandbox {
-    pub(super) async fn start(ports: Ports, clock: Clock) -> Result<Self, SandboxError> {
+    pub(super) async fn start(ports: Ports, listen: IpAddr, clock: Clock) -> Result<Self, SandboxError> {
         // Ports first: they are what most often fails, and holding them means that the files are nobody else's.
         let app = bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
         let idp = bind(ports.idp())?;
@@ -98,7 +106,9 @@ impl Sandbox {
 
         let state = StateDir::create(ports.0)?;
         let base_secret = random_text()?;
-        write_files(&state, &places, &base_secret, &clock)?;
+        let shown = |address: SocketAddr| SocketAddr::new(listen, address.port());
+        let listening = Places { ingress: shown(places.ingress), admin: shown(places.admin), ..places };
+        write_files(&state, &listening, &base_secret, &clock)?;
         let config = Config::load(&state.path().join("palisade.yaml"), &|_| None)?;
         let listeners = Listeners::bind(&config)?;
 
@@ -138,18 +148,18 @@ impl Sandbox {
 }
 
 impl Surroundings {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { stop: watch::Sender::new(false), tasks: Vec::new() }
     }
 
-    fn add<F: Future<Output = ()> + Send + 'static>(&mut self, bound: Bound, serve: impl FnOnce(TcpListener, Stopped) -> F) {
+    pub(super) fn add<F: Future<Output = ()> + Send + 'static>(&mut self, bound: Bound, serve: impl FnOnce(TcpListener, Stopped) -> F) {
         let mut stopped = self.stop.subscribe();
         // An error says that the sender is gone, which is an end as well.
         let stopped: Stopped = Box::pin(async move { drop(stopped.wait_for(|stop| *stop).await) });
         self.tasks.push(tokio::spawn(serve(bound.into_listener(), stopped)));
     }
 
-    async fn end(self) {
+    pub(super) async fn end(self) {
         self.stop.send_replace(true);
         for task in self.tasks {
             // A part that has failed has ended.
@@ -158,14 +168,14 @@ impl Surroundings {
     }
 }
 
-type Stopped = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(super) type Stopped = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
-fn bind(address: SocketAddr) -> Result<Bound, SandboxError> {
+pub(super) fn bind(address: SocketAddr) -> Result<Bound, SandboxError> {
     Bound::bind(address).map_err(|error| SandboxError::PortTaken { address, error })
 }
 
 fn write_files(state: &StateDir, places: &Places, base_secret: &Secret, clock: &Clock) -> Result<(), SandboxError> {
-    let certificates = Certificates::make(clock.now())?;
+    let certificates = Certificates::make(&[], clock.now())?;
     state.write("ca.crt", &certificates.authority)?;
     state.write("server.crt", &certificates.server)?;
     state.write("server.key", &certificates.server_key)?;
@@ -177,7 +187,7 @@ fn write_files(state: &StateDir, places: &Places, base_secret: &Secret, clock: &
 }
 
 /// The double with the sandbox's role, bucket and table, and something in them for each tenant.
-fn aws_double(base_secret: Secret, clock: Clock) -> Result<AwsDouble, SandboxError> {
+pub(super) fn aws_double(base_secret: Secret, clock: Clock) -> Result<AwsDouble, SandboxError> {
     let mut config = DoubleConfig::new(tenants::ACCOUNT, tenants::REGION, (tenants::BASE_KEY_ID, base_secret));
     config.roles.push(RoleConfig {
         name: tenants::ROLE.to_owned(),
@@ -197,7 +207,7 @@ fn aws_double(base_secret: Secret, clock: Clock) -> Result<AwsDouble, SandboxErr
 }
 
 /// 256 random bits as text.
-fn random_text() -> Result<Secret, SandboxError> {
+pub(super) fn random_text() -> Result<Secret, SandboxError> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|_| SandboxError::NoRandomness)?;
     Ok(Secret::new(URL_SAFE_NO_PAD.encode(bytes)))
