@@ -130,16 +130,16 @@ $(TARGET)/tools/bin/helm: tests/requirements-helm.txt
 go:
 	$(PYTHON) tests/tools/golang.py
 
-## The image: compiled here, made by the docker engine without pulling anything. `docker build .` compiles in a container instead.
+## The image: compiled here, made by the docker engine without pulling anything. `docker build .` compiles in a container instead. CI has
+## IMAGE_PROFILE=dev: builds with link-time optimisation take ten minutes each, and one more link of what `cargo build` has made takes seconds.
+IMAGE_PROFILE ?= release
 image:
-	CARGO="$(CARGO)" $(PYTHON) image/build.py "$(TARGET)/image/release"
+	CARGO="$(CARGO)" $(PYTHON) image/build.py "$(TARGET)/image/release" --profile $(IMAGE_PROFILE)
 	image/docker.sh "$(TARGET)/image/release" palisade "$(IMAGE):$(IMAGE_VERSION)"
 
-## The same with the sandbox, for laptops. CI has SANDBOX_PROFILE=dev: a second build with link-time optimisation takes minutes, and one more link of what
-## `cargo build` has made takes seconds.
-SANDBOX_PROFILE ?= release
+## The same with the sandbox, for laptops.
 image-sandbox:
-	CARGO="$(CARGO)" $(PYTHON) image/build.py "$(TARGET)/image/sandbox" --sandbox --profile $(SANDBOX_PROFILE)
+	CARGO="$(CARGO)" $(PYTHON) image/build.py "$(TARGET)/image/sandbox" --sandbox --profile $(IMAGE_PROFILE)
 	image/docker.sh "$(TARGET)/image/sandbox" sandbox "$(IMAGE):$(IMAGE_VERSION)-sandbox"
 
 images: image image-sandbox
@@ -147,7 +147,7 @@ images: image image-sandbox
 ## What the images of `make images` are and do, in containers without a network but their own. `make test-clients` leaves these tests out.
 test-image: venvs
 	$(CARGO) build --locked
-	PATH="$(TARGET)/tools/bin:$$PATH" PALISADE_BIN="$${PALISADE_BIN:-$(TARGET)/debug/palisade}" PALISADE_IMAGE="$(IMAGE):$(IMAGE_VERSION)" $(PYTEST) -c tests/clients/pytest.ini -n 0 tests/clients/test_image.py tests/clients/test_compose.py $(ARGS)
+	PATH="$(TARGET)/tools/bin:$$PATH" PALISADE_BIN="$${PALISADE_BIN:-$(TARGET)/debug/palisade}" PALISADE_IMAGE="$(IMAGE):$(IMAGE_VERSION)" PALISADE_IMAGE_PROFILE=$(IMAGE_PROFILE) $(PYTEST) -c tests/clients/pytest.ini -n 0 tests/clients/test_image.py tests/clients/test_compose.py $(ARGS)
 
 clean:
 	rm -rf "$(TARGET)"

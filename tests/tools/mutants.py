@@ -268,6 +268,11 @@ def blamed(errors: list[dict], places: dict[str, list]) -> tuple[set[int], set[i
                     if size == narrowest:
                         (changed if form and not constant else around).add(number)
                 break
+        else:
+            # Of a whole function: what the switch is of another type than its result may be, such as an opaque one.
+            for span in filter(lambda s: s["is_primary"], error["spans"]):
+                whole = places.get(span["file_name"], ())
+                around |= {number for start, end, number, _ in whole if span["byte_start"] <= start and end <= span["byte_end"]}
     return changed - around, around
 
 
