@@ -127,7 +127,8 @@ fn open_files() -> Option<i64> {
 mod tests {
     use super::*;
 
-    const LINE: &str = "4242 (a) S (b) S 1 4242 4242 0 -1 4194560 9000 0 12 0 1500 250 0 0 20 0 9 0 987654 812345344 20480 18446744073709551615 1 1 0";
+    const LINE: &str =
+        "4242 (a) S (b) S 1 4242 4242 0 -1 4194560 9000 0 12 0 1500 250 0 0 20 0 9 0 987654 812345344 20480 18446744073709551615 1 1 0";
 
     #[test]
     fn a_name_with_parentheses_does_not_move_the_fields() {
