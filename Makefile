@@ -104,7 +104,7 @@ promtool: $(TARGET)/tools/bin/promtool $(TARGET)/tools/bin/prometheus
 # Both come of one package.
 $(TARGET)/tools/bin/promtool $(TARGET)/tools/bin/prometheus &:
 	mkdir -p "$(TARGET)/tools/bin"
-	if command -v promtool prometheus >/dev/null && [ "$$(command -v promtool prometheus | wc -l)" = 2 ]; then \
+	if command -v promtool && command -v prometheus; then \
 		for tool in promtool prometheus; do ln -sf "$$(command -v $$tool)" "$(TARGET)/tools/bin/$$tool"; done; \
 	else \
 		work="$$(mktemp -d)"; trap 'rm -rf "$$work"' EXIT; chmod 755 "$$work"; cd "$$work"; \

@@ -18,7 +18,7 @@ REASONS = set(re.findall(r'^\s+[A-Z]\w+ = "([a-z-]+)", [A-Z_]+, ', SOURCE, re.MU
 
 
 def run(*arguments) -> subprocess.CompletedProcess:
-    return subprocess.run([tool("promtool"), *map(str, arguments)], capture_output=True, text=True, timeout=60, cwd=ROOT)
+    return subprocess.run([tool("promtool"), *map(str, arguments)], capture_output=True, text=True, timeout=120, cwd=ROOT)
 
 
 def test_promtool_finds_nothing_wrong():
@@ -76,5 +76,5 @@ def test_reasons_are_those_of_the_source():
     asked = [re.findall(r'reason!?=~?"([^"]+)"', rule["expr"]) for rule in rules() if "handshake" not in rule["expr"]]
     named = {reason for patterns in asked for pattern in patterns for reason in pattern.split("|")}
     assert named <= REASONS and len(named) > 30, named - REASONS
-    mentioned = set(re.findall(r"`([a-z]+(?:-[a-z]+)+)`", GUIDE.read_text()))
+    mentioned = set(re.findall(r"`(?!palisade-)([a-z]+(?:-[a-z]+)+)`", GUIDE.read_text()))
     assert mentioned <= REASONS | {"client-alert", "no-certificate"}, mentioned - REASONS
