@@ -30,14 +30,14 @@ READER = f"arn:aws:iam::{ACCOUNT}:role/watched-directory"
 
 
 class Scene:
-    """Three processes with all that dashboards show, and rounds of what happens to them.
+    """Processes with all that dashboards show, and rounds of what happens to them.
 
     `watched` is a sidecar with ingress and egress. `worker` has its tenants and users in tables, takes contexts of deferred work, and has room for
-    two passports. `stranger` has a base identity that ends, and that STS does not know."""
+    two passports. `stranger` has a base identity that ends and that STS does not know, and a budget for few calls. `silo` has a tenant whose role is another's."""
 
-    def __init__(self, start, setting, directory, authority, application, ministack, pool, idp, agent):
+    def __init__(self, start, setting, directory, authority, application, ministack, pool, idp, agent, silo):
         self.directory, self.authority, self.application, self.idp = directory, authority, application, idp
-        self.rounds = 0
+        self.rounds, self.silo = 0, silo
         key = fresh_key(directory, "watched-reports.key")
         self.records(suspended=False)
         self.tables(ministack, idp)
@@ -52,12 +52,13 @@ class Scene:
         self.worker = start("watched-worker", setting.ingress(authority.certificate, authority.key, application.port),
                             setting.egress(services, proofs=["jwt", "passport", "deferred"], redeem={"audience": "reports", "keys": [key]}),
                             self.in_tables(setting, ministack.port), credentials)
-        identity = {"credentials": credentials["credentials"] | {"source": {"default_chain": {}}, "shared_with_application": "accepted"}}
+        identity = {"credentials": credentials["credentials"] | {"source": {"default_chain": {}}, "shared_with_application": "accepted",
+                                                                "budget": {"requests_per_second": 1, "burst": 4, "wait": "100ms"}}}
         self.stranger = start("watched-stranger", setting.egress(services), setting.identity(), identity, ready="/livez", **agent.environment)
 
     @property
     def processes(self) -> list[Palisade]:
-        return [self.watched, self.worker, self.stranger]
+        return [self.watched, self.worker, self.stranger, self.silo]
 
     def records(self, suspended: bool):
         records = RECORDS | {"acme-eu": RECORDS["acme-eu"] | {"status": "suspended" if suspended else "active"}}
@@ -86,7 +87,7 @@ class Scene:
         for issuer in identity["identity"]["issuers"]:
             issuer["claims"] = {k: v for k, v in issuer["claims"].items() if k != "tenant"}
         identity["identity"]["passport"] = {"max_live": 2}
-        return identity | {"tenants": {"directory": {"dynamodb": where | {"table": "watched-tenants", "load": {"every": "1s"}}}},
+        return identity | {"tenants": {"directory": {"dynamodb": where | {"table": "watched-tenants", "load": {"every": "5s"}}}},
                            "users": {"directory": {"dynamodb": where | {"table": "watched-users"}}}}
 
     def enter(self, palisade: Palisade, token: str, tenant: str, method: str = "GET") -> wire.Message | None:
@@ -137,8 +138,9 @@ class Scene:
         with contextlib.suppress(wire.Closed, OSError):
             wire.exchange(self.watched.port("ingress"), b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         use(self.worker, "pdc1_junk")
-        for _ in range(2):
-            self.read(self.stranger, "acme", self.idp.token("acme"))
+        for tenant in ("acme", "globex", "slow", "single", "bare"):
+            self.read(self.stranger, tenant, self.idp.token(tenant))
+        self.read(self.silo, "estranged", self.idp.token("estranged"))
 
     def of_tables(self):
         self.enter(self.worker, self.idp.token(None), "acme")
@@ -154,9 +156,9 @@ class Scene:
 
 
 @pytest.fixture(scope="module")
-def scene(start, setting, directory, authority, application, ministack, pool, idp) -> Scene:
+def scene(start, setting, directory, authority, application, ministack, pool, idp, silo) -> Scene:
     with contextlib.closing(Agent(pool)) as agent:
-        yield Scene(start, setting, directory, authority, application, ministack, pool, idp, agent)
+        yield Scene(start, setting, directory, authority, application, ministack, pool, idp, agent, silo)
 
 
 @pytest.fixture(scope="module")
@@ -191,12 +193,14 @@ def test_every_panel_and_every_rule_has_an_answer(scene, prometheus):
 
     for group in prometheus.api("rules")["groups"]:
         for rule in group["rules"]:
-            assert rule["health"] == "ok", (rule["name"], rule.get("lastError"))
+            # The baselines' turn comes within two minutes.
+            assert rule["health"] == "ok" or (rule["health"] == "unknown" and group["interval"] > 60), (rule["name"], rule.get("lastError"))
     exported = prometheus.names()
     recorded = {rule["record"] for rule in rules() if "record" in rule}
     asked = set().union(*(names(rule["expr"]) for rule in rules()), *(names(expression) for expression in questions().values()))
     assert len(asked) > 40 and "palisade_requests_total" in asked and "up" in asked
-    assert not asked - exported - NOT_YET, "no process exports these, and no rule records them"
+    assert asked - exported - recorded - NOT_YET == set(), "no process exports these, and no rule records them"
+    assert NOT_YET & exported == set(), "these are exported by now: take them out of NOT_YET"
     # A day's average has nothing to go by yet.
     assert {name for name in recorded - exported if not name.endswith(":rate1d")} == set()
 
@@ -204,7 +208,7 @@ def test_every_panel_and_every_rule_has_an_answer(scene, prometheus):
     wanted = "PalisadeIsolationRefusals"
     wait_until(lambda: scene.round() or prometheus.query(f'ALERTS{{alertname="{wanted}"}}'), 20, wanted)
     active = {alert["labels"]["alertname"] for alert in prometheus.api("alerts")["alerts"]}
-    innocent = {"PalisadeDown", "PalisadeJwksStale", "PalisadeJwksRefreshFailing", "PalisadeCertificateExpiring", "PalisadeOpenFilesNearLimit", "PalisadeInternalErrors",
+    innocent = {"PalisadeJwksStale", "PalisadeJwksRefreshFailing", "PalisadeCertificateExpiring", "PalisadeOpenFilesNearLimit", "PalisadeInternalErrors",
                 "PalisadeConnectionsNearLimit", "PalisadeClockSkewed", "PalisadeTenantDominates", "PalisadeAccessLogLinesLost", "PalisadeBaseCredentialsExpiring"}
     assert not active & innocent
 
