@@ -97,6 +97,8 @@ LIMITS = dashboard("limits", "Limits", "Who is at a limit, and which limits of t
               "percentunit", thresholds={"orange": 0.8}, most=1),
         Panel("Open files", "Share of the descriptors that the process may have.",
               {"{{instance}}": "process_open_fds{*} / process_max_fds{*} and on (job, instance) palisade_build_info"}, "percentunit", thresholds={"orange": 0.8}, most=1),
+        Panel("Memory", "Resident, and from where on requests are refused; 0 without a limit.", {
+            "{{instance}}": "process_resident_memory_bytes{*} and on (job, instance) palisade_build_info", "{{instance}} limit": "palisade_memory_limit_bytes{*}"}, "bytes"),
         Panel("Queues", "What waits for its turn: checks of tokens, and calls to STS that requests need.", {
             "{{instance}} token checks": "palisade_token_checks_waiting{*}", "{{instance}} STS calls": "palisade_sts_calls_waiting{*}"}),
         Panel("Overload", "Requests that found no room, for a body, a connection, a passport or the check of a token.",
