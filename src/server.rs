@@ -133,6 +133,7 @@ pub async fn serve<H: Handler>(
     let listener = listener.into();
     let limit = u32::try_from(config.connections).unwrap_or(u32::MAX);
     let permits = Arc::new(Semaphore::new(limit as usize));
+    metrics.connections_allowed(listener_name, limit);
     // Its end is the signal: connections watch for the sender to go.
     let (_alive, alive) = watch::channel(());
     let connections = Connections::new(tls, listener_name, config.clone(), handler, metrics, drain.clone(), alive);

@@ -4,6 +4,7 @@ pub mod access_log;
 pub mod label;
 pub mod lines;
 pub mod metrics;
+mod process;
 pub mod record;
 pub mod seldom;
 

@@ -72,8 +72,7 @@ impl std::fmt::Debug for Jwks {
 impl Jwks {
     /// Keys of `issuer`, none loaded yet, under the default policy.
     pub fn new(issuer: String, source: Box<dyn FetchKeys>, clock: Clock, metrics: Metrics) -> Self {
-        // So that "never" is a time long past, and not a series that is missing.
-        metrics.jwks_last_success(&issuer, 0);
+        metrics.jwks_begin(&issuer);
         let flight = Flight { landing: None, forced: None, failures: 0, next: clock.instant() };
         Self {
             issuer,

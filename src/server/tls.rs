@@ -109,11 +109,7 @@ impl ReloadingTls {
         self.metrics.handshake_failure(self.listener, class);
     }
 
-    /// End of validity of the current certificate; `None` if it cannot be read from it.
-    pub fn not_after(&self) -> Option<SystemTime> {
-        self.validity().map(|(_, not_after)| not_after)
-    }
-
+    /// Of the current certificate, both ends; `None` if they cannot be read from it.
     fn validity(&self) -> Option<(SystemTime, SystemTime)> {
         client::validity(self.current.certified.load().end_entity_cert().ok()?)
     }
@@ -181,12 +177,13 @@ impl ReloadingTls {
     }
 
     fn announce(&self) {
-        let Some(seconds) = self.not_after().and_then(|end| end.duration_since(UNIX_EPOCH).ok()).map(|d| d.as_secs()) else {
-            tracing::warn!(listener = self.listener.as_str(), "the certificate's end of validity cannot be read");
+        let Some(validity) = self.validity() else {
+            tracing::warn!(listener = self.listener.as_str(), "the certificate's validity cannot be read");
             return;
         };
-        self.metrics.certificate_expiry(self.listener, seconds as f64);
-        match self.validity().and_then(|validity| out_of_time(validity, self.clock.now())) {
+        self.metrics.certificate_validity(self.listener, validity);
+        let seconds = validity.1.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        match out_of_time(validity, self.clock.now()) {
             None => tracing::info!(listener = self.listener.as_str(), not_after = seconds, "certificate in use"),
             Some(why) => tracing::warn!(
                 listener = self.listener.as_str(),

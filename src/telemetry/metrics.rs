@@ -14,7 +14,7 @@ use prometheus::{
     TextEncoder,
 };
 
-use super::TenantLabel;
+use super::{TenantLabel, process::Process};
 use crate::reject::Reason;
 
 /// Which listener a request came in on.
@@ -99,6 +99,7 @@ pub struct Families {
     pub passports_minted: IntCounter,
     passport_redemptions: IntCounterVec,
     deferred_contexts: IntCounterVec,
+    certificate_start: GaugeVec,
     certificate_expiry: GaugeVec,
     config_reloads: IntCounterVec,
     upstreams_healthy: IntGaugeVec,
@@ -106,6 +107,7 @@ pub struct Families {
     handshake_failures: IntCounterVec,
     /// Connections open, by listener.
     connections: IntGaugeVec,
+    connections_limit: IntGaugeVec,
     /// Access-log lines that could not be written.
     pub log_lines_lost: IntCounter,
     directory_entries: IntGaugeVec,
@@ -129,7 +131,8 @@ impl Metrics {
         let new = Register(&registry);
         let build_info = new.gauges("palisade_build_info", "Always 1; the labels say what is running.", &["version", "rustc"])?;
         build_info.with_label_values(&[crate::VERSION, crate::RUSTC]).set(1.0);
-        Ok(Self(Arc::new(Families {
+        registry.register(Box::new(Process::new()?))?;
+        let families = Families {
             requests: new.counters(
                 "palisade_requests_total",
                 "Requests, by what was decided and the class of the status sent.",
@@ -239,6 +242,11 @@ impl Metrics {
                 "Contexts of deferred work that were sealed, redeemed or refused.",
                 &["event"],
             )?,
+            certificate_start: new.gauges(
+                "palisade_tls_certificate_not_before_timestamp_seconds",
+                "Start of validity of the certificate in use.",
+                &["listener"],
+            )?,
             certificate_expiry: new.gauges(
                 "palisade_tls_certificate_expiry_timestamp_seconds",
                 "End of validity of the certificate in use.",
@@ -265,6 +273,11 @@ impl Metrics {
                 &["listener", "reason"],
             )?,
             connections: new.int_gauges("palisade_connections", "Connections open.", &["listener"])?,
+            connections_limit: new.int_gauges(
+                "palisade_connections_limit",
+                "Connections that may be open, on all addresses of a listener; further ones wait in the kernel.",
+                &["listener"],
+            )?,
             log_lines_lost: new.counter("palisade_access_log_lines_lost_total", "Access-log lines that could not be written.")?,
             directory_entries: new.int_gauges("palisade_directory_entries", "Records of a table that are in memory.", &["directory"])?,
             directory_last_success: new.gauges(
@@ -290,7 +303,9 @@ impl Metrics {
             tenant_loads: new.counters("palisade_tenant_loads_total", "Readings of the whole table of tenants, by result.", &["result"])?,
             user_lookups: new.counters("palisade_user_lookups_total", "Lookups in the directory of users, by result.", &["result"])?,
             registry,
-        })))
+        };
+        families.begin_at_zero();
+        Ok(Self(Arc::new(families)))
     }
 }
 
@@ -303,6 +318,17 @@ impl Deref for Metrics {
 }
 
 impl Families {
+    /// A counter that appears with its first event says nothing of that event: `rate` needs a value before it. So those that alerts rest on,
+    /// where events are rare and their labels are known, are there from the start.
+    fn begin_at_zero(&self) {
+        for result in ["ok", "throttled", "denied", "error"] {
+            self.sts_requests.with_label_values(&[result]);
+        }
+        for result in ["ok", "error"] {
+            self.session_renewals.with_label_values(&[result]);
+        }
+    }
+
     /// Counts a finished request.
     pub fn request(&self, request: &RequestFacts<'_>) {
         let (listener, tenant) = (request.listener.as_str(), request.tenant.as_str());
@@ -342,6 +368,11 @@ impl Families {
         self.connections.with_label_values(&[listener.as_str()])
     }
 
+    /// Notes that a listener serves one more address, with room for `most` connections.
+    pub fn connections_allowed(&self, listener: Listener, most: u32) {
+        self.connections_limit.with_label_values(&[listener.as_str()]).add(most.into());
+    }
+
     /// Counts a token check; `issuer` is a configured one or `_unknown`, `result` is `ok`, `cached` or a reason.
     pub fn token_verification(&self, issuer: &str, result: &str) {
         self.token_verifications.with_label_values(&[issuer, result]).inc();
@@ -360,6 +391,15 @@ impl Families {
     /// Counts a token that is remembered no longer; `reason` is `crowded`, `expired`, `forgotten` or `stale`.
     pub fn token_cache_removal(&self, reason: &str) {
         self.token_cache_removals.with_label_values(&[reason]).inc();
+    }
+
+    /// Knows an issuer, whose keys were not fetched yet.
+    pub fn jwks_begin(&self, issuer: &str) {
+        // So that "never" is a time long past, and not a series that is missing; and as in `begin_at_zero`.
+        self.jwks_last_success(issuer, 0);
+        for result in ["ok", "error"] {
+            self.jwks_refreshes.with_label_values(&[issuer, result]);
+        }
     }
 
     /// Counts a fetch of an issuer's keys; `result` is `ok` or `error`.
@@ -395,8 +435,7 @@ impl Families {
 
     /// Notes that a directory (`tenants` or `users`) was read without an error.
     pub fn directory_read(&self, directory: &str, at: SystemTime) {
-        let seconds = at.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
-        self.directory_last_success.with_label_values(&[directory]).set(seconds);
+        self.directory_last_success.with_label_values(&[directory]).set(unix_seconds(at));
     }
 
     /// Notes how many records of a directory (`tenants` or `users`) are in memory.
@@ -440,9 +479,11 @@ impl Families {
         (self.upstreams_healthy.with_label_values(&[route]), self.upstreams_unhealthy.with_label_values(&[route]))
     }
 
-    /// Notes when a listener's certificate ends.
-    pub fn certificate_expiry(&self, listener: Listener, unix_seconds: f64) {
-        self.certificate_expiry.with_label_values(&[listener.as_str()]).set(unix_seconds);
+    /// Notes between which times a listener's certificate is valid.
+    pub fn certificate_validity(&self, listener: Listener, (from, until): (SystemTime, SystemTime)) {
+        let listener = [listener.as_str()];
+        self.certificate_start.with_label_values(&listener).set(unix_seconds(from));
+        self.certificate_expiry.with_label_values(&listener).set(unix_seconds(until));
     }
 
     /// Counts a failed TLS handshake; `reason` is one of a few classes.
@@ -479,6 +520,10 @@ pub struct RequestFacts<'a> {
     pub bytes_received: u64,
     /// Response body bytes.
     pub bytes_sent: u64,
+}
+
+fn unix_seconds(at: SystemTime) -> f64 {
+    at.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
 
 fn status_class(status: u16) -> &'static str {
@@ -561,6 +606,9 @@ mod tests {
             "palisade_rate_limited_total{limit=\"requests\",listener=\"egress\",tenant=\"_none\"} 1",
             "palisade_request_duration_seconds_count{listener=\"egress\",service=\"s3\"} 1",
             "palisade_build_info",
+            "palisade_sts_requests_total{result=\"error\"} 0",
+            "palisade_tenant_session_renewals_total{result=\"error\"} 0",
+            "process_resident_memory_bytes",
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }

@@ -27,6 +27,12 @@ def test_the_table_of_metrics_is_that_of_the_source():
     assert documented == sorted((name, ", ".join(f"`{label}`" for label in re.findall(r"\w+", labels))) for name, labels in made)
 
 
+def test_the_metrics_of_the_process_are_those_of_the_source():
+    source = (ROOT / "src" / "telemetry" / "process.rs").read_text().split("#[cfg(test)]")[0]
+    made = re.findall(r'::new\("(process_\w+)"', source)
+    assert len(made) == 5 and set(re.findall(r"`(process_\w+)`", README)) == set(made)
+
+
 def test_the_table_of_the_access_log_is_that_of_the_source():
     source = (ROOT / "src" / "telemetry" / "access_log.rs").read_text().split("pub struct Line<'a> {")[1].split("\n}")[0]
     fields = re.findall(r"^(    #\[serde\(skip_serializing_if.*\)\]\n)?    pub (\w+):", source, re.MULTILINE)

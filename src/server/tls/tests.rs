@@ -125,7 +125,8 @@ async fn a_renewed_certificate_is_taken_up_and_a_broken_one_is_not() {
     let current = || tls.current.certified.load_full().cert[0].clone();
     assert_eq!(current(), issued.certificate);
     let shown = || String::from_utf8(metrics.render().unwrap()).unwrap();
-    // 2040-01-01
+    // 1975-01-01, 2040-01-01
+    assert!(shown().contains("palisade_tls_certificate_not_before_timestamp_seconds{listener=\"ingress\"} 157766400\n"), "{}", shown());
     assert!(shown().contains("palisade_tls_certificate_expiry_timestamp_seconds{listener=\"ingress\"} 2208988800\n"), "{}", shown());
 
     // Half of a renewal: a new key beside the old certificate.
