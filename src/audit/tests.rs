@@ -71,11 +71,13 @@ impl Log {
     fn end(&mut self) -> Option<After> {
         let file = self.files.last_mut().unwrap();
         let fragment = file.last_mut().filter(|line| line.last() != Some(&b'\n')).map(|line| {
-            let fragment = hash(line);
+            let fragment = (hash(line), Header::read(line).is_ok());
             line.push(b'\n');
             fragment
         });
-        let last = file.iter().rev().find_map(|line| Some((Header::read(line.trim_ascii_end()).ok()?, hash(line.trim_ascii_end()))));
+        // A line that lacks its line feed alone is a record as soon as it has that.
+        let fragment = fragment.filter(|(_, is_record)| !is_record).map(|(fragment, _)| fragment);
+        let last = self.files.iter().flatten().rev().find_map(|line| Some((Header::read(line.trim_ascii_end()).ok()?, hash(line.trim_ascii_end()))));
         let after = last.map(|(header, hash)| After { instance: Some(header.instance), seq: Some(header.seq), hash: Some(hash), fragment: None });
         match (after, fragment) {
             (None, None) => None,

@@ -145,6 +145,8 @@ impl Writer {
             let closing = closing.or_else(|| self.take_more(messages));
             if let Some(done) = closing {
                 self.close();
+                // Whoever waits may open the file again.
+                drop(self);
                 let _ = done.send(());
                 return;
             }
@@ -234,7 +236,9 @@ impl Writer {
         }
         let lost = self.shared.lost.swap(0, Ordering::Relaxed);
         if lost > 0 {
-            self.backlog.push_front(Item::Lost(lost));
+            // A chain begins with its first record, whatever came before that.
+            let at = usize::from(self.chain.seq == 0);
+            self.backlog.insert(at.min(self.backlog.len()), Item::Lost(lost));
         }
         let (lines, bytes) = self.compose();
         self.put(lines, &bytes)

@@ -45,7 +45,7 @@ impl FileSink {
     /// It cannot be opened, or another process has it.
     pub(super) fn open(path: &Path, limit: u64, keep: usize, sync: bool) -> io::Result<(Self, Option<After>)> {
         let (open, after) = open(path)?;
-        Ok((Self { path: path.to_owned(), limit, keep, sync, open: Some(open) }, after))
+        Ok((Self { path: path.to_owned(), limit, keep, sync, open: Some(open) }, or_before(after, path)))
     }
 }
 
@@ -135,6 +135,21 @@ fn open(path: &Path) -> io::Result<(Open, Option<After>)> {
     Ok((Open { file, size: metadata.len(), id, is_broken }, after))
 }
 
+/// A file that was just begun says nothing of the chain before it: the one that was rotated last does.
+fn or_before(after: Option<After>, path: &Path) -> Option<After> {
+    if after.as_ref().is_some_and(|after| after.instance.is_some()) {
+        return after;
+    }
+    let ended = File::open(numbered(path, 1)).and_then(|mut file| {
+        let size = file.metadata()?.len();
+        end_of(&mut file, size)
+    });
+    match ended {
+        Ok((Some(last @ After { instance: Some(_), .. }), _)) => Some(After { fragment: after.and_then(|after| after.fragment), ..last }),
+        Ok(_) | Err(_) => after,
+    }
+}
+
 /// The last record of a file and what stands behind it, and whether the file ends within a line.
 fn end_of(file: &mut File, size: u64) -> io::Result<(Option<After>, bool)> {
     let from = size.saturating_sub(SEEN);
@@ -143,9 +158,12 @@ fn end_of(file: &mut File, size: u64) -> io::Result<(Option<After>, bool)> {
     file.take(size - from).read_to_end(&mut bytes)?;
     let Some(last) = bytes.last() else { return Ok((None, false)) };
     let is_broken = *last != b'\n';
+    if is_broken {
+        // As it will be. Where the line feed alone was missing, the line is a record.
+        bytes.push(b'\n');
+    }
     // A crash may have left half a line, and another behind the line feed by which the next process ended that.
-    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-    let mut end = whole;
+    let (mut end, mut lines) = (bytes.len(), 0);
     while end > 0 {
         let start = bytes[..end - 1].iter().rposition(|byte| *byte == b'\n').map_or(0, |before| before + 1);
         let line = &bytes[start..end - 1];
@@ -155,12 +173,12 @@ fn end_of(file: &mut File, size: u64) -> io::Result<(Option<After>, bool)> {
             let fragment = (end < bytes.len()).then(|| hash(rest));
             return Ok((Some(After { instance: Some(header.instance), seq: Some(header.seq), hash: Some(hash(line)), fragment }), is_broken));
         }
-        end = start;
+        (end, lines) = (start, lines + 1);
     }
-    if whole > 0 {
+    if lines > 1 || !is_broken {
         return Err(io::Error::other("the file has something else in it than an audit log: give another"));
     }
-    Ok((Some(After { fragment: Some(hash(&bytes)), ..After::default() }), is_broken))
+    Ok((Some(After { fragment: Some(hash(&bytes[..bytes.len() - 1])), ..After::default() }), is_broken))
 }
 
 #[cfg(test)]
@@ -231,6 +249,18 @@ mod tests {
         let text = |path: PathBuf| fs::read_to_string(path).unwrap();
         assert_eq!((text(path.clone()), text(numbered(&path, 1)), text(numbered(&path, 2))), ("x\n".into(), "third\n".into(), "second\n".into()));
         assert!(!numbered(&path, 3).exists());
+    }
+
+    #[test]
+    fn a_file_without_a_record_is_said_to_stand_behind_the_one_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let line = Chain::new("i".to_owned()).append(br#"{"time":"a","event":"e"}"#);
+        fs::write(numbered(&path, 1), &line).unwrap();
+        let last = After { instance: Some("i".to_owned()), seq: Some(0), hash: Some(hash(line.trim_ascii_end())), fragment: None };
+        assert_eq!(FileSink::open(&path, 100, 2, false).unwrap().1, Some(last.clone()));
+        fs::write(&path, "half").unwrap();
+        assert_eq!(FileSink::open(&path, 100, 2, false).unwrap().1, Some(After { fragment: Some(hash(b"half")), ..last }));
     }
 
     #[test]

@@ -31,8 +31,10 @@ pub(super) struct Run {
     pub(super) last_hash: String,
     pub(super) last_at: Place,
     pub(super) last_time: String,
-    /// The last checkpoint.
+    /// The last checkpoint that verifies.
     pub(super) signed: Option<u64>,
+    /// One that does not was told.
+    pub(super) is_told: bool,
     /// What its first record says of the line before it.
     pub(super) after: Option<After>,
 }
@@ -205,6 +207,7 @@ impl<'v> Scan<'v> {
             last_at: at,
             last_time: header.time.clone(),
             signed: None,
+            is_told: false,
             after: header.after.clone().filter(|_| is_first),
         });
         self.verifier.runs.len() - 1
@@ -217,7 +220,10 @@ impl<'v> Scan<'v> {
             Some("is no checkpoint as they are written".to_owned())
         };
         match wrong {
-            Some(wrong) => self.problem(format!("checkpoint {} {wrong}", header.seq)),
+            Some(wrong) => {
+                self.verifier.runs[run].is_told = true;
+                self.problem(format!("checkpoint {} {wrong}", header.seq));
+            }
             None => {
                 self.verifier.runs[run].signed = Some(header.seq);
                 self.verifier.checkpoints.insert((header.instance.clone(), header.seq), hash.to_owned());
