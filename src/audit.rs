@@ -22,7 +22,7 @@
 //! * **A write that blocks**: the writer's thread hangs, and no other. Requests wait for `timeout` at most, and not at all once it has hung that long.
 //! * **A crash**: what the queue held is lost, with `continue`; with `refuse` those requests were not sent. Half a line may be left. Whoever opens the file next ends it
 //!   with a line feed, and names its hash in the chain's first record: that is how a verifier knows it from a line that was cut.
-//! * **A restart**: a new chain, whose first record names the last line of the file and its hash (`after`). So the old chain's unsigned end is
+//! * **A restart**: a new chain, whose first record names the last record of the file, or of the one that was rotated last, and its hash (`after`). So the old chain's unsigned end is
 //!   sealed by the new one's first checkpoint.
 //! * **Rotation**: the chain goes on in the next file. The old one ends with a checkpoint.
 //! * **A file moved or removed by others**: a new one is made for the next batch. What is gone shows as a gap.
@@ -67,15 +67,15 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 
 pub use self::key::{AuditKey, KeyProblem, PublicKey};
-pub(crate) use self::{
-    entry::{Decision, Event, Operator, Plan, Reloaded, Session},
-    line::{hex, written},
-};
 use self::{
     entry::{Bare, Started},
     line::{After, Chain},
     sink::Sink,
     writer::{Message, Record, Writer},
+};
+pub(crate) use self::{
+    entry::{Decision, Event, Operator, Plan, Reloaded, Session},
+    line::{hex, written},
 };
 use crate::{
     clock::Clock,
@@ -219,7 +219,10 @@ impl Audit {
             Some(key) => key.clone(),
             None => {
                 let (key, _) = AuditKey::generate().map_err(io::Error::other)?;
-                tracing::warn!(key = key.public().id(), "telemetry.audit.checkpoint.key is unset: a key was drawn, which nobody will have after this process");
+                tracing::warn!(
+                    key = key.public().id(),
+                    "telemetry.audit.checkpoint.key is unset: a key was drawn, which nobody will have after this process"
+                );
                 Arc::new(key)
             }
         };
@@ -339,7 +342,14 @@ impl Audit {
             None => (true, "is written".to_owned()),
             Some(_) => {
                 let refuses = self.on_failure == OnFailure::Refuse;
-                (!refuses, format!("takes no records{}; {}", because(&self.shared), if refuses { "requests are refused" } else { "records are lost" }))
+                (
+                    !refuses,
+                    format!(
+                        "takes no records{}; {}",
+                        because(&self.shared),
+                        if refuses { "requests are refused" } else { "records are lost" }
+                    ),
+                )
             }
         }
     }

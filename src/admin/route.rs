@@ -73,7 +73,14 @@ impl<'a> Route<'a> {
     /// The methods that the route takes.
     pub(super) const fn methods(self) -> &'static [Method] {
         match self {
-            Self::AuditHead | Self::AuditKey | Self::Config | Self::Livez | Self::Metrics | Self::Readyz | Self::Tenants | Self::Version => &[Method::GET, Method::HEAD],
+            Self::AuditHead
+            | Self::AuditKey
+            | Self::Config
+            | Self::Livez
+            | Self::Metrics
+            | Self::Readyz
+            | Self::Tenants
+            | Self::Version => &[Method::GET, Method::HEAD],
             Self::Drain => &[Method::GET, Method::HEAD, Method::POST],
             Self::Evict(_) | Self::Quit => &[Method::POST],
         }

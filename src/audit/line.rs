@@ -171,7 +171,9 @@ mod tests {
         let text = std::str::from_utf8(&first).unwrap();
         assert_eq!(
             text,
-            format!("{{\"log\":\"audit\",\"v\":1,\"instance\":\"i\",\"seq\":0,\"prev\":\"{NOTHING}\",\"time\":\"t\",\"event\":\"started\"}}\n")
+            format!(
+                "{{\"log\":\"audit\",\"v\":1,\"instance\":\"i\",\"seq\":0,\"prev\":\"{NOTHING}\",\"time\":\"t\",\"event\":\"started\"}}\n"
+            )
         );
         let second = Header::read(chain.append(br#"{"time":"t","event":"stopped"}"#).trim_ascii_end()).unwrap();
         assert_eq!((second.seq, second.prev), (1, hash(first.trim_ascii_end())));

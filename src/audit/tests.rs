@@ -77,8 +77,14 @@ impl Log {
         });
         // A line that lacks its line feed alone is a record as soon as it has that.
         let fragment = fragment.filter(|(_, is_record)| !is_record).map(|(fragment, _)| fragment);
-        let last = self.files.iter().flatten().rev().find_map(|line| Some((Header::read(line.trim_ascii_end()).ok()?, hash(line.trim_ascii_end()))));
-        let after = last.map(|(header, hash)| After { instance: Some(header.instance), seq: Some(header.seq), hash: Some(hash), fragment: None });
+        let last = self
+            .files
+            .iter()
+            .flatten()
+            .rev()
+            .find_map(|line| Some((Header::read(line.trim_ascii_end()).ok()?, hash(line.trim_ascii_end()))));
+        let after =
+            last.map(|(header, hash)| After { instance: Some(header.instance), seq: Some(header.seq), hash: Some(hash), fragment: None });
         match (after, fragment) {
             (None, None) => None,
             (after, fragment) => Some(After { fragment, ..after.unwrap_or_default() }),

@@ -225,11 +225,17 @@ impl Verifier {
                 None => (None, format!("nothing is here of chain {instance}, of which {name} has record {seq} of {time}")),
                 Some((_, last)) if last.last_seq < *seq => (
                     Some(&last.last_at),
-                    format!("chain {instance} ends with record {}: {name} has record {seq} of {time}, so that the end is cut off", last.last_seq),
+                    format!(
+                        "chain {instance} ends with record {}: {name} has record {seq} of {time}, so that the end is cut off",
+                        last.last_seq
+                    ),
                 ),
                 Some((first, _)) if first.first_seq > *seq => (
                     Some(&first.first_at),
-                    format!("chain {instance} begins with record {}: {name} has record {seq} of {time}, which is not here", first.first_seq),
+                    format!(
+                        "chain {instance} begins with record {}: {name} has record {seq} of {time}, which is not here",
+                        first.first_seq
+                    ),
                 ),
                 Some(_) if self.checkpoints.get(&(instance.clone(), *seq)) != Some(&hash) => {
                     (None, format!("record {seq} of chain {instance} is another than that of {name}"))
@@ -268,11 +274,17 @@ impl Verifier {
         };
         match signed {
             // A process that ended at once.
-            None if last.last_seq == 0 && !self.terms.whole => self.notes.push(format!("{}: chain {instance} has no signature", first.first_at)),
+            None if last.last_seq == 0 && !self.terms.whole => {
+                self.notes.push(format!("{}: chain {instance} has no signature", first.first_at))
+            }
             None if runs.iter().any(|run| run.is_told) => {}
             None => self.problem(Some(&first.first_at), format!("chain {instance} has no signature: nothing of it is proved")),
             Some(signed) if signed < last.last_seq => {
-                let what = format!("records {} to {} of chain {instance} are not signed: anybody could have written them", signed + 1, last.last_seq);
+                let what = format!(
+                    "records {} to {} of chain {instance} are not signed: anybody could have written them",
+                    signed + 1,
+                    last.last_seq
+                );
                 if self.terms.whole {
                     self.problem(Some(&last.last_at), what);
                 } else {

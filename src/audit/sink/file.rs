@@ -171,7 +171,10 @@ fn end_of(file: &mut File, size: u64) -> io::Result<(Option<After>, bool)> {
             let rest = &bytes[end..];
             let rest = rest.strip_suffix(b"\n").unwrap_or(rest);
             let fragment = (end < bytes.len()).then(|| hash(rest));
-            return Ok((Some(After { instance: Some(header.instance), seq: Some(header.seq), hash: Some(hash(line)), fragment }), is_broken));
+            return Ok((
+                Some(After { instance: Some(header.instance), seq: Some(header.seq), hash: Some(hash(line)), fragment }),
+                is_broken,
+            ));
         }
         (end, lines) = (start, lines + 1);
     }
@@ -247,7 +250,10 @@ mod tests {
             write(&mut sink, text);
         }
         let text = |path: PathBuf| fs::read_to_string(path).unwrap();
-        assert_eq!((text(path.clone()), text(numbered(&path, 1)), text(numbered(&path, 2))), ("x\n".into(), "third\n".into(), "second\n".into()));
+        assert_eq!(
+            (text(path.clone()), text(numbered(&path, 1)), text(numbered(&path, 2))),
+            ("x\n".into(), "third\n".into(), "second\n".into())
+        );
         assert!(!numbered(&path, 3).exists());
     }
 

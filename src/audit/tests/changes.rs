@@ -10,7 +10,12 @@ use super::*;
 static KEY: LazyLock<Arc<AuditKey>> = LazyLock::new(key);
 
 fn run() -> impl Strategy<Value = Run> {
-    (prop::collection::vec(".{0,12}|\\PC{0,6}|[\n\r\u{0}\u{2028}\"\\\\]{1,4}", 1..12), 1..5_usize, prop::collection::vec(0..12_usize, 0..3), prop::option::of(1..400_usize))
+    (
+        prop::collection::vec(".{0,12}|\\PC{0,6}|[\n\r\u{0}\u{2028}\"\\\\]{1,4}", 1..12),
+        1..5_usize,
+        prop::collection::vec(0..12_usize, 0..3),
+        prop::option::of(1..400_usize),
+    )
         .prop_map(|(texts, signed_every, rotated, crash)| Run { texts, signed_every, rotated, crash })
 }
 
@@ -191,14 +196,20 @@ fn a_key_that_was_not_given_proves_nothing() {
     assert!(said(&report)[0].contains("is signed with key"), "{:?}", said(&report));
     let nothing = verify([Vec::new()], terms(&KEY), None);
     assert_eq!(said(&nothing), ["there is no record"]);
-    let unsigned: Vec<u8> = log.files[0].iter().filter(|line| !String::from_utf8_lossy(line).contains("checkpoint")).flatten().copied().collect();
+    let unsigned: Vec<u8> =
+        log.files[0].iter().filter(|line| !String::from_utf8_lossy(line).contains("checkpoint")).flatten().copied().collect();
     assert!(!verify([unsigned], terms(&KEY), None).is_good());
 }
 
 /// What several processes wrote to one collector, with lines of other kinds.
 #[test]
 fn merged_chains_are_told_apart() {
-    let run = |texts: &[&str]| Run { texts: texts.iter().map(|text| (*text).to_owned()).collect(), signed_every: 2, rotated: Vec::new(), crash: None };
+    let run = |texts: &[&str]| Run {
+        texts: texts.iter().map(|text| (*text).to_owned()).collect(),
+        signed_every: 2,
+        rotated: Vec::new(),
+        crash: None,
+    };
     let one = Log::of(&[run(&["a", "b", "c"])], &KEY);
     // Begun behind another process's, in a file that is not here.
     let other = Log::of(&[run(&[]), run(&[]), run(&["x", "y"])], &KEY);

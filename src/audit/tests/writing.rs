@@ -11,10 +11,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    audit::{
-        Audit, QUEUE,
-        sink::Sink,
-    },
+    audit::{Audit, QUEUE, sink::Sink},
     clock::Clock,
     config::{AuditConfig, AuditSink, CheckpointConfig, OnFailure},
     reject::Reason,
@@ -75,7 +72,8 @@ impl Scripted {
 
     fn opened(&self, config: &AuditConfig) -> (Audit, Metrics) {
         let metrics = Metrics::new().unwrap();
-        let audit = Audit::over(Box::new(self.clone()), None, config, &serde_json::Value::Null, Clock::system(), metrics.of_audit()).unwrap();
+        let audit =
+            Audit::over(Box::new(self.clone()), None, config, &serde_json::Value::Null, Clock::system(), metrics.of_audit()).unwrap();
         (audit, metrics)
     }
 }
@@ -120,7 +118,11 @@ async fn what_is_recorded_is_there_before_anything_is_done() {
     assert!(report.is_good(), "{:?}", said(&report));
     let text = String::from_utf8(metrics.render().unwrap()).unwrap();
     // Started, signed, three, stopped, signed.
-    for line in ["palisade_audit_records_total{result=\"written\"} 7", "palisade_audit_records_total{result=\"dropped\"} 0", "palisade_audit_sequence 6"] {
+    for line in [
+        "palisade_audit_records_total{result=\"written\"} 7",
+        "palisade_audit_records_total{result=\"dropped\"} 0",
+        "palisade_audit_sequence 6",
+    ] {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }
 }
@@ -213,7 +215,8 @@ async fn what_is_lost_is_told() {
     tokio::task::spawn_blocking(move || audit.close(LONG)).await.unwrap();
     let written = sink.lock().taken.concat();
     let text = String::from_utf8(written.clone()).unwrap();
-    let lost: u64 = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()).filter_map(|line| line["count"].as_u64()).sum();
+    let lost: u64 =
+        text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()).filter_map(|line| line["count"].as_u64()).sum();
     assert_eq!(lost, dropped);
     assert_eq!(text.matches("\"event\":\"allowed\"").count() as u64, all as u64 - dropped);
     let report = verify([written], terms(&key), None);

@@ -133,7 +133,9 @@ impl<'v> Scan<'v> {
         let named = after.and_then(|after| after.fragment.as_ref());
         match self.broken.take() {
             Some((at, bytes, wrong)) if named != Some(&hash(&bytes)) => self.verifier.problem(Some(&at), wrong),
-            None if named.is_some() && !self.verifier.terms.merged => self.problem("names half a line before it, which is not here".to_owned()),
+            None if named.is_some() && !self.verifier.terms.merged => {
+                self.problem("names half a line before it, which is not here".to_owned())
+            }
             Some(_) | None => {}
         }
     }

@@ -24,11 +24,16 @@ fn an_audit_log_has_a_place_and_defaults() {
     assert_eq!((stdout.sink, stdout.on_failure, stdout.timeout), (AuditSink::Stdout, OnFailure::Refuse, Duration::from_secs(1)));
     assert_eq!((stdout.checkpoint.every, stdout.checkpoint.records), (Duration::from_secs(60), 1000));
     assert!(stdout.checkpoint.key.is_none());
-    let AuditSink::File { path, rotate_bytes, keep, sync } = audit("{path: log/a, rotate: {bytes: 1MiB, keep: 3}, sync: true}").sink else { panic!() };
+    let AuditSink::File { path, rotate_bytes, keep, sync } = audit("{path: log/a, rotate: {bytes: 1MiB, keep: 3}, sync: true}").sink else {
+        panic!()
+    };
     assert!(path.is_absolute() && path.ends_with("log/a"));
     assert_eq!((rotate_bytes, keep, sync), (1 << 20, 3, true));
     let socket = audit("{path: 'unix:/run/c.sock', on_failure: continue, timeout: 250ms, checkpoint: {every: 5s, records: 7}}");
-    assert_eq!((socket.sink, socket.on_failure, socket.timeout), (AuditSink::Unix("/run/c.sock".into()), OnFailure::Continue, Duration::from_millis(250)));
+    assert_eq!(
+        (socket.sink, socket.on_failure, socket.timeout),
+        (AuditSink::Unix("/run/c.sock".into()), OnFailure::Continue, Duration::from_millis(250))
+    );
     assert_eq!((socket.checkpoint.every, socket.checkpoint.records), (Duration::from_secs(5), 7));
 }
 
