@@ -80,8 +80,8 @@ pub struct Verifier {
     runs: Vec<Run>,
     /// Hashes of the checkpoints, by instance and number.
     checkpoints: HashMap<(String, u64), String>,
-    /// The first line of each file.
-    first_lines: Vec<Vec<u8>>,
+    /// The first line of each file, with the file's number.
+    first_lines: Vec<(usize, Vec<u8>)>,
     /// What stands at the end of files without a line feed.
     tails: Vec<(Place, Vec<u8>)>,
     heads: Vec<(String, Header, String)>,
@@ -249,7 +249,7 @@ impl Verifier {
     /// Half a line is no harm where the next file has the whole of it, or where nothing follows.
     fn tails(&mut self) {
         for (at, tail) in std::mem::take(&mut self.tails) {
-            if self.first_lines.iter().any(|line| line.starts_with(&tail)) {
+            if self.first_lines.iter().any(|(number, line)| *number != at.number && line.starts_with(&tail)) {
                 continue;
             }
             let what = "half a line at the end: of a process that is writing it, or was ended while it did";

@@ -127,7 +127,7 @@ def test_a_run_with_rotation_and_restarts_is_proved(start, both, authority, idp,
     heads = []
     for number in range(2):
         palisade = start(f"audited-{number}", *both, audit(path, private, rotate={"bytes": "64KiB", "keep": 50}))
-        work(palisade, authority, idp, 30)
+        work(palisade, authority, idp, 50)
         wait_until(lambda: palisade.metric("palisade_audit_records_total", result="written") > 100, 5, "records")
         status, head = palisade.admin("/audit/head")
         assert status == 200 and json.loads(head)["event"] == "checkpoint"

@@ -109,7 +109,7 @@ impl<'v> Scan<'v> {
 
     fn look(&mut self, line: &[u8]) {
         if self.line == 1 {
-            self.verifier.first_lines.push(line.to_vec());
+            self.verifier.first_lines.push((self.verifier.files, line.to_vec()));
         }
         match Header::read(line) {
             Ok(header) => {
