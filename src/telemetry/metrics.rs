@@ -336,7 +336,6 @@ impl Deref for Metrics {
 }
 
 impl Families {
-<<<<<<< HEAD
     /// A counter that appears with its first event says nothing of that event: `rate` needs a value before it. So those that alerts rest on,
     /// where events are rare and their labels are known, are there from the start.
     fn begin_at_zero(&self) {
@@ -345,7 +344,12 @@ impl Families {
         }
         for result in ["ok", "error"] {
             self.session_renewals.with_label_values(&[result]);
-=======
+        }
+        for result in ["written", "dropped"] {
+            self.audit_records.with_label_values(&[result]);
+        }
+    }
+
     /// The audit log, where there is one: whatever counts a decision has it at hand.
     pub(crate) fn audit(&self) -> Option<&Audit> {
         self.audit.get()
@@ -363,7 +367,6 @@ impl Families {
             dropped: self.audit_records.with_label_values(&["dropped"]),
             sequence: self.audit_sequence.clone(),
             signed_at: self.audit_signed_at.clone(),
->>>>>>> bba93d4 (Record every decision of consequence in a chained and signed audit log)
         }
     }
 
