@@ -14,7 +14,10 @@ fn logs_are_json_and_whole_unless_it_is_said() {
     assert!(told.audit.is_none());
     let told = telemetry("{logs: {format: text, sample: 0.05}}");
     assert_eq!((told.log_format, told.log_sample), (LogFormat::Text, 0.05));
-    expect(&format!("{BASE}telemetry: {{logs: {{sample: 5}}}}\n"), &["P:13:28: telemetry.logs.sample: \"5\" is not taken here; give a number from 0 to 1 such as 0.1"]);
+    expect(
+        &format!("{BASE}telemetry: {{logs: {{sample: 5}}}}\n"),
+        &["P:13:28: telemetry.logs.sample: \"5\" is not taken here; give a number from 0 to 1 such as 0.1"],
+    );
 }
 
 #[test]
