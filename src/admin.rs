@@ -6,6 +6,7 @@
 //! | `/readyz` | GET | |
 //! | `/version` | GET | |
 //! | `/metrics` | GET | `admin.metrics_token`, where one is set |
+//! | `/audit/head` (the last checkpoint), `/audit/key` | GET | `admin.token` |
 //! | `/config` | GET | `admin.token` |
 //! | `/tenants` | GET | `admin.token` |
 //! | `/tenants/{id}/evict` | POST | `admin.token` |
@@ -26,7 +27,7 @@ mod route;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::{Method, Request, Response, StatusCode, header, request};
 use serde_json::{Value, json};
@@ -34,6 +35,7 @@ use serde_json::{Value, json};
 pub use self::probes::Probes;
 use self::{access::Keys, route::Route};
 use crate::{
+    audit::Operator,
     body::Body,
     config::AdminConfig,
     reject::{Reason, Refusal},
@@ -41,6 +43,9 @@ use crate::{
     telemetry::{Metrics, RequestId, TenantLabel, metrics::Listener},
     tenant::TenantId,
 };
+
+/// When to ask again for a checkpoint that there is not yet.
+const HEAD_RETRY: Duration = Duration::from_secs(1);
 
 /// What the rest of the process tells its operators, and lets them do.
 pub trait AdminState: Send + Sync + 'static {
@@ -103,18 +108,29 @@ impl<S: AdminState> Admin<S> {
         if !route.methods().contains(&head.method) {
             return Err(Reason::MethodNotAllowed.into());
         }
-        keys.check(&route, &head.headers, peer)?;
+        if let Err(refusal) = keys.check(&route, &head.headers, peer) {
+            self.record(peer, route, Some(refusal.reason));
+            return Err(refusal);
+        }
+        let audit = || state.metrics().audit().ok_or(Refusal::noted(Reason::NotFound, "telemetry.audit is not set"));
         Ok(match route {
+            Route::AuditHead => {
+                let not_yet = || Refusal::noted(Reason::NotFound, "the audit log has no checkpoint yet").retry_after(HEAD_RETRY);
+                answer::audit_head(audit()?.head().ok_or_else(not_yet)?)
+            }
+            Route::AuditKey => answer::pem(audit()?.public_key().to_pem()),
             Route::Config => answer::json(StatusCode::OK, state.config()),
             Route::Drain => {
                 if head.method == Method::POST {
                     tracing::info!(%peer, "drain requested");
+                    self.record(peer, route, None);
                     state.start_drain();
                 }
                 answer::json(StatusCode::OK, &json!({ "drained": state.drained() }))
             }
             Route::Evict(id) => {
                 let tenant: TenantId = id.parse().map_err(|_| Reason::TenantMalformed)?;
+                self.record(peer, route, None);
                 let evicted = state.evict(&tenant);
                 tracing::info!(%peer, tenant = tenant.as_str(), evicted, "sessions evicted");
                 // What was held of one whose record is gone is evicted all the same.
@@ -128,6 +144,7 @@ impl<S: AdminState> Admin<S> {
             Route::Metrics => answer::metrics(state.metrics())?,
             Route::Quit => {
                 tracing::info!(%peer, "quit requested");
+                self.record(peer, route, None);
                 state.quit();
                 answer::json(StatusCode::ACCEPTED, &json!({ "quitting": true }))
             }
@@ -135,6 +152,22 @@ impl<S: AdminState> Admin<S> {
             Route::Tenants => answer::json(StatusCode::OK, &state.sessions()),
             Route::Version => answer::json(StatusCode::OK, &json!({ "version": crate::VERSION, "rustc": crate::RUSTC })),
         })
+    }
+}
+
+impl<S: AdminState> Admin<S> {
+    /// Tells the audit log what an operator does, or was not let do.
+    fn record(&self, peer: &Peer, route: Route<'_>, refused: Option<Reason>) {
+        let Some(audit) = self.0.state.metrics().audit() else { return };
+        audit.tell(&Operator {
+            time: audit.now(),
+            event: if refused.is_some() { "refused" } else { "operator" },
+            listener: Listener::Admin.as_str(),
+            peer: peer.to_string(),
+            action: route.name(),
+            tenant: if let (Route::Evict(id), None) = (route, refused) { Some(id) } else { None },
+            reason: refused.map(Reason::as_str),
+        });
     }
 }
 

@@ -23,6 +23,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     admin::{Admin, AdminState, Probes},
+    audit::Audit,
     clock::Clock,
     config::{
         Config, ConfigErrors, CredentialsConfig, CredentialsSource, EgressConfig, GuardConfig, ServerConfig, SharedConfig, SocketConfig,
@@ -79,6 +80,9 @@ impl Listeners {
 /// Why a process does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// The audit log's file cannot be had.
+    #[error("telemetry.audit.path: {0}; may Palisade write there?")]
+    Audit(io::Error),
     /// An address that cannot be had.
     #[error("{key}: cannot listen on {address}: {error}; is another process using it, or is the address not of this machine?")]
     Bind {
@@ -149,7 +153,8 @@ impl StartError {
     /// Whether the configuration, or a file that it names, has to be corrected before a start can succeed.
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::BaseIdentity(_)
+            Self::Audit(_)
+            | Self::BaseIdentity(_)
             | Self::Cors
             | Self::Credentials(_)
             | Self::Directory(_)
@@ -209,6 +214,10 @@ impl App {
     pub async fn build(config: Config, listeners: Listeners, clock: Clock, log: AccessLog, metrics: Metrics) -> Result<Self, StartError> {
         let config = Arc::new(config);
         let labels = TenantLabels::new(config.telemetry.max_tenants);
+        if let Some(settings) = &config.telemetry.audit {
+            let audit = Audit::open(settings, &config.effective, clock.clone(), metrics.of_audit()).map_err(StartError::Audit)?;
+            metrics.record_in(audit);
+        }
         let recorder = Recorder { metrics: metrics.clone(), log, labels, clock: clock.clone() };
         let names = IdentityHeaders { tenant: config.identity.tenant_header.clone(), token: config.identity.token_header.clone() };
 
@@ -351,6 +360,9 @@ impl App {
             () = async { (&mut ingress_done).await; std::future::pending::<()>().await } => {}
         }
         tracing::info!("shutting down");
+        if let Some(audit) = metrics.audit() {
+            audit.note("draining");
+        }
         let begun = recorder.clock.instant();
         state.drain();
         if !state.is_ingress_drained() {
@@ -363,6 +375,9 @@ impl App {
         drains.operators.0.start();
         join(&mut operators, Some(LAST_DRAIN)).await;
         background.abort();
+        if let Some(audit) = recorder.metrics.audit() {
+            audit.close(FLUSH);
+        }
         recorder.log.flush(FLUSH);
     }
 }

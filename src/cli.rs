@@ -1,5 +1,6 @@
 //! The command line. One file a command.
 
+pub mod audit;
 pub mod check;
 #[cfg(feature = "sandbox")]
 pub mod dev;
@@ -33,6 +34,8 @@ pub struct Cli {
 enum Command {
     /// Serve until SIGTERM, then drain.
     Run(run::Args),
+    /// Verify audit logs, and make the keys that they are signed with.
+    Audit(audit::Args),
     /// Validate a configuration; every error with file, line, key and what would be right.
     Check(check::Args),
     /// A whole sandbox in one process: identity provider, AWS double, demo application, Palisade in front.
@@ -61,6 +64,7 @@ impl Cli {
     pub async fn run(self) -> ExitCode {
         match self.command {
             Command::Run(args) => run::run(args).await,
+            Command::Audit(args) => audit::run(args),
             Command::Check(args) => check::run(&args),
             #[cfg(feature = "sandbox")]
             Command::Dev(args) => dev::run(args).await,

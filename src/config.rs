@@ -26,6 +26,7 @@ mod routing;
 pub(crate) mod settings;
 pub(crate) mod suggest;
 mod tables;
+mod telemetry;
 pub mod template;
 mod tenants;
 mod upstream;
@@ -62,6 +63,7 @@ pub use self::{
     routing::{Balance, HealthConfig, Protocol, RouteConfig, RoutingConfig},
     settings::schema,
     tables::{CacheConfig, ReaderConfig, TableConfig},
+    telemetry::{AuditConfig, AuditSink, CheckpointConfig, LogFormat, OnFailure, TelemetryConfig},
     tenants::{KeyValue, LoadConfig, TenantAttributesConfig, TenantKeyConfig, TenantKeyTemplate, TenantsTableConfig},
     upstream::{Place, PlaceTemplate, Upstream},
     users::{KeyTemplate, OnSuspend, UserAttributesConfig, UsersConfig, UsersTableConfig},
@@ -578,15 +580,6 @@ pub struct ServerConfig {
     pub connections: usize,
     /// How long a drain may take.
     pub drain: Duration,
-}
-
-/// `telemetry`
-#[derive(Debug)]
-pub struct TelemetryConfig {
-    /// `error`, `warn`, `info`, `debug` or `trace`.
-    pub log_level: tracing::Level,
-    /// Distinct values of the `tenant` label before the rest are `_other`.
-    pub max_tenants: usize,
 }
 
 /// Shared, since every part of the process holds it.

@@ -42,6 +42,7 @@ use http::{HeaderMap, Method, header, request, uri::Authority};
 pub use self::cedar::Policies;
 #[cfg(feature = "cedar")]
 pub(crate) use self::policies::Permitted;
+pub(crate) use self::shape::Grounds;
 pub use self::shape::{Touched, Touches};
 pub(crate) use self::{
     explain::{Judgement, Settled, Supposition},
@@ -206,21 +207,27 @@ impl Guard {
         record: &mut Record,
     ) -> Result<(GuardedParts, Additions), Refusal> {
         let mut tables = self.schemas.tables(tenant, &parts.target);
-        let mut seen = self.watcher();
+        let wants_grounds = record.wants_grounds();
+        let watcher = || self.watcher().or_else(|| wants_grounds.then(Seen::default));
+        let mut seen = watcher();
         let mut verdict = self.opine(&parts, tenant, &tables, seen.as_ref());
         if let Err(wanted) = verdict {
             let Served { config, operations } = self.services.get(&parts.target.service).ok_or(Reason::ServiceNotAllowed)?;
             let behalf = Behalf { operations, buffers: &self.buffers, timeouts: config.timeouts, permit: &parts.permit };
             self.schemas.learn(&mut tables, wanted, behalf).await?;
-            seen = self.watcher();
+            seen = watcher();
             verdict = self.opine(&parts, tenant, &tables, seen.as_ref());
         }
         let Ok(verdict) = verdict else { return Err(Refusal::noted(Reason::Internal, "what was learnt is not known")) };
+        let grounds = seen.as_ref().filter(|_| wants_grounds).map(|seen| Grounds::of(seen, tenant));
         let verdict = self.under_policies(verdict, seen, &parts, (tenant, passport), record);
         let added = match verdict {
             None => Vec::new(),
             Some(Verdict::Allowed(added)) => {
                 record.guard("allowed", None);
+                if let Some(grounds) = grounds {
+                    record.grounds(grounds);
+                }
                 added
             }
             Some(Verdict::Watched(denial, added)) => {

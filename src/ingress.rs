@@ -37,6 +37,7 @@ pub use self::{
 };
 use self::{cors::Preflight, hold::Held, voice::Voice};
 use crate::{
+    audit::Event,
     authorise::Shown,
     body::{self, Body},
     clock::Clock,
@@ -197,6 +198,7 @@ impl Ingress {
         let begun = self.0.clock.instant();
         let request = self.0.upstream.route(request)?;
         record.route(request.route());
+        record.about_to(Event::Allowed, None).await?;
         let answered = request.send().await?;
         record.upstream(self.0.clock.instant().saturating_duration_since(begun));
         Ok(answered)

@@ -38,6 +38,7 @@
 //! | [`server`], [`upstream`] | HTTP and TLS under limits and deadlines, and who a client is by its certificate; no tenants |
 //! | [`reject`] | the closed list of reasons, and the only place where "no" becomes a response |
 //! | [`workloads`] | work of no tenant: named, proved, and allowed what is listed alone |
+//! | [`audit`] | every decision of consequence, in a form in which change, removal and truncation can be proved |
 //! | [`telemetry`], [`admin`] | what operators see; no payload, token or secret passes through |
 //! | [`config`] | validated, immutable, complete; every error at once |
 //! | [`doctor`] | what a configuration relies on, looked at from where it runs |
@@ -51,6 +52,7 @@
 
 pub mod admin;
 pub mod app;
+pub mod audit;
 pub mod authorise;
 pub mod aws;
 pub mod body;

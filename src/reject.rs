@@ -340,6 +340,8 @@ reasons! {
     UpstreamTimeout = "upstream-timeout", GATEWAY_TIMEOUT, ServiceUnavailable, "The upstream did not answer in time.";
     /// Nothing at this path.
     NotFound = "not-found", NOT_FOUND, Invalid, "There is nothing here.";
+    /// The audit log does not take the request's record, and `telemetry.audit.on_failure` is `refuse`.
+    AuditUnavailable = "audit-unavailable", SERVICE_UNAVAILABLE, ServiceUnavailable, "Requests cannot be recorded at the moment.";
     /// Too much is held in memory for other requests, or too many connections are open to a service.
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, ServiceUnavailable, "The proxy is too busy.";
     /// A fault of Palisade's own.

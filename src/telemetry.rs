@@ -7,6 +7,7 @@ pub mod metrics;
 mod process;
 pub mod record;
 pub mod seldom;
+mod text;
 
 pub(crate) use self::record::CompactRequestId;
 pub use self::{

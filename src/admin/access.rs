@@ -34,10 +34,12 @@ impl Keys {
             },
             // The application's own sidecar, for Jobs that end: the one thing that loopback opens, and only when asked for.
             Route::Quit if self.quit_from_loopback && peer.ip().to_canonical().is_loopback() => Ok(()),
-            Route::Config | Route::Drain | Route::Evict(_) | Route::Quit | Route::Tenants => match &self.admin {
-                None => Err(Reason::AdminTokenUnset.into()),
-                Some(token) => holds(token, headers),
-            },
+            Route::AuditHead | Route::AuditKey | Route::Config | Route::Drain | Route::Evict(_) | Route::Quit | Route::Tenants => {
+                match &self.admin {
+                    None => Err(Reason::AdminTokenUnset.into()),
+                    Some(token) => holds(token, headers),
+                }
+            }
         }
     }
 }

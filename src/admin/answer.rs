@@ -60,6 +60,16 @@ pub(super) fn keys(key_set: Bytes) -> Response<Body> {
     response
 }
 
+/// A line of the audit log, as it is.
+pub(super) fn audit_head(line: Bytes) -> Response<Body> {
+    respond(StatusCode::OK, "application/json", line)
+}
+
+/// A public key.
+pub(super) fn pem(text: String) -> Response<Body> {
+    respond(StatusCode::OK, "application/x-pem-file", text)
+}
+
 /// Puts the request's id on its answer.
 pub(super) fn stamped(mut response: Response<Body>, id: &RequestId) -> Response<Body> {
     if let Ok(id) = HeaderValue::from_str(id.as_str()) {

@@ -5,6 +5,10 @@ use http::{HeaderValue, Method};
 /// What a path asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Route<'a> {
+    /// The audit log's last checkpoint.
+    AuditHead,
+    /// What checkpoints are verified with.
+    AuditKey,
     /// The effective configuration.
     Config,
     /// How far the drain is; its start.
@@ -29,6 +33,8 @@ impl<'a> Route<'a> {
     /// The route of a path, matched exactly.
     pub(super) fn find(path: &'a str) -> Option<Self> {
         Some(match path {
+            "/audit/head" => Self::AuditHead,
+            "/audit/key" => Self::AuditKey,
             "/config" => Self::Config,
             "/drain" => Self::Drain,
             "/livez" => Self::Livez,
@@ -47,10 +53,34 @@ impl<'a> Route<'a> {
         })
     }
 
+    /// What the audit log calls it.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::AuditHead => "audit-head",
+            Self::AuditKey => "audit-key",
+            Self::Config => "config",
+            Self::Drain => "drain",
+            Self::Evict(_) => "evict",
+            Self::Livez => "livez",
+            Self::Metrics => "metrics",
+            Self::Quit => "quit",
+            Self::Readyz => "readyz",
+            Self::Tenants => "tenants",
+            Self::Version => "version",
+        }
+    }
+
     /// The methods that the route takes.
     pub(super) const fn methods(self) -> &'static [Method] {
         match self {
-            Self::Config | Self::Livez | Self::Metrics | Self::Readyz | Self::Tenants | Self::Version => &[Method::GET, Method::HEAD],
+            Self::AuditHead
+            | Self::AuditKey
+            | Self::Config
+            | Self::Livez
+            | Self::Metrics
+            | Self::Readyz
+            | Self::Tenants
+            | Self::Version => &[Method::GET, Method::HEAD],
             Self::Drain => &[Method::GET, Method::HEAD, Method::POST],
             Self::Evict(_) | Self::Quit => &[Method::POST],
         }

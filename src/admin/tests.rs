@@ -378,3 +378,38 @@ async fn the_drain_command_takes_a_process_that_is_gone_for_drained() {
     server.stop.start();
     exits(command.await.unwrap(), 0);
 }
+
+/// With an audit log: its head and key are for operators, and what those do is in it.
+#[tokio::test]
+async fn the_audit_log_is_shown_to_operators_and_knows_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    let running = start(&admin_config());
+    assert_eq!(running.status("GET", "/audit/head", Some(TOKEN)).await, 404, "there is no audit log");
+    let config = crate::config::AuditConfig {
+        sink: crate::config::AuditSink::File { path: path.clone(), rotate_bytes: 1 << 20, keep: 1, sync: false },
+        on_failure: crate::config::OnFailure::Refuse,
+        timeout: Duration::from_secs(5),
+        checkpoint: crate::config::CheckpointConfig { every: Duration::from_secs(60), records: 100, key: None },
+    };
+    let metrics = &running.state.metrics;
+    let audit = crate::audit::Audit::open(&config, &Value::Null, crate::clock::Clock::system(), metrics.of_audit()).unwrap();
+    metrics.record_in(audit.clone());
+    while audit.head().is_none() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    for path in ["/audit/head", "/audit/key"] {
+        assert_eq!((running.status("GET", path, None).await, running.status("GET", path, Some("guess")).await), (401, 403));
+    }
+    let bearer = format!("Bearer {TOKEN}");
+    let head = running.ask("GET", "/audit/head", &[("authorization", &bearer)]).await;
+    assert!(head.as_bytes().ends_with(&audit.head().unwrap()), "{head}");
+    let key = running.ask("GET", "/audit/key", &[("authorization", &bearer)]).await;
+    assert!(key.ends_with(&audit.public_key().to_pem()), "{key}");
+    assert_eq!(running.status("POST", "/tenants/acme/evict", Some(TOKEN)).await, 200);
+    assert_eq!(running.status("POST", "/tenants/acme/evict", Some("guess")).await, 403);
+    audit.close(Duration::from_secs(5));
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(text.contains(r#""event":"operator","listener":"admin""#) && text.contains(r#""action":"evict","tenant":"acme""#), "{text}");
+    assert!(text.contains(r#""action":"evict","reason":"admin-token-wrong""#) && !text.contains("guess"), "{text}");
+}

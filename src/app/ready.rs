@@ -212,6 +212,10 @@ impl AdminState for State {
             let detail = if ok { "works" } else { "no upstream is known to work" };
             checks.push(Check { name: "application", ok, detail: detail.to_owned() });
         }
+        if let Some(audit) = self.metrics.audit() {
+            let (ok, detail) = audit.health();
+            checks.push(Check { name: "audit", ok, detail });
+        }
         let draining = self.draining.load(Ordering::Relaxed);
         checks.push(Check { name: "serving", ok: !draining, detail: if draining { "draining" } else { "yes" }.to_owned() });
         checks

@@ -4,6 +4,7 @@
 //! as well, as a warning: it is a decision to take on purpose. What would refuse every request of every tenant is an error, though it can be
 //! started.
 
+mod audit;
 mod base;
 mod directories;
 mod found;
@@ -175,6 +176,7 @@ fn warnings(config: &Config, directory: Option<&Directory>) -> Found {
     let mut warn = |text: String| found.warn(text);
     grants::passports(&mut warn, config);
     grants::workloads(&mut warn, config);
+    audit::warnings(&mut warn, config);
     base::warnings(&mut warn, config);
     guard::warnings(&mut warn, config);
     isolation::warnings(&mut warn, config, directory);

@@ -75,7 +75,7 @@ fn ended(how: Result<(), SandboxError>) -> ExitCode {
 
 async fn serve(ports: Ports, listen: IpAddr) -> Result<(), SandboxError> {
     // Without a thread for its messages the sandbox works all the same.
-    let _ = super::run::start_logging(tracing::Level::WARN);
+    let _ = super::run::start_logging(tracing::Level::WARN, crate::config::LogFormat::Json);
     let mut stop = std::pin::pin!(termination());
     let sandbox = tokio::select! {
         sandbox = Sandbox::start(ports, listen, Clock::system()) => sandbox?,

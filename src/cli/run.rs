@@ -8,6 +8,7 @@ use std::{io, path::PathBuf, process::ExitCode, time::Duration};
 use clap::Args as ClapArgs;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::{
+    Layer,
     filter::{LevelFilter, Targets},
     layer::SubscriberExt,
     util::SubscriberInitExt,
@@ -17,7 +18,7 @@ use super::{FAILED, MISUSED};
 use crate::{
     app::{App, Listeners, StartError},
     clock::Clock,
-    config::Config,
+    config::{Config, LogFormat},
     telemetry::{AccessLog, Metrics, lines::LineQueue},
 };
 
@@ -41,7 +42,7 @@ pub async fn run(args: Args) -> ExitCode {
             return MISUSED.into();
         }
     };
-    let log = match start_logging(config.telemetry.log_level) {
+    let log = match start_logging(config.telemetry.log_level, config.telemetry.log_format) {
         Ok(log) => log,
         Err(error) => {
             eprintln!("palisade: cannot start a thread: {error}");
@@ -65,6 +66,7 @@ async fn serve(config: Config) -> Result<(), StartError> {
     let listeners = Listeners::bind(&config)?;
     let metrics = Metrics::new()?;
     let log = AccessLog::to(std::io::stdout(), metrics.clone()).map_err(StartError::Thread)?;
+    let log = log.formatted(config.telemetry.log_format).sampled(config.telemetry.log_sample);
     let app = App::build(config, listeners, Clock::system(), log, metrics).await?;
     tracing::info!(version = crate::VERSION, "serving");
     app.run(termination()).await;
@@ -93,15 +95,19 @@ pub(super) async fn termination() {
     }
 }
 
-/// Our own messages go to standard error, as JSON; standard output is the access log's.
-pub(super) fn start_logging(level: tracing::Level) -> io::Result<LineQueue> {
+/// Our own messages go to standard error; standard output is the access log's.
+pub(super) fn start_logging(level: tracing::Level, format: LogFormat) -> io::Result<LineQueue> {
     let queue = LineQueue::to(io::stderr(), "log")?;
     let writer = queue.clone();
     let ours = LevelFilter::from_level(level);
     // The libraries below us know nothing of what is secret here, and some print requests at their finer levels.
     let filter =
         Targets::new().with_default(ours.min(LevelFilter::WARN)).with_target("palisade", ours).with_target("s3s", LevelFilter::OFF);
-    let lines = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(move || writer.clone());
+    let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(move || writer.clone());
+    let lines = match format {
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+        LogFormat::Text => lines.boxed(),
+    };
     let _ = tracing_subscriber::registry().with(lines).with(filter).try_init();
     Ok(queue)
 }

@@ -7,7 +7,7 @@ use std::{io::Read, net::SocketAddr, path::Path};
 
 use super::{
     AdminConfig, BaseConfig, Config, ConfigErrors, CredentialsConfig, DirectoryConfig, EgressConfig, GuardConfig, IngressConfig,
-    PlanConfig, ProbesConfig, ServerConfig, TelemetryConfig, TlsConfig, UsersConfig,
+    PlanConfig, ProbesConfig, ServerConfig, TlsConfig, UsersConfig,
     document::Bounds,
     reader::{Files, Reader, Section},
     settings::{ROOT, parse},
@@ -36,6 +36,7 @@ mod routing;
 mod secret;
 mod session_policy;
 mod tables;
+mod telemetry;
 mod tenants;
 mod users;
 mod verification;
@@ -182,7 +183,7 @@ fn config(root: &Section<'_>, env: Env<'_>) -> Option<Config> {
         roles::told_apart(root, credentials, &beside);
     }
     let limits = limits::limits_config(&root.section("limits"));
-    let telemetry = telemetry(&root.section("telemetry"));
+    let telemetry = telemetry::telemetry(&root.section("telemetry"), env);
     // Shown under its own name as well, since it is in the file.
     server_config(&server, &server);
     let egress_listen = egress.iter().flatten().flat_map(|egress| egress.listen.iter().map(|listen| ("egress", *listen)));
@@ -282,14 +283,6 @@ fn probes(section: &Section<'_>, server: &Section<'_>) -> Option<Option<ProbesCo
     }
     let listen = section.get("listen", parse::address);
     Some(listen.zip(server).map(|(listen, server)| ProbesConfig { listen, server }))
-}
-
-fn telemetry(section: &Section<'_>) -> Option<TelemetryConfig> {
-    let logs = section.section("logs");
-    let _ = logs.get("format", parse::text);
-    let level = logs.get("level", |scalar| scalar.text.parse().ok());
-    let max_tenants = section.section("metrics").get("max_tenants", parse::size);
-    Some(TelemetryConfig { log_level: level?, max_tenants: max_tenants? })
 }
 
 /// The `server` of a listener, over the one at the top.

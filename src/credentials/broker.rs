@@ -26,6 +26,7 @@ use super::{
     sts::{IssuedCredentials, TenantSts},
 };
 use crate::{
+    audit::{self, Audit},
     clock::Clock,
     config::{CredentialsConfig, RefreshConfig},
     directory::{ActiveTenant, TenantRecord},
@@ -80,6 +81,19 @@ impl ScopedCredentials {
     /// The role that was assumed, so that it can be kept out of responses.
     pub fn role_arn(&self) -> &str {
         &self.plan.inputs().role_arn
+    }
+
+    /// What the audit log says of them.
+    pub(crate) fn recorded(&self) -> audit::Plan<'_> {
+        let inputs = self.plan.inputs();
+        audit::Plan {
+            role_arn: &inputs.role_arn,
+            session_name: &inputs.session_name,
+            source_identity: inputs.source_identity.as_deref(),
+            access_key_id: &self.access_key_id,
+            expires: Audit::at(self.expires),
+            setting: self.plan.key(),
+        }
     }
 
     /// The SigV4 key for the day of `time` (UTC), derived once per day, region and service; the last eight are kept.
@@ -305,6 +319,9 @@ impl Broker {
         tokio::spawn(async move {
             let is_renewal = flight.is_renewal();
             let arrival = inner.fetch(flight.key(), place, token).await;
+            if let (Some(audit), Ok(held)) = (inner.metrics.audit(), &arrival) {
+                audit.tell(&held.value.issued(audit.now(), is_renewal));
+            }
             if is_renewal {
                 inner.metrics.session_renewed(arrival.is_ok());
             }

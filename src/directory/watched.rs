@@ -70,7 +70,7 @@ impl<T: Send + Sync + 'static> Watched<T> {
             if let Some((look, outcome)) = read {
                 seen = look;
                 good = outcome.is_ok();
-                metrics.config_reload(good);
+                metrics.config_reload(self.name, good);
                 match outcome {
                     Ok(new) => {
                         taken(&new);

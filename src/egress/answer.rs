@@ -8,6 +8,7 @@ use http::{Response, response};
 
 use super::Egress;
 use crate::{
+    audit::Event,
     aws::response::{INSPECT_BYTES, Rejected, Verdict, clean_headers, examine, rejected, triage},
     body::{self, Body, Unreadable},
     credentials::Broker,
@@ -23,6 +24,7 @@ impl Egress {
     /// Sends a signed request and cleans the answer. The tenant's permit is kept until the answer has ended.
     pub(super) async fn send(&self, request: SignedRequest, receipt: Receipt, record: &mut Record) -> Result<Response<Body>, Refusal> {
         let this = &*self.0;
+        record.about_to(Event::Allowed, Some(&receipt.credentials)).await?;
         let begun = this.clock.instant();
         let answer = this.upstream.send(request).await?;
         record.upstream(this.clock.instant().saturating_duration_since(begun));

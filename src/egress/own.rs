@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 
 use super::{Egress, verified::OwnRequest};
 use crate::{
+    audit::Event,
     body::{self, Body, Unreadable},
     directory::Standing,
     reject::{Reason, Refusal},
@@ -92,17 +93,18 @@ impl Egress {
         record.for_proof(&lease);
         let standing = Standing::of(request.tenant(), &self.0.gate.directory, &self.0.recorder.metrics);
         match route {
-            Route::Credentials => self.credentials(&request),
+            Route::Credentials => self.credentials(&request, record).await,
             Route::Defer => lease.cover(standing.cover(self.defer(&request, body, sealer()?, record))).await,
             Route::Presign => lease.cover(standing.cover(self.presign(request, body, presign()?, record))).await,
         }
     }
 
     /// `GET /_palisade/credentials`
-    fn credentials(&self, request: &OwnRequest) -> Result<Response<Body>, Refusal> {
+    async fn credentials(&self, request: &OwnRequest, record: &Record) -> Result<Response<Body>, Refusal> {
         let this = &*self.0;
         let _permit = this.limiter.admit(request.tenant())?;
         let keys = request.vend(&this.gate)?;
+        record.about_to(Event::KeysVended, None).await?;
         Ok(answer(&json!({
             "AccessKeyId": keys.access_key_id,
             "SecretAccessKey": keys.secret_access_key.expose(),

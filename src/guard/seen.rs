@@ -154,6 +154,11 @@ impl Seen {
         self.0.borrow().untold.clone()
     }
 
+    /// Looks at what was judged so far.
+    pub(super) fn look<T>(&self, at: impl FnOnce(&[Judged]) -> T) -> T {
+        at(&self.0.borrow().judged)
+    }
+
     pub(super) fn into_judged(self) -> Vec<Judged> {
         self.0.into_inner().judged
     }

@@ -9,13 +9,13 @@
 //! The attack is a tenant's data on the way into a log: no part of a key, and no value of an item, is ever in it. Its length is bounded, however many things a
 //! request names.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
     rules::{Question, ServiceJudge},
-    seen::{Seen, Thing, Within},
+    seen::{Heard, Said, Seen, Thing, Within},
 };
 use crate::{
     aws::resource::{Kind, Resource, table::Table},
@@ -109,6 +109,33 @@ impl Touches {
         } else {
             self.left_out += 1;
         }
+    }
+}
+
+/// Why a request may be sent, for the audit log: what it is about, and the rules that allow that.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Grounds {
+    /// Each once.
+    pub(crate) rules: Vec<Arc<str>>,
+    pub(crate) touches: Touches,
+}
+
+impl Grounds {
+    /// Of a request that was judged.
+    pub(super) fn of(seen: &Seen, tenant: &dyn Values) -> Self {
+        seen.look(|judged| {
+            let mut grounds = Self::default();
+            for judged in judged.iter().filter(|judged| judged.is_allowed) {
+                let allowing = judged.heard.iter().rfind(|heard| heard.said == Said::Allowed);
+                if let Some(Heard { rule, .. }) = allowing.filter(|heard| !grounds.rules.contains(&heard.rule)) {
+                    grounds.rules.push(rule.clone());
+                }
+                if let Some(thing) = &judged.thing {
+                    grounds.touches.add(Touched::of(thing, tenant));
+                }
+            }
+            grounds
+        })
     }
 }
 

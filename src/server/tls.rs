@@ -143,7 +143,7 @@ impl ReloadingTls {
         let Ok(Some((fingerprint, result))) = read.await else { return };
         // Also after a failure: one warning a change, not one a look.
         self.current.fingerprint.store(Arc::new(fingerprint));
-        self.metrics.config_reload(result.is_ok());
+        self.metrics.config_reload(&format!("certificate of the {}", self.listener.as_str()), result.is_ok());
         match result {
             Ok(certified) => {
                 self.current.certified.store(Arc::new(certified));
@@ -164,7 +164,7 @@ impl ReloadingTls {
         });
         let Ok(Some((fingerprint, result))) = read.await else { return };
         self.clients.store(Arc::new(fingerprint));
-        self.metrics.config_reload(result.is_ok());
+        self.metrics.config_reload(&format!("client roots of the {}", self.listener.as_str()), result.is_ok());
         match result {
             Ok(terms) => {
                 self.terms.store(Arc::new(terms));

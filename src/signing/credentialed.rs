@@ -39,6 +39,11 @@ impl CredentialedRequest {
         Ok(Self { owner, parts, credentials })
     }
 
+    /// What it will be signed with.
+    pub(crate) fn credentials(&self) -> &ScopedCredentials {
+        &self.credentials
+    }
+
     /// Gives the parts to the signer.
     pub(super) fn into_parts(self) -> (Owner, GuardedParts, Arc<ScopedCredentials>) {
         (self.owner, self.parts, self.credentials)

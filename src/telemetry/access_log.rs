@@ -1,23 +1,48 @@
-//! The access log: one JSON object a line, one line a request.
+//! The access log: one line a request, a JSON object or text for people.
+//!
+//! Of allowed requests it may have a sample. What a line is there for in the first place is never left out: refusals, errors, and what a rule would have denied.
 //!
 //! Lines go through a [`LineQueue`], so that a slow reader of our output never holds up a request. A line that finds no room
 //! is dropped and counted (`palisade_access_log_lines_lost_total`).
 
 use std::{
+    hash::{BuildHasher, RandomState},
     io::{self, Write},
     time::Duration,
 };
 
 use serde::Serialize;
 
-use super::{Metrics, lines::LineQueue};
-use crate::guard::Touched;
+use super::{Metrics, lines::LineQueue, text};
+use crate::{config::LogFormat, guard::Touched};
 
 /// Where lines are handed in. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct AccessLog {
     lines: LineQueue,
     metrics: Metrics,
+    format: LogFormat,
+    sample: Sample,
+}
+
+/// Which share of allowed requests has a line.
+#[derive(Debug, Clone)]
+struct Sample {
+    share: f64,
+    /// Seeded, since ids may be a proxy's: nobody who chooses one can know what becomes of its line.
+    hasher: RandomState,
+}
+
+impl Sample {
+    /// A request on the egress goes with that on the ingress for which it is made: both have a line, or neither.
+    fn takes(&self, line: &Line<'_>) -> bool {
+        if self.share >= 1.0 {
+            return true;
+        }
+        let hash = self.hasher.hash_one(line.for_request.unwrap_or(line.request_id));
+        // 32 bits are exact in a float, and plenty for a share.
+        f64::from((hash >> 32) as u32) < self.share * f64::from(u32::MAX)
+    }
 }
 
 /// What is said of one request. There is no field for a header, a query, a body or a token, and none is to be added.
@@ -105,6 +130,16 @@ pub struct Line<'a> {
     /// The response broke off before its end.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub aborted: bool,
+    /// The share of such requests that have a line, where that is not all: this one stands for that many more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sample: Option<f64>,
+}
+
+impl Line<'_> {
+    /// Whether it says that nothing was wrong, so that one of many is as good as all.
+    fn is_ordinary(&self) -> bool {
+        self.decision != "refused" && self.would_deny.is_none() && !self.aborted && (100..500).contains(&self.status)
+    }
 }
 
 // serde hands it a reference.
@@ -115,12 +150,33 @@ fn is_zero(number: &usize) -> bool {
 impl AccessLog {
     /// A log that writes to `out` from a thread of its own.
     pub fn to(out: impl Write + Send + 'static, metrics: Metrics) -> io::Result<Self> {
-        Ok(Self { lines: LineQueue::to(out, "access-log")?, metrics })
+        let sample = Sample { share: 1.0, hasher: RandomState::new() };
+        Ok(Self { lines: LineQueue::to(out, "access-log")?, metrics, format: LogFormat::Json, sample })
+    }
+
+    /// The same in another format.
+    pub fn formatted(self, format: LogFormat) -> Self {
+        Self { format, ..self }
+    }
+
+    /// The same with a line for a `share` of allowed requests only, from 0 to 1.
+    pub fn sampled(self, share: f64) -> Self {
+        Self { sample: Sample { share, ..self.sample }, ..self }
     }
 
     /// Hands in a line; never blocks.
-    pub fn write(&self, line: &Line<'_>) {
-        let Ok(mut bytes) = serde_json::to_vec(line) else { return self.metrics.log_lines_lost.inc() };
+    pub fn write(&self, line: &mut Line<'_>) {
+        if line.is_ordinary() {
+            if !self.sample.takes(line) {
+                return;
+            }
+            line.sample = (self.sample.share < 1.0).then_some(self.sample.share);
+        }
+        let written = match self.format {
+            LogFormat::Json => serde_json::to_vec(line),
+            LogFormat::Text => text::line(line).map(String::into_bytes),
+        };
+        let Ok(mut bytes) = written else { return self.metrics.log_lines_lost.inc() };
         bytes.push(b'\n');
         if !self.lines.push(bytes) {
             self.metrics.log_lines_lost.inc();
@@ -138,6 +194,7 @@ pub(crate) mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
+    use crate::telemetry::RequestId;
 
     /// Collects what is written.
     #[derive(Clone, Default)]
@@ -187,6 +244,7 @@ pub(crate) mod tests {
             bytes_received: 0,
             bytes_sent: 7,
             aborted: false,
+            sample: None,
         }
     }
 
@@ -194,8 +252,8 @@ pub(crate) mod tests {
     fn each_request_is_one_line_of_json() {
         let sink = Sink::default();
         let log = AccessLog::to(sink.clone(), Metrics::new().unwrap()).unwrap();
-        log.write(&line("a"));
-        log.write(&line("b"));
+        log.write(&mut line("a"));
+        log.write(&mut line("b"));
         log.flush(Duration::from_secs(5));
         let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
         let ids: Vec<_> = text.lines().map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap()["request_id"].clone()).collect();
@@ -218,10 +276,67 @@ pub(crate) mod tests {
         let metrics = Metrics::new().unwrap();
         let log = AccessLog::to(Stuck, metrics.clone()).unwrap();
         for _ in 0..crate::telemetry::lines::QUEUE * 2 {
-            log.write(&line("x"));
+            log.write(&mut line("x"));
         }
         assert!(metrics.log_lines_lost.get() > 0);
         // Comes back, though nothing is ever written.
         log.flush(Duration::from_millis(10));
+    }
+
+    fn written(log: &AccessLog, sink: &Sink, line: impl Fn() -> Line<'static>, times: usize) -> usize {
+        sink.0.lock().unwrap().clear();
+        for _ in 0..times {
+            let id = RequestId::random();
+            log.write(&mut Line { request_id: id.as_str(), ..line() });
+        }
+        log.flush(Duration::from_secs(5));
+        String::from_utf8(sink.0.lock().unwrap().clone()).unwrap().lines().count()
+    }
+
+    fn allowed() -> Line<'static> {
+        Line { decision: "allowed", reason: None, note: None, status: 200, ..line("x") }
+    }
+
+    #[test]
+    fn a_sample_never_drops_what_matters() {
+        let sink = Sink::default();
+        let log = AccessLog::to(sink.clone(), Metrics::new().unwrap()).unwrap();
+        let none = log.clone().sampled(0.0);
+        assert_eq!(written(&none, &sink, allowed, 100), 0);
+        assert_eq!(written(&log, &sink, allowed, 100), 100);
+        for always in [
+            || line("x"),
+            || Line { status: 502, ..allowed() },
+            || Line { status: 0, ..allowed() },
+            || Line { aborted: true, ..allowed() },
+            || Line { would_deny: Some("guard.s3"), ..allowed() },
+        ] {
+            assert_eq!(written(&none, &sink, always, 100), 100, "{:?}", always());
+        }
+        let some = written(&log.clone().sampled(0.2), &sink, allowed, 5_000);
+        assert!((800..1_200).contains(&some), "{some} of 5000");
+        let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+        assert!(text.lines().all(|line| line.contains("\"sample\":0.2")), "{text}");
+    }
+
+    #[test]
+    fn what_is_done_for_a_request_is_in_the_sample_with_it() {
+        let sample = Sample { share: 0.5, hasher: RandomState::new() };
+        for _ in 0..100 {
+            let (outer, inner) = (RequestId::random(), RequestId::random());
+            let on_egress = Line { request_id: inner.as_str(), for_request: Some(outer.as_str()), ..allowed() };
+            assert_eq!(sample.takes(&on_egress), sample.takes(&Line { request_id: outer.as_str(), ..allowed() }));
+        }
+    }
+
+    #[test]
+    fn text_is_one_line_too() {
+        let sink = Sink::default();
+        let log = AccessLog::to(sink.clone(), Metrics::new().unwrap()).unwrap().formatted(LogFormat::Text);
+        log.write(&mut line("a"));
+        log.flush(Duration::from_secs(5));
+        let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+        let expected = r#"time=2026-11-22T00:00:00.000Z log=access listener=egress request_id=a peer=127.0.0.1:1 method=GET tenant=acme service=s3 decision=refused reason=rate-limited note="a \"note\"\nwith a line break" status=503 duration_ms=1.5 bytes_received=0 bytes_sent=7"#;
+        assert_eq!(text.trim_end(), expected);
     }
 }

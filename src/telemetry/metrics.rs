@@ -5,7 +5,7 @@
 
 use std::{
     ops::Deref,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -15,7 +15,10 @@ use prometheus::{
 };
 
 use super::{TenantLabel, process::Process};
-use crate::reject::Reason;
+use crate::{
+    audit::{self, Audit},
+    reject::Reason,
+};
 
 /// Which listener a request came in on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -117,6 +120,10 @@ pub struct Families {
     tenant_lookups: IntCounterVec,
     tenant_loads: IntCounterVec,
     user_lookups: IntCounterVec,
+    audit_records: IntCounterVec,
+    audit_sequence: IntGauge,
+    audit_signed_at: Gauge,
+    audit: OnceLock<Audit>,
 }
 
 /// From half a millisecond (a cached decision) to a long poll.
@@ -302,6 +309,17 @@ impl Metrics {
             )?,
             tenant_loads: new.counters("palisade_tenant_loads_total", "Readings of the whole table of tenants, by result.", &["result"])?,
             user_lookups: new.counters("palisade_user_lookups_total", "Lookups in the directory of users, by result.", &["result"])?,
+            audit_records: new.counters(
+                "palisade_audit_records_total",
+                "Records of the audit log, by whether they were written or dropped.",
+                &["result"],
+            )?,
+            audit_sequence: new.int_gauge("palisade_audit_sequence", "Number of the last record of the audit log.")?,
+            audit_signed_at: new.gauge(
+                "palisade_audit_last_checkpoint_timestamp_seconds",
+                "When the audit log was last signed; 0 before the first time, and without one.",
+            )?,
+            audit: OnceLock::new(),
             registry,
         };
         families.begin_at_zero();
@@ -326,6 +344,29 @@ impl Families {
         }
         for result in ["ok", "error"] {
             self.session_renewals.with_label_values(&[result]);
+        }
+        for result in ["written", "dropped"] {
+            self.audit_records.with_label_values(&[result]);
+        }
+    }
+
+    /// The audit log, where there is one: whatever counts a decision has it at hand.
+    pub(crate) fn audit(&self) -> Option<&Audit> {
+        self.audit.get()
+    }
+
+    /// Has decisions recorded in `audit` from now on. The first one stays.
+    pub(crate) fn record_in(&self, audit: Audit) {
+        let _ = self.audit.set(audit);
+    }
+
+    /// What the audit log counts.
+    pub(crate) fn of_audit(&self) -> audit::Counters {
+        audit::Counters {
+            written: self.audit_records.with_label_values(&["written"]),
+            dropped: self.audit_records.with_label_values(&["dropped"]),
+            sequence: self.audit_sequence.clone(),
+            signed_at: self.audit_signed_at.clone(),
         }
     }
 
@@ -428,8 +469,11 @@ impl Families {
         self.session_renewals.with_label_values(&[if is_ok { "ok" } else { "error" }]).inc();
     }
 
-    /// Counts a changed file of the configuration that was read again.
-    pub fn config_reload(&self, taken: bool) {
+    /// Counts a changed file of the configuration that was read again; `what` is for the audit log.
+    pub fn config_reload(&self, what: &str, taken: bool) {
+        if let Some(audit) = &self.audit.get() {
+            audit.reloaded(what, taken);
+        }
         self.config_reloads.with_label_values(&[if taken { "ok" } else { "error" }]).inc();
     }
 

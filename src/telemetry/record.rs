@@ -28,10 +28,12 @@ use super::{
     metrics::{Listener, RequestFacts},
 };
 use crate::{
+    audit::{self, Decision, Event},
     body::{Body, BoxError},
     clock::Clock,
+    credentials::ScopedCredentials,
     directory::ActiveTenant,
-    guard::{Denial, Touches},
+    guard::{Denial, Grounds, Touches},
     identity::{Deferred, Lease},
     reject::Refusal,
     server::{ClientCertificate, Peer},
@@ -39,6 +41,9 @@ use crate::{
     workload_name::WorkloadName,
     workloads::ProvedWorkload,
 };
+
+/// The decision about a request of nobody's.
+const PUBLIC: &str = "public";
 
 /// Everything that recording needs. One a process, cheap to clone.
 #[derive(Debug, Clone)]
@@ -72,6 +77,7 @@ pub struct Record {
     target: Option<Target>,
     refusal: Option<Refusal>,
     would_deny: Option<(String, Touches)>,
+    grounds: Option<Box<Grounds>>,
     for_request: Option<RequestId>,
     let_in: &'static str,
     status: u16,
@@ -80,6 +86,16 @@ pub struct Record {
     received: Arc<AtomicU64>,
     sent: u64,
     complete: bool,
+}
+
+/// Whose a request is.
+struct Who<'a> {
+    tenant: Option<&'a str>,
+    subject: Option<&'a str>,
+    issuer: Option<&'a str>,
+    context_id: Option<&'a str>,
+    purpose: Option<&'a str>,
+    for_request: Option<&'a str>,
 }
 
 #[derive(Debug)]
@@ -159,6 +175,7 @@ impl Recorder {
             target: None,
             refusal: None,
             would_deny: None,
+            grounds: None,
             for_request: None,
             let_in: "allowed",
             status: 0,
@@ -243,6 +260,16 @@ impl Record {
         self.would_deny = Some((denial.to_string(), touches));
     }
 
+    /// Whether somebody wants to know on what grounds the guard lets it pass.
+    pub(crate) fn wants_grounds(&self) -> bool {
+        self.recorder.metrics.audit().is_some()
+    }
+
+    /// Those are the ones.
+    pub(crate) fn grounds(&mut self, grounds: Grounds) {
+        self.grounds = Some(Box::new(grounds));
+    }
+
     /// What [`Record::would_deny`] was told.
     #[cfg(test)]
     pub(crate) fn watched(&self) -> Option<&str> {
@@ -266,7 +293,7 @@ impl Record {
 
     /// The request is nobody's, and may be.
     pub fn public(&mut self) {
-        self.let_in = "public";
+        self.let_in = PUBLIC;
     }
 
     /// The request is a browser's question, answered here.
@@ -280,6 +307,82 @@ impl Record {
         self.refusal = Some(refusal.clone());
         if refusal.for_request.is_some() {
             self.for_request.clone_from(&refusal.for_request);
+        }
+        if let Some(audit) = self.recorder.metrics.audit() {
+            audit.tell(&self.decided(Event::Refused, None));
+        }
+    }
+
+    /// Something is about to be done for the request, with `credentials` where AWS is asked: not before the audit log has it.
+    ///
+    /// # Errors
+    /// [`Reason::AuditUnavailable`](crate::reject::Reason::AuditUnavailable): it must not be done.
+    pub(crate) fn about_to(
+        &self,
+        event: Event,
+        credentials: Option<&ScopedCredentials>,
+    ) -> impl Future<Output = Result<(), Refusal>> + Send + use<> {
+        let event = if event == Event::Allowed && self.let_in == PUBLIC { Event::Public } else { event };
+        let audit = self.recorder.metrics.audit();
+        let record = audit.map(|audit| audit.commit(&self.decided(event, credentials)));
+        async move {
+            match record {
+                Some(record) => record.taken().await,
+                None => Ok(()),
+            }
+        }
+    }
+
+    fn decided<'a>(&'a self, event: Event, credentials: Option<&'a ScopedCredentials>) -> Decision<'a> {
+        let who = self.who();
+        let grounds = self.grounds.as_deref();
+        Decision {
+            time: audit::written(self.recorder.clock.now()),
+            event,
+            listener: self.listener.as_str(),
+            request_id: self.request_id.as_str(),
+            for_request: who.for_request,
+            peer: self.peer.to_string(),
+            client_address: self.client_address,
+            client: self.peer.client().map(ClientCertificate::name),
+            method: self.method.as_str(),
+            tenant: who.tenant,
+            workload: self.workload.as_ref().map(WorkloadName::as_str),
+            subject: who.subject,
+            issuer: who.issuer,
+            context_id: who.context_id,
+            purpose: who.purpose,
+            service: self.target.as_ref().map(|t| t.service.as_str()),
+            region: self.target.as_ref().and_then(|t| t.region.as_deref()),
+            operation: self.target.as_ref().and_then(|t| t.operation.as_deref()),
+            upstream: self.route.as_deref(),
+            plan: credentials.map(ScopedCredentials::recorded),
+            rules: grounds.map_or(&[], |grounds| &grounds.rules),
+            resources: grounds.map_or(&[], |grounds| &grounds.touches.things),
+            resources_left_out: grounds.map_or(0, |grounds| grounds.touches.left_out),
+            would_deny: self.would_deny.as_ref().map(|(denial, _)| denial.as_str()),
+            reason: self.refusal.as_ref().map(|r| r.reason.as_str()),
+            note: self.refusal.as_ref().and_then(|r| r.note.as_deref()),
+        }
+    }
+
+    /// Whose it is, as far as that is known.
+    fn who(&self) -> Who<'_> {
+        let verified = self.tenant.as_ref().map(ActiveTenant::verified);
+        let deferred = verified.and_then(|verified| verified.deferred());
+        let presented = deferred.map(|deferred| (deferred.id(), deferred.purpose()));
+        let opened = self.refusal.as_ref().and_then(|refusal| refusal.context.as_deref());
+        let context = presented
+            .or(self.context.as_ref().map(|(id, purpose)| (id.as_str(), purpose.as_str())))
+            .or(opened.map(|opened| (opened.id.as_str(), opened.purpose.as_str())));
+        let made_in = deferred.map(Deferred::for_request).or(opened.map(|opened| opened.for_request.as_str()));
+        Who {
+            tenant: verified.map(|v| v.tenant()).or(opened.map(|opened| &opened.tenant)).map(TenantId::as_str),
+            subject: verified.map(|v| v.subject()),
+            issuer: verified.map(|v| v.issuer()),
+            context_id: context.map(|(id, _)| id),
+            purpose: context.map(|(_, purpose)| purpose),
+            for_request: self.for_request.as_ref().map(RequestId::as_str).or(made_in),
         }
     }
 
@@ -328,30 +431,23 @@ impl Drop for Record {
         if let Some(refusal) = &self.refusal {
             recorder.metrics.refusal(self.listener, &self.label, refusal.reason);
         }
-        let verified = self.tenant.as_ref().map(ActiveTenant::verified);
-        let deferred = verified.and_then(|verified| verified.deferred());
-        let presented = deferred.map(|deferred| (deferred.id(), deferred.purpose()));
-        let opened = self.refusal.as_ref().and_then(|refusal| refusal.context.as_deref());
-        let context = presented
-            .or(self.context.as_ref().map(|(id, purpose)| (id.as_str(), purpose.as_str())))
-            .or(opened.map(|opened| (opened.id.as_str(), opened.purpose.as_str())));
-        let made_in = deferred.map(Deferred::for_request).or(opened.map(|opened| opened.for_request.as_str()));
-        recorder.log.write(&Line {
-            time: timestamp(&recorder.clock),
+        let who = self.who();
+        recorder.log.write(&mut Line {
+            time: audit::written(recorder.clock.now()),
             log: "access",
             listener: self.listener.as_str(),
             request_id: self.request_id.as_str(),
-            for_request: self.for_request.as_ref().map(RequestId::as_str).or(made_in),
+            for_request: who.for_request,
             peer: self.peer.to_string(),
             client_address: self.client_address.map(|address| address.to_string()),
             client: self.peer.client().map(ClientCertificate::name),
             method: self.method.as_str(),
-            tenant: verified.map(|v| v.tenant()).or(opened.map(|opened| &opened.tenant)).map(TenantId::as_str),
+            tenant: who.tenant,
             workload: self.workload.as_ref().map(WorkloadName::as_str),
-            subject: verified.map(|v| v.subject()),
-            issuer: verified.map(|v| v.issuer()),
-            context_id: context.map(|(id, _)| id),
-            purpose: context.map(|(_, purpose)| purpose),
+            subject: who.subject,
+            issuer: who.issuer,
+            context_id: who.context_id,
+            purpose: who.purpose,
             service: self.target.as_ref().map(|t| t.service.as_str()),
             region: self.target.as_ref().and_then(|t| t.region.as_deref()),
             operation: self.target.as_ref().and_then(|t| t.operation.as_deref()),
@@ -368,20 +464,13 @@ impl Drop for Record {
             bytes_received: received,
             bytes_sent: self.sent,
             aborted: !self.complete,
+            sample: None,
         });
     }
 }
 
 fn millis(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
-}
-
-/// RFC 3339 with milliseconds.
-fn timestamp(clock: &Clock) -> String {
-    let now = aws_smithy_types::DateTime::from(clock.now());
-    let whole = aws_smithy_types::DateTime::from_secs(now.secs());
-    let text = whole.fmt(aws_smithy_types::date_time::Format::DateTime).unwrap_or_default();
-    format!("{}.{:03}Z", text.trim_end_matches('Z'), now.subsec_nanos() / 1_000_000)
 }
 
 /// Counts bytes as they pass.

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from harness.backends import BUCKET, assumed
 from harness.clients import cli, client
 from harness.configs import at
@@ -32,6 +32,8 @@ def shipped(tmp_path_factory, setting, authority, application, pool, sts, aws):
     key = ec.generate_private_key(ec.SECP256R1())
     (directory / "secrets" / "context.pem").write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    (directory / "secrets" / "audit.pem").write_bytes(ed25519.Ed25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
     for service in ("s3", "dynamodb"):
         config["egress"]["services"][service] |= at(aws.port)
     del config["egress"]["services"]["monitoring"]["ca"]

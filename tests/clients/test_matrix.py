@@ -35,6 +35,7 @@ ELSEWHERE = {
     "keys-unknown": "tests/clients/test_vended.py::test_keys_of_another_process",
     "context-too-large": "tests/clients/test_context.py::test_more_roles_than_fit_are_refused",
     "certificate-expired": "src/identity/workload.rs::others_are_nobody_and_an_expired_one_is_refused",
+    "audit-unavailable": "tests/clients/test_audit.py::test_a_full_disk_stops_requests_or_does_not",
     "overloaded": "src/body.rs::bodies_share_the_room_and_give_it_back",
     "internal": "src/upstream/tests.rs::claims_about_the_endpoint_are_checked_against_the_configuration",
 }

@@ -26,14 +26,20 @@ pub(super) enum Shape {
 
 /// The secret that `key` refers to. Its effective value is `[redacted]`.
 pub(super) fn secret(section: &Section<'_>, key: &str, env: Env<'_>) -> Option<Secret> {
+    secret_of(section, key, Shape::Line, env)
+}
+
+/// The same of another shape.
+pub(super) fn secret_of(section: &Section<'_>, key: &str, shape: Shape, env: Env<'_>) -> Option<Secret> {
     let (kind, reference) = section.pairs(key, parse::text).into_iter().next()?;
     // After the reading, which recorded the reference.
     section.set(key, "[redacted]".into());
     if !section.looks_for_files() {
         section.not_tried(key);
-        return stand_in();
+        // Nothing is drawn that has to be a key of some algorithm's.
+        return if shape == Shape::Line { stand_in() } else { None };
     }
-    resolve(section, (&kind, &reference), Shape::Line, env).map_err(|fault| section.wrong(key, fault.wrong, fault.right)).ok()
+    resolve(section, (&kind, &reference), shape, env).map_err(|fault| section.wrong(key, fault.wrong, fault.right)).ok()
 }
 
 /// A certificate or key: a path, or `{env: NAME}`, whose effective value is `[redacted]`.

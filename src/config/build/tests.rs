@@ -16,6 +16,7 @@ mod policies;
 mod roles;
 mod routing;
 mod sessions;
+mod telemetry;
 mod tenants;
 mod users;
 mod workloads;
@@ -912,7 +913,7 @@ fn what_is_planned_is_refused_and_null_is_not() {
     let planned = [
         ("limits: {default: {bytes_per_second: 50MiB}}", "P:13:20: limits.default.bytes_per_second"),
         ("limits: {store: {redis: {url: 'redis://a'}}}", "P:13:18: limits.store.redis"),
-        ("telemetry: {audit: {path: stdout}, traces: {otlp: 'http://127.0.0.1:4317'}}", "P:13:13: telemetry.audit"),
+        ("telemetry: {traces: {otlp: 'http://127.0.0.1:4317'}}", "P:13:13: telemetry.traces"),
     ];
     for (text, line) in planned {
         let errors = load(&format!("{BASE}{text}\n")).unwrap_err().to_string();
@@ -1029,6 +1030,7 @@ fn example(name: &str) -> (tempfile::TempDir, std::path::PathBuf) {
         fs::write(path, "not a secret\n").unwrap();
     }
     fs::write(folder.path().join("secrets/context.pem"), pem()).unwrap();
+    fs::write(folder.path().join("secrets/audit.pem"), pem()).unwrap();
     let path = folder.path().join(name);
     (folder, path)
 }
@@ -1055,7 +1057,13 @@ fn every_setting_of_the_example_is_in_effect() {
     let config = Config::load(&path, &|_| Some("x".to_owned())).unwrap();
     let mut lost = Vec::new();
     compare(&given, &config.effective, "", &mut lost);
-    assert_eq!(lost, ["/ingress/context/keys/0: redacted", "/admin/token: redacted", "/admin/metrics_token: redacted"]);
+    let redacted = [
+        "/ingress/context/keys/0: redacted",
+        "/admin/token: redacted",
+        "/admin/metrics_token: redacted",
+        "/telemetry/audit/checkpoint/key: redacted",
+    ];
+    assert_eq!(lost, redacted);
     // And the defaults that it does not give are there.
     let effective = good(BASE).effective;
     let mut unread = BTreeSet::new();

@@ -48,6 +48,8 @@ pub(crate) enum Form {
         most: Duration,
     },
     ExternalId,
+    /// From 0 to 1.
+    Fraction,
     /// `https://HOST[:PORT]` or `http://…`, nothing behind.
     Endpoint,
     HeaderName,
@@ -136,6 +138,7 @@ impl Form {
             Self::Duration { least, most } => quantity::duration(text).is_some_and(|duration| (least..=most).contains(&&duration)),
             Self::Endpoint => parse::endpoint(scalar).is_some(),
             Self::ExternalId => parse::external_id(scalar).is_some(),
+            Self::Fraction => parse::fraction(scalar).is_some(),
             Self::HeaderName => parse::header(scalar).is_some(),
             Self::Host => parse::host(scalar).is_some(),
             Self::HttpPath => parse::http_path(scalar).is_some(),
@@ -201,7 +204,9 @@ impl Form {
             Self::Duration { .. } if parse::count(scalar).is_some() => format!("{shown} has no unit"),
             Self::Size { .. } if quantity::size(&scalar.text).is_some() => format!("{shown} is out of range"),
             Self::Count { .. } if parse::count(scalar).is_some() => format!("{shown} is out of range"),
-            Self::Count { .. } | Self::Rate | Self::Boolean if !scalar.plain => format!("{shown} is text because of its quotes"),
+            Self::Count { .. } | Self::Fraction | Self::Rate | Self::Boolean if !scalar.plain => {
+                format!("{shown} is text because of its quotes")
+            }
             Self::Address if scalar.text.starts_with(['/', '.']) || scalar.text.starts_with("unix:") => {
                 "a Unix socket has a setting of its own, egress.socket".to_owned()
             }
@@ -256,6 +261,7 @@ impl Form {
             Self::OwnName => "give a name such as palisade or palisade.internal, without a port".to_owned(),
             Self::Path => "give a path".to_owned(),
             Self::PathPattern => "give a path such as /parks/{park}/**".to_owned(),
+            Self::Fraction => "give a number from 0 to 1 such as 0.1".to_owned(),
             Self::Rate => "give a number above 0, up to 1000000".to_owned(),
             Self::Region => "give a region such as eu-west-1".to_owned(),
             Self::ResourcePattern => "give an ARN such as arn:aws:sqs:eu-west-1:111122223333:jobs, whose end may have *, or \"*\"".to_owned(),
@@ -289,6 +295,7 @@ impl Form {
             Self::Boolean => json!({"type": "boolean"}),
             Self::ClaimValue => json!({"type": ["boolean", "integer", "string"]}),
             Self::Count { least, most } => json!({"type": "integer", "minimum": least, "maximum": most}),
+            Self::Fraction => json!({"type": "number", "minimum": 0, "maximum": 1}),
             Self::Rate => json!({"type": "number", "exclusiveMinimum": 0, "maximum": parse::MAX_RATE}),
             Self::Duration { .. } => json!({"type": "string", "pattern": "^(\\d+h)?(\\d+m)?(\\d+s)?(\\d+ms)?$"}),
             Self::Size { .. } => json!({"type": ["integer", "string"], "pattern": "^\\d+([KMGT]iB|[kMG]?B)?$", "minimum": 0}),

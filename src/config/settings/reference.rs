@@ -168,6 +168,7 @@ fn form_name(form: &Form) -> String {
         Form::OneOf(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
         Form::PathPattern => "path pattern".to_owned(),
         Form::Path => "path".to_owned(),
+        Form::Fraction => "number from 0 to 1".to_owned(),
         Form::Rate => "number > 0".to_owned(),
         Form::Region => "region".to_owned(),
         Form::ResourcePattern => "ARN pattern or `*`".to_owned(),

@@ -17,6 +17,7 @@ mod passport;
 mod revoked;
 mod routing;
 mod tables;
+mod telemetry;
 mod tenants;
 mod users;
 mod verification;
@@ -57,7 +58,7 @@ pub(crate) const ROOT: &[Setting] = &[
         "{}",
         "Limits of every listener; each listener may override single values under a `server` of its own.",
     ),
-    default("telemetry", Kind::Section(TELEMETRY), "{}", "Logs and metrics."),
+    default("telemetry", Kind::Section(telemetry::TELEMETRY), "{}", "Logs, metrics and the audit log."),
 ];
 
 const INGRESS: &[Setting] = &[
@@ -254,36 +255,6 @@ const SERVER: &[Setting] = &[
     ),
     default("connections", Kind::Scalar(Form::Count { least: 1, most: 1_000_000 }), "10000", "Connections open at once; bounds memory."),
     default("drain", long(), "25s", "How long a drain may take: under the 30 seconds that Kubernetes and ECS wait by default."),
-];
-
-const TELEMETRY: &[Setting] = &[
-    default(
-        "logs",
-        Kind::Section(&[
-            default("format", Kind::Scalar(Form::OneOf(&["json"])), "json", "One JSON object a line: one line for each request."),
-            default(
-                "level",
-                Kind::Scalar(Form::OneOf(&["error", "warn", "info", "debug", "trace"])),
-                "info",
-                "The least severe level that is written.",
-            ),
-        ]),
-        "{}",
-        "Messages to standard error. The access log, one line a request, goes to standard output whatever the level.",
-    ),
-    default(
-        "metrics",
-        Kind::Section(&[default(
-            "max_tenants",
-            Kind::Scalar(Form::Count { least: 1, most: 100_000 }),
-            "1000",
-            "Distinct values of the label `tenant`; the rest are `_other`. Each costs time series in Prometheus.",
-        )]),
-        "{}",
-        "For Prometheus, on the admin listener.",
-    ),
-    not_yet("audit", "The audit log."),
-    not_yet("traces", "OpenTelemetry traces."),
 ];
 
 /// The file of `tenants.directory.file`.

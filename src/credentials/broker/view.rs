@@ -5,10 +5,11 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use aws_lc_rs::digest::{SHA256, digest};
 use serde::Serialize;
 
-use super::{Inner, SessionSlot};
-use crate::{credentials::Owner, reject::Reason};
+use super::{Inner, ScopedCredentials, SessionSlot};
+use crate::{audit, credentials::Owner, reject::Reason};
 
 /// A session of a tenant or a workload, for operators.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -66,5 +67,23 @@ impl Inner {
             last_failure: why.map(Reason::as_str),
             packed_policy_percent: held.value.packed_policy_percent,
         })
+    }
+}
+
+impl ScopedCredentials {
+    /// The record of their being issued. Of tags, which have values of a tenant's or a user's, it has the names.
+    pub(super) fn issued(&self, time: String, renewal: bool) -> audit::Session<'_, Owner> {
+        let inputs = self.plan.inputs();
+        audit::Session {
+            time,
+            event: "session",
+            owner: &inputs.owner,
+            plan: self.recorded(),
+            duration_seconds: inputs.duration_seconds,
+            tags: inputs.tags.iter().map(|(name, _)| name.as_str()).collect(),
+            policy_sha256: inputs.policy.as_ref().map(|policy| audit::hex(digest(&SHA256, policy.as_bytes()).as_ref())),
+            policy_arns: &inputs.policy_arns,
+            renewal,
+        }
     }
 }

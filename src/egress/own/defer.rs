@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{answer, document, written};
 use crate::{
+    audit::Event,
     body::Body,
     config::duration,
     egress::{Egress, verified::OwnRequest},
@@ -45,6 +46,7 @@ impl Egress {
         this.gate.recheck(request.tenant()).await?;
         let sealed = sealer.seal(&order, request.tenant().verified(), &request.lease())?;
         record.context(&sealed.id, &order.purpose);
+        record.about_to(Event::ContextSealed, None).await?;
         Ok(answer(&json!({ "context": sealed.context.expose(), "id": sealed.id, "expires": written(sealed.expires)? })))
     }
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::{answer, document, written};
 use crate::{
+    audit::Event,
     aws::operation::Known,
     body::Body,
     egress::{AdmittedRequest, Egress, verified::OwnRequest},
@@ -86,6 +87,8 @@ impl Egress {
             return Err(Refusal::noted(Reason::OperationRefused, "only GetObject and PutObject are presigned"));
         }
         let request = self.credentialed(request).await?;
+        let recorded = record.about_to(Event::Presigned, Some(request.credentials()));
+        recorded.await?;
         let url = signing::presign(request, this.skew.time(), expires)?;
         let headers: BTreeMap<&str, &str> =
             url.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))).collect();

@@ -90,7 +90,7 @@ impl Policies {
             let Some(outcome) = settled else { continue };
             // Also after a failure: one message a change, not one a look.
             done = look;
-            metrics.config_reload(outcome.is_ok());
+            metrics.config_reload("policies", outcome.is_ok());
             match outcome {
                 Ok(loaded) => {
                     let (old, new) = (self.current.load().ids(), loaded.ids());

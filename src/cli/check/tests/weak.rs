@@ -135,3 +135,16 @@ fn what_weakens_the_claim_is_said() {
     let (_, _, err) = check_text(&CONFIG.replace("upstream: http://127", closed), "tenants: {}");
     assert!(err.contains("origins is everybody") && err.lines().count() == 1, "{err}");
 }
+
+#[test]
+fn an_audit_log_that_proves_little_is_told() {
+    let told = |audit: &str| {
+        let (code, _, err) = check_text(&format!("{CONFIG}telemetry: {{audit: {{path: stdout, {audit}}}}}\n"), "tenants: {acme: {}}");
+        assert_eq!(code, 0, "{err}");
+        err.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let [key] = &told("timeout: 1s")[..] else { panic!() };
+    assert!(key.contains("telemetry.audit.checkpoint.key is unset"), "{key}");
+    let [_, goes_on] = &told("on_failure: continue")[..] else { panic!() };
+    assert!(goes_on.contains("telemetry.audit.on_failure is continue"), "{goes_on}");
+}
