@@ -6,6 +6,7 @@ mod policies;
 mod probe;
 mod ready;
 mod sweep;
+mod traces;
 mod warm;
 
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
@@ -44,7 +45,7 @@ use crate::{
 
 /// For listeners whose clients have had their time.
 const LAST_DRAIN: Duration = Duration::from_secs(1);
-/// How long the last log lines may take.
+/// How long the last log lines may take, and the last spans.
 const FLUSH: Duration = Duration::from_secs(2);
 
 /// The sockets of a configuration, bound before anything else starts, so that a port that is taken is known at once.
@@ -137,6 +138,9 @@ pub enum StartError {
         /// What the system said.
         error: io::Error,
     },
+    /// The collector of traces cannot be spoken to.
+    #[error("telemetry.traces: {0}")]
+    Traces(upstream::SetupError),
     /// Roots for upstreams are unusable.
     #[error("{0}")]
     Upstream(#[from] upstream::SetupError),
@@ -156,6 +160,7 @@ impl StartError {
             | Self::Keys { .. }
             | Self::Policies(_)
             | Self::Tls { .. }
+            | Self::Traces(_)
             | Self::Upstream(_)
             | Self::Workload(_) => true,
             Self::Bind { .. } | Self::Metrics(_) | Self::Randomness | Self::Socket { .. } | Self::Thread(_) => false,
@@ -209,7 +214,8 @@ impl App {
     pub async fn build(config: Config, listeners: Listeners, clock: Clock, log: AccessLog, metrics: Metrics) -> Result<Self, StartError> {
         let config = Arc::new(config);
         let labels = TenantLabels::new(config.telemetry.max_tenants);
-        let recorder = Recorder { metrics: metrics.clone(), log, labels, clock: clock.clone() };
+        let traces = traces::start(config.telemetry.traces.as_ref(), &clock, &metrics)?;
+        let recorder = Recorder { metrics: metrics.clone(), log, labels, traces, clock: clock.clone() };
         let names = IdentityHeaders { tenant: config.identity.tenant_header.clone(), token: config.identity.token_header.clone() };
 
         let skew = Skew::new(clock.clone(), metrics.clone());
@@ -363,6 +369,7 @@ impl App {
         drains.operators.0.start();
         join(&mut operators, Some(LAST_DRAIN)).await;
         background.abort();
+        recorder.traces.flush(FLUSH).await;
         recorder.log.flush(FLUSH);
     }
 }

@@ -28,6 +28,7 @@ pub(crate) mod suggest;
 mod tables;
 pub mod template;
 mod tenants;
+mod traces;
 mod upstream;
 mod users;
 mod verification;
@@ -58,6 +59,7 @@ pub use self::{
     settings::schema,
     tables::{CacheConfig, ReaderConfig, TableConfig},
     tenants::{KeyValue, LoadConfig, TenantAttributesConfig, TenantKeyConfig, TenantKeyTemplate, TenantsTableConfig},
+    traces::{OtlpProtocol, SamplingConfig, TracesConfig},
     upstream::{Place, PlaceTemplate, Upstream},
     users::{KeyTemplate, OnSuspend, UserAttributesConfig, UsersConfig, UsersTableConfig},
     verification::{FailureBudget, TokenCacheConfig, VerificationConfig},
@@ -98,7 +100,7 @@ pub struct Config {
     pub guard: GuardConfig,
     /// Per-tenant limits.
     pub limits: LimitsConfig,
-    /// Logs and metrics.
+    /// Logs, metrics and traces.
     pub telemetry: TelemetryConfig,
     /// The effective settings, defaults filled in and secrets left out, for `GET /config`.
     pub effective: serde_json::Value,
@@ -550,6 +552,8 @@ pub struct TelemetryConfig {
     pub log_level: tracing::Level,
     /// Distinct values of the `tenant` label before the rest are `_other`.
     pub max_tenants: usize,
+    /// Traces; `None`: there are none.
+    pub traces: Option<TracesConfig>,
 }
 
 /// Shared, since every part of the process holds it.

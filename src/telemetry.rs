@@ -1,4 +1,4 @@
-//! What operators see: metrics and one log line a request. No payload, no token, no secret passes through here.
+//! What operators see: metrics, one log line a request, and traces. No payload, no token, no secret passes through here.
 
 pub mod access_log;
 pub mod label;
@@ -6,12 +6,14 @@ pub mod lines;
 pub mod metrics;
 pub mod record;
 pub mod seldom;
+pub mod traces;
 
-pub(crate) use self::record::CompactRequestId;
+pub(crate) use self::{record::CompactRequestId, traces::NotTaken};
 pub use self::{
     access_log::AccessLog,
     label::{TenantLabel, TenantLabels},
     metrics::{Listener, Metrics},
     record::{Record, Recorder, RequestId},
     seldom::Seldom,
+    traces::Tracer,
 };

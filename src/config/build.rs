@@ -37,6 +37,7 @@ mod secret;
 mod session_policy;
 mod tables;
 mod tenants;
+mod traces;
 mod users;
 mod verification;
 mod workloads;
@@ -162,7 +163,7 @@ fn config(root: &Section<'_>, env: Env<'_>) -> Option<Config> {
         roles::told_apart(root, credentials, &beside);
     }
     let limits = limits::limits_config(&root.section("limits"));
-    let telemetry = telemetry(&root.section("telemetry"));
+    let telemetry = telemetry(&root.section("telemetry"), has_egress, env);
     // Shown under its own name as well, since it is in the file.
     server_config(&server, &server);
     let egress_listen = egress.iter().flatten().flat_map(|egress| egress.listen.iter().map(|listen| ("egress", *listen)));
@@ -264,12 +265,13 @@ fn probes(section: &Section<'_>, server: &Section<'_>) -> Option<Option<ProbesCo
     Some(listen.zip(server).map(|(listen, server)| ProbesConfig { listen, server }))
 }
 
-fn telemetry(section: &Section<'_>) -> Option<TelemetryConfig> {
+fn telemetry(section: &Section<'_>, has_egress: bool, env: Env<'_>) -> Option<TelemetryConfig> {
     let logs = section.section("logs");
     let _ = logs.get("format", parse::text);
     let level = logs.get("level", |scalar| scalar.text.parse().ok());
     let max_tenants = section.section("metrics").get("max_tenants", parse::size);
-    Some(TelemetryConfig { log_level: level?, max_tenants: max_tenants? })
+    let traces = section.given("traces").map(|traces| traces::traces(&traces, has_egress, env));
+    Some(TelemetryConfig { log_level: level?, max_tenants: max_tenants?, traces: flatten(traces)? })
 }
 
 /// The `server` of a listener, over the one at the top.

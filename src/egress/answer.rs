@@ -15,7 +15,7 @@ use crate::{
     server::idle,
     signing::{Receipt, SignedRequest},
     skew::Skew,
-    telemetry::Record,
+    telemetry::{Record, traces},
     upstream::Answer,
 };
 
@@ -24,7 +24,7 @@ impl Egress {
     pub(super) async fn send(&self, request: SignedRequest, receipt: Receipt, record: &mut Record) -> Result<Response<Body>, Refusal> {
         let this = &*self.0;
         let begun = this.clock.instant();
-        let answer = this.upstream.send(request).await?;
+        let answer = traces::call_aws(record.call_to_aws(), this.upstream.send(request)).await?;
         record.upstream(this.clock.instant().saturating_duration_since(begun));
         let (mut head, incoming) = answer.into_parts();
         let verdict = triage(head.status);

@@ -77,6 +77,8 @@ pub(crate) enum Form {
     PathPattern,
     /// A positive number, with or without a fraction.
     Rate,
+    /// A number from 0 to 1.
+    Ratio,
     Region,
     /// An ARN with `*`, or `*`.
     ResourcePattern,
@@ -159,6 +161,7 @@ impl Form {
             }
             Self::Path | Self::Text => parse::text(scalar).is_some(),
             Self::Rate => parse::rate(scalar).is_some(),
+            Self::Ratio => parse::ratio(scalar).is_some(),
             Self::Region => parse::region(scalar).is_some(),
             Self::ResourcePattern => {
                 let parsed = text.parse::<crate::aws::resource::ResourcePattern>();
@@ -201,7 +204,7 @@ impl Form {
             Self::Duration { .. } if parse::count(scalar).is_some() => format!("{shown} has no unit"),
             Self::Size { .. } if quantity::size(&scalar.text).is_some() => format!("{shown} is out of range"),
             Self::Count { .. } if parse::count(scalar).is_some() => format!("{shown} is out of range"),
-            Self::Count { .. } | Self::Rate | Self::Boolean if !scalar.plain => format!("{shown} is text because of its quotes"),
+            Self::Count { .. } | Self::Rate | Self::Ratio | Self::Boolean if !scalar.plain => format!("{shown} is text because of its quotes"),
             Self::Address if scalar.text.starts_with(['/', '.']) || scalar.text.starts_with("unix:") => {
                 "a Unix socket has a setting of its own, egress.socket".to_owned()
             }
@@ -257,6 +260,7 @@ impl Form {
             Self::Path => "give a path".to_owned(),
             Self::PathPattern => "give a path such as /parks/{park}/**".to_owned(),
             Self::Rate => "give a number above 0, up to 1000000".to_owned(),
+            Self::Ratio => "give a number from 0 to 1, such as 0.1".to_owned(),
             Self::Region => "give a region such as eu-west-1".to_owned(),
             Self::ResourcePattern => "give an ARN such as arn:aws:sqs:eu-west-1:111122223333:jobs, whose end may have *, or \"*\"".to_owned(),
             Self::RoleArn => "give a role's ARN such as arn:aws:iam::111122223333:role/NAME".to_owned(),
@@ -290,6 +294,7 @@ impl Form {
             Self::ClaimValue => json!({"type": ["boolean", "integer", "string"]}),
             Self::Count { least, most } => json!({"type": "integer", "minimum": least, "maximum": most}),
             Self::Rate => json!({"type": "number", "exclusiveMinimum": 0, "maximum": parse::MAX_RATE}),
+            Self::Ratio => json!({"type": "number", "minimum": 0, "maximum": 1}),
             Self::Duration { .. } => json!({"type": "string", "pattern": "^(\\d+h)?(\\d+m)?(\\d+s)?(\\d+ms)?$"}),
             Self::Size { .. } => json!({"type": ["integer", "string"], "pattern": "^\\d+([KMGT]iB|[kMG]?B)?$", "minimum": 0}),
             Self::OneOf(words) => json!({"enum": words}),

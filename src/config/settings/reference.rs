@@ -166,6 +166,7 @@ fn form_name(form: &Form) -> String {
         Form::PathPattern => "path pattern".to_owned(),
         Form::Path => "path".to_owned(),
         Form::Rate => "number > 0".to_owned(),
+        Form::Ratio => "number, 0 – 1".to_owned(),
         Form::Region => "region".to_owned(),
         Form::ResourcePattern => "ARN pattern or `*`".to_owned(),
         Form::RoleArn => "role ARN".to_owned(),

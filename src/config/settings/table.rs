@@ -18,6 +18,7 @@ mod revoked;
 mod routing;
 mod tables;
 mod tenants;
+mod traces;
 mod users;
 mod verification;
 mod workloads;
@@ -57,7 +58,7 @@ pub(crate) const ROOT: &[Setting] = &[
         "{}",
         "Limits of every listener; each listener may override single values under a `server` of its own.",
     ),
-    default("telemetry", Kind::Section(TELEMETRY), "{}", "Logs and metrics."),
+    default("telemetry", Kind::Section(TELEMETRY), "{}", "Logs, metrics and traces."),
 ];
 
 const INGRESS: &[Setting] = &[
@@ -283,7 +284,7 @@ const TELEMETRY: &[Setting] = &[
         "For Prometheus, on the admin listener.",
     ),
     not_yet("audit", "The audit log."),
-    not_yet("traces", "OpenTelemetry traces."),
+    traces::TRACES,
 ];
 
 /// The file of `tenants.directory.file`.

@@ -299,6 +299,7 @@ fn forms_take_what_they_name_and_nothing_else() {
         (Form::KeyTemplate, &["{issuer}#{subject}", "PROFILE"], &["", "{tenant.id}", "{subject}{subject}", "a}"]),
         (Form::Moment, &["2026-11-28T10:00:00Z", "2026-11-28T10:00:00.5+01:00"], &["", "2026-11-28", "yesterday"]),
         (Form::Path, &["a", "/a b"], &["", "a\nb", "\0"]),
+        (Form::Ratio, &["0", "1", "0.25", "1e-3"], &["-0.1", "1.1", "NaN", "10%", "x"]),
         (Form::Rate, &["1", "0.5", "1e3"], &["0", "-1", "inf", "NaN", "x", "1e9"]),
         (
             Form::Region,

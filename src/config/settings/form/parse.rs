@@ -52,6 +52,11 @@ pub(crate) fn rate(scalar: &Scalar) -> Option<f64> {
     (rate > 0.0 && rate <= MAX_RATE).then_some(rate)
 }
 
+pub(crate) fn ratio(scalar: &Scalar) -> Option<f64> {
+    let ratio: f64 = scalar.plain.then(|| scalar.text.parse().ok())??;
+    (0.0..=1.0).contains(&ratio).then_some(ratio)
+}
+
 pub(crate) fn duration(scalar: &Scalar) -> Option<Duration> {
     quantity::duration(&scalar.text)
 }
