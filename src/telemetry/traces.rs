@@ -14,6 +14,7 @@ mod live;
 mod sampler;
 mod served;
 mod span;
+mod step;
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,8 +23,9 @@ use tokio::sync::mpsc;
 pub use self::{
     context::{SpanContext, SpanId, TRACEPARENT, TraceId},
     export::Exporter,
-    live::{Current, RequestTrace, Step, call, call_aws, current, link, note, step, within},
+    live::{Current, RequestTrace, current, within},
     span::{Kind, Value},
+    step::{Step, call, call_aws, link, note, step},
 };
 pub(crate) use self::export::NotTaken;
 use self::{encode::Resource, export::Message, sampler::Sampler, span::Span};

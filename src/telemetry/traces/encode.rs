@@ -158,7 +158,7 @@ struct Writer(Vec<u8>);
 
 impl Writer {
     fn key(&mut self, field: u32, kind: u32) {
-        self.varint(u64::from(field << 3 | kind));
+        self.varint(u64::from((field << 3) | kind));
     }
 
     fn varint(&mut self, mut value: u64) {

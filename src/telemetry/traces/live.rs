@@ -12,14 +12,14 @@ use std::{
     time::{Instant, UNIX_EPOCH},
 };
 
-use http::{HeaderMap, Method, Response, StatusCode, Version};
+use http::{HeaderMap, Version};
 
 use super::{
     Shared,
     context::{SpanContext, SpanId, TraceId},
     sampler::Decision,
     served,
-    span::{Kind, Span, Value},
+    span::{Kind, Span},
 };
 use crate::{reject::Refusal, telemetry::access_log::Line};
 
@@ -32,25 +32,25 @@ tokio::task_local! {
 
 /// The span that the task is in.
 #[derive(Debug, Clone)]
-pub struct Current(Arc<Open>);
+pub struct Current(pub(super) Arc<Open>);
 
 /// A span that has begun and not ended.
 #[derive(Debug)]
-struct Open {
-    of: Arc<Of>,
-    id: SpanId,
+pub(super) struct Open {
+    pub(super) of: Arc<Of>,
+    pub(super) id: SpanId,
     /// `None`: it has ended.
     span: Mutex<Option<Span>>,
 }
 
 /// What the spans of one request share.
 #[derive(Debug)]
-struct Of {
+pub(super) struct Of {
     shared: Arc<Shared>,
     /// Both clocks at the same moment, so that the spans of a request fit each other whatever the wall clock does.
     began: (u64, Instant),
     /// The span of the call to the application, which the application is told of before it begins.
-    call: SpanId,
+    pub(super) call: SpanId,
     /// What the sender says of a trace, believed or not.
     stated: OnceLock<SpanContext>,
     fate: Mutex<Fate>,
@@ -73,11 +73,6 @@ struct Place {
 #[derive(Debug)]
 pub struct RequestTrace(Arc<Open>);
 
-/// A part of what is done for a request. It ends when it is dropped.
-#[derive(Debug)]
-#[must_use = "a step that is dropped at once takes no time"]
-pub struct Step(Arc<Open>);
-
 /// The current span, where the task is in one that is recorded.
 pub fn current() -> Option<Current> {
     CURRENT.try_with(Clone::clone).ok().flatten().map(Current)
@@ -86,69 +81,6 @@ pub fn current() -> Option<Current> {
 /// Does `work` in the span of a request, if there is one.
 pub async fn within<T>(span: Option<Current>, work: impl Future<Output = T>) -> T {
     CURRENT.scope(span.map(|Current(open)| open), work).await
-}
-
-/// Does `work` as a step of what the task is in, and says what became of it.
-pub async fn step<T>(name: &'static str, work: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
-    let step = Step::begin(name, Kind::Internal);
-    // In one place of the future, whether it is recorded or not.
-    let result = within(step.as_ref().map(Step::span).or_else(current), work).await;
-    if let (Some(step), Err(refusal)) = (&step, &result) {
-        step.refused(refusal);
-    }
-    result
-}
-
-/// Does `work`, which is a call to a server, in the span of the call, and says what was answered.
-pub async fn call<T>(
-    call: Option<Step>,
-    work: impl Future<Output = Result<T, Refusal>>,
-    status: impl FnOnce(&T) -> StatusCode,
-) -> Result<T, Refusal> {
-    let result = within(call.as_ref().map(Step::span).or_else(current), work).await;
-    if let Some(call) = call {
-        match &result {
-            Ok(answer) => call.answered(status(answer)),
-            Err(refusal) => call.refused(refusal),
-        }
-    }
-    result
-}
-
-/// [`call`], of AWS: its ids of the request are noted too.
-pub async fn call_aws<B>(
-    call: Option<Step>,
-    work: impl Future<Output = Result<Response<B>, Refusal>>,
-) -> Result<Response<B>, Refusal> {
-    let is_noted = call.is_some();
-    let noted = async {
-        let answer = work.await?;
-        if !is_noted {
-            return Ok(answer);
-        }
-        let text = |name: &&str| answer.headers().get(*name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        for (key, names) in served::REQUEST_IDS {
-            if let Some(id) = names.iter().find_map(text) {
-                note(key, || id);
-            }
-        }
-        Ok(answer)
-    };
-    self::call(call, noted, Response::status).await
-}
-
-/// Sets an attribute of the current span. `value` is worked out only where there is one.
-pub fn note<V: Into<Value>>(key: &'static str, value: impl FnOnce() -> V) {
-    if let Some(Current(open)) = current() {
-        open.change(|span| span.set(key, value()));
-    }
-}
-
-/// Says what the current span has to do with another.
-pub fn link(to: Option<SpanContext>, relation: &'static str) {
-    if let (Some(to), Some(Current(open))) = (to, current()) {
-        open.change(|span| span.link(to, relation));
-    }
 }
 
 impl RequestTrace {
@@ -242,101 +174,17 @@ impl RequestTrace {
     }
 }
 
-impl Step {
-    /// A step of what the task is in; `None` where that is not recorded.
-    pub fn begin(name: impl Into<Cow<'static, str>>, kind: Kind) -> Option<Self> {
-        Self::under(&current()?, name, kind)
-    }
-
-    /// A step of `parent`, for work that another task does.
-    pub fn under(parent: &Current, name: impl Into<Cow<'static, str>>, kind: Kind) -> Option<Self> {
-        let Current(parent) = parent;
-        let is_dropped = matches!(*parent.of.fate(), Fate::Settled(Place { is_recorded: false, .. }));
-        (!is_dropped).then(|| Self(Open::new(parent.of.clone(), Some(parent.id), name.into(), kind)))
-    }
-
-    /// The call to the application, under the id that the application was told.
-    pub fn to_application(method: &Method) -> Option<Self> {
-        let Current(parent) = current()?;
-        let id = parent.of.call;
-        parent.of.context_of(id).filter(SpanContext::is_sampled)?;
-        let method = served::method(method.as_str());
-        let name = if method == "_OTHER" { "HTTP" } else { method };
-        let step = Self(Open::with(parent.of.clone(), id, Some(parent.id), name.into(), Kind::Client));
-        step.set("http.request.method", method);
-        Some(step)
-    }
-
-    /// A call to AWS, as [the conventions](https://opentelemetry.io/docs/specs/semconv/cloud-providers/aws-sdk/) have it. `service` is a key of
-    /// `egress.services`.
-    pub fn to_aws(service: &str, operation: Option<&str>, region: Option<&str>) -> Option<Self> {
-        let parent = current()?;
-        let service = served::service_id(service);
-        let name = operation.map_or_else(|| service.to_owned(), |operation| format!("{service}.{operation}"));
-        let step = Self::under(&parent, name, Kind::Client)?;
-        step.set("rpc.system", "aws-api");
-        step.set("rpc.service", service.to_owned());
-        for (key, value) in [("rpc.method", operation), ("cloud.region", region)] {
-            if let Some(value) = value {
-                step.set(key, value.to_owned());
-            }
-        }
-        Some(step)
-    }
-
-    /// The span to do the step's work in.
-    pub fn span(&self) -> Current {
-        Current(self.0.clone())
-    }
-
-    /// Which span it is, where its trace is recorded.
-    pub fn context(&self) -> Option<SpanContext> {
-        self.0.of.context_of(self.0.id).filter(SpanContext::is_sampled)
-    }
-
-    /// Sets an attribute.
-    pub fn set(&self, key: &'static str, value: impl Into<Value>) {
-        self.0.change(|span| span.set(key, value));
-    }
-
-    /// It failed, for `why`: a word of a closed list.
-    pub fn fail(&self, why: impl Into<Value>) {
-        self.0.change(|span| span.fail(why));
-    }
-
-    /// It was refused.
-    pub fn refused(&self, refusal: &Refusal) {
-        self.0.change(|span| span.refused(refusal));
-    }
-
-    /// A server answered with `status`. To a client every error is one.
-    pub fn answered(&self, status: StatusCode) {
-        self.0.change(|span| {
-            span.set("http.response.status_code", status.as_u16());
-            if status.is_client_error() || status.is_server_error() {
-                span.fail(status.as_str().to_owned());
-            }
-        });
-    }
-}
-
-impl Drop for Step {
-    fn drop(&mut self) {
-        self.0.end();
-    }
-}
-
 impl Open {
-    fn new(of: Arc<Of>, parent: Option<SpanId>, name: Cow<'static, str>, kind: Kind) -> Arc<Self> {
+    pub(super) fn new(of: Arc<Of>, parent: Option<SpanId>, name: Cow<'static, str>, kind: Kind) -> Arc<Self> {
         Self::with(of, SpanId::random(), parent, name, kind)
     }
 
-    fn with(of: Arc<Of>, id: SpanId, parent: Option<SpanId>, name: Cow<'static, str>, kind: Kind) -> Arc<Self> {
+    pub(super) fn with(of: Arc<Of>, id: SpanId, parent: Option<SpanId>, name: Cow<'static, str>, kind: Kind) -> Arc<Self> {
         let span = Span::new(id, parent, name, kind, of.now());
         Arc::new(Self { of, id, span: Mutex::new(Some(span)) })
     }
 
-    fn change(&self, change: impl FnOnce(&mut Span)) {
+    pub(super) fn change(&self, change: impl FnOnce(&mut Span)) {
         // Whole after every statement, so that a panic elsewhere leaves nothing half done.
         if let Some(span) = &mut *self.span.lock().unwrap_or_else(PoisonError::into_inner) {
             change(span);
@@ -350,7 +198,7 @@ impl Open {
         }
     }
 
-    fn end(&self) {
+    pub(super) fn end(&self) {
         let span = self.span.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(span) = span {
             self.of.ended(Span { ended: self.of.now(), ..span });
@@ -369,11 +217,16 @@ impl Of {
         self.began.0.saturating_add(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
     }
 
-    fn context_of(&self, span: SpanId) -> Option<SpanContext> {
+    pub(super) fn context_of(&self, span: SpanId) -> Option<SpanContext> {
         match *self.fate() {
             Fate::Settled(Place { trace, is_recorded, .. }) => Some(SpanContext { trace, span, flags: SpanContext::flags(is_recorded) }),
             Fate::Unsettled(_) => None,
         }
+    }
+
+    /// Whether it is known that nothing of it is recorded.
+    pub(super) fn is_dropped(&self) -> bool {
+        matches!(*self.fate(), Fate::Settled(Place { is_recorded: false, .. }))
     }
 
     /// Once; what is settled stays so.
