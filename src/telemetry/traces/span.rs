@@ -79,10 +79,10 @@ impl Span {
     /// Sets an attribute; keys are there once.
     pub(super) fn set(&mut self, key: &'static str, value: impl Into<Value>) {
         let value = value.into();
-        match self.attributes.iter_mut().find(|(known, _)| *known == key) {
-            Some((_, old)) => *old = value,
-            None if self.attributes.len() < MAX_ITEMS => self.attributes.push((key, value)),
-            None => {}
+        if let Some((_, old)) = self.attributes.iter_mut().find(|(known, _)| *known == key) {
+            *old = value;
+        } else if self.attributes.len() < MAX_ITEMS {
+            self.attributes.push((key, value));
         }
     }
 
