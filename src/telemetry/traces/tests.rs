@@ -281,6 +281,6 @@ async fn the_end_of_the_process_waits_for_a_collector_no_longer_than_it_may() {
     hand_in(&tracer, 4);
     let began = tokio::time::Instant::now();
     tracer.flush(Duration::from_secs(2)).await;
-    assert_eq!(began.elapsed(), Duration::from_secs(2));
+    assert!((2_000..2_010).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
     Tracer::off().flush(Duration::from_secs(2)).await;
 }

@@ -11,6 +11,8 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as service
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc as rpc
 from opentelemetry.proto.trace.v1 import trace_pb2
 
+from .pki import Authority
+
 KIND = trace_pb2.Span.SpanKind
 ERROR = trace_pb2.Status.STATUS_CODE_ERROR
 
@@ -79,16 +81,20 @@ class Received:
 
 
 class Grpc(rpc.TraceServiceServicer, Received):
-    """OTLP/gRPC. `status` is what calls end with, `rejected` how many spans are not taken; while `hold` is not set calls wait."""
+    """OTLP/gRPC, over TLS where it has a certificate. `status` is what calls end with, `rejected` how many spans are not taken; while `hold` is not set calls wait."""
 
-    def __init__(self):
+    def __init__(self, authority: Authority | None = None):
         super().__init__()
         self.status, self.rejected, self.calls = grpc.StatusCode.OK, 0, 0
         self.hold = threading.Event()
         self.hold.set()
         self.server = grpc.server(futures.ThreadPoolExecutor(4))
         rpc.add_TraceServiceServicer_to_server(self, self.server)
-        self.port = self.server.add_insecure_port("127.0.0.1:0")
+        if authority:
+            pair = (authority.key.read_bytes(), authority.certificate.read_bytes())
+            self.port = self.server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([pair]))
+        else:
+            self.port = self.server.add_insecure_port("127.0.0.1:0")
         self.server.start()
 
     def Export(self, request, context):  # noqa: N802
