@@ -28,7 +28,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 pub(super) enum Message {
     Span(TraceId, Box<Span>),
     /// Everything before is to be sent; answered by dropping this.
-    Flush(#[expect(dead_code, reason = "held for its drop")] oneshot::Sender<()>),
+    Flush(oneshot::Sender<()>),
 }
 
 /// Why a batch was not taken.
