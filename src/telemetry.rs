@@ -8,7 +8,6 @@ pub mod record;
 pub mod seldom;
 pub mod traces;
 
-pub(crate) use self::{record::CompactRequestId, traces::NotTaken};
 pub use self::{
     access_log::AccessLog,
     label::{TenantLabel, TenantLabels},
@@ -17,3 +16,4 @@ pub use self::{
     seldom::Seldom,
     traces::Tracer,
 };
+pub(crate) use self::{record::CompactRequestId, traces::NotTaken};

@@ -517,7 +517,10 @@ mod tests {
         let metrics = Metrics::new().unwrap();
         let sink = Sink::default();
         let log = AccessLog::to(sink.clone(), metrics.clone()).unwrap();
-        (Recorder { metrics, log, labels: TenantLabels::new(10), traces: Tracer::off(), clock: Clock::manual(std::time::UNIX_EPOCH) }, sink.0)
+        (
+            Recorder { metrics, log, labels: TenantLabels::new(10), traces: Tracer::off(), clock: Clock::manual(std::time::UNIX_EPOCH) },
+            sink.0,
+        )
     }
 
     fn lines(recorder: &Recorder, sink: &Mutex<Vec<u8>>) -> Vec<Value> {

@@ -20,6 +20,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 
+pub(crate) use self::export::NotTaken;
 pub use self::{
     context::{SpanContext, SpanId, TRACEPARENT, TraceId},
     export::Exporter,
@@ -27,7 +28,6 @@ pub use self::{
     span::{Kind, Value},
     step::{Step, call, call_aws, link, note, step},
 };
-pub(crate) use self::export::NotTaken;
 use self::{encode::Resource, export::Message, sampler::Sampler, span::Span};
 use super::Metrics;
 use crate::{clock::Clock, config::TracesConfig, upstream::Collector};

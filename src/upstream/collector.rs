@@ -140,7 +140,10 @@ fn grpc_answer(head: &response::Parts, trailers: Option<&HeaderMap>, body: Bytes
         Some(status) => {
             let again = TRANSIENT.contains(&status).then_some(None);
             let known = std::str::from_utf8(status).ok().and_then(|text| text.parse::<u8>().ok());
-            Err(NotTaken { why: known.map_or_else(|| "a gRPC status that is none".to_owned(), |code| format!("gRPC status {code}")), again })
+            Err(NotTaken {
+                why: known.map_or_else(|| "a gRPC status that is none".to_owned(), |code| format!("gRPC status {code}")),
+                again,
+            })
         }
         None => Err(NotTaken { why: "the answer has no gRPC status: is this port one of OTLP over gRPC?".to_owned(), again: None }),
     }
@@ -188,7 +191,8 @@ mod tests {
 
     #[test]
     fn of_http_four_statuses_are_for_trying_again() {
-        for (status, again) in [(429, true), (502, true), (503, true), (504, true), (400, false), (401, false), (500, false), (301, false)] {
+        for (status, again) in [(429, true), (502, true), (503, true), (504, true), (400, false), (401, false), (500, false), (301, false)]
+        {
             assert_eq!(http_answer(&head(status, &[]), Bytes::new()).unwrap_err().again.is_some(), again, "{status}");
         }
         let asked = http_answer(&head(503, &[("retry-after", "7")]), Bytes::new()).unwrap_err().again;

@@ -204,7 +204,9 @@ impl Form {
             Self::Duration { .. } if parse::count(scalar).is_some() => format!("{shown} has no unit"),
             Self::Size { .. } if quantity::size(&scalar.text).is_some() => format!("{shown} is out of range"),
             Self::Count { .. } if parse::count(scalar).is_some() => format!("{shown} is out of range"),
-            Self::Count { .. } | Self::Rate | Self::Ratio | Self::Boolean if !scalar.plain => format!("{shown} is text because of its quotes"),
+            Self::Count { .. } | Self::Rate | Self::Ratio | Self::Boolean if !scalar.plain => {
+                format!("{shown} is text because of its quotes")
+            }
             Self::Address if scalar.text.starts_with(['/', '.']) || scalar.text.starts_with("unix:") => {
                 "a Unix socket has a setting of its own, egress.socket".to_owned()
             }

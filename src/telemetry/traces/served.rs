@@ -38,10 +38,8 @@ const SERVICES: [(&str, &str); 19] = [
 ];
 
 /// Where AWS says what it calls a request.
-pub(super) const REQUEST_IDS: [(&str, &[&str]); 2] = [
-    ("aws.request_id", &["x-amzn-requestid", "x-amzn-request-id", "x-amz-request-id"]),
-    ("aws.extended_request_id", &["x-amz-id-2"]),
-];
+pub(super) const REQUEST_IDS: [(&str, &[&str]); 2] =
+    [("aws.request_id", &["x-amzn-requestid", "x-amzn-request-id", "x-amz-request-id"]), ("aws.extended_request_id", &["x-amz-id-2"])];
 
 /// `rpc.service` of a key of `egress.services`.
 pub(super) fn service_id(key: &str) -> &str {

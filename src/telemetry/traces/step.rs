@@ -45,10 +45,7 @@ pub async fn call<T>(
 }
 
 /// [`call`], of AWS: its ids of the request are noted too.
-pub async fn call_aws<B>(
-    call: Option<Step>,
-    work: impl Future<Output = Result<Response<B>, Refusal>>,
-) -> Result<Response<B>, Refusal> {
+pub async fn call_aws<B>(call: Option<Step>, work: impl Future<Output = Result<Response<B>, Refusal>>) -> Result<Response<B>, Refusal> {
     let is_noted = call.is_some();
     let noted = async {
         let answer = work.await?;

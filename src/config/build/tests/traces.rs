@@ -50,7 +50,10 @@ fn what_would_leak_or_have_no_effect_is_refused() {
         ("otlp: 'http://c', insecure: true, ca: c", "telemetry.traces.ca: has no effect"),
         ("otlp: 'https://c/?key=hunter2'", "telemetry.traces.otlp: has a query"),
         ("otlp: 'https://c/x', protocol: grpc", "telemetry.traces.otlp: has a path"),
-        ("otlp: 'https://c', headers: {content-type: {file: c}}", "telemetry.traces.headers.content-type: is a header of the protocol's own"),
+        (
+            "otlp: 'https://c', headers: {content-type: {file: c}}",
+            "telemetry.traces.headers.content-type: is a header of the protocol's own",
+        ),
         ("otlp: 'https://c', headers: {grpc-timeout: {file: c}}", "telemetry.traces.headers.grpc-timeout: is a header"),
         ("otlp: 'https://c', headers: {x-key: hunter2}", "telemetry.traces.headers.x-key: is not a reference to a secret"),
         ("otlp: 'https://c', resource: {service.name: x}", "telemetry.traces.resource.\"service.name\": is what service_name says"),

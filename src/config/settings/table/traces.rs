@@ -39,7 +39,12 @@ pub(super) const TRACES: Setting = optional(
             "restart",
             "Whether the trace that the application states on the egress goes on where no passport knows one, or a new one begins, linked to it. The passport's always wins: the application could choose any.",
         ),
-        default("queue", Kind::Scalar(Form::Count { least: 64, most: 65_536 }), "2048", "Spans that may wait. What finds no room is dropped and counted."),
+        default(
+            "queue",
+            Kind::Scalar(Form::Count { least: 64, most: 65_536 }),
+            "2048",
+            "Spans that may wait. What finds no room is dropped and counted.",
+        ),
         default("batch", Kind::Scalar(Form::Count { least: 1, most: 8_192 }), "512", "Spans that are sent together, at most."),
         default(
             "delay",
