@@ -6,6 +6,7 @@ mod policies;
 mod probe;
 mod ready;
 mod sweep;
+mod traces;
 mod warm;
 
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
@@ -45,7 +46,7 @@ use crate::{
 
 /// For listeners whose clients have had their time.
 const LAST_DRAIN: Duration = Duration::from_secs(1);
-/// How long the last log lines may take.
+/// How long the last log lines may take, and the last spans.
 const FLUSH: Duration = Duration::from_secs(2);
 
 /// The sockets of a configuration, bound before anything else starts, so that a port that is taken is known at once.
@@ -141,6 +142,9 @@ pub enum StartError {
         /// What the system said.
         error: io::Error,
     },
+    /// The collector of traces cannot be spoken to.
+    #[error("telemetry.traces: {0}")]
+    Traces(upstream::SetupError),
     /// Roots for upstreams are unusable.
     #[error("{0}")]
     Upstream(#[from] upstream::SetupError),
@@ -161,6 +165,7 @@ impl StartError {
             | Self::Keys { .. }
             | Self::Policies(_)
             | Self::Tls { .. }
+            | Self::Traces(_)
             | Self::Upstream(_)
             | Self::Workload(_) => true,
             Self::Bind { .. } | Self::Metrics(_) | Self::Randomness | Self::Socket { .. } | Self::Thread(_) => false,
@@ -218,7 +223,8 @@ impl App {
             let audit = Audit::open(settings, &config.effective, clock.clone(), metrics.of_audit()).map_err(StartError::Audit)?;
             metrics.record_in(audit);
         }
-        let recorder = Recorder { metrics: metrics.clone(), log, labels, clock: clock.clone() };
+        let traces = traces::start(config.telemetry.traces.as_ref(), &clock, &metrics)?;
+        let recorder = Recorder { metrics: metrics.clone(), log, labels, traces, clock: clock.clone() };
         let names = IdentityHeaders { tenant: config.identity.tenant_header.clone(), token: config.identity.token_header.clone() };
 
         let skew = Skew::new(clock.clone(), metrics.clone());
@@ -375,10 +381,11 @@ impl App {
         drains.operators.0.start();
         join(&mut operators, Some(LAST_DRAIN)).await;
         background.abort();
+        recorder.log.flush(FLUSH);
         if let Some(audit) = recorder.metrics.audit() {
             audit.close(FLUSH);
         }
-        recorder.log.flush(FLUSH);
+        recorder.traces.flush(FLUSH).await;
     }
 }
 

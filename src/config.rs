@@ -29,6 +29,7 @@ mod tables;
 mod telemetry;
 pub mod template;
 mod tenants;
+mod traces;
 mod upstream;
 mod users;
 mod verification;
@@ -65,6 +66,7 @@ pub use self::{
     tables::{CacheConfig, ReaderConfig, TableConfig},
     telemetry::{AuditConfig, AuditSink, CheckpointConfig, LogFormat, OnFailure, TelemetryConfig},
     tenants::{KeyValue, LoadConfig, TenantAttributesConfig, TenantKeyConfig, TenantKeyTemplate, TenantsTableConfig},
+    traces::{OtlpProtocol, SamplingConfig, TracesConfig},
     upstream::{Place, PlaceTemplate, Upstream},
     users::{KeyTemplate, OnSuspend, UserAttributesConfig, UsersConfig, UsersTableConfig},
     verification::{FailureBudget, TokenCacheConfig, VerificationConfig},
@@ -105,7 +107,7 @@ pub struct Config {
     pub guard: GuardConfig,
     /// Per-tenant limits.
     pub limits: LimitsConfig,
-    /// Logs and metrics.
+    /// Logs, metrics and traces.
     pub telemetry: TelemetryConfig,
     /// The effective settings, defaults filled in and secrets left out, for `GET /config`.
     pub effective: serde_json::Value,

@@ -39,7 +39,7 @@ use crate::{
     server::{Handler, Peer},
     signing::{self, CredentialedRequest},
     skew::Skew,
-    telemetry::{Listener, Record, Recorder},
+    telemetry::{Listener, Record, Recorder, traces},
     upstream::AwsClient,
 };
 
@@ -94,7 +94,7 @@ impl Egress {
         if taken.names_a_workload() {
             return self.work(taken, peer, record).await;
         }
-        let request = VerifiedRequest::verify(taken, &this.gate).await?;
+        let request = traces::step("verify", VerifiedRequest::verify(taken, &this.gate)).await?;
         record.tenant(request.tenant());
         let lease = request.lease();
         record.for_proof(&lease);
@@ -109,8 +109,8 @@ impl Egress {
         let request = WorkloadRequest::prove(taken, peer, &this.gate)?;
         record.workload(request.workload());
         let request = request.admit()?;
-        let request = this.guard.guard_workload(request, record).await?;
-        let request = CredentialedRequest::attach_workload(request, &this.broker).await?;
+        let request = traces::step("guard", this.guard.guard_workload(request, record)).await?;
+        let request = traces::step("credentials", CredentialedRequest::attach_workload(request, &this.broker)).await?;
         let (request, receipt) = signing::sign(request, this.skew.time())?;
         self.send(request, receipt, record).await
     }
@@ -119,7 +119,7 @@ impl Egress {
     async fn carry_out(&self, request: VerifiedRequest, record: &mut Record) -> Result<Response<Body>, Refusal> {
         let this = &*self.0;
         let request = AdmittedRequest::admit(request, &this.limiter)?;
-        let request = this.guard.guard(request, record).await?;
+        let request = traces::step("guard", this.guard.guard(request, record)).await?;
         let request = self.credentialed(request).await?;
         let (request, receipt) = signing::sign(request, this.skew.time())?;
         self.send(request, receipt, record).await
@@ -132,7 +132,7 @@ impl Egress {
         let tenant = this.gate.recheck(request.tenant()).await?;
         let request = request.renewed(tenant.clone())?;
         let began = this.clock.instant();
-        let request = CredentialedRequest::attach(request, &this.broker).await?;
+        let request = traces::step("credentials", CredentialedRequest::attach(request, &this.broker)).await?;
         if this.clock.instant().saturating_duration_since(began) > AT_HAND {
             this.gate.recheck(&tenant).await?;
         }
@@ -152,8 +152,10 @@ impl Handler for Egress {
         let (head, body) = request.into_parts();
         let mut record = self.0.recorder.begin(Listener::Egress, &head.method, &peer);
         let voice = Voice::of(&head);
+        record.head(head.version, &head.headers);
         let body = body::without_trailers(record.count_received(body));
-        match self.answer(head, body, &peer, &mut record).await {
+        let span = record.span();
+        match traces::within(span, self.answer(head, body, &peer, &mut record)).await {
             Ok(mut response) => {
                 stamp(&mut response, &record);
                 record.finish_with(response)

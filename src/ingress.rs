@@ -51,7 +51,10 @@ use crate::{
         flow::{self, Upload},
         tunnel::Caller,
     },
-    telemetry::{Listener, Record, Recorder, RequestId},
+    telemetry::{
+        Listener, Record, Recorder, RequestId,
+        traces::{self, RequestTrace},
+    },
     upstream::{Answer, AppClient, Busy},
 };
 
@@ -116,6 +119,7 @@ impl Ingress {
     async fn answer(&self, mut request: Request<Body>, peer: &Peer, voice: &Voice, record: &mut Record) -> Result<Response<Body>, Refusal> {
         let this = &*self.0;
         record.service("app", None);
+        record.head(request.version(), request.headers());
         let upgrade = tunnel::wanted(&request).then(|| Caller::of(&mut request));
         let (head, body) = request.into_parts();
         // Trailers that callers send could pose as headers where an application server merges the two.
@@ -151,7 +155,7 @@ impl Ingress {
         record: &mut Record,
     ) -> Result<Response<Body>, Refusal> {
         let this = &*self.0;
-        let request = VerifiedRequest::verify(request, way, &this.gate, &this.cors).await?;
+        let request = traces::step("verify", VerifiedRequest::verify(request, way, &this.gate, &this.cors)).await?;
         record.tenant(request.tenant());
         let request = AuthorisedRequest::authorise(request, way.shown(&this.clock))?;
         let request = AdmittedRequest::admit(request, &this.limiter)?;
@@ -161,6 +165,9 @@ impl Ingress {
             None => passports.mint(verified, id),
         };
         let passport = this.passports.as_ref().map(mint).transpose()?;
+        if let (Some(passport), Some(call)) = (&passport, record.trace().and_then(RequestTrace::to_application)) {
+            passport.in_trace(call);
+        }
         if let (Some(passport), Some(upload)) = (&passport, upload) {
             passport.end_upon(
                 "the application leaves its body lying, behind which the caller's going away cannot be seen",
@@ -199,7 +206,7 @@ impl Ingress {
         let request = self.0.upstream.route(request)?;
         record.route(request.route());
         record.about_to(Event::Allowed, None).await?;
-        let answered = request.send().await?;
+        let answered = traces::call(record.call_to_application(), request.send(), |(response, _)| response.status()).await?;
         record.upstream(self.0.clock.instant().saturating_duration_since(begun));
         Ok(answered)
     }
@@ -209,7 +216,8 @@ impl Handler for Ingress {
     async fn handle(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
         let mut record = self.0.recorder.begin(Listener::Ingress, request.method(), &peer);
         let voice = Voice::of(request.headers());
-        match self.answer(request, &peer, &voice, &mut record).await {
+        let span = record.span();
+        match traces::within(span, self.answer(request, &peer, &voice, &mut record)).await {
             Ok(mut response) => {
                 stamp(&mut response, &record);
                 record.finish_with(response)

@@ -1,4 +1,5 @@
-//! The way out: to the application ([`AppClient`]), to AWS ([`AwsClient`]), and to whoever publishes keys ([`Fetcher`]).
+//! The way out: to the application ([`AppClient`]), to AWS ([`AwsClient`]), to whoever publishes keys ([`Fetcher`]), and
+//! to whoever collects traces ([`Collector`]).
 //!
 //! Connections are pooled and kept alive. Each exchange is under three deadlines, and a fault of the request's own body (a
 //! wrong hash, a client that went silent) is told apart from a fault of the upstream:
@@ -14,6 +15,7 @@
 
 mod app;
 mod aws;
+mod collector;
 mod connect;
 mod expect;
 mod fetch;
@@ -35,6 +37,7 @@ use hyper_util::client::legacy::{
 pub use self::{
     app::{AppClient, Busy, RoutedRequest},
     aws::AwsClient,
+    collector::Collector,
     connect::{SetupError, check_roots},
     expect::Answer,
     fetch::{Ask, Document, FetchError, Fetcher, https_client},

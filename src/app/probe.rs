@@ -10,7 +10,7 @@ use crate::{
     identity::jwks::{InlineKeys, KeysFile},
     server::ReloadingTls,
     telemetry::Metrics,
-    upstream::{self, AppClient, AwsClient},
+    upstream::{self, AppClient, AwsClient, Collector},
 };
 
 /// Whether the files that `config`, read from `file`, names are such that a process could work with them.
@@ -74,6 +74,10 @@ pub fn probe(config: &Config, file: &str) -> Result<(), ConfigErrors> {
         if sound {
             report("egress".to_owned(), AwsClient::new(egress).map(drop).map_err(|error| error.to_string()));
         }
+    }
+    if let Some(traces) = &config.telemetry.traces {
+        let key = if traces.ca.is_some() { "telemetry.traces.ca" } else { "telemetry.traces.otlp" };
+        report(key.to_owned(), Collector::new(traces).map(drop).map_err(|error| error.to_string()));
     }
     if errors.is_empty() { Ok(()) } else { Err(ConfigErrors::new(errors)) }
 }

@@ -161,6 +161,14 @@ impl Ruling {
         }
     }
 
+    /// How the rule that decides is written, where there is one.
+    pub fn pattern(&self) -> Option<&str> {
+        match &self.0 {
+            Decided::Rule(_, rule) => Some(rule.path.as_str()),
+            Decided::Unmatched(_) => None,
+        }
+    }
+
     /// What it says of the request's passport, where that is something of its own.
     pub fn passport(&self) -> Option<&PassportRule> {
         match &self.0 {

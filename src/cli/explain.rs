@@ -32,7 +32,7 @@ use crate::{
     config::Config,
     guard::{Guard, Supposition},
     server::Peer,
-    telemetry::{AccessLog, Listener, Metrics, Recorder, TenantLabels},
+    telemetry::{AccessLog, Listener, Metrics, Recorder, TenantLabels, Tracer},
     tenant::TenantId,
 };
 
@@ -153,7 +153,7 @@ async fn explain(args: Args) -> Result<Explained, String> {
 fn silent() -> Result<Recorder, String> {
     let metrics = Metrics::new().map_err(|error| error.to_string())?;
     let log = AccessLog::to(io::sink(), metrics.clone()).map_err(|error| error.to_string())?;
-    Ok(Recorder { metrics, log, labels: TenantLabels::new(1), clock: Clock::system() })
+    Ok(Recorder { metrics, log, labels: TenantLabels::new(1), traces: Tracer::off(), clock: Clock::system() })
 }
 
 #[cfg(test)]

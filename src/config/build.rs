@@ -38,6 +38,7 @@ mod session_policy;
 mod tables;
 mod telemetry;
 mod tenants;
+mod traces;
 mod users;
 mod verification;
 mod workloads;
@@ -183,7 +184,7 @@ fn config(root: &Section<'_>, env: Env<'_>) -> Option<Config> {
         roles::told_apart(root, credentials, &beside);
     }
     let limits = limits::limits_config(&root.section("limits"));
-    let telemetry = telemetry::telemetry(&root.section("telemetry"), env);
+    let telemetry = telemetry::telemetry(&root.section("telemetry"), has_egress, env);
     // Shown under its own name as well, since it is in the file.
     server_config(&server, &server);
     let egress_listen = egress.iter().flatten().flat_map(|egress| egress.listen.iter().map(|listen| ("egress", *listen)));

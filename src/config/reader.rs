@@ -312,6 +312,14 @@ impl<'r> Section<'r> {
         items.iter().filter_map(reference).collect()
     }
 
+    /// The names in the mapping `key`, in order. Their values are still to be read.
+    pub(crate) fn names(&self, key: &str) -> Vec<String> {
+        match self.entry(key).filter(|_| self.is_sound(key)).map(|entry| &entry.node.content) {
+            Some(Content::Map(entries)) => entries.iter().map(|entry| entry.key.clone()).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// The names and values of the mapping `key`, in order, where a name may have one value or several.
     pub(crate) fn groups<T>(&self, key: &str, parse: fn(&Scalar) -> Option<T>) -> Vec<(String, Vec<T>)> {
         let Some(node) = self.node(key) else { return Vec::new() };

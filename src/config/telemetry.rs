@@ -1,7 +1,8 @@
-//! Metrics, logs and the audit log.
+//! Metrics, logs, the audit log and traces.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use super::TracesConfig;
 use crate::audit::AuditKey;
 
 /// `telemetry`
@@ -17,6 +18,8 @@ pub struct TelemetryConfig {
     pub max_tenants: usize,
     /// The audit log; `None`: there is none.
     pub audit: Option<AuditConfig>,
+    /// Traces; `None`: there are none.
+    pub traces: Option<TracesConfig>,
 }
 
 /// `telemetry.logs.format`

@@ -33,7 +33,10 @@ use crate::{
     identity::CallerToken,
     reject::{Reason, Refusal},
     secret::Secret,
-    telemetry::Metrics,
+    telemetry::{
+        Metrics,
+        traces::{self, SpanContext, Step},
+    },
     tenant::TenantId,
     workloads::ProvedWorkload,
 };
@@ -55,6 +58,8 @@ pub struct ScopedCredentials {
     keys: SigningKeys,
     expires: SystemTime,
     packed_policy_percent: Option<i32>,
+    /// The call that brought them, where it is part of a trace.
+    call: Option<SpanContext>,
 }
 
 impl ScopedCredentials {
@@ -122,6 +127,7 @@ impl ScopedCredentials {
             keys: SigningKeys::new(issued.secret_access_key),
             expires: ends.map_or(issued.expires, |ends| ends.min(issued.expires)),
             packed_policy_percent: issued.packed_policy_percent,
+            call: None,
         })
     }
 }
@@ -287,15 +293,23 @@ impl Broker {
         mut place: Option<Place>,
         token: Option<&CallerToken>,
     ) -> Result<Arc<ScopedCredentials>, Refusal> {
+        let mut how = "cached";
         loop {
             let slot = self.0.cache.slot(plan).map_err(|_full| {
                 Refusal::noted(Reason::CredentialsUnavailable, "every session slot is waiting for STS").retry_after(Duration::from_secs(1))
             })?;
             let mut news = match self.0.cache.join(&slot, LIFE_NEEDED) {
-                Turn::Ready(credentials) => return Ok(credentials),
+                Turn::Ready(credentials) => {
+                    traces::note("palisade.credentials", || how);
+                    return Ok(credentials);
+                }
                 Turn::Refused(refusal) => return Err(refusal),
-                Turn::Wait(news) => news,
+                Turn::Wait(news) => {
+                    how = "awaited";
+                    news
+                }
                 Turn::Lead(flight, news) => {
+                    how = "fetched";
                     self.fly(flight, place.take(), token.map(|token| token.text().clone()));
                     news
                 }
@@ -308,6 +322,11 @@ impl Broker {
             let Ok(Some(outcome)) = heard.as_deref() else {
                 return Err(Refusal::noted(Reason::Internal, "the task that asks STS died"));
             };
+            traces::note("palisade.credentials", || how);
+            // Who asked first has the call among its own spans.
+            if let ("awaited", Ok(credentials)) = (how, outcome) {
+                traces::link(credentials.call, "sts");
+            }
             return outcome.clone();
         }
     }
@@ -316,7 +335,8 @@ impl Broker {
     /// rests on it, goes when the call is over.
     fn fly(&self, flight: Flight<Plan, ScopedCredentials>, place: Option<Place>, token: Option<Secret>) {
         let inner = Arc::clone(&self.0);
-        tokio::spawn(async move {
+        let span = traces::current();
+        tokio::spawn(traces::within(span, async move {
             let is_renewal = flight.is_renewal();
             let arrival = inner.fetch(flight.key(), place, token).await;
             if let (Some(audit), Ok(held)) = (inner.metrics.audit(), &arrival) {
@@ -326,7 +346,7 @@ impl Broker {
                 inner.metrics.session_renewed(arrival.is_ok());
             }
             inner.cache.land(flight, arrival);
-        });
+        }));
     }
 }
 
@@ -366,9 +386,17 @@ impl Inner {
             }
         };
         let started = self.clock.instant();
-        let answer = tokio::time::timeout(self.timeout, self.sts.assume_role(inputs, token.as_ref())).await;
+        let step = Step::to_aws("sts", Some(inputs.operation()), None);
+        let asking = traces::within(step.as_ref().map(Step::span), self.sts.assume_role(inputs, token.as_ref()));
+        let answer = tokio::time::timeout(self.timeout, asking).await;
         let issued = answer.unwrap_or_else(|_elapsed| Err(StsError::Unavailable("no answer in time".to_owned())));
-        let result = issued.and_then(|issued| ScopedCredentials::accept(plan, issued, self.clock.now()));
+        let mut result = issued.and_then(|issued| ScopedCredentials::accept(plan, issued, self.clock.now()));
+        match (&step, &mut result) {
+            (Some(step), Ok(credentials)) => credentials.call = step.context(),
+            (Some(step), Err(error)) => step.fail(error.label()),
+            (None, _) => {}
+        }
+        drop(step);
         // A hub's call that failed has been counted, and the tenant's was not made.
         if !matches!(result, Err(StsError::Hub { .. })) {
             let label = result.as_ref().map_or_else(StsError::label, |_| "ok");

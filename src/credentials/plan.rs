@@ -129,6 +129,14 @@ impl StsInputs {
         }
     }
 
+    /// The call that they are for.
+    pub(super) fn operation(&self) -> &'static str {
+        match &self.authority {
+            Authority::Identity(_) => "AssumeRole",
+            Authority::TokenFile(_) | Authority::Caller(_) => "AssumeRoleWithWebIdentity",
+        }
+    }
+
     /// When a session of these inputs ends at the latest, whatever STS says.
     pub(super) fn ends(&self) -> Option<SystemTime> {
         match &self.authority {

@@ -31,7 +31,7 @@ use super::{
     plan::{Authority, Hop, StsInputs},
     source::BaseIdentity,
 };
-use crate::{config::StsConfig, secret::Secret, skew::Skew};
+use crate::{config::StsConfig, secret::Secret, skew::Skew, telemetry::traces};
 
 /// What STS answers. Debug hides the secrets.
 #[derive(Debug)]
@@ -104,6 +104,9 @@ impl SdkSts {
     }
 
     async fn call(&self, inputs: &StsInputs, token: Option<&Secret>) -> Result<IssuedCredentials, StsError> {
+        if let Some(region) = self.client.config().region() {
+            traces::note("cloud.region", || region.to_string());
+        }
         match (&inputs.authority, token) {
             (Authority::Identity(hops), _) => match self.hubs.last(hops, &inputs.owner).await? {
                 None => self.as_identity(&self.client, &self.base, inputs).await,
@@ -139,6 +142,7 @@ impl SdkSts {
         match answer {
             Ok(output) => {
                 tracing::debug!(request = output.request_id(), "STS answered");
+                note_id(output.request_id());
                 issued(Answer::from(output), inputs)
             }
             Err(error) => {
@@ -164,6 +168,7 @@ impl SdkSts {
         match answer {
             Ok(output) => {
                 tracing::debug!(request = output.request_id(), "STS answered");
+                note_id(output.request_id());
                 issued(Answer::from(output), inputs)
             }
             Err(error) => Err(failure(&error)),
@@ -181,6 +186,13 @@ impl TenantSts for SdkSts {
             Authority::Identity(hops) => self.hubs.known_failure(hops),
             Authority::TokenFile(_) | Authority::Caller(_) => None,
         }
+    }
+}
+
+/// What AWS calls the request, for whoever has to ask AWS about it.
+fn note_id(id: Option<&str>) {
+    if let Some(id) = id {
+        traces::note("aws.request_id", || id.to_owned());
     }
 }
 

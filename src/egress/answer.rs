@@ -16,7 +16,7 @@ use crate::{
     server::idle,
     signing::{Receipt, SignedRequest},
     skew::Skew,
-    telemetry::Record,
+    telemetry::{Record, traces},
     upstream::Answer,
 };
 
@@ -26,7 +26,7 @@ impl Egress {
         let this = &*self.0;
         record.about_to(Event::Allowed, Some(&receipt.credentials)).await?;
         let begun = this.clock.instant();
-        let answer = this.upstream.send(request).await?;
+        let answer = traces::call_aws(record.call_to_aws(), this.upstream.send(request)).await?;
         record.upstream(this.clock.instant().saturating_duration_since(begun));
         let (mut head, incoming) = answer.into_parts();
         let verdict = triage(head.status);

@@ -20,6 +20,7 @@ use crate::{
     server::idle,
     signing::{self, CredentialedRequest},
     skew::Skew,
+    telemetry::traces::{self, Step},
     upstream::AwsClient,
 };
 
@@ -43,9 +44,11 @@ impl Courier for Errands {
 
 impl Errands {
     async fn go(&self, request: GuardedRequest) -> Result<Response<Body>, Refusal> {
-        let request = CredentialedRequest::attach(request, &self.broker).await?;
+        let asked = traces::current().map(|_| (request.service().to_owned(), request.named().logged()));
+        let request = traces::step("credentials", CredentialedRequest::attach(request, &self.broker)).await?;
         let (request, receipt) = signing::sign(request, self.skew.time())?;
-        let (head, incoming) = self.upstream.send(request).await?.into_parts();
+        let call = asked.and_then(|(service, operation)| Step::to_aws(&service, operation.as_deref(), None));
+        let (head, incoming) = traces::call_aws(call, self.upstream.send(request)).await?.into_parts();
         let body = match triage(head.status) {
             Verdict::Pass => idle::within(incoming, receipt.timeouts.idle),
             Verdict::Redirect => return Err(Reason::AwsRedirect.into()),

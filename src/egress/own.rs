@@ -27,7 +27,7 @@ use crate::{
     directory::Standing,
     reject::{Reason, Refusal},
     server::{Peer, idle},
-    telemetry::Record,
+    telemetry::{Record, traces},
 };
 
 const PREFIX: &str = "/_palisade";
@@ -87,7 +87,7 @@ impl Egress {
         if head.method != route.method() {
             return Err(Reason::MethodNotAllowed.into());
         }
-        let request = OwnRequest::verify(head, peer, &self.0.gate).await?;
+        let request = traces::step("verify", OwnRequest::verify(head, peer, &self.0.gate)).await?;
         record.tenant(request.tenant());
         let lease = request.lease();
         record.for_proof(&lease);

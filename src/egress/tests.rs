@@ -16,7 +16,7 @@ use crate::{
     credentials::{SdkSts, testing::dated},
     directory::Directory,
     identity::{IdentityHeaders, Passports, Vending, VerifiedTenant, Verifier, Workloads},
-    telemetry::{AccessLog, Metrics, RequestId, TenantLabels},
+    telemetry::{AccessLog, Metrics, RequestId, TenantLabels, Tracer},
     workloads::testing::{peer, reader_of_s3},
 };
 
@@ -90,7 +90,7 @@ credentials:
             regions: settings.regions.clone(),
             presign: None,
             sealer: None,
-            recorder: Recorder { metrics, log, labels: TenantLabels::new(10), clock: clock.clone() },
+            recorder: Recorder { metrics, log, labels: TenantLabels::new(10), traces: Tracer::off(), clock: clock.clone() },
             clock,
             skew,
         });

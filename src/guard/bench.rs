@@ -37,7 +37,7 @@ impl Rig {
         let clock = Clock::manual(UNIX_EPOCH);
         let limits = Limits { requests_per_second: None, burst: None, concurrent: None };
         let quota = Quota::new(limits, clock.clone());
-        let recorder = Recorder { metrics, log, labels: TenantLabels::new(10), clock };
+        let recorder = Recorder { metrics, log, labels: TenantLabels::new(10), traces: crate::telemetry::Tracer::off(), clock };
         let guard = Guard::new(config.egress.as_ref()?, &config.guard);
         let guard = ServedPolicies::open(&config.guard).ok()?.over(guard, recorder.clock.clone());
         Some(Self { guard, recorder, quota })

@@ -71,7 +71,13 @@ impl Bench {
         let config = Config::parse(text, "P", folder, &|_| None).unwrap_or_else(|errors| panic!("{text}\n{errors}"));
         let metrics = Metrics::new().unwrap();
         let log = AccessLog::to(std::io::sink(), metrics.clone()).unwrap();
-        let recorder = Recorder { metrics, log, labels: TenantLabels::new(10), clock: Clock::manual(std::time::UNIX_EPOCH) };
+        let recorder = Recorder {
+            metrics,
+            log,
+            labels: TenantLabels::new(10),
+            traces: crate::telemetry::Tracer::off(),
+            clock: Clock::manual(std::time::UNIX_EPOCH),
+        };
         Self { guard: Guard::new(config.egress.as_ref().unwrap(), &config.guard), recorder }
     }
 

@@ -24,7 +24,7 @@ use crate::{
     body::{Body, BoxError},
     clock::Clock,
     reject::{Reason, Refusal},
-    telemetry::{Metrics, RequestId},
+    telemetry::{Metrics, RequestId, traces::SpanContext},
 };
 
 /// The life of a proof, and what it may be used for. A leaf: only this module's siblings make one.
@@ -52,6 +52,7 @@ pub(super) struct End {
 #[derive(Debug)]
 pub(super) struct Warrant {
     request: RequestId,
+    span: Option<SpanContext>,
     actions: Option<Actions>,
     refused: AtomicBool,
     metrics: Metrics,
@@ -59,7 +60,13 @@ pub(super) struct Warrant {
 
 impl Warrant {
     pub(super) fn new(request: RequestId, actions: Option<Actions>, metrics: Metrics) -> Self {
-        Self { request, actions, refused: AtomicBool::new(false), metrics }
+        Self { request, span: None, actions, refused: AtomicBool::new(false), metrics }
+    }
+
+    /// The same, of a request that is part of a trace.
+    pub(super) fn in_trace(mut self, span: Option<SpanContext>) -> Self {
+        self.span = span;
+        self
     }
 }
 
@@ -88,6 +95,11 @@ impl Lease {
     /// The ingress request that the proof belongs to; `None` for a token.
     pub fn for_request(&self) -> Option<&RequestId> {
         self.0.as_ref().map(|passing| &passing.warrant.request)
+    }
+
+    /// The call to the application that the proof was given with; `None` for a token, and where there are no traces.
+    pub fn span(&self) -> Option<SpanContext> {
+        self.0.as_ref()?.warrant.span
     }
 
     /// Whether the proof may be used for what `needed` yields. That is worked out only where the proof is bound to actions.

@@ -33,7 +33,7 @@ use crate::{
     clock::Clock,
     config::{PassportConfig, PassportRule, PassportTerms},
     reject::{Reason, Refusal},
-    telemetry::{Metrics, RequestId},
+    telemetry::{Metrics, RequestId, traces::SpanContext},
 };
 
 /// What the text form begins with, so that a passport can be told from a JWT and found by secret scanners.
@@ -131,6 +131,7 @@ impl Passports {
             return Err(Denied::UsedUp(entry.request.clone()));
         }
         let warrant = Warrant::new(entry.request.clone(), entry.actions.clone(), table.metrics.clone());
+        let warrant = warrant.in_trace(entry.span.get().copied());
         Ok((entry.tenant.clone(), Lease::of_passport(entry.until.subscribe(), warrant, table.clock.clone())))
     }
 
@@ -201,6 +202,13 @@ impl Passport {
     pub fn upgrade(&self) {
         if let Some(entry) = self.table.0.live.get(&self.handle) {
             entry.upgrade(self.table.0.clock.instant());
+        }
+    }
+
+    /// Says which span of which trace calls the application, so that what is done under the passport belongs there.
+    pub fn in_trace(&self, call: SpanContext) {
+        if let Some(entry) = self.table.0.live.get(&self.handle) {
+            let _ = entry.span.set(call);
         }
     }
 

@@ -38,7 +38,10 @@ use crate::{
     config::{IssuerConfig, IssuerTenants, Proofs, VerificationConfig},
     reject::{Reason, Refusal},
     secret::Secret,
-    telemetry::Metrics,
+    telemetry::{
+        Metrics,
+        traces::{Kind, Step},
+    },
     tenant::TenantId,
 };
 
@@ -422,7 +425,12 @@ impl Verifier {
     /// The issuer's keys, fetched once more since they do not have the token's key id.
     async fn awaited_keys(&self, issuer: &Issuer, token: &UntrustedToken<'_>, source: &Source) -> Result<Arc<Loaded>, Refusal> {
         let place = self.effort.place(source)?;
+        let step = Step::begin("keys", Kind::Internal);
+        if let Some(step) = &step {
+            step.set("palisade.issuer", issuer.name.to_string());
+        }
         let loaded = issuer.keys.after_unknown_key().await;
+        drop(step);
         drop(place);
         let loaded = loaded.ok_or_else(|| Refusal::from(Reason::KeysUnavailable).retry_after(super::jwks::RETRY_INTERVAL))?;
         if loaded.keys.knows(token.key_id.as_deref()) { Ok(loaded) } else { Err(Reason::TokenKeyUnknown.into()) }

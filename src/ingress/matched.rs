@@ -7,6 +7,7 @@ use crate::{
     body::Body,
     identity::{IdentityHeaders, Places, unverified::discard_proofs},
     reject::{Reason, Refusal},
+    telemetry::traces,
 };
 
 /// What looks at methods and paths.
@@ -83,6 +84,9 @@ impl Matcher {
         }
         let path = self.endpoints.read(head.uri.path())?;
         let ruling = self.endpoints.rule_on(&head.method, &path);
+        if let Some(pattern) = ruling.pattern() {
+            traces::note("http.route", || pattern.to_owned());
+        }
         let by_pattern = self.tenant_path.as_ref().and_then(|pattern| pattern.find(TENANT, &path, self.endpoints.ignore_case()));
         let tenants = [ruling.tenant(&path), by_pattern].into_iter().flatten().map(str::to_owned).collect();
         if let Some(uri) = replaced(&head.uri, path)? {

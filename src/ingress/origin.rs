@@ -57,7 +57,8 @@ impl Origins {
             record.adopt_request_id(id);
         }
         let continued = (origin.is_relayed && self.0.trace).then(|| Trace::continued(&head.headers)).flatten();
-        (origin, continued.unwrap_or_else(|| Trace::begun(record.request_id())))
+        let trace = continued.unwrap_or_else(|| Trace::begun(record.request_id()));
+        (origin, trace.recorded(record.trace()))
     }
 
     /// The origin of a request that came from `peer`.

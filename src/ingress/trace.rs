@@ -1,10 +1,12 @@
-//! The trace that a request is part of ([W3C Trace Context](https://www.w3.org/TR/trace-context/)).
+//! The trace that a request is part of ([W3C Trace Context](https://www.w3.org/TR/trace-context/)), as the application is told.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::telemetry::RequestId;
+use crate::telemetry::{
+    RequestId,
+    traces::{RequestTrace, SpanContext, SpanId, TRACEPARENT, TraceId},
+};
 
-pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// What is passed on of `tracestate` at most, in bytes: as much as the standard asks for (section 3.3.1.5).
 const MAX_STATE: usize = 512;
@@ -12,55 +14,41 @@ const MAX_STATE: usize = 512;
 /// A trace, and our place in it.
 #[derive(Debug)]
 pub struct Trace {
-    /// 32 lower-case hex digits, not all zero.
-    id: String,
-    /// Two of them.
-    flags: String,
+    /// Our span, to which the application is a child.
+    own: SpanContext,
+    /// The caller's.
+    parent: Option<SpanContext>,
     state: Vec<HeaderValue>,
 }
 
 impl Trace {
     /// The one that `headers` speak of. `None` where they speak of none, of several, or in a form that is none: then a new one begins.
     pub fn continued(headers: &HeaderMap) -> Option<Self> {
-        let mut parents = headers.get_all(TRACEPARENT).iter();
-        let (Some(parent), None) = (parents.next(), parents.next()) else { return None };
-        let text = parent.to_str().ok()?;
-        let (head, rest) = text.split_at_checked(55)?;
-        let mut parts = head.split('-');
-        let (version, id, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-        let is_hex = |text: &str, length| text.len() == length && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'a'..=b'f'));
-        let is_id = |text: &str, length| is_hex(text, length) && text.bytes().any(|b| b != b'0');
-        // Later versions may append, and are read as far as ours goes (section 3.2.4).
-        let ends = if version == "00" { rest.is_empty() } else { rest.is_empty() || rest.starts_with('-') };
-        if !is_hex(version, 2)
-            || version == "ff"
-            || !is_id(id, 32)
-            || !is_id(span, 16)
-            || !is_hex(flags, 2)
-            || !ends
-            || parts.next().is_some()
-        {
-            return None;
-        }
+        let parent = SpanContext::of(headers)?;
         let state: Vec<_> = headers.get_all(TRACESTATE).iter().cloned().collect();
         let is_small = state.iter().map(HeaderValue::len).sum::<usize>() <= MAX_STATE;
-        Some(Self { id: id.to_owned(), flags: flags.to_owned(), state: if is_small { state } else { Vec::new() } })
+        let own = SpanContext { span: SpanId::random(), ..parent };
+        Some(Self { own, parent: Some(parent), state: if is_small { state } else { Vec::new() } })
     }
 
     /// One that begins here, under the id of the request where that can be one.
     pub fn begun(request: &RequestId) -> Self {
-        let own = request.as_str();
-        let fits = own.len() == 32 && own.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'a'..=b'f'));
-        let id = if fits { own.to_owned() } else { RequestId::random().as_str().to_owned() };
-        Self { id, flags: "00".to_owned(), state: Vec::new() }
+        let trace = TraceId::parse(request.as_str()).unwrap_or_else(TraceId::random);
+        Self { own: SpanContext { trace, span: SpanId::random(), flags: 0 }, parent: None, state: Vec::new() }
+    }
+
+    /// The same as it is recorded: then it is recorded what the application does, too.
+    pub(super) fn recorded(mut self, recorded: Option<&RequestTrace>) -> Self {
+        if let Some(recorded) = recorded {
+            self.own = recorded.of_caller(self.parent, self.own.trace);
+        }
+        self
     }
 
     /// Tells the application, to whom Palisade is the parent.
     pub(super) fn write(&self, headers: &mut HeaderMap) {
-        let span = RequestId::random();
-        let span = span.as_str().get(..16).unwrap_or_default();
         headers.remove(TRACESTATE);
-        match HeaderValue::try_from(format!("00-{}-{span}-{}", self.id, self.flags)) {
+        match HeaderValue::try_from(self.own.header()) {
             Ok(parent) => drop(headers.insert(TRACEPARENT, parent)),
             Err(_) => drop(headers.remove(TRACEPARENT)),
         }

@@ -20,9 +20,9 @@ use crate::{
 };
 
 const AMZ_DATE: HeaderName = HeaderName::from_static("x-amz-date");
-/// Not for AWS: what is between the application and us, and what would replace the method that was looked at. What says where
+/// Not for AWS: what is between the application and us (what an application's telemetry carries along, too), and what would replace the method that was looked at. What says where
 /// a request came from went with the identity headers.
-const REMOVED: &[&str] = &["trailer", "via", "x-http-method", "x-http-method-override", "x-method-override"];
+const REMOVED: &[&str] = &["baggage", "trailer", "via", "x-http-method", "x-http-method-override", "x-method-override"];
 
 /// A request as it goes out. There is no mutable access to it: what was signed is what is sent.
 #[derive(Debug)]

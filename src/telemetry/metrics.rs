@@ -124,6 +124,8 @@ pub struct Families {
     audit_sequence: IntGauge,
     audit_signed_at: Gauge,
     audit: OnceLock<Audit>,
+    traces: IntCounterVec,
+    trace_spans: IntCounterVec,
 }
 
 /// From half a millisecond (a cached decision) to a long poll.
@@ -308,6 +310,12 @@ impl Metrics {
                 &["result"],
             )?,
             tenant_loads: new.counters("palisade_tenant_loads_total", "Readings of the whole table of tenants, by result.", &["result"])?,
+            traces: new.counters(
+                "palisade_traces_total",
+                "Requests that were or were not recorded for traces; none without `telemetry.traces`.",
+                &["decision"],
+            )?,
+            trace_spans: new.counters("palisade_trace_spans_total", "Spans, by what became of them.", &["result"])?,
             user_lookups: new.counters("palisade_user_lookups_total", "Lookups in the directory of users, by result.", &["result"])?,
             audit_records: new.counters(
                 "palisade_audit_records_total",
@@ -505,6 +513,16 @@ impl Families {
     /// Counts a reading of the whole table of tenants; `result` is `ok`, `partial` (there are more than fit) or `error`.
     pub fn tenant_load(&self, result: &str) {
         self.tenant_loads.with_label_values(&[result]).inc();
+    }
+
+    /// Counts a request that traces could have; `decision` is `recorded`, `not_sampled` or `limited`.
+    pub fn trace(&self, decision: &str) {
+        self.traces.with_label_values(&[decision]).inc();
+    }
+
+    /// Counts spans; `result` is `exported`, `rejected` (by the collector), `failed` (it did not take them) or `queue_full`.
+    pub fn trace_spans(&self, result: &str, count: u64) {
+        self.trace_spans.with_label_values(&[result]).inc_by(count);
     }
 
     /// Counts a lookup of a user; `result` is `cached`, `read`, `stale`, `unknown`, `malformed`, `unavailable` or `shed`.

@@ -16,7 +16,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Method, Response};
+use http::{HeaderMap, Method, Response, Version};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use prometheus::IntGauge;
@@ -26,6 +26,7 @@ use super::{
     access_log::{AccessLog, Line},
     label::TenantLabels,
     metrics::{Listener, RequestFacts},
+    traces::{Current, RequestTrace, Step, Tracer},
 };
 use crate::{
     audit::{self, Decision, Event},
@@ -54,6 +55,8 @@ pub struct Recorder {
     pub log: AccessLog,
     /// Bounded tenant labels.
     pub labels: TenantLabels,
+    /// Traces.
+    pub traces: Tracer,
     /// Time.
     pub clock: Clock,
 }
@@ -79,6 +82,7 @@ pub struct Record {
     would_deny: Option<(String, Touches)>,
     grounds: Option<Box<Grounds>>,
     for_request: Option<RequestId>,
+    trace: Option<RequestTrace>,
     let_in: &'static str,
     status: u16,
     route: Option<Arc<str>>,
@@ -177,6 +181,7 @@ impl Recorder {
             would_deny: None,
             grounds: None,
             for_request: None,
+            trace: self.traces.begin(),
             let_in: "allowed",
             status: 0,
             route: None,
@@ -200,6 +205,38 @@ impl Record {
         self.peer.source()
     }
 
+    /// What the head of the request says, for traces.
+    pub fn head(&self, version: Version, headers: &HeaderMap) {
+        if let Some(trace) = &self.trace {
+            trace.head(version, headers);
+        }
+    }
+
+    /// What traces know of the request; `None` where there are none.
+    pub fn trace(&self) -> Option<&RequestTrace> {
+        self.trace.as_ref()
+    }
+
+    /// The span to do the request's work in.
+    pub fn span(&self) -> Option<Current> {
+        self.trace.as_ref().map(RequestTrace::span)
+    }
+
+    /// The call to the application, for traces.
+    pub fn call_to_application(&self) -> Option<Step> {
+        let step = Step::to_application(&self.method)?;
+        if let Some(route) = &self.route {
+            step.set("palisade.upstream", route.to_string());
+        }
+        Some(step)
+    }
+
+    /// The call to AWS, for traces.
+    pub fn call_to_aws(&self) -> Option<Step> {
+        let target = self.target.as_ref()?;
+        Step::to_aws(&target.service, target.operation.as_deref(), target.region.as_deref())
+    }
+
     /// The request's id is that of a proxy in front.
     pub fn adopt_request_id(&mut self, id: RequestId) {
         self.request_id = id;
@@ -220,6 +257,9 @@ impl Record {
     pub fn workload(&mut self, workload: &ProvedWorkload) {
         self.count_as(TenantLabel::of_workload(workload));
         self.workload = Some(workload.name().clone());
+        if let Some(trace) = &self.trace {
+            trace.of_application(None);
+        }
     }
 
     fn count_as(&mut self, label: TenantLabel) {
@@ -284,6 +324,9 @@ impl Record {
     /// Under which proof it is made: a passport belongs to a request on the ingress.
     pub fn for_proof(&mut self, lease: &Lease) {
         self.for_request = lease.for_request().cloned();
+        if let Some(trace) = &self.trace {
+            trace.of_application(lease.span());
+        }
     }
 
     /// The upstream's response head came after `duration`.
@@ -305,6 +348,9 @@ impl Record {
     /// The request is refused.
     pub fn refused(&mut self, refusal: &Refusal) {
         self.refusal = Some(refusal.clone());
+        if let Some(trace) = &self.trace {
+            trace.refused(refusal);
+        }
         if refusal.for_request.is_some() {
             self.for_request.clone_from(&refusal.for_request);
         }
@@ -432,7 +478,7 @@ impl Drop for Record {
             recorder.metrics.refusal(self.listener, &self.label, refusal.reason);
         }
         let who = self.who();
-        recorder.log.write(&mut Line {
+        let mut line = Line {
             time: audit::written(recorder.clock.now()),
             log: "access",
             listener: self.listener.as_str(),
@@ -465,7 +511,11 @@ impl Drop for Record {
             bytes_sent: self.sent,
             aborted: !self.complete,
             sample: None,
-        });
+        };
+        recorder.log.write(&mut line);
+        if let Some(trace) = &self.trace {
+            trace.end(&line);
+        }
     }
 }
 
@@ -556,7 +606,10 @@ mod tests {
         let metrics = Metrics::new().unwrap();
         let sink = Sink::default();
         let log = AccessLog::to(sink.clone(), metrics.clone()).unwrap();
-        (Recorder { metrics, log, labels: TenantLabels::new(10), clock: Clock::manual(std::time::UNIX_EPOCH) }, sink.0)
+        (
+            Recorder { metrics, log, labels: TenantLabels::new(10), traces: Tracer::off(), clock: Clock::manual(std::time::UNIX_EPOCH) },
+            sink.0,
+        )
     }
 
     fn lines(recorder: &Recorder, sink: &Mutex<Vec<u8>>) -> Vec<Value> {

@@ -40,6 +40,9 @@ pub enum SetupError {
     /// A file of roots cannot be used.
     #[error(transparent)]
     Ca(#[from] TlsError),
+    /// A header cannot be sent as it is configured.
+    #[error("the header {0} has a value that no header can have")]
+    Header(http::HeaderName),
     /// Nobody could be trusted.
     #[error("{NO_ROOTS}")]
     NoRoots,

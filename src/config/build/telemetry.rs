@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{
     Env, Section, parse,
     secret::{Shape, secret_of},
+    traces,
 };
 use crate::{
     audit::{AuditKey, KeyProblem},
@@ -15,19 +16,21 @@ use crate::{
 /// How `path` names a Unix socket.
 const UNIX: &str = "unix:";
 
-pub(super) fn telemetry(section: &Section<'_>, env: Env<'_>) -> Option<TelemetryConfig> {
+pub(super) fn telemetry(section: &Section<'_>, has_egress: bool, env: Env<'_>) -> Option<TelemetryConfig> {
     let logs = section.section("logs");
     let log_format = logs.get("format", |scalar| Some(if scalar.text == "text" { LogFormat::Text } else { LogFormat::Json }));
     let log_level = logs.get("level", |scalar| scalar.text.parse().ok());
     let log_sample = logs.get("sample", parse::fraction);
     let max_tenants = section.section("metrics").get("max_tenants", parse::size);
     let audit = section.given("audit").map_or(Some(None), |audit| self::audit(&audit, env).map(Some));
+    let traces = section.given("traces").map_or(Some(None), |section| traces::traces(&section, has_egress, env).map(Some));
     Some(TelemetryConfig {
         log_level: log_level?,
         log_format: log_format?,
         log_sample: log_sample?,
         max_tenants: max_tenants?,
         audit: audit?,
+        traces: traces?,
     })
 }
 

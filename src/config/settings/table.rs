@@ -19,6 +19,7 @@ mod routing;
 mod tables;
 mod telemetry;
 mod tenants;
+mod traces;
 mod users;
 mod verification;
 mod workloads;
@@ -58,7 +59,7 @@ pub(crate) const ROOT: &[Setting] = &[
         "{}",
         "Limits of every listener; each listener may override single values under a `server` of its own.",
     ),
-    default("telemetry", Kind::Section(telemetry::TELEMETRY), "{}", "Logs, metrics and the audit log."),
+    default("telemetry", Kind::Section(telemetry::TELEMETRY), "{}", "Logs, metrics, the audit log and traces."),
 ];
 
 const INGRESS: &[Setting] = &[

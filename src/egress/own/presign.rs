@@ -16,7 +16,7 @@ use crate::{
     reject::{Reason, Refusal},
     signing,
     sigv4::{WireTarget, payload_mode::CONTENT_SHA256},
-    telemetry::Record,
+    telemetry::{Record, traces},
 };
 
 /// Bytes of a key, by S3's rules.
@@ -81,7 +81,7 @@ impl Egress {
         let placeholder = Placeholder::of_our_own(wanted.region.as_deref().unwrap_or(&this.region), SERVICE);
         let head = wanted.head(method)?;
 
-        let request = this.guard.guard(request.becomes(head, placeholder), record).await?;
+        let request = traces::step("guard", this.guard.guard(request.becomes(head, placeholder), record)).await?;
         // What the guard made of it decides, not what was asked for: a header or a parameter can make it another operation.
         if request.named().only().map(Known::name) != Some(expected) {
             return Err(Refusal::noted(Reason::OperationRefused, "only GetObject and PutObject are presigned"));

@@ -4,7 +4,7 @@ use std::{
     cmp::Reverse,
     collections::BinaryHeap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -23,7 +23,7 @@ use crate::{
     config::{PassportConfig, PassportTerms},
     identity::{VerifiedTenant, lease::End},
     reject::{Reason, Refusal},
-    telemetry::{Metrics, RequestId},
+    telemetry::{Metrics, RequestId, traces::SpanContext},
     tenant::TenantId,
 };
 
@@ -51,6 +51,8 @@ pub(super) struct Entry {
     pub(super) tenant: Arc<VerifiedTenant>,
     /// The ingress request that it was made for.
     pub(super) request: RequestId,
+    /// The call to the application in the request's trace, where there are traces.
+    pub(super) span: OnceLock<SpanContext>,
     pub(super) actions: Option<Actions>,
     /// `None` for any number.
     uses_left: Option<AtomicU32>,
@@ -63,7 +65,7 @@ pub(super) struct Entry {
 impl Entry {
     pub(super) fn new(tenant: Arc<VerifiedTenant>, request: RequestId, terms: &PassportTerms, end: End, ceiling: Instant) -> Self {
         let uses_left = terms.max_uses.map(AtomicU32::new);
-        Self { tenant, request, actions: terms.actions.clone(), uses_left, until: watch::Sender::new(end), ceiling }
+        Self { tenant, request, span: OnceLock::new(), actions: terms.actions.clone(), uses_left, until: watch::Sender::new(end), ceiling }
     }
 
     pub(super) fn end(&self) -> End {

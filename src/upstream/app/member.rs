@@ -31,7 +31,7 @@ use crate::{
     body::{self, Body},
     config::{HealthConfig, Place, Protocol, RoutingConfig, TimeoutsConfig},
     reject::{Reason, Refusal},
-    telemetry::Metrics,
+    telemetry::{Metrics, traces},
 };
 
 /// Below the five seconds after which Node.js closes a kept connection: the shortest among common servers. A request that
@@ -164,6 +164,10 @@ impl Member {
         expects_continue: bool,
     ) -> Result<(Response<Answer>, Busy), Failed> {
         let busy = self.begin();
+        traces::note("server.address", || self.authority.host().to_owned());
+        if let Some(port) = self.authority.port_u16() {
+            traces::note("server.port", || port);
+        }
         let is_http2 = self.address(&mut request)?;
         // In HTTP/2 nobody waits to be asked for a body: a server that does not want it resets the stream.
         let sending = Sending { timeouts: &self.timeouts, expects_continue: expects_continue && !is_http2, connection: None };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Form, Kind, Setting, TEXT, default, not_yet, optional, required};
+use super::{Form, Kind, Setting, TEXT, default, optional, required, traces};
 
 pub(super) const TELEMETRY: &[Setting] = &[
     default(
@@ -47,7 +47,7 @@ pub(super) const TELEMETRY: &[Setting] = &[
         Kind::Section(AUDIT),
         "The audit log: every decision of consequence, chained and signed. Off unless it is here. See the [guide](guide/audit.md).",
     ),
-    not_yet("traces", "OpenTelemetry traces."),
+    traces::TRACES,
 ];
 
 const AUDIT: &[Setting] = &[
