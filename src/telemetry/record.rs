@@ -234,6 +234,9 @@ impl Record {
     pub fn tenant(&mut self, tenant: &ActiveTenant) {
         self.count_as(self.recorder.labels.of(tenant));
         self.tenant = Some(tenant.clone());
+        if let Some(trace) = &self.trace {
+            trace.verified();
+        }
     }
 
     /// The request is a workload's, and no tenant's.
@@ -310,6 +313,9 @@ impl Record {
     /// The request is nobody's, and may be.
     pub fn public(&mut self) {
         self.let_in = "public";
+        if let Some(trace) = &self.trace {
+            trace.of_nobody();
+        }
     }
 
     /// The request is a browser's question, answered here.
