@@ -303,6 +303,27 @@ async fn spans_go_in_batches_when_there_are_enough_or_they_have_waited() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_request_is_larger_than_servers_take() {
+    const COUNT: usize = 700;
+    let (queue, spans) = mpsc::channel(COUNT);
+    let (metrics, calls) = (Metrics::new().unwrap(), Calls::default());
+    let carry = Scripted { answers: Mutex::new(vec![Ok(Bytes::new())]), calls: calls.clone() };
+    let config = TracesConfig { queue: COUNT, batch: COUNT, ..config() };
+    tokio::spawn(Exporter::new(spans, Resource::new([("service.name", "palisade")]), Box::new(carry), &config, metrics.clone()).run());
+    let mut span = Span::new(SpanId::random(), None, "x".into(), Kind::Internal, 1);
+    for _ in 0..32 {
+        span.event(1, "e", vec![("k", "v".repeat(250).into())]);
+    }
+    for _ in 0..COUNT {
+        queue.try_send(Message::Span(TraceId::random(), Box::new(span.clone()))).unwrap();
+    }
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let sizes: Vec<_> = calls.lock().unwrap().iter().map(|(_, size)| *size).collect();
+    assert!(sizes.len() == 2 && sizes.iter().all(|size| *size <= 4 * 1024 * 1024), "{sizes:?}");
+    assert_eq!(exported(&metrics, "exported"), COUNT.to_string());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_batch_is_tried_again_only_where_that_is_asked_for() {
     let (tracer, metrics, calls) = exporter(vec![Err(Some(None)), Err(Some(Some(Duration::from_secs(7)))), Ok(Bytes::new())]);
     hand_in(&tracer, 4);
