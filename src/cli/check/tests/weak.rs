@@ -135,3 +135,23 @@ fn what_weakens_the_claim_is_said() {
     let (_, _, err) = check_text(&CONFIG.replace("upstream: http://127", closed), "tenants: {}");
     assert!(err.contains("origins is everybody") && err.lines().count() == 1, "{err}");
 }
+
+#[test]
+fn a_trace_that_callers_can_choose_is_said() {
+    let continued = CONFIG.replace("upstream: http", "trusted_proxies: [10.0.0.0/8], trace_context: continue, upstream: http");
+    let traces = |sampling| format!("telemetry: {{traces: {{otlp: 'http://127.0.0.1:4317', insecure: true, sampling: {sampling}}}}}\n");
+    for (config, is_said) in [
+        (continued.clone() + &traces("{}"), true),
+        (continued.clone() + &traces("{follow_parent: false}"), false),
+        (continued, false),
+        (CONFIG.to_owned() + &traces("{}"), false),
+    ] {
+        let (code, _, err) = check_text(&config, "tenants: {acme: {}}");
+        assert_eq!(code, 0, "{err}");
+        assert_eq!(
+            err.contains("ingress.trace_context is continue, and telemetry.traces.sampling.follow_parent is true"),
+            is_said,
+            "{err}"
+        );
+    }
+}
