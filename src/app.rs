@@ -369,8 +369,9 @@ impl App {
         drains.operators.0.start();
         join(&mut operators, Some(LAST_DRAIN)).await;
         background.abort();
-        recorder.traces.flush(FLUSH).await;
+        // The log first: whoever ends the process in haste loses traces rather than what was done.
         recorder.log.flush(FLUSH);
+        recorder.traces.flush(FLUSH).await;
     }
 }
 
