@@ -198,6 +198,24 @@ async fn a_refused_proof_continues_no_trace() {
     assert_eq!(span.links.iter().map(|link| link.to).collect::<Vec<_>>(), [stated]);
 }
 
+#[tokio::test]
+async fn a_caller_s_trace_that_goes_on_can_be_told_from_one_that_begins() {
+    let stated = context(true);
+    for continued in [Some(stated), None] {
+        let (tracer, mut spans, metrics, clock) = tracer(&config());
+        let record = recorder(tracer, metrics, clock).begin(Listener::Ingress, &Method::GET, &Peer::at("127.0.0.1:9".parse().unwrap()));
+        record.head(Version::HTTP_11, &stating(&stated));
+        let begun = TraceId::random();
+        record.trace().unwrap().of_caller(continued, begun);
+        drop(record);
+        let found = taken(&mut spans);
+        let [(trace, span)] = &found[..] else { panic!("{found:?}") };
+        assert_eq!((*trace, span.parent), continued.map_or((begun, None), |stated| (stated.trace, Some(stated.span))));
+        assert_eq!(span.attributes.contains(&("palisade.trace_continued", Value::Flag(true))), continued.is_some());
+        assert_eq!(span.links.len(), usize::from(continued.is_none()));
+    }
+}
+
 /// The access log has more fields than traces may have.
 #[tokio::test]
 async fn a_server_span_says_less_than_the_log() {
