@@ -381,6 +381,7 @@ impl App {
         drains.operators.0.start();
         join(&mut operators, Some(LAST_DRAIN)).await;
         background.abort();
+        // The log first: whoever ends the process in haste loses traces rather than what was done.
         recorder.log.flush(FLUSH);
         if let Some(audit) = recorder.metrics.audit() {
             audit.close(FLUSH);

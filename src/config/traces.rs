@@ -51,6 +51,6 @@ pub struct SamplingConfig {
     pub ratio: f64,
     /// Whether a trace that goes on here is recorded if its sampled flag says so.
     pub follow_parent: bool,
-    /// Most requests that are recorded in a second, on both listeners; at least one.
+    /// Most requests of somebody verified that are recorded in a second, on both listeners; at least one.
     pub per_second: u64,
 }

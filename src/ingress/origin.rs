@@ -50,6 +50,7 @@ impl Origins {
     pub(super) fn relayed(&self, peer: &Peer, head: &request::Parts, record: &mut Record) -> (Origin, Trace) {
         let origin = self.of(peer, &head.headers, &head.uri);
         record.client_address(origin.client);
+        let begun = Trace::begun(record.request_id());
         if origin.is_relayed
             && self.0.request_id
             && let Some(id) = request_id(&head.headers)
@@ -57,7 +58,7 @@ impl Origins {
             record.adopt_request_id(id);
         }
         let continued = (origin.is_relayed && self.0.trace).then(|| Trace::continued(&head.headers)).flatten();
-        let trace = continued.unwrap_or_else(|| Trace::begun(record.request_id()));
+        let trace = continued.unwrap_or(begun);
         (origin, trace.recorded(record.trace()))
     }
 

@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::telemetry::{
     RequestId,
-    traces::{RequestTrace, SpanContext, SpanId, TRACEPARENT, TraceId},
+    traces::{Current, RequestTrace, SpanContext, SpanId, TRACEPARENT, TraceId},
 };
 
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
@@ -19,6 +19,8 @@ pub struct Trace {
     /// The caller's.
     parent: Option<SpanContext>,
     state: Vec<HeaderValue>,
+    /// The request's span, where there are traces: it knows what is told, once it is settled whether it is recorded.
+    recorded: Option<Current>,
 }
 
 impl Trace {
@@ -28,19 +30,21 @@ impl Trace {
         let state: Vec<_> = headers.get_all(TRACESTATE).iter().cloned().collect();
         let is_small = state.iter().map(HeaderValue::len).sum::<usize>() <= MAX_STATE;
         let own = SpanContext { span: SpanId::random(), ..parent };
-        Some(Self { own, parent: Some(parent), state: if is_small { state } else { Vec::new() } })
+        Some(Self { own, parent: Some(parent), state: if is_small { state } else { Vec::new() }, recorded: None })
     }
 
-    /// One that begins here, under the id of the request where that can be one.
+    /// One that begins here, under the id of the request where that can be one. The id has to be Palisade's own: under one that somebody else chose a
+    /// caller's request could join another's trace.
     pub fn begun(request: &RequestId) -> Self {
         let trace = TraceId::parse(request.as_str()).unwrap_or_else(TraceId::random);
-        Self { own: SpanContext { trace, span: SpanId::random(), flags: 0 }, parent: None, state: Vec::new() }
+        Self { own: SpanContext { trace, span: SpanId::random(), flags: 0 }, parent: None, state: Vec::new(), recorded: None }
     }
 
     /// The same as it is recorded: then it is recorded what the application does, too.
     pub(super) fn recorded(mut self, recorded: Option<&RequestTrace>) -> Self {
         if let Some(recorded) = recorded {
-            self.own = recorded.of_caller(self.parent, self.own.trace);
+            recorded.of_caller(self.parent, self.own.trace);
+            self.recorded = Some(recorded.span());
         }
         self
     }
@@ -48,7 +52,8 @@ impl Trace {
     /// Tells the application, to whom Palisade is the parent.
     pub(super) fn write(&self, headers: &mut HeaderMap) {
         headers.remove(TRACESTATE);
-        match HeaderValue::try_from(self.own.header()) {
+        let own = self.recorded.as_ref().and_then(Current::to_application).unwrap_or(self.own);
+        match HeaderValue::try_from(own.header()) {
             Ok(parent) => drop(headers.insert(TRACEPARENT, parent)),
             Err(_) => drop(headers.remove(TRACEPARENT)),
         }

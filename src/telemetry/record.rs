@@ -251,6 +251,9 @@ impl Record {
     pub fn tenant(&mut self, tenant: &ActiveTenant) {
         self.count_as(self.recorder.labels.of(tenant));
         self.tenant = Some(tenant.clone());
+        if let Some(trace) = &self.trace {
+            trace.verified();
+        }
     }
 
     /// The request is a workload's, and no tenant's.
@@ -337,6 +340,9 @@ impl Record {
     /// The request is nobody's, and may be.
     pub fn public(&mut self) {
         self.let_in = PUBLIC;
+        if let Some(trace) = &self.trace {
+            trace.of_nobody();
+        }
     }
 
     /// The request is a browser's question, answered here.

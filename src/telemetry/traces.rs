@@ -5,7 +5,8 @@
 //! (`palisade_trace_spans_total`), so that no collector, however slow, holds up a request.
 //!
 //! Nobody outside decides how much is recorded. A caller's trace goes on only where a trusted proxy brought it, what its sampled flag is worth is
-//! a setting, and a bound on requests recorded a second holds whoever asks.
+//! a setting, and bounds on requests recorded a second hold whoever asks:
+//! those who prove nothing have one of their own.
 
 mod context;
 mod encode;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header, response};
-use http_body_util::{BodyExt, Limited};
-use hyper_util::client::legacy::Client;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper_util::client::legacy::{self, Client};
 
 use super::{
     connect::{self, Connector, Protocols, SetupError},
@@ -16,14 +16,20 @@ use super::{
     resolve::Resolver,
 };
 use crate::{
-    body,
-    causes::chain,
+    body::{self, BoxError},
+    causes::{chain, find},
     config::{OtlpProtocol, TracesConfig},
     telemetry::NotTaken,
 };
 
 /// Batches are seconds apart.
 const IDLE: Duration = Duration::from_secs(60);
+/// While a batch waits for its answer, a connection over HTTP/2 that is silent so long is asked whether it is there,
+const PING: Duration = Duration::from_secs(10);
+/// and given up where it does not say so within this: a host that is gone says nothing by itself.
+const PONG: Duration = Duration::from_secs(5);
+/// Longest text of an error, in bytes.
+const MAX_TEXT: usize = 200;
 /// For resolution, TCP and TLS; the whole call has a deadline as well.
 const CONNECT: Duration = Duration::from_secs(5);
 /// The largest answer: a number and a sentence.
@@ -64,7 +70,9 @@ impl Collector {
         let protocols = if config.protocol == OtlpProtocol::Grpc { Protocols::Http2 } else { Protocols::Http1 };
         let tls = connect::client_config(roots)?;
         let connector = connect::connector(tls, protocols, Resolver { is_guarded: false }, !is_tls, CONNECT, None);
-        let client = connect::builder(IDLE).http2_only(config.protocol == OtlpProtocol::Grpc).build(connector);
+        let mut builder = connect::builder(IDLE);
+        builder.http2_only(config.protocol == OtlpProtocol::Grpc).http2_keep_alive_interval(PING).http2_keep_alive_timeout(PONG);
+        let client = builder.build(connector);
         let (content_type, path) = match config.protocol {
             OtlpProtocol::Grpc => ("application/grpc", METHOD),
             OtlpProtocol::HttpProtobuf => ("application/x-protobuf", "/v1/traces"),
@@ -108,9 +116,9 @@ impl Collector {
         *request.uri_mut() = self.uri.clone();
         *request.headers_mut() = self.headers.clone();
         let broken = |why: String| NotTaken { why, again: Some(None) };
-        let response = self.client.request(request).await.map_err(|error| broken(chain(&error)))?;
+        let response = self.client.request(request).await.map_err(|error| broken(unanswered(&error)))?;
         let (head, body) = response.into_parts();
-        let body = Limited::new(body, MAX_ANSWER).collect().await.map_err(|error| broken(chain(&*error)))?;
+        let body = Limited::new(body, MAX_ANSWER).collect().await.map_err(|error| broken(broken_off(&error)))?;
         if is_grpc {
             let trailers = body.trailers().cloned();
             grpc_answer(&head, trailers.as_ref(), body.to_bytes())
@@ -118,6 +126,29 @@ impl Collector {
             http_answer(&head, body.to_bytes())
         }
     }
+}
+
+/// Why there is no answer. Of a connection that was made the collector has a say in the error (what it sends with GOAWAY), which is no text for the
+/// log.
+fn unanswered(error: &legacy::Error) -> String {
+    if error.is_connect() {
+        return cut(chain(error));
+    }
+    match find::<hyper::Error>(error) {
+        Some(error) if error.is_timeout() => "the connection does not answer pings any more".to_owned(),
+        _ => "the connection ended before there was an answer".to_owned(),
+    }
+}
+
+/// Why an answer is not whole.
+fn broken_off(error: &BoxError) -> String {
+    let why = if error.is::<LengthLimitError>() { "the answer is too long" } else { "the answer broke off" };
+    why.to_owned()
+}
+
+fn cut(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(MAX_TEXT));
+    text
 }
 
 /// A message, not compressed, behind its length.
@@ -187,6 +218,31 @@ mod tests {
         let only_a_head = grpc_answer(&head(200, &[("grpc-status", "12")]), None, Bytes::new());
         assert!(only_a_head.unwrap_err().again.is_none());
         assert!(grpc_answer(&head(200, &[]), None, Bytes::new()).unwrap_err().why.contains("no gRPC status"));
+    }
+
+    #[test]
+    fn a_text_is_cut_between_letters() {
+        assert_eq!(cut("a".repeat(300)).len(), MAX_TEXT);
+        assert_eq!(cut(format!("a{}", "é".repeat(200))).len(), MAX_TEXT - 1);
+    }
+
+    #[tokio::test]
+    async fn what_a_collector_says_on_going_away_is_not_repeated() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let server = tokio::spawn(async move {
+            use tokio::io::{AsyncReadExt, AsyncWriteExt};
+            let (mut stream, _) = listener.accept().await.unwrap();
+            // SETTINGS, and GOAWAY of an internal error with six bytes of text (RFC 9113, sections 6.5 and 6.8).
+            let frames = b"\0\0\0\x04\0\0\0\0\0\0\0\x0e\x07\0\0\0\0\0\0\0\0\0\0\0\0\x02secret";
+            stream.write_all(frames).await.unwrap();
+            let mut read = Vec::new();
+            let _ = stream.read_to_end(&mut read).await;
+        });
+        let collector = Collector::new(&TracesConfig { uri, ..crate::telemetry::traces::tests::config() }).unwrap();
+        let NotTaken { why, again } = collector.send(Bytes::from_static(b"x")).await.unwrap_err();
+        assert_eq!((&*why, again), ("the connection ended before there was an answer", Some(None)));
+        server.abort();
     }
 
     #[test]

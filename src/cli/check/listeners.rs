@@ -72,6 +72,13 @@ pub(super) fn ingress(found: &mut Found, config: &Config, ingress: &IngressConfi
                 .to_owned(),
         );
     }
+    if ingress.origin.trace && config.telemetry.traces.as_ref().is_some_and(|traces| traces.sampling.follow_parent) {
+        warn(
+            "ingress.trace_context is continue, and telemetry.traces.sampling.follow_parent is true: unless the proxy replaces the traceparent that \
+             callers send, they choose their trace, which may be another tenant's, and whether it is recorded"
+                .to_owned(),
+        );
+    }
     access(warn, &ingress.access);
 }
 

@@ -1,6 +1,16 @@
+use std::time::UNIX_EPOCH;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::{
+    clock::Clock,
+    telemetry::{
+        AccessLog, Listener, Metrics, Recorder, TenantLabels,
+        access_log::tests::Sink,
+        traces::{TRACEPARENT, Tracer},
+    },
+};
 
 fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
     lines.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap())).collect()
@@ -28,6 +38,28 @@ fn origin(config: OriginConfig, lines: &[(&'static str, &str)]) -> (String, bool
 
 fn client(config: OriginConfig, forwarded_for: &str) -> String {
     origin(config, &[("x-forwarded-for", forwarded_for)]).0
+}
+
+/// Under the proxy's id, two requests could be told to be of one trace by whoever sends it.
+#[test]
+fn the_id_of_a_proxy_is_no_trace() {
+    const ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let origins = Origins::new(OriginConfig { request_id: true, ..hops(1) });
+    let metrics = Metrics::new().unwrap();
+    let log = AccessLog::to(Sink::default(), metrics.clone()).unwrap();
+    let recorder = Recorder { metrics, log, labels: TenantLabels::new(1), traces: Tracer::off(), clock: Clock::manual(UNIX_EPOCH) };
+    let trace = || {
+        let request = http::Request::builder().header("x-forwarded-for", "192.0.2.1").header(REQUEST_ID_HEADER, ID);
+        let (head, ()) = request.body(()).unwrap().into_parts();
+        let mut record = recorder.begin(Listener::Ingress, &head.method, &peer("10.0.0.9"));
+        let (_, trace) = origins.relayed(&peer("10.0.0.9"), &head, &mut record);
+        assert_eq!(record.request_id().as_str(), ID);
+        let mut told = HeaderMap::new();
+        trace.write(&mut told);
+        told[TRACEPARENT].to_str().unwrap()[3..35].to_owned()
+    };
+    let (first, second) = (trace(), trace());
+    assert!(first != ID && second != ID && first != second, "{first}, {second}");
 }
 
 const OWN: &str = "10.0.0.9";

@@ -18,6 +18,9 @@ const FIXED64: u32 = 1;
 const LENGTH: u32 = 2;
 const FIXED32: u32 = 5;
 
+/// What a span takes in a request beside itself, at most: a key and a length.
+pub(super) const ROOM: usize = 6;
+
 /// What the spans of this process have in common, encoded once.
 #[derive(Debug)]
 pub(super) struct Resource(Vec<u8>);
@@ -36,9 +39,16 @@ impl Resource {
     }
 }
 
-/// An `ExportTraceServiceRequest`.
-pub(super) fn request(resource: &Resource, spans: &[(TraceId, Span)]) -> Bytes {
-    let mut out = Writer(Vec::with_capacity(512 * spans.len() + resource.0.len()));
+/// One span, as it stands in a request.
+pub(super) fn one(trace: TraceId, span: &Span) -> Vec<u8> {
+    let mut out = Writer(Vec::with_capacity(512));
+    self::span(&mut out, trace, span);
+    out.0
+}
+
+/// An `ExportTraceServiceRequest` of spans that are encoded already.
+pub(super) fn request(resource: &Resource, spans: &[Vec<u8>]) -> Bytes {
+    let mut out = Writer(Vec::with_capacity(spans.iter().map(|span| span.len() + ROOM).sum::<usize>() + resource.0.len() + 128));
     out.message(1, |out| {
         out.bytes(1, &resource.0);
         out.message(2, |out| {
@@ -46,8 +56,8 @@ pub(super) fn request(resource: &Resource, spans: &[(TraceId, Span)]) -> Bytes {
                 out.text(1, "palisade");
                 out.text(2, crate::VERSION);
             });
-            for (trace, span) in spans {
-                out.message(2, |out| self::span(out, *trace, span));
+            for span in spans {
+                out.bytes(2, span);
             }
         });
     });
@@ -247,7 +257,7 @@ mod tests {
         written.set("palisade.tenant", "acme");
         written.fail("upstream-timeout");
         let trace = TraceId::random();
-        let message = request(&Resource::new([("service.name", "palisade")]), &[(trace, written.clone())]);
+        let message = request(&Resource::new([("service.name", "palisade")]), &[one(trace, &written)]);
         let inner = |message: &[u8], number| field(message, number, LENGTH).map(|(_, bytes)| bytes.to_vec()).unwrap();
         let resource_spans = inner(&message, 1);
         assert!(inner(&resource_spans, 1).windows(12).any(|text| text == b"service.name"));

@@ -18,6 +18,10 @@ use crate::{config::TracesConfig, telemetry::Metrics, upstream::Collector};
 
 /// Attempts at one batch. While a collector is away spans are lost in any case: what is kept for it is bounded by the queue.
 const ATTEMPTS: u32 = 4;
+/// What a request has at most, in bytes: servers of gRPC take 4 MiB unless they are told otherwise. What stands around the spans has the rest.
+const MAX_REQUEST: usize = 4 * 1024 * 1024 - 64 * 1024;
+/// Spans that are encoded at a stretch, on a thread that requests need too.
+const SLICE: usize = 64;
 /// The pause after the first of them; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// The longest pause, whatever a collector asks for.
@@ -99,13 +103,30 @@ impl Exporter {
                 }
             }
             if !spans.is_empty() {
-                self.send(&spans).await;
+                self.send_all(&spans).await;
             }
             drop(flushed);
         }
     }
 
-    async fn send(&mut self, spans: &[(TraceId, Span)]) {
+    async fn send_all(&mut self, spans: &[(TraceId, Span)]) {
+        let (mut encoded, mut size) = (Vec::<Vec<u8>>::new(), 0);
+        for (number, (trace, span)) in (1..).zip(spans) {
+            let next = encode::one(*trace, span);
+            size += next.len() + encode::ROOM;
+            if size > MAX_REQUEST && !encoded.is_empty() {
+                self.send(&std::mem::take(&mut encoded)).await;
+                size = next.len() + encode::ROOM;
+            }
+            encoded.push(next);
+            if number % SLICE == 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+        self.send(&encoded).await;
+    }
+
+    async fn send(&mut self, spans: &[Vec<u8>]) {
         let request = encode::request(&self.resource, spans);
         let count = spans.len() as u64;
         let mut pause = FIRST_PAUSE;

@@ -1,7 +1,8 @@
 //! The spans of requests that are in progress.
 //!
 //! A request's trace is not always known when its first spans begin: on the egress it is the passport that says which. Until then spans that
-//! have ended wait, and go out or are dropped when the trace's fate is settled.
+//! have ended wait, and go out or are dropped when the trace's fate is settled. On the ingress the trace is known at once, and yet its fate waits
+//! until somebody is verified: what a request that proves nothing takes must not be missing to the others.
 //!
 //! The span that is in progress is the task's ([`current`]), so that a step deep inside can have one of its own, and no signature on the way
 //! speaks of traces. Where nothing is recorded there is no current span, and a step costs a look at a thread's local.
@@ -17,7 +18,7 @@ use http::{HeaderMap, Version};
 use super::{
     Shared,
     context::{SpanContext, SpanId, TraceId},
-    sampler::Decision,
+    sampler::{Decision, Share},
     served,
     span::{Kind, Span},
 };
@@ -58,8 +59,16 @@ pub(super) struct Of {
 
 #[derive(Debug)]
 enum Fate {
-    Unsettled(Vec<Span>),
+    Unsettled { wish: Option<Wish>, waiting: Vec<Span> },
     Settled(Place),
+}
+
+/// What becomes of a request where the bounds allow it.
+#[derive(Debug, Clone, Copy)]
+struct Wish {
+    trace: TraceId,
+    parent: Option<SpanId>,
+    is_chosen: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -93,7 +102,7 @@ impl RequestTrace {
             began,
             call: SpanId::random(),
             stated: OnceLock::new(),
-            fate: Mutex::new(Fate::Unsettled(Vec::new())),
+            fate: Mutex::new(Fate::Unsettled { wish: None, waiting: Vec::new() }),
         };
         Self(Open::new(Arc::new(of), None, Cow::Borrowed(""), Kind::Server))
     }
@@ -116,46 +125,67 @@ impl RequestTrace {
         self.0.change(|span| span.set("network.protocol.version", version));
     }
 
-    /// Settles the trace of a caller's request: `continued` where the one that was stated goes on, or else `begun`. Yields what the application
-    /// is told: the span of the call to it, and the flags.
-    pub fn of_caller(&self, continued: Option<SpanContext>, begun: TraceId) -> SpanContext {
+    /// The trace of a caller's request: `continued` where the one that was stated goes on, or else `begun`. Whether it is recorded is settled with
+    /// [`RequestTrace::verified`] or [`RequestTrace::of_nobody`].
+    pub fn of_caller(&self, continued: Option<SpanContext>, begun: TraceId) {
         let of = &self.0.of;
-        if continued.is_none() {
-            self.0.link_stated("caller");
+        match continued {
+            Some(_) => self.0.change(|span| span.set("palisade.trace_continued", true)),
+            None => self.0.link_stated("caller"),
         }
-        let decision = of.shared.sampler.decide(continued.as_ref());
-        of.settle(continued.map_or(begun, |parent| parent.trace), continued.map(|parent| parent.span), decision);
-        self.to_application().unwrap_or(SpanContext { trace: begun, span: of.call, flags: 0 })
+        let wish = Wish {
+            trace: continued.map_or(begun, |parent| parent.trace),
+            parent: continued.map(|parent| parent.span),
+            is_chosen: of.shared.sampler.chooses(continued.as_ref()),
+        };
+        if wish.is_chosen { of.wish(wish) } else { of.settle(wish, Share::Nobody) }
+    }
+
+    /// A caller was verified. Nothing to a request whose trace is not known, which is one of the application's.
+    pub fn verified(&self) {
+        if let Some(wish) = self.0.of.wished() {
+            self.0.of.settle(wish, Share::Proved);
+        }
+    }
+
+    /// Settles the trace of a request that nobody proved to be theirs. Of the application's requests such a one continues nothing: what it states is
+    /// the word of somebody unknown.
+    pub fn of_nobody(&self) {
+        let of = &self.0.of;
+        if !of.is_settled() {
+            let begun = || {
+                self.0.link_stated("application");
+                Wish { trace: TraceId::random(), parent: None, is_chosen: of.shared.sampler.chooses(None) }
+            };
+            of.settle(of.wished().unwrap_or_else(begun), Share::Nobody);
+        }
     }
 
     /// The span of the call to the application, in the trace as it was settled.
     pub fn to_application(&self) -> Option<SpanContext> {
-        self.0.of.context_of(self.0.of.call)
+        self.span().to_application()
     }
 
-    /// Settles the trace of a request of the application. `leader` is the call to the application that the passport belongs to.
+    /// Settles the trace of a request of the application that was proved. `leader` is the call to the application that the passport belongs to.
     ///
     /// The passport's word on the trace wins, since the application is not trusted: it could put its spans into any trace, have everything recorded,
     /// or nothing. What it says counts within that trace alone: there its own span may be the parent, and a false one misleads nobody else.
     pub fn of_application(&self, leader: Option<SpanContext>) {
         let of = &self.0.of;
-        let (trace, parent, decision) = match (leader, of.stated.get().copied()) {
-            (Some(leader), Some(stated)) if stated.trace == leader.trace => {
-                (leader.trace, Some(stated.span), of.shared.sampler.follow(&leader))
-            }
+        let sampler = &of.shared.sampler;
+        let (trace, parent, is_chosen) = match (leader, of.stated.get().copied()) {
+            (Some(leader), Some(stated)) if stated.trace == leader.trace => (leader.trace, Some(stated.span), leader.is_sampled()),
             (Some(leader), _) => {
                 self.0.link_stated("application");
-                (leader.trace, Some(leader.span), of.shared.sampler.follow(&leader))
+                (leader.trace, Some(leader.span), leader.is_sampled())
             }
-            (None, Some(stated)) if of.shared.continues_application => {
-                (stated.trace, Some(stated.span), of.shared.sampler.decide(Some(&stated)))
-            }
+            (None, Some(stated)) if of.shared.continues_application => (stated.trace, Some(stated.span), sampler.chooses(Some(&stated))),
             (None, _) => {
                 self.0.link_stated("application");
-                (TraceId::random(), None, of.shared.sampler.decide(None))
+                (TraceId::random(), None, sampler.chooses(None))
             }
         };
-        of.settle(trace, parent, decision);
+        of.settle(Wish { trace, parent, is_chosen }, if leader.is_some() { Share::Led } else { Share::Proved });
     }
 
     /// The request is refused.
@@ -166,11 +196,19 @@ impl RequestTrace {
 
     /// The request is over, and `line` is what the access log says of it.
     pub fn end(&self, line: &Line<'_>) {
-        if matches!(*self.0.of.fate(), Fate::Unsettled(_)) {
-            self.of_application(None);
+        self.of_nobody();
+        if self.0.of.is_dropped() {
+            return;
         }
         self.0.change(|span| served::describe(span, line));
         self.0.end();
+    }
+}
+
+impl Current {
+    /// The span of the call to the application, in the trace as it was settled.
+    pub fn to_application(&self) -> Option<SpanContext> {
+        self.0.of.context_of(self.0.of.call)
     }
 }
 
@@ -220,7 +258,24 @@ impl Of {
     pub(super) fn context_of(&self, span: SpanId) -> Option<SpanContext> {
         match *self.fate() {
             Fate::Settled(Place { trace, is_recorded, .. }) => Some(SpanContext { trace, span, flags: SpanContext::flags(is_recorded) }),
-            Fate::Unsettled(_) => None,
+            Fate::Unsettled { .. } => None,
+        }
+    }
+
+    fn is_settled(&self) -> bool {
+        matches!(*self.fate(), Fate::Settled(_))
+    }
+
+    fn wish(&self, wanted: Wish) {
+        if let Fate::Unsettled { wish, .. } = &mut *self.fate() {
+            *wish = Some(wanted);
+        }
+    }
+
+    fn wished(&self) -> Option<Wish> {
+        match *self.fate() {
+            Fate::Unsettled { wish, .. } => wish,
+            Fate::Settled(_) => None,
         }
     }
 
@@ -230,15 +285,16 @@ impl Of {
     }
 
     /// Once; what is settled stays so.
-    fn settle(&self, trace: TraceId, parent: Option<SpanId>, decision: Decision) {
-        let place = Place { trace, parent, is_recorded: decision == Decision::Recorded };
-        let waiting = match &mut *self.fate() {
+    fn settle(&self, Wish { trace, parent, is_chosen }: Wish, share: Share) {
+        let mut fate = self.fate();
+        let waiting = match &mut *fate {
             Fate::Settled(_) => return,
-            fate @ Fate::Unsettled(_) => match std::mem::replace(fate, Fate::Settled(place)) {
-                Fate::Unsettled(waiting) => waiting,
-                Fate::Settled(_) => Vec::new(),
-            },
+            Fate::Unsettled { waiting, .. } => std::mem::take(waiting),
         };
+        let decision = self.shared.sampler.charge(is_chosen, share);
+        let place = Place { trace, parent, is_recorded: decision == Decision::Recorded };
+        *fate = Fate::Settled(place);
+        drop(fate);
         self.shared.metrics.trace(decision.label());
         if place.is_recorded {
             waiting.into_iter().for_each(|span| self.shared.hand_in(trace, span));
@@ -247,7 +303,7 @@ impl Of {
 
     fn ended(&self, mut span: Span) {
         let place = match &mut *self.fate() {
-            Fate::Unsettled(waiting) => {
+            Fate::Unsettled { waiting, .. } => {
                 if waiting.len() < MAX_WAITING {
                     waiting.push(span);
                 }

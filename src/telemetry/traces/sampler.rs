@@ -29,48 +29,77 @@ impl Decision {
     }
 }
 
+/// Whose bound a request counts towards. Apart, so that whoever proves nothing takes nothing from those who do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Share {
+    /// Requests under the passport of one that is recorded: its trace is not to lack its end because of other requests.
+    Led,
+    /// Requests that showed no valid proof, or needed none.
+    Nobody,
+    /// Requests of a verified tenant or workload that begin or continue a trace.
+    Proved,
+}
+
+/// Requests of nobody are a tenth of the others.
+const NOBODY: u64 = 10;
+
+/// A second's worth may come at once, and does where requests come in bursts.
+const SECOND: u64 = Duration::from_secs(1).as_nanos() as u64;
+
 /// Decides.
 #[derive(Debug)]
 pub(super) struct Sampler {
     ratio: f64,
     follows: bool,
-    /// Between two requests that are recorded, in nanoseconds, where they come evenly.
-    interval: u64,
-    /// How far ahead of its time the last one may be.
-    burst: u64,
+    led: Bound,
+    nobody: Bound,
+    proved: Bound,
     clock: Clock,
     origin: Instant,
-    /// When the next one would be due, in nanoseconds since `origin`.
+}
+
+/// A bound on requests that are recorded.
+#[derive(Debug)]
+struct Bound {
+    /// Between two of them, in nanoseconds, where they come evenly.
+    interval: u64,
+    /// When the next one would be due, in nanoseconds since the sampler's origin.
     due: AtomicU64,
+}
+
+impl Bound {
+    fn new(per_second: u64) -> Self {
+        Self { interval: SECOND / per_second.max(1), due: AtomicU64::new(0) }
+    }
+
+    fn admits(&self, now: u64) -> bool {
+        let next = |due: u64| {
+            let due = due.max(now).saturating_add(self.interval);
+            (due <= now.saturating_add(SECOND)).then_some(due)
+        };
+        self.due.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok()
+    }
 }
 
 impl Sampler {
     pub(super) fn new(config: &SamplingConfig, clock: Clock) -> Self {
-        let second = Duration::from_secs(1).as_nanos() as u64;
-        // A whole second's worth may come at once, and does where requests come in bursts.
         Self {
             ratio: config.ratio,
             follows: config.follow_parent,
-            interval: second / config.per_second.max(1),
-            burst: second,
+            led: Bound::new(config.per_second),
+            nobody: Bound::new(config.per_second / NOBODY),
+            proved: Bound::new(config.per_second),
             origin: clock.instant(),
             clock,
-            due: AtomicU64::new(0),
         }
     }
 
-    /// What becomes of a request that continues `parent`, whose word on sampling may be followed, or begins a trace.
-    pub(super) fn decide(&self, parent: Option<&SpanContext>) -> Decision {
-        let is_chosen = match parent {
+    /// Whether a request is to be recorded, within bounds, that continues `parent`, whose word on sampling may be followed, or begins a trace.
+    pub(super) fn chooses(&self, parent: Option<&SpanContext>) -> bool {
+        match parent {
             Some(parent) if self.follows => parent.is_sampled(),
             _ => self.draw(),
-        };
-        self.within_bounds(is_chosen)
-    }
-
-    /// What becomes of a request that belongs to one about which was decided already.
-    pub(super) fn follow(&self, leader: &SpanContext) -> Decision {
-        self.within_bounds(leader.is_sampled())
+        }
     }
 
     /// By a number of our own: an id that somebody else chose could be chosen to be drawn.
@@ -82,19 +111,18 @@ impl Sampler {
         getrandom::fill(&mut bytes).is_ok() && f64::from(u32::from_be_bytes(bytes)) < self.ratio * 2f64.powi(32)
     }
 
-    fn within_bounds(&self, is_chosen: bool) -> Decision {
+    /// What becomes of a request, once it is known whose it is.
+    pub(super) fn charge(&self, is_chosen: bool, share: Share) -> Decision {
         if !is_chosen {
             return Decision::NotSampled;
         }
         let now = u64::try_from(self.clock.instant().saturating_duration_since(self.origin).as_nanos()).unwrap_or(u64::MAX);
-        let next = |due: u64| {
-            let due = due.max(now).saturating_add(self.interval);
-            (due <= now.saturating_add(self.burst)).then_some(due)
+        let bound = match share {
+            Share::Led => &self.led,
+            Share::Nobody => &self.nobody,
+            Share::Proved => &self.proved,
         };
-        match self.due.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next) {
-            Ok(_) => Decision::Recorded,
-            Err(_) => Decision::Limited,
-        }
+        if bound.admits(now) { Decision::Recorded } else { Decision::Limited }
     }
 }
 
@@ -118,7 +146,7 @@ mod tests {
     fn the_ratio_is_kept() {
         for (ratio, least, most) in [(0.0, 0, 0), (1.0, 4_000, 4_000), (0.25, 800, 1_200)] {
             let (sampler, _) = sampler(ratio, true, 1_000_000);
-            let recorded = (0..4_000).filter(|_| sampler.decide(None) == Decision::Recorded).count();
+            let recorded = (0..4_000).filter(|_| sampler.chooses(None)).count();
             assert!((least..=most).contains(&recorded), "{ratio}: {recorded}");
         }
     }
@@ -126,25 +154,33 @@ mod tests {
     #[test]
     fn a_parent_decides_only_where_it_is_followed() {
         let (follows, _) = sampler(0.0, true, 100);
-        assert_eq!(follows.decide(Some(&parent(true))), Decision::Recorded);
-        assert_eq!(follows.decide(Some(&parent(false))), Decision::NotSampled);
+        assert!(follows.chooses(Some(&parent(true))) && !follows.chooses(Some(&parent(false))));
         let (ignores, _) = sampler(0.0, false, 100);
-        assert_eq!(ignores.decide(Some(&parent(true))), Decision::NotSampled);
+        assert!(!ignores.chooses(Some(&parent(true))));
         let (ignores, _) = sampler(1.0, false, 100);
-        assert_eq!(ignores.decide(Some(&parent(false))), Decision::Recorded);
-        assert_eq!(ignores.follow(&parent(false)), Decision::NotSampled);
-        assert_eq!(ignores.follow(&parent(true)), Decision::Recorded);
+        assert!(ignores.chooses(Some(&parent(false))));
     }
 
     #[test]
     fn no_parent_gets_more_recorded_than_the_bound() {
         let (sampler, clock) = sampler(0.0, true, 50);
-        let flood = || (0..1_000).filter(|_| sampler.decide(Some(&parent(true))) == Decision::Recorded).count();
-        assert_eq!((flood(), flood()), (50, 0));
-        assert_eq!(sampler.follow(&parent(true)), Decision::Limited);
+        let flood = |share| (0..1_000).filter(|_| sampler.charge(true, share) == Decision::Recorded).count();
+        assert_eq!((flood(Share::Proved), flood(Share::Proved)), (50, 0));
+        assert_eq!(sampler.charge(true, Share::Proved), Decision::Limited);
+        assert_eq!(sampler.charge(false, Share::Led), Decision::NotSampled);
         clock.advance(Duration::from_millis(500));
-        assert_eq!(flood(), 25);
+        assert_eq!(flood(Share::Proved), 25);
         clock.advance(Duration::from_secs(3_600));
-        assert_eq!(flood(), 50, "what was not used is not saved up");
+        assert_eq!(flood(Share::Proved), 50, "what was not used is not saved up");
+    }
+
+    #[test]
+    fn no_share_is_used_up_by_another() {
+        for per_second in [1, 50] {
+            let (sampler, _) = sampler(1.0, true, per_second);
+            let flood = |share| (0..1_000).filter(|_| sampler.charge(true, share) == Decision::Recorded).count() as u64;
+            assert_eq!((flood(Share::Nobody), flood(Share::Nobody)), ((per_second / 10).max(1), 0));
+            assert_eq!((flood(Share::Proved), flood(Share::Led)), (per_second, per_second));
+        }
     }
 }

@@ -24,7 +24,7 @@ use crate::{
     telemetry::{AccessLog, Listener, Recorder, TenantLabels, access_log::tests::Sink},
 };
 
-fn config() -> TracesConfig {
+pub(crate) fn config() -> TracesConfig {
     TracesConfig {
         uri: "http://127.0.0.1:4317".parse().unwrap(),
         protocol: OtlpProtocol::Grpc,
@@ -82,7 +82,9 @@ async fn steps_hang_below_what_they_are_done_for() {
     let (tracer, mut spans, metrics, clock) = tracer(&config());
     let recorder = recorder(tracer, metrics, clock.clone());
     let record = recorder.begin(Listener::Ingress, &Method::GET, &Peer::at("127.0.0.1:9".parse().unwrap()));
-    let told = record.trace().unwrap().of_caller(None, TraceId::random());
+    record.trace().unwrap().of_caller(None, TraceId::random());
+    record.trace().unwrap().verified();
+    let told = record.trace().unwrap().to_application().unwrap();
     within(record.span(), async {
         let worked = step("outer", async {
             clock.advance(Duration::from_secs(1));
@@ -153,6 +155,67 @@ async fn the_passport_s_word_on_the_trace_wins() {
     assert!(taken(&mut spans).is_empty());
 }
 
+/// What proves nothing takes a tenth at most, and nothing of what others have.
+#[tokio::test]
+async fn junk_leaves_the_bound_of_others_alone() {
+    let sampling = SamplingConfig { ratio: 1.0, follow_parent: true, per_second: 20 };
+    let (tracer, mut spans, metrics, clock) = tracer(&TracesConfig { sampling, queue: 1_000, ..config() });
+    let recorder = recorder(tracer, metrics.clone(), clock);
+    let begin = |listener| recorder.begin(listener, &Method::GET, &Peer::at("127.0.0.1:9".parse().unwrap()));
+    for _ in 0..200 {
+        begin(Listener::Ingress).trace().unwrap().of_caller(None, TraceId::random());
+        drop(begin(Listener::Egress));
+    }
+    assert_eq!(taken(&mut spans).len(), 2);
+    let verified = || {
+        let mut record = begin(Listener::Ingress);
+        record.trace().unwrap().of_caller(None, TraceId::random());
+        assert!(record.trace().unwrap().to_application().is_none(), "settled before anybody was verified");
+        let tenant = VerifiedTenant::for_tests("acme");
+        record.tenant(&ActiveTenant::join(tenant, Arc::new(TenantRecord::bare("acme".parse().unwrap()))).unwrap());
+        record.trace().unwrap().to_application().unwrap()
+    };
+    let told: Vec<_> = (0..40).map(|_| verified()).filter(SpanContext::is_sampled).collect();
+    assert_eq!((told.len(), taken(&mut spans).len()), (20, 20));
+    for leader in told {
+        begin(Listener::Egress).trace().unwrap().of_application(Some(leader));
+    }
+    assert_eq!(taken(&mut spans).len(), 20, "what is done under recorded passports is starved by others");
+    assert!(rendered(&metrics).contains("palisade_traces_total{decision=\"limited\"} 418"), "{}", rendered(&metrics));
+}
+
+#[tokio::test]
+async fn a_refused_proof_continues_no_trace() {
+    let stated = context(true);
+    let (tracer, mut spans, metrics, clock) = tracer(&TracesConfig { continues_application: true, ..config() });
+    let mut record = recorder(tracer, metrics, clock).begin(Listener::Egress, &Method::GET, &Peer::at("127.0.0.1:9".parse().unwrap()));
+    record.head(Version::HTTP_11, &stating(&stated));
+    record.refused(&Refusal::from(Reason::TokenRevoked));
+    drop(record);
+    let found = taken(&mut spans);
+    let [(trace, span)] = &found[..] else { panic!("{found:?}") };
+    assert!(*trace != stated.trace && span.parent.is_none());
+    assert_eq!(span.links.iter().map(|link| link.to).collect::<Vec<_>>(), [stated]);
+}
+
+#[tokio::test]
+async fn a_caller_s_trace_that_goes_on_can_be_told_from_one_that_begins() {
+    let stated = context(true);
+    for continued in [Some(stated), None] {
+        let (tracer, mut spans, metrics, clock) = tracer(&config());
+        let record = recorder(tracer, metrics, clock).begin(Listener::Ingress, &Method::GET, &Peer::at("127.0.0.1:9".parse().unwrap()));
+        record.head(Version::HTTP_11, &stating(&stated));
+        let begun = TraceId::random();
+        record.trace().unwrap().of_caller(continued, begun);
+        drop(record);
+        let found = taken(&mut spans);
+        let [(trace, span)] = &found[..] else { panic!("{found:?}") };
+        assert_eq!((*trace, span.parent), continued.map_or((begun, None), |stated| (stated.trace, Some(stated.span))));
+        assert_eq!(span.attributes.contains(&("palisade.trace_continued", Value::Flag(true))), continued.is_some());
+        assert_eq!(span.links.len(), usize::from(continued.is_none()));
+    }
+}
+
 /// The access log has more fields than traces may have.
 #[tokio::test]
 async fn a_server_span_says_less_than_the_log() {
@@ -204,6 +267,7 @@ async fn what_finds_no_room_is_dropped_and_counted() {
     for _ in 0..100 {
         let record = recorder.begin(Listener::Ingress, &Method::GET, &Peer::at("127.0.0.1:9".parse().unwrap()));
         record.trace().unwrap().of_caller(None, TraceId::random());
+        record.trace().unwrap().verified();
     }
     assert_eq!(taken(&mut spans).len(), 64);
     assert_eq!(exported(&metrics, "queue_full"), "36");
@@ -254,6 +318,27 @@ async fn spans_go_in_batches_when_there_are_enough_or_they_have_waited() {
     hand_in(&tracer, 1);
     tracer.flush(Duration::from_secs(1)).await;
     assert_eq!(exported(&metrics, "exported"), "10", "a flush does not wait for others");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_request_is_larger_than_servers_take() {
+    const COUNT: usize = 700;
+    let (queue, spans) = mpsc::channel(COUNT);
+    let (metrics, calls) = (Metrics::new().unwrap(), Calls::default());
+    let carry = Scripted { answers: Mutex::new(vec![Ok(Bytes::new())]), calls: calls.clone() };
+    let config = TracesConfig { queue: COUNT, batch: COUNT, ..config() };
+    tokio::spawn(Exporter::new(spans, Resource::new([("service.name", "palisade")]), Box::new(carry), &config, metrics.clone()).run());
+    let mut span = Span::new(SpanId::random(), None, "x".into(), Kind::Internal, 1);
+    for _ in 0..32 {
+        span.event(1, "e", vec![("k", "v".repeat(250).into())]);
+    }
+    for _ in 0..COUNT {
+        queue.try_send(Message::Span(TraceId::random(), Box::new(span.clone()))).unwrap();
+    }
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let sizes: Vec<_> = calls.lock().unwrap().iter().map(|(_, size)| *size).collect();
+    assert!(sizes.len() == 2 && sizes.iter().all(|size| *size <= 4 * 1024 * 1024), "{sizes:?}");
+    assert_eq!(exported(&metrics, "exported"), COUNT.to_string());
 }
 
 #[tokio::test(start_paused = true)]

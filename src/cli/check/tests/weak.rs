@@ -148,3 +148,23 @@ fn an_audit_log_that_proves_little_is_told() {
     let [_, goes_on] = &told("on_failure: continue")[..] else { panic!() };
     assert!(goes_on.contains("telemetry.audit.on_failure is continue"), "{goes_on}");
 }
+
+#[test]
+fn a_trace_that_callers_can_choose_is_said() {
+    let continued = CONFIG.replace("upstream: http", "trusted_proxies: [10.0.0.0/8], trace_context: continue, upstream: http");
+    let traces = |sampling| format!("telemetry: {{traces: {{otlp: 'http://127.0.0.1:4317', insecure: true, sampling: {sampling}}}}}\n");
+    for (config, is_said) in [
+        (continued.clone() + &traces("{}"), true),
+        (continued.clone() + &traces("{follow_parent: false}"), false),
+        (continued, false),
+        (CONFIG.to_owned() + &traces("{}"), false),
+    ] {
+        let (code, _, err) = check_text(&config, "tenants: {acme: {}}");
+        assert_eq!(code, 0, "{err}");
+        assert_eq!(
+            err.contains("ingress.trace_context is continue, and telemetry.traces.sampling.follow_parent is true"),
+            is_said,
+            "{err}"
+        );
+    }
+}

@@ -68,6 +68,6 @@ const SAMPLING: &[Setting] = &[
         "per_second",
         Kind::Scalar(Form::Count { least: 1, most: 1_000_000 }),
         "100",
-        "Most requests that are recorded in a second, on both listeners together, whoever wants them recorded.",
+        "Most requests of verified tenants and workloads that are recorded in a second, on both listeners together, whoever wants them recorded. As many again under passports of those, and a tenth of requests of nobody.",
     ),
 ];
