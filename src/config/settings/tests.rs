@@ -197,6 +197,9 @@ fn the_full_example_shows_every_setting() {
         ".guard.sns",
         ".guard.ssm",
         ".guard.states",
+        // For a collector over https.
+        ".telemetry.traces.headers",
+        ".telemetry.traces.ca",
     ];
     assert_eq!(shown("full.yaml", ROOT), alternatives);
     let with_limits: Vec<_> = shown("tenants.yaml", RECORDS);

@@ -55,7 +55,7 @@ fn what_would_leak_or_have_no_effect_is_refused() {
             "telemetry.traces.headers.content-type: is a header of the protocol's own",
         ),
         ("otlp: 'https://c', headers: {grpc-timeout: {file: c}}", "telemetry.traces.headers.grpc-timeout: is a header"),
-        ("otlp: 'https://c', headers: {x-key: hunter2}", "telemetry.traces.headers.x-key: is not a reference to a secret"),
+        ("otlp: 'https://c', headers: {x-key: hunter2}", "telemetry.traces.headers.x-key: is a single value; give {file: PATH}"),
         ("otlp: 'https://c', resource: {service.name: x}", "telemetry.traces.resource.\"service.name\": is what service_name says"),
         ("otlp: 'https://c', queue: 64, batch: 65", "telemetry.traces.batch: is more than"),
         ("otlp: 'https://c', sampling: {ratio: 10}", "telemetry.traces.sampling.ratio: "),
