@@ -267,7 +267,29 @@ impl Verifier {
             return Ok((self.verify(presented, &source).await?, Lease::of_token()));
         }
         let passports = passports.filter(|_| accepted.passport).ok_or(Reason::ProofNotAccepted)?;
-        passports.redeem(proof, presented.tenant.as_ref())
+        let (tenant, lease) = passports.redeem(proof, presented.tenant.as_ref())?;
+        self.vouches_for(&tenant)?;
+        Ok((tenant, lease))
+    }
+
+    /// Whether a proof that was checked before, and perhaps under another configuration, is of an issuer that may still speak for its tenant.
+    ///
+    /// # Errors
+    /// [`Reason::TokenIssuer`], [`Reason::IssuerNotForTenant`]
+    pub fn vouches_for(&self, verified: &VerifiedTenant) -> Result<(), Refusal> {
+        // A workload's tenant is the configuration's word, and a context's issuer may be known to its sealer alone.
+        if verified.issuer() == WORKLOAD_ISSUER || verified.deferred.is_some() {
+            return Ok(());
+        }
+        let issuer = self.issuers.get(verified.issuer()).ok_or(Reason::TokenIssuer)?;
+        match issuer.right_for(verified.tenant())? {
+            Right::Settled => Ok(()),
+            right if right == verified.right => Ok(()),
+            Right::IfNamedBy(name) => {
+                let note = format!("the issuer may speak for tenants whose attribute {name} names it, which was not looked at");
+                Err(Refusal::noted(Reason::IssuerNotForTenant, note))
+            }
+        }
     }
 
     /// The egress of a worker: a context that another process sealed. It names its own tenant; a claim beside it must agree.

@@ -2,6 +2,7 @@
 //! and in pairs, is in [`attacks`]; what a flood of junk does is in [`flood`].
 
 mod attacks;
+mod before;
 mod flood;
 mod kept;
 mod known;
