@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -15,7 +16,7 @@ use super::warm::WarmUp;
 use crate::{
     admin::{AdminState, Check},
     clock::Clock,
-    config::{Config, CredentialsSource, SharedConfig},
+    config::{Config, CredentialsSource, SharedConfig, ShutdownConfig},
     credentials::{Broker, Owner, SdkSts, SessionView, StsError},
     directory::Directory,
     identity::Verifier,
@@ -69,6 +70,85 @@ impl Vendor {
     }
 }
 
+/// What holds for the process, whatever it is configured to be.
+#[derive(Debug)]
+pub(super) struct Process {
+    drain: DrainHandle,
+    quit: DrainHandle,
+    draining: AtomicBool,
+    ingress_drained: AtomicBool,
+    base_works: AtomicBool,
+    is_short_of_memory: AtomicBool,
+    shutdown: ArcSwap<ShutdownConfig>,
+}
+
+impl Process {
+    /// One that serves. Its ingress is told to end by `drain`, and all of it by `quit`.
+    pub(super) fn new(drain: DrainHandle, quit: DrainHandle, shutdown: ShutdownConfig) -> Self {
+        let no = || AtomicBool::new(false);
+        let shutdown = ArcSwap::from_pointee(shutdown);
+        Self { drain, quit, draining: no(), ingress_drained: no(), base_works: no(), is_short_of_memory: no(), shutdown }
+    }
+
+    /// How it ends.
+    pub(super) fn shutdown(&self) -> ShutdownConfig {
+        **self.shutdown.load()
+    }
+
+    /// Lets it end in another way, unless it has begun to.
+    pub(super) fn adopt(&self, shutdown: ShutdownConfig) {
+        self.shutdown.store(Arc::new(shutdown));
+    }
+
+    /// Is not ready from now on, and begins to end the ingress when `shutdown.delay` is over. Needs a Tokio runtime.
+    pub(super) fn drain(&self) {
+        let delay = self.shutdown().delay;
+        if delay.is_zero() {
+            return self.drain_now();
+        }
+        if !self.draining.swap(true, Ordering::Relaxed) {
+            let drain = self.drain.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(delay).await;
+                drain.start();
+            });
+        }
+    }
+
+    /// The same without a delay.
+    pub(super) fn drain_now(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+        self.drain.start();
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Whether there is so little memory left that nothing new may begin.
+    pub(super) fn is_short_of_memory(&self) -> bool {
+        self.is_short_of_memory.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn short_of_memory(&self, is_short: bool) {
+        self.is_short_of_memory.store(is_short, Ordering::Relaxed);
+    }
+
+    pub(super) fn ingress_drained(&self) {
+        self.ingress_drained.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_ingress_drained(&self) -> bool {
+        self.ingress_drained.load(Ordering::Relaxed)
+    }
+
+    /// Whether the base identity is known to work, or there is none that has to.
+    pub(super) fn base_works(&self, works: bool) -> bool {
+        self.base_works.swap(works, Ordering::Relaxed)
+    }
+}
+
+/// The process under one configuration.
 pub(super) struct State {
     config: SharedConfig,
     verifier: Arc<Verifier>,
@@ -76,13 +156,9 @@ pub(super) struct State {
     application: Option<AppClient>,
     directory: Option<Arc<Directory>>,
     warm_up: WarmUp,
-    base_works: AtomicBool,
+    process: Arc<Process>,
     metrics: Metrics,
     clock: Clock,
-    drain: DrainHandle,
-    quit: DrainHandle,
-    draining: AtomicBool,
-    ingress_drained: AtomicBool,
 }
 
 impl std::fmt::Debug for State {
@@ -98,27 +174,10 @@ impl State {
         vendor: Option<Vendor>,
         metrics: Metrics,
         clock: Clock,
-        drain: DrainHandle,
-        quit: DrainHandle,
+        process: Arc<Process>,
     ) -> Self {
-        let base_works = AtomicBool::new(vendor.is_none() || !has_identity(&config));
-        let ingress_drained = AtomicBool::new(false);
-        let (application, directory, warm_up, draining) = (None, None, WarmUp::new(None), AtomicBool::new(false));
-        Self {
-            config,
-            verifier,
-            vendor,
-            application,
-            directory,
-            warm_up,
-            base_works,
-            metrics,
-            clock,
-            drain,
-            quit,
-            draining,
-            ingress_drained,
-        }
+        let (application, directory, warm_up) = (None, None, WarmUp::new(None));
+        Self { config, verifier, vendor, application, directory, warm_up, process, metrics, clock }
     }
 
     /// The same, with the way to the application that its readiness may depend on.
@@ -136,21 +195,13 @@ impl State {
         Self { warm_up, ..self }
     }
 
-    pub(super) fn drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
-        self.drain.start();
-    }
-
-    pub(super) fn ingress_drained(&self) {
-        self.ingress_drained.store(true, Ordering::Relaxed);
-    }
-
-    pub(super) fn is_ingress_drained(&self) -> bool {
-        self.ingress_drained.load(Ordering::Relaxed)
-    }
-
     pub(super) fn clock(&self) -> Clock {
         self.clock.clone()
+    }
+
+    /// Whether there is an identity that has to work.
+    pub(super) fn needs_base_identity(&self) -> bool {
+        self.vendor.is_some() && has_identity(&self.config)
     }
 
     /// Tries the base identity for ever, which also asks STS what time it is.
@@ -164,9 +215,9 @@ impl State {
                 // Only a rejection says something about the identity. While STS cannot be asked, what was last known holds:
                 // an outage must not take a process out of service whose sessions still work.
                 Err(StsError::Identity(_)) => false,
-                Err(_) => self.base_works.load(Ordering::Relaxed),
+                Err(_) => self.process.base_works.load(Ordering::Relaxed),
             };
-            let worked = self.base_works.swap(works, Ordering::Relaxed);
+            let worked = self.process.base_works(works);
             match outcome {
                 Ok(()) if !worked => tracing::info!("the base identity works"),
                 Ok(()) => {}
@@ -195,8 +246,8 @@ impl AdminState for State {
         let missing = self.verifier.issuers_without_keys();
         let keys = if missing.is_empty() { "loaded".to_owned() } else { format!("no keys yet for {}", missing.join(", ")) };
         let mut checks = vec![Check { name: "keys", ok: missing.is_empty(), detail: keys }];
-        if self.vendor.is_some() && has_identity(&self.config) {
-            let ok = self.base_works.load(Ordering::Relaxed);
+        if self.needs_base_identity() {
+            let ok = self.process.base_works.load(Ordering::Relaxed);
             let detail = if ok { "works" } else { "does not work; see the log" };
             checks.push(Check { name: "base_identity", ok, detail: detail.to_owned() });
         }
@@ -212,7 +263,7 @@ impl AdminState for State {
             let detail = if ok { "works" } else { "no upstream is known to work" };
             checks.push(Check { name: "application", ok, detail: detail.to_owned() });
         }
-        let draining = self.draining.load(Ordering::Relaxed);
+        let draining = self.process.is_draining();
         checks.push(Check { name: "serving", ok: !draining, detail: if draining { "draining" } else { "yes" }.to_owned() });
         checks
     }
@@ -237,18 +288,19 @@ impl AdminState for State {
     }
 
     fn start_drain(&self) {
-        self.drain();
+        self.process.drain();
     }
 
     fn drained(&self) -> bool {
         // An egress-only process goes on serving the application until its end; it is drained while nothing is in progress.
         let in_flight = |vendor: &Vendor| vendor.limiter.all_in_flight() + vendor.workloads.all_in_flight();
         let is_quiet = || self.vendor.as_ref().is_none_or(|vendor| in_flight(vendor) == 0);
-        self.draining.load(Ordering::Relaxed) && if self.config.ingress.is_some() { self.is_ingress_drained() } else { is_quiet() }
+        let draining = self.process.is_draining();
+        draining && if self.config.ingress.is_some() { self.process.is_ingress_drained() } else { is_quiet() }
     }
 
     fn quit(&self) {
-        self.quit.start();
+        self.process.quit.start();
     }
 
     fn metrics(&self) -> &Metrics {

@@ -3,19 +3,23 @@
 mod descriptors;
 mod memory;
 
-use std::{io, path::PathBuf, process::ExitCode, time::Duration};
+use std::{io, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::Args as ClapArgs;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::Notify,
+};
 use tracing_subscriber::{
     filter::{LevelFilter, Targets},
     layer::SubscriberExt,
+    reload,
     util::SubscriberInitExt,
 };
 
 use super::{FAILED, MISUSED};
 use crate::{
-    app::{App, Listeners, StartError},
+    app::{App, Following, Listeners, StartError},
     clock::Clock,
     config::Config,
     telemetry::{AccessLog, Metrics, lines::LineQueue},
@@ -34,14 +38,16 @@ pub struct Args {
 
 /// Runs the proxy. Exits 2 on a configuration or a file of its that is wrong, 1 when it cannot start otherwise or failed.
 pub async fn run(args: Args) -> ExitCode {
-    let config = match Config::load(&args.config, &|name| std::env::var(name).ok()) {
+    // First of all: without somebody who waits for it, the signal ends the process.
+    let hangup = hangups();
+    let mut config = match Config::load(&args.config, &|name| std::env::var(name).ok()) {
         Ok(config) => config,
         Err(errors) => {
             eprintln!("{errors}");
             return MISUSED.into();
         }
     };
-    let log = match start_logging(config.telemetry.log_level) {
+    let (log, set_level) = match start_logging(config.telemetry.log_level) {
         Ok(log) => log,
         Err(error) => {
             eprintln!("palisade: cannot start a thread: {error}");
@@ -49,8 +55,9 @@ pub async fn run(args: Args) -> ExitCode {
         }
     };
     memory::seal();
-    descriptors::raise(&config);
-    let code = match serve(config).await {
+    descriptors::raise(&mut config);
+    let following = Following::new(args.config, hangup, set_level);
+    let code = match serve(config, following).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(%error, "cannot start");
@@ -61,19 +68,36 @@ pub async fn run(args: Args) -> ExitCode {
     code
 }
 
-async fn serve(config: Config) -> Result<(), StartError> {
+async fn serve(config: Config, following: Following) -> Result<(), StartError> {
     let listeners = Listeners::bind(&config)?;
     let metrics = Metrics::new()?;
     let log = AccessLog::to(std::io::stdout(), metrics.clone()).map_err(StartError::Thread)?;
     let app = App::build(config, listeners, Clock::system(), log, metrics).await?;
     tracing::info!(version = crate::VERSION, "serving");
-    app.run(termination()).await;
+    app.following(following).run(termination()).await;
     tracing::info!("stopped");
     Ok(())
 }
 
 fn exit_code(error: &StartError) -> u8 {
     if error.is_configuration() { MISUSED } else { FAILED }
+}
+
+/// Tells of every SIGHUP.
+fn hangups() -> Arc<Notify> {
+    let hangup = Arc::new(Notify::new());
+    match signal(SignalKind::hangup()) {
+        Ok(mut signals) => {
+            let told = hangup.clone();
+            tokio::spawn(async move {
+                while signals.recv().await.is_some() {
+                    told.notify_one();
+                }
+            });
+        }
+        Err(error) => eprintln!("palisade: cannot wait for SIGHUP: {error}"),
+    }
+    hangup
 }
 
 /// SIGTERM or SIGINT.
@@ -93,17 +117,28 @@ pub(super) async fn termination() {
     }
 }
 
+/// Sets the least severe level of messages that are written.
+type SetLevel = Arc<dyn Fn(tracing::Level) + Send + Sync>;
+
 /// Our own messages go to standard error, as JSON; standard output is the access log's.
-pub(super) fn start_logging(level: tracing::Level) -> io::Result<LineQueue> {
+pub(super) fn start_logging(level: tracing::Level) -> io::Result<(LineQueue, SetLevel)> {
     let queue = LineQueue::to(io::stderr(), "log")?;
     let writer = queue.clone();
-    let ours = LevelFilter::from_level(level);
-    // The libraries below us know nothing of what is secret here, and some print requests at their finer levels.
-    let filter =
-        Targets::new().with_default(ours.min(LevelFilter::WARN)).with_target("palisade", ours).with_target("s3s", LevelFilter::OFF);
+    let (filter, handle) = reload::Layer::new(filter(level));
     let lines = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(move || writer.clone());
     let _ = tracing_subscriber::registry().with(lines).with(filter).try_init();
-    Ok(queue)
+    let set = move |level| {
+        if let Err(error) = handle.reload(self::filter(level)) {
+            tracing::error!(%error, "the level of messages cannot be set");
+        }
+    };
+    Ok((queue, Arc::new(set)))
+}
+
+fn filter(level: tracing::Level) -> Targets {
+    let ours = LevelFilter::from_level(level);
+    // The libraries below us know nothing of what is secret here, and some print requests at their finer levels.
+    Targets::new().with_default(ours.min(LevelFilter::WARN)).with_target("palisade", ours).with_target("s3s", LevelFilter::OFF)
 }
 
 #[cfg(test)]
@@ -130,7 +165,8 @@ probes: {listen: '127.0.0.1:0'}
         let path = folder.path().join("p.yaml");
         fs::write(&path, config).unwrap();
         let config = Config::load(&path, &|_| Some("secret".to_owned())).unwrap_or_else(|errors| panic!("{errors}"));
-        exit_code(&serve(config).await.expect_err("it started"))
+        let following = Following::new(path, Arc::default(), Arc::new(|_| {}));
+        exit_code(&serve(config, following).await.expect_err("it started"))
     }
 
     #[tokio::test]

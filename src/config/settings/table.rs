@@ -14,8 +14,10 @@ mod endpoints;
 mod guard;
 mod issuers;
 mod passport;
+mod resources;
 mod revoked;
 mod routing;
+mod shutdown;
 mod tables;
 mod tenants;
 mod users;
@@ -57,6 +59,8 @@ pub(crate) const ROOT: &[Setting] = &[
         "{}",
         "Limits of every listener; each listener may override single values under a `server` of its own.",
     ),
+    resources::RESOURCES,
+    shutdown::SHUTDOWN,
     default("telemetry", Kind::Section(TELEMETRY), "{}", "Logs and metrics."),
 ];
 

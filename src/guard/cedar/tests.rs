@@ -116,15 +116,15 @@ async fn a_change_is_taken_over_where_it_can_be_used() {
     };
     fs::write(&path, format!("{EVERYTHING}forbid(principal, action, resource);")).unwrap();
     assert!(until(|| policies.count() == 2).await, "a change is seen");
-    assert!(until(|| reloads("ok") == 1).await);
+    assert!(until(|| reloads("applied") == 1).await);
     fs::write(&path, "permit(principal, action, resource").unwrap();
-    assert!(until(|| reloads("error") == 1).await, "a mistake is counted");
+    assert!(until(|| reloads("rejected") == 1).await, "a mistake is counted");
     assert_eq!(policies.count(), 2, "and changes nothing");
     fs::remove_file(&path).unwrap();
-    assert!(until(|| reloads("error") == 2).await, "a file that is gone is a mistake");
+    assert!(until(|| reloads("rejected") == 2).await, "a file that is gone is a mistake");
     assert_eq!(policies.count(), 2);
     fs::write(&path, EVERYTHING).unwrap();
     assert!(until(|| policies.count() == 1).await, "what is put right is taken");
-    assert_eq!((reloads("ok"), reloads("error")), (2, 2));
+    assert_eq!((reloads("applied"), reloads("rejected")), (2, 2));
     task.abort();
 }
