@@ -86,7 +86,7 @@ mod tests {
         tokio::time::timeout(within, files.next()).await.ok()
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_change_is_told_once_it_has_settled_and_once_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("f");

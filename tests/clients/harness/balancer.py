@@ -22,8 +22,9 @@ class Balancer:
 
     async def _check(self):
         while True:
-            answers = await asyncio.gather(*(self._is_ready(probes) for _, probes in self.places))
-            self.ready = {ingress for (ingress, _), answer in zip(self.places, answers, strict=True) if answer}
+            places = self.places
+            answers = await asyncio.gather(*(self._is_ready(probes) for _, probes in places))
+            self.ready = {ingress for (ingress, _), answer in zip(places, answers, strict=True) if answer}
             await asyncio.sleep(self.INTERVAL)
 
     async def _is_ready(self, port: int) -> bool:
