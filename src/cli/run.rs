@@ -38,8 +38,8 @@ pub struct Args {
 
 /// Runs the proxy. Exits 2 on a configuration or a file of its that is wrong, 1 when it cannot start otherwise or failed.
 pub async fn run(args: Args) -> ExitCode {
-    // First of all: without somebody who waits for it, the signal ends the process.
-    let hangup = hangups();
+    // First of all: without somebody who waits for them, they end the process at once.
+    let (hangup, stop) = (hangups(), termination());
     let mut config = match Config::load(&args.config, &|name| std::env::var(name).ok()) {
         Ok(config) => config,
         Err(errors) => {
@@ -57,7 +57,7 @@ pub async fn run(args: Args) -> ExitCode {
     memory::seal();
     descriptors::raise(&mut config);
     let following = Following::new(args.config, hangup, set_level);
-    let code = match serve(config, following).await {
+    let code = match serve(config, following, stop).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(%error, "cannot start");
@@ -68,13 +68,13 @@ pub async fn run(args: Args) -> ExitCode {
     code
 }
 
-async fn serve(config: Config, following: Following) -> Result<(), StartError> {
+async fn serve(config: Config, following: Following, stop: impl Future<Output = ()> + Send) -> Result<(), StartError> {
     let listeners = Listeners::bind(&config)?;
     let metrics = Metrics::new()?;
     let log = AccessLog::to(std::io::stdout(), metrics.clone()).map_err(StartError::Thread)?;
     let app = App::build(config, listeners, Clock::system(), log, metrics).await?;
     tracing::info!(version = crate::VERSION, "serving");
-    app.following(following).run(termination()).await;
+    app.following(following).run(stop).await;
     tracing::info!("stopped");
     Ok(())
 }
@@ -100,20 +100,26 @@ fn hangups() -> Arc<Notify> {
     hangup
 }
 
-/// SIGTERM or SIGINT.
-pub(super) async fn termination() {
-    let wait = |kind| async move {
-        match signal(kind) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(error) => {
-                tracing::error!(%error, "cannot wait for a signal");
-                std::future::pending::<()>().await;
+/// SIGTERM or SIGINT, from the call on.
+pub(super) fn termination() -> impl Future<Output = ()> + Send {
+    let wait = |kind| {
+        let signal = signal(kind);
+        async move {
+            match signal {
+                Ok(mut signal) => drop(signal.recv().await),
+                Err(error) => {
+                    tracing::error!(%error, "cannot wait for a signal");
+                    std::future::pending::<()>().await;
+                }
             }
         }
     };
-    tokio::select! {
-        () = wait(SignalKind::terminate()) => {}
-        () = wait(SignalKind::interrupt()) => {}
+    let (terminate, interrupt) = (wait(SignalKind::terminate()), wait(SignalKind::interrupt()));
+    async move {
+        tokio::select! {
+            () = terminate => {}
+            () = interrupt => {}
+        }
     }
 }
 
@@ -166,7 +172,7 @@ probes: {listen: '127.0.0.1:0'}
         fs::write(&path, config).unwrap();
         let config = Config::load(&path, &|_| Some("secret".to_owned())).unwrap_or_else(|errors| panic!("{errors}"));
         let following = Following::new(path, Arc::default(), Arc::new(|_| {}));
-        exit_code(&serve(config, following).await.expect_err("it started"))
+        exit_code(&serve(config, following, std::future::pending()).await.expect_err("it started"))
     }
 
     #[tokio::test]

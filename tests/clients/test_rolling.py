@@ -22,11 +22,11 @@ from harness.process import answers, wait_until
 
 
 class Working:
-    """An application that fetches its tenant's object from S3 for every request, under the request's own passport, over connections that it keeps."""
+    """An application that fetches its tenant's object from S3 for every request, under the request's own passport."""
 
     def __init__(self):
         working = self
-        self.egress, self.own = 0, threading.local()
+        self.egress = 0
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
