@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import json
 import os
 import signal
 import socket
@@ -70,9 +71,9 @@ def test_quit_waits_for_no_balancer(ending):
 
 def test_an_operator_s_drain_waits_as_well(ending, authority, idp):
     palisade = ending("draining", shutdown={"delay": "2s"})
-    assert palisade.admin("/drain", "POST") == (200, b'{"drained":false}')
+    assert json.loads(palisade.admin("/drain", "POST")[1]) == {"drained": False}
     assert not answers(palisade.port("probes"), "/readyz") and is_open(palisade.port("ingress"))
-    wait_until(lambda: palisade.admin("/drain")[1] == b'{"drained":true}', 6, "the ingress has ended")
+    wait_until(lambda: json.loads(palisade.admin("/drain")[1]) == {"drained": True}, 6, "the ingress has ended")
     assert not is_open(palisade.port("ingress")) and fetch(palisade, idp).status == 200
 
 
