@@ -200,7 +200,7 @@ async fn other_files_are_read_before_they_are_used_and_followed_then() {
     let (old, new) = (Issued::new(), Issued::until(2041));
     let tls = load(&old.files).unwrap();
     let current = || tls.current.certified.load_full().cert[0].clone();
-    assert!(tls.prepare(&TlsConfig { certificate: old.directory.path().join("gone"), ..old.files.clone() }).is_err());
+    assert!(tls.prepare(&TlsConfig { certificate: Pem::File(old.directory.path().join("gone")), ..old.files.clone() }).is_err());
     let prepared = tls.prepare(&new.files).unwrap();
     assert_eq!(current(), old.certificate, "nothing is in use that is only prepared");
     tls.adopt(prepared);
