@@ -101,6 +101,25 @@ async fn until(done: impl Fn() -> bool) -> bool {
 }
 
 #[tokio::test]
+async fn watching_goes_on_from_what_is_current_when_it_is_begun_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("p.cedar");
+    let forbidding = format!("{EVERYTHING}forbid(principal, action, resource);");
+    fs::write(&path, &forbidding).unwrap();
+    let policies = Policies::open_polling(&path, Duration::from_millis(5)).unwrap();
+    let metrics = Metrics::new().unwrap();
+    // The second change is back to what was opened, as a deployment that is undone.
+    for (text, count) in [(EVERYTHING, 1), (&*forbidding, 2)] {
+        fs::write(&path, text).unwrap();
+        let taken = tokio::select! {
+            () = policies.watch(&metrics) => false,
+            taken = until(|| policies.count() == count) => taken,
+        };
+        assert!(taken, "{text}");
+    }
+}
+
+#[tokio::test]
 async fn a_change_is_taken_over_where_it_can_be_used() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("p.cedar");
