@@ -1,4 +1,5 @@
-//! The files that a configuration takes in when it is loaded: itself, and what it names and nobody follows afterwards.
+//! What a configuration takes in when it is loaded, beside its own text: files that it names and nobody follows afterwards, and secrets, which
+//! its effective values do not show.
 //!
 //! Certificates, key sets, tenant records, users and policies are not among them: whoever uses those files follows them.
 
@@ -47,22 +48,36 @@ impl fmt::Debug for Look {
     }
 }
 
-/// The files, by the setting that names each; the configuration itself has no setting.
+/// What was taken in, by the setting that names it, and the file where it is in one; the configuration itself has no setting.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Companions(BTreeMap<String, (PathBuf, Look)>);
+pub(crate) struct Companions(BTreeMap<String, (Option<PathBuf>, Look)>);
 
 impl Companions {
     /// Notes that the setting `key` was read from `path`, which looked like that.
     pub(crate) fn note(&mut self, key: String, path: PathBuf, look: Look) {
-        self.0.insert(key, (path, look));
+        self.0.insert(key, (Some(path), look));
+    }
+
+    /// The same of what is in no file, and so stays what it is while the process runs.
+    pub(crate) fn note_value(&mut self, key: String, look: Look) {
+        self.0.insert(key, (None, look));
     }
 
     /// What each file looked like.
     pub(crate) fn looks(&self) -> BTreeMap<PathBuf, Look> {
-        self.0.values().cloned().collect()
+        self.files().map(|(path, look)| (path.to_owned(), look)).collect()
     }
 
-    /// The settings whose file says something else in `other`, or is there in one of the two alone.
+    /// Whether every file is still what was read of it. One that two settings name was read twice, and must have been the same.
+    pub(crate) fn are_still_so(&self) -> bool {
+        self.files().all(|(path, look)| Look::at(path) == look)
+    }
+
+    fn files(&self) -> impl Iterator<Item = (&Path, Look)> {
+        self.0.values().filter_map(|(path, look)| Some((path.as_deref()?, *look)))
+    }
+
+    /// The settings that took in something else in `other`, or are there in one of the two alone.
     pub(crate) fn changed<'c>(&'c self, other: &'c Self) -> impl Iterator<Item = &'c str> {
         let look = |of: &Self, key: &str| of.0.get(key).map(|(_, look)| *look);
         let keys = self.0.keys().chain(other.0.keys()).filter(|key| !key.is_empty());
@@ -111,5 +126,25 @@ mod tests {
         changed.dedup();
         assert_eq!(changed, ["admin.token", "users.ca"]);
         assert_eq!(new.looks().len(), 4);
+    }
+
+    #[test]
+    fn what_was_read_is_held_against_what_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        std::fs::write(&path, "new").unwrap();
+        let of = |looks: [&str; 2]| {
+            let mut companions = Companions::default();
+            companions.note("admin.token".into(), path.clone(), Look::of(looks[0].as_bytes()));
+            companions.note("admin.metrics_token".into(), path.clone(), Look::of(looks[1].as_bytes()));
+            companions.note_value("ingress.context.signing_key".into(), Look::of(b"x"));
+            companions
+        };
+        assert!(of(["new", "new"]).are_still_so());
+        // Each of two settings that name one file counts.
+        assert!(!of(["old", "new"]).are_still_so() && !of(["new", "old"]).are_still_so());
+        assert_eq!(of(["new", "new"]).looks().len(), 1, "there is nothing to poll of a variable");
+        std::fs::remove_file(&path).unwrap();
+        assert!(!of(["new", "new"]).are_still_so());
     }
 }

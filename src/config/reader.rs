@@ -364,6 +364,13 @@ impl<'r> Section<'r> {
         self.took_in(&setting, path, Look::of(text.as_bytes()));
     }
 
+    /// The same of what is in no file.
+    pub(crate) fn took_in_value(&self, (key, item): (&str, Option<usize>), value: &str) {
+        let mut setting = self.path_of(key);
+        setting.extend(item.map(Step::Item));
+        self.reader.companions.borrow_mut().note_value(show(&setting), Look::of(value.as_bytes()));
+    }
+
     fn took_in(&self, setting: &[Step], path: &Path, look: Look) {
         self.reader.companions.borrow_mut().note(show(setting), path.to_owned(), look);
     }

@@ -93,7 +93,13 @@ fn resolve(
             section.took_in_text(place, &path, &text);
             text
         }
-        _ => env(reference).ok_or_else(|| Fault::new(format!("the environment variable{named} is not set"), "set it, or name a file"))?,
+        _ => {
+            let text = env(reference)
+                .ok_or_else(|| Fault::new(format!("the environment variable{named} is not set"), "set it, or name a file"))?;
+            // All secrets are shown alike: without this, another variable would be no change.
+            section.took_in_value(place, &text);
+            text
+        }
     };
     let text = trim_newline(text);
     let is_lines = |c: char| shape == Shape::Pem && matches!(c, '\n' | '\r');

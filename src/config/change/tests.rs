@@ -84,3 +84,38 @@ fn every_setting_is_in_the_table_and_every_row_is_a_setting() {
     let stale: Vec<_> = PARTS.iter().filter(|(row, _)| !settings.iter().any(|setting| setting == row)).collect();
     assert!(stale.is_empty(), "these rows are no settings: {stale:?}");
 }
+
+/// Secrets are all shown alike.
+#[test]
+fn another_secret_is_a_change_of_every_setting_that_has_one() {
+    const CONFIG: &str = "
+egress: {listen: '127.0.0.1:0', region: eu-west-1, services: {s3: {}}, proofs: [jwt, deferred], redeem: {audience: w, keys: [{env: K1}, {env: K2}]}}
+identity: {issuers: [{issuer: i, audience: a, jwks: {uri: https://idp.example.com/keys}}]}
+tenants: {directory: {any: {}}}
+credentials:
+  source: {static: {access_key_id: AKIAEXAMPLE, secret_access_key: {env: S1}}}
+  assume_role: {role_arn: 'arn:aws:iam::111122223333:role/{tenant.id}'}
+admin: {listen: '127.0.0.1:0', token: {env: T1}}
+";
+    let env = |name: &str| {
+        use base64::{Engine, engine::general_purpose::STANDARD};
+        // S3 says the same as S1.
+        let said = if name == "S3" { "S1" } else { name };
+        let mut bytes = [7; 32];
+        bytes[..said.len()].copy_from_slice(said.as_bytes());
+        Some(STANDARD.encode(bytes))
+    };
+    let load = |text: &str| Config::parse(text, "p.yaml", std::path::Path::new(""), &env).unwrap_or_else(|errors| panic!("{errors}"));
+    let old = load(CONFIG);
+    for (from, to, settings, part) in [
+        ("{env: S1}", "{env: S2}", &["credentials.source.static.secret_access_key"][..], Part::Base),
+        ("{env: T1}", "{env: T2}", &["admin.token"][..], Part::Admin),
+        ("{env: K1}, {env: K2}", "{env: K2}, {env: K1}", &["egress.redeem.keys[0]", "egress.redeem.keys[1]"][..], Part::Egress),
+    ] {
+        let change = old.change_to(&load(&CONFIG.replace(from, to)));
+        assert_eq!(change.settings().collect::<Vec<_>>(), settings);
+        assert!(change.concerns(part), "{settings:?}");
+    }
+    assert!(old.change_to(&load(CONFIG)).is_nothing());
+    assert!(old.change_to(&load(&CONFIG.replace("{env: S1}", "{env: S3}"))).is_nothing(), "it is the secret that counts, and not its name");
+}
