@@ -33,6 +33,9 @@ use crate::{
 const READY: Duration = Duration::from_secs(10);
 /// How often it is looked whether it is.
 const LOOK: Duration = Duration::from_millis(20);
+/// How often files are read for somebody who asks while they change, and the pause in between.
+const TRIES: usize = 5;
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Where a process's configuration came from, and how it is told that there may be another one.
 #[derive(Clone)]
@@ -111,8 +114,7 @@ impl Reloader {
                     tls.refresh_now().await;
                 }
             }
-            files.begin().await;
-            let outcome = self.reload(following, &mut files).await;
+            let Some(outcome) = self.reload(following, &mut files, trigger).await else { continue };
             // What is tried again by itself and fails as before has been said.
             if trigger != Trigger::Again || last.as_ref() != Some(&outcome) {
                 announce(&outcome, &following.path, &self.lasting.recorder);
@@ -121,16 +123,17 @@ impl Reloader {
         }
     }
 
-    async fn reload(&mut self, following: &Following, files: &mut Files) -> Outcome {
-        let new = match load(following).await {
+    /// Nothing where files are being written: what they come to say is taken when it has settled.
+    async fn reload(&mut self, following: &Following, files: &mut Files, trigger: Trigger) -> Option<Outcome> {
+        let new = match read(following, files, trigger).await? {
             Ok(new) => new,
             Err(wrong) => {
                 files.rejected(&Default::default());
-                return Outcome::Rejected(wrong);
+                return Some(Outcome::Rejected(wrong));
             }
         };
         let looks = new.companions.looks();
-        match self.prepare(new, following).await {
+        Some(match self.prepare(new, following).await {
             Ok(Some(prepared)) => {
                 files.taken(looks);
                 let settings = prepared.change.settings().map(str::to_owned).collect();
@@ -145,7 +148,7 @@ impl Reloader {
                 files.rejected(&looks);
                 Outcome::Rejected(wrong)
             }
-        }
+        })
     }
 
     /// Makes everything that `new` asks for; nothing where it says the same. The error is for operators.
@@ -230,6 +233,32 @@ async fn watch_over(tasks: &mut JoinSet<()>) {
         }
     }
     std::future::pending().await
+}
+
+/// Reads a configuration whose files all are what they were before and after it was read: one that is being written may be valid and lack
+/// what comes last, and a mount that is replaced in between makes a mixture that nobody wrote. Nothing where there is none yet, unless
+/// somebody asked, who is told.
+async fn read(following: &Following, files: &mut Files, trigger: Trigger) -> Option<Result<Config, String>> {
+    if trigger != Trigger::Hangup {
+        return settled(following, files).await;
+    }
+    for _ in 0..TRIES {
+        files.look().await;
+        if let Some(read) = settled(following, files).await {
+            return Some(read);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Some(Err("its files change while they are read; it is read when they have stood still".to_owned()))
+}
+
+async fn settled(following: &Following, files: &mut Files) -> Option<Result<Config, String>> {
+    let read = load(following).await;
+    let is_so = match &read {
+        Ok(config) => files.were_read_as(&config.companions).await,
+        Err(_) => files.look().await,
+    };
+    is_so.then_some(read)
 }
 
 /// Reads the configuration and the files that it names, as `palisade check` does.
