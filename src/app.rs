@@ -183,7 +183,6 @@ impl App {
         let (quit_handle, quit) = Drain::new();
         let lasting = Lasting::new(&config, recorder, Process::new(outer_handle, quit_handle, config.shutdown))?;
         let generation = Generation::build(config, &lasting, None).await?;
-        lasting.process.base_works(!generation.state.needs_base_identity());
         let drains = Drains { outer, inner: Drain::new(), operators: Drain::new(), quit };
         Ok(Self { config: generation.config.clone(), listeners, lasting, generation, drains, following: None })
     }

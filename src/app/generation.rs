@@ -223,6 +223,11 @@ impl Generation {
         let process = lasting.process.clone();
         let state = State::new(config.clone(), verifier.clone(), vendor.clone(), metrics.clone(), clock.clone(), process);
         let state = state.with_application(application.clone()).with_directory(directory.clone()).with_warm_up(warm_up.clone());
+        // Whether it works is known of the identity that was tried, and of no other.
+        let state = match before.filter(|(_, change)| !change.concerns(Part::Base)) {
+            Some((old, _)) => state.with_base_identity_of(&old.state),
+            None => state,
+        };
         let state = Arc::new(state);
         let background = Background {
             keys: keys.iter().map(|keys| keys.jwks.clone()).collect(),

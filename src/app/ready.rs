@@ -32,7 +32,7 @@ use crate::{
 /// How often a base identity that works is tried again.
 const RECHECK: Duration = Duration::from_secs(60);
 /// First pause after one that does not work; doubled up to [`RECHECK`].
-const RETRY: Duration = Duration::from_secs(1);
+pub(super) const RETRY: Duration = Duration::from_secs(1);
 
 /// What obtains tenant credentials, where there is an egress.
 #[derive(Debug, Clone)]
@@ -77,7 +77,6 @@ pub(super) struct Process {
     quit: DrainHandle,
     draining: AtomicBool,
     ingress_drained: AtomicBool,
-    base_works: AtomicBool,
     is_short_of_memory: AtomicBool,
     shutdown: ArcSwap<ShutdownConfig>,
 }
@@ -87,7 +86,7 @@ impl Process {
     pub(super) fn new(drain: DrainHandle, quit: DrainHandle, shutdown: ShutdownConfig) -> Self {
         let no = || AtomicBool::new(false);
         let shutdown = ArcSwap::from_pointee(shutdown);
-        Self { drain, quit, draining: no(), ingress_drained: no(), base_works: no(), is_short_of_memory: no(), shutdown }
+        Self { drain, quit, draining: no(), ingress_drained: no(), is_short_of_memory: no(), shutdown }
     }
 
     /// How it ends.
@@ -97,6 +96,9 @@ impl Process {
 
     /// Lets it end in another way, unless it has begun to.
     pub(super) fn adopt(&self, shutdown: ShutdownConfig) {
+        if self.is_draining() {
+            return;
+        }
         self.shutdown.store(Arc::new(shutdown));
     }
 
@@ -141,11 +143,6 @@ impl Process {
     pub(super) fn is_ingress_drained(&self) -> bool {
         self.ingress_drained.load(Ordering::Relaxed)
     }
-
-    /// Whether the base identity is known to work, or there is none that has to.
-    pub(super) fn base_works(&self, works: bool) -> bool {
-        self.base_works.swap(works, Ordering::Relaxed)
-    }
 }
 
 /// The process under one configuration.
@@ -156,6 +153,8 @@ pub(super) struct State {
     application: Option<AppClient>,
     directory: Option<Arc<Directory>>,
     warm_up: WarmUp,
+    /// Whether the base identity is known to work. Shared by the configurations that have the same.
+    base_works: Arc<AtomicBool>,
     process: Arc<Process>,
     metrics: Metrics,
     clock: Clock,
@@ -177,7 +176,7 @@ impl State {
         process: Arc<Process>,
     ) -> Self {
         let (application, directory, warm_up) = (None, None, WarmUp::new(None));
-        Self { config, verifier, vendor, application, directory, warm_up, process, metrics, clock }
+        Self { config, verifier, vendor, application, directory, warm_up, base_works: Arc::default(), process, metrics, clock }
     }
 
     /// The same, with the way to the application that its readiness may depend on.
@@ -195,6 +194,11 @@ impl State {
         Self { warm_up, ..self }
     }
 
+    /// The same, of which is known what is known of the base identity of `before`: it is the same one.
+    pub(super) fn with_base_identity_of(self, before: &Self) -> Self {
+        Self { base_works: before.base_works.clone(), ..self }
+    }
+
     pub(super) fn clock(&self) -> Clock {
         self.clock.clone()
     }
@@ -204,20 +208,33 @@ impl State {
         self.vendor.is_some() && has_identity(&self.config)
     }
 
+    /// Whether the base identity is known to work, or there is none that has to.
+    pub(super) fn base_works(&self) -> bool {
+        !self.needs_base_identity() || self.base_works.load(Ordering::Relaxed)
+    }
+
+    /// Tries the base identity once, where there is one, and keeps what that says of it.
+    pub(super) async fn try_base_identity(&self) -> Result<(), StsError> {
+        let Some(Vendor { sts, .. }) = self.vendor.as_ref().filter(|_| has_identity(&self.config)) else { return Ok(()) };
+        let outcome = sts.check_identity().await;
+        match &outcome {
+            Ok(()) => self.base_works.store(true, Ordering::Relaxed),
+            Err(StsError::Identity(_)) => self.base_works.store(false, Ordering::Relaxed),
+            // Only a rejection says something about the identity. While STS cannot be asked, what was last known holds:
+            // an outage must not take a process out of service whose sessions still work.
+            Err(_) => {}
+        }
+        outcome
+    }
+
     /// Tries the base identity for ever, which also asks STS what time it is.
     pub(super) async fn watch_base_identity(&self) {
-        let Some(Vendor { sts, skew, .. }) = self.vendor.as_ref().filter(|_| has_identity(&self.config)) else { return };
+        let Some(Vendor { skew, .. }) = self.vendor.as_ref().filter(|_| has_identity(&self.config)) else { return };
         let mut pause = RETRY;
         loop {
-            let outcome = sts.check_identity().await;
-            let works = match &outcome {
-                Ok(()) => true,
-                // Only a rejection says something about the identity. While STS cannot be asked, what was last known holds:
-                // an outage must not take a process out of service whose sessions still work.
-                Err(StsError::Identity(_)) => false,
-                Err(_) => self.process.base_works.load(Ordering::Relaxed),
-            };
-            let worked = self.process.base_works(works);
+            let worked = self.base_works();
+            let outcome = self.try_base_identity().await;
+            let works = self.base_works();
             match outcome {
                 Ok(()) if !worked => tracing::info!("the base identity works"),
                 Ok(()) => {}
@@ -247,7 +264,7 @@ impl AdminState for State {
         let keys = if missing.is_empty() { "loaded".to_owned() } else { format!("no keys yet for {}", missing.join(", ")) };
         let mut checks = vec![Check { name: "keys", ok: missing.is_empty(), detail: keys }];
         if self.needs_base_identity() {
-            let ok = self.process.base_works.load(Ordering::Relaxed);
+            let ok = self.base_works();
             let detail = if ok { "works" } else { "does not work; see the log" };
             checks.push(Check { name: "base_identity", ok, detail: detail.to_owned() });
         }

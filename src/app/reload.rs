@@ -20,7 +20,13 @@ use self::{
     files::{Files, Trigger},
     outcome::{Outcome, announce},
 };
-use super::{Lasting, front::Served, generation::Generation, memory, probe};
+use super::{
+    Lasting,
+    front::Served,
+    generation::Generation,
+    memory, probe,
+    ready::{self, State},
+};
 use crate::{
     admin::AdminState,
     config::{Change, Config, ConfigError, ConfigErrors, Part, place::Places},
@@ -171,10 +177,8 @@ impl Reloader {
 
     /// Waits until `new` is as ready as the generation in force is: what works must not stop working.
     async fn ready(&self, new: &Generation, change: &Change) -> Result<(), String> {
-        if let Some(vendor) = new.parts.vendor.as_ref().filter(|_| change.concerns(Part::Base) && new.state.needs_base_identity())
-            && let Err(error @ StsError::Identity(_)) = vendor.sts.check_identity().await
-        {
-            return Err(format!("credentials.source: {error}"));
+        if change.concerns(Part::Base) {
+            base_identity(&new.state, self.current.state.base_works()).await?;
         }
         let _reading = new.background.begin_what_is_new(&self.current.background);
         let lacking = || {
@@ -223,6 +227,31 @@ impl Reloader {
         // The old tasks end with the old set.
         self.background = self.current.background.clone().begin();
     }
+}
+
+/// Tries the base identity of `new` until it is known to work. What keeps it from that speaks against it where the one in force `works`; where
+/// that does not either, a rejection alone does.
+async fn base_identity(new: &State, works: bool) -> Result<(), String> {
+    let mut last = None;
+    let tries = async {
+        loop {
+            match new.try_base_identity().await {
+                Ok(()) => return Ok(()),
+                Err(error @ StsError::Identity(_)) => return Err(error),
+                Err(_) if !works => return Ok(()),
+                Err(error) => last = Some(error),
+            }
+            tokio::time::sleep(ready::RETRY).await;
+        }
+    };
+    let outcome = tokio::time::timeout(READY, tries).await;
+    let wrong = match (outcome, last) {
+        (Ok(Ok(())), _) => return Ok(()),
+        (Ok(Err(error)), _) => error.to_string(),
+        (Err(_), Some(error)) => format!("it did not work within {} s: {error}", READY.as_secs()),
+        (Err(_), None) => format!("it did not work within {} s: no answer", READY.as_secs()),
+    };
+    Err(format!("credentials.source: {wrong}"))
 }
 
 /// Logs what fails, for ever.
