@@ -192,6 +192,7 @@ impl Reloader {
             }
         };
         let _ = tokio::time::timeout(READY, all).await;
+        new.background.look_at_what_is_new(&self.current.background).await;
         match lacking() {
             None => Ok(()),
             Some(check) => Err(format!("it did not become ready within {} s: {}: {}", READY.as_secs(), check.name, check.detail)),

@@ -62,14 +62,40 @@ impl Background {
         tasks
     }
 
-    /// Begins what the readiness of this one waits for and that of `before` does not: keys, records and health that are looked at for the
-    /// first time.
+    /// Begins what this one has and `before` has not: keys, records and health that its readiness waits for, and files that may change until
+    /// it is in force.
     pub(super) fn begin_what_is_new(&self, before: &Self) -> JoinSet<()> {
         let is_new = |keys: &&Arc<Jwks>| !before.keys.iter().any(|old| Arc::ptr_eq(old, keys));
         let keys: Vec<_> = self.keys.iter().filter(is_new).cloned().collect();
         let directory = Some((&self.directory, &self.state)).filter(|_| !Arc::ptr_eq(&self.directory, &before.directory));
         let is_same = |client: &&AppClient| before.application.as_ref().is_some_and(|old| old.is(client));
-        begin_reading(&keys, directory, self.application.as_ref().filter(|client| !is_same(client)))
+        let mut tasks = begin_reading(&keys, directory, self.application.as_ref().filter(|client| !is_same(client)));
+        let (clock, metrics) = (self.state.clock(), self.state.metrics().clone());
+        // They are made together.
+        if let (Some(_), Some(users)) = (directory, self.users.clone()) {
+            let metrics = metrics.clone();
+            tasks.spawn(async move { users.watch(clock, metrics).await });
+        }
+        if !self.policies.is(&before.policies) {
+            let policies = self.policies.clone();
+            tasks.spawn(async move { policies.watch(&metrics).await });
+        }
+        if let Some(named) = self.named.clone().filter(|named| !before.named.as_ref().is_some_and(|old| old.is(named))) {
+            tasks.spawn(async move { named.maintain().await });
+        }
+        tasks
+    }
+
+    /// Looks at the directory's files once more: what `before` has taken over of them must not be undone by what was read before that.
+    pub(super) async fn look_at_what_is_new(&self, before: &Self) {
+        if Arc::ptr_eq(&self.directory, &before.directory) {
+            return;
+        }
+        let (clock, metrics) = (self.state.clock(), self.state.metrics());
+        self.directory.look(&clock, metrics).await;
+        if let Some(users) = &self.users {
+            users.look(&clock, metrics).await;
+        }
     }
 }
 

@@ -36,6 +36,15 @@ pub(super) struct Records {
     pub(super) revoked: Revoked,
 }
 
+impl Records {
+    /// Says that they were read.
+    fn tell(&self) {
+        let revocations: usize = self.tenants.values().map(|record| record.revoked.len()).sum();
+        let revocations = revocations + self.revoked.len();
+        tracing::info!(tenants = self.tenants.len(), revocations, "tenant records read");
+    }
+}
+
 /// Answers which tenants there are, and who may act for them.
 #[derive(Debug)]
 pub struct Directory {
@@ -271,14 +280,14 @@ impl Directory {
         match &self.source {
             Source::Any => std::future::pending().await,
             Source::Table(table) => table.watch().await,
-            Source::File(file) => {
-                let taken = |records: &Records| {
-                    let revocations: usize = records.tenants.values().map(|record| record.revoked.len()).sum();
-                    let revocations = revocations + records.revoked.len();
-                    tracing::info!(tenants = records.tenants.len(), revocations, "tenant records read");
-                };
-                file.watch(&clock, &metrics, &self.changes, taken).await;
-            }
+            Source::File(file) => file.watch(&clock, &metrics, &self.changes, Records::tell).await,
+        }
+    }
+
+    /// Takes over a change of the file now, if there is one.
+    pub async fn look(&self, clock: &Clock, metrics: &Metrics) {
+        if let Source::File(file) = &self.source {
+            file.look(clock, metrics, &self.changes, Records::tell).await;
         }
     }
 

@@ -111,6 +111,11 @@ impl NamedWorkloads {
         Ok(Self { all: Arc::new(all), clock: clock.clone() })
     }
 
+    /// Whether these are the same ones, and not only of the same names.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.all, &other.all)
+    }
+
     /// The workload `name`, if what `peer` presents proves it.
     ///
     /// # Errors
