@@ -21,7 +21,7 @@ pub(crate) use self::policies::ServedPolicies;
 use self::{front::Front, generation::Generation, lasting::Lasting, ready::Process, reload::Reloader};
 pub use self::{probe::probe, reload::Following};
 use arc_swap::ArcSwap;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use crate::{
     clock::Clock,
@@ -155,6 +155,11 @@ impl StartError {
     }
 }
 
+/// Why a process that served has ended by itself.
+#[derive(Debug, thiserror::Error)]
+#[error("what follows files and looks after keys, sessions and passports has failed, which is a fault of Palisade: {0}")]
+pub struct Failed(JoinError);
+
 /// A process that is ready to serve.
 pub struct App {
     config: SharedConfig,
@@ -195,12 +200,15 @@ impl App {
 
     /// Serves until `shutdown` ends or an operator says quit, then drains: the ingress first, then the egress, then the
     /// operators' listeners.
-    pub async fn run(self, shutdown: impl Future<Output = ()> + Send) {
+    ///
+    /// # Errors
+    /// What runs beside the listeners has failed. It drains as for `shutdown`: without that suspensions are not heard of any more.
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), Failed> {
         let Self { config, listeners, lasting, generation, drains, following } = self;
         let (recorder, process, tls) = (lasting.recorder.clone(), lasting.process.clone(), lasting.tls.clone());
         let metrics = recorder.metrics.clone();
         let served = Arc::new(ArcSwap::new(generation.served.clone()));
-        let background = tokio::spawn(Reloader::new(lasting, generation, served.clone()).run(following));
+        let mut background = tokio::spawn(Reloader::new(lasting, generation, served.clone()).run(following));
         let place = |listening: Listening, name, server: &ServerConfig, drain: &Drain| (listening, name, server.clone(), drain.clone());
         let serve = |bound: Bound, name, server: &ServerConfig, drain: &Drain| place(bound.into_listener().into(), name, server, drain);
 
@@ -234,9 +242,15 @@ impl App {
             process.ingress_drained();
         };
         tokio::pin!(ingress_done);
-        let is_quit = tokio::select! {
+        let mut failed = None;
+        let mut is_quit = tokio::select! {
             () = shutdown => false,
             () = drains.quit.started() => true,
+            ended = &mut background => {
+                failed = ended.err().map(Failed);
+                tracing::error!("what runs beside the listeners has ended; this is a fault of Palisade, and so does the process");
+                false
+            }
             // A drain that an operator started ends the ingress alone: the process waits for its signal.
             () = async { (&mut ingress_done).await; std::future::pending::<()>().await } => false,
         };
@@ -248,7 +262,14 @@ impl App {
             process.drain()
         }
         let ShutdownConfig { order, linger, .. } = process.shutdown();
-        drains.outer.started().await;
+        tokio::select! {
+            () = drains.outer.started() => {}
+            // Nor does anybody wait for the rest of `shutdown.delay`.
+            () = drains.quit.started() => {
+                is_quit = true;
+                process.drain_now();
+            }
+        }
         let begun = recorder.clock.instant();
         if order == ShutdownOrder::Together {
             drains.inner.0.start();
@@ -268,6 +289,7 @@ impl App {
         join(&mut operators, Some(LAST_DRAIN)).await;
         background.abort();
         recorder.log.flush(FLUSH);
+        failed.map_or(Ok(()), Err)
     }
 }
 

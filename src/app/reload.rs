@@ -11,9 +11,10 @@
 mod files;
 mod outcome;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, path::PathBuf, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
+use futures_util::FutureExt;
 use tokio::{sync::Notify, task::JoinSet};
 
 use self::{
@@ -139,7 +140,9 @@ impl Reloader {
             }
         };
         let looks = new.companions.looks();
-        Some(match self.prepare(new, following).await {
+        // Nothing that is in force is touched, so whatever it was doing when it failed is nobody's any more.
+        let prepared = AssertUnwindSafe(self.prepare(new, following)).catch_unwind().await;
+        Some(match prepared.unwrap_or_else(|_| Err("it cannot be prepared; this is a fault of Palisade, see the log".to_owned())) {
             Ok(Some(prepared)) => {
                 files.taken(looks);
                 let settings = prepared.change.settings().map(str::to_owned).collect();

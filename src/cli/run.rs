@@ -19,7 +19,7 @@ use tracing_subscriber::{
 
 use super::{FAILED, MISUSED};
 use crate::{
-    app::{App, Following, Listeners, StartError},
+    app::{App, Failed, Following, Listeners, StartError},
     clock::Clock,
     config::Config,
     telemetry::{AccessLog, Metrics, lines::LineQueue},
@@ -58,7 +58,11 @@ pub async fn run(args: Args) -> ExitCode {
     descriptors::raise(&mut config);
     let following = Following::new(args.config, hangup, set_level);
     let code = match serve(config, following, stop).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => {
+            tracing::error!(%error, "ended by itself");
+            FAILED.into()
+        }
         Err(error) => {
             tracing::error!(%error, "cannot start");
             exit_code(&error).into()
@@ -68,15 +72,16 @@ pub async fn run(args: Args) -> ExitCode {
     code
 }
 
-async fn serve(config: Config, following: Following, stop: impl Future<Output = ()> + Send) -> Result<(), StartError> {
+/// The outer error is one of the start.
+async fn serve(config: Config, following: Following, stop: impl Future<Output = ()> + Send) -> Result<Result<(), Failed>, StartError> {
     let listeners = Listeners::bind(&config)?;
     let metrics = Metrics::new()?;
     let log = AccessLog::to(std::io::stdout(), metrics.clone()).map_err(StartError::Thread)?;
     let app = App::build(config, listeners, Clock::system(), log, metrics).await?;
     tracing::info!(version = crate::VERSION, "serving");
-    app.following(following).run(stop).await;
+    let ended = app.following(following).run(stop).await;
     tracing::info!("stopped");
-    Ok(())
+    Ok(ended)
 }
 
 fn exit_code(error: &StartError) -> u8 {
@@ -172,7 +177,7 @@ probes: {listen: '127.0.0.1:0'}
         fs::write(&path, config).unwrap();
         let config = Config::load(&path, &|_| Some("secret".to_owned())).unwrap_or_else(|errors| panic!("{errors}"));
         let following = Following::new(path, Arc::default(), Arc::new(|_| {}));
-        exit_code(&serve(config, following, std::future::pending()).await.expect_err("it started"))
+        exit_code(&serve(config, following, std::future::pending()).await.map(drop).expect_err("it started"))
     }
 
     #[tokio::test]
