@@ -8,10 +8,13 @@ use std::{sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Version, header, request};
 
-use super::ready::{Process, State};
+use super::{
+    memory::Room,
+    ready::{Process, State},
+};
 use crate::{
     admin::{Admin, Probes},
-    body::Body,
+    body::{self, Body},
     egress::Egress,
     ingress::Ingress,
     reject::{Reason, Refusal},
@@ -35,24 +38,24 @@ pub(super) struct Front<H> {
     served: Arc<ArcSwap<Served>>,
     pick: fn(&Served) -> Option<&H>,
     /// Whether it may take requests, and keep connections.
-    process: Option<Arc<Process>>,
+    room: Option<Arc<Room>>,
 }
 
 impl<H> Clone for Front<H> {
     fn clone(&self) -> Self {
-        Self { served: self.served.clone(), pick: self.pick, process: self.process.clone() }
+        Self { served: self.served.clone(), pick: self.pick, room: self.room.clone() }
     }
 }
 
 impl<H: Handler> Front<H> {
     /// The handler that `pick` finds. A listener that is there has one under every configuration.
     pub(super) fn new(served: &Arc<ArcSwap<Served>>, pick: fn(&Served) -> Option<&H>) -> Self {
-        Self { served: served.clone(), pick, process: None }
+        Self { served: served.clone(), pick, room: None }
     }
 
     /// The same for requests of callers and of the application, which are refused while there is no memory for them.
     pub(super) fn of(self, process: &Arc<Process>) -> Self {
-        Self { process: Some(process.clone()), ..self }
+        Self { room: Some(Room::new(process)), ..self }
     }
 
     fn now(&self) -> Option<H> {
@@ -63,17 +66,18 @@ impl<H: Handler> Front<H> {
 impl<H: Handler> Handler for Front<H> {
     async fn handle(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
         let Some(handler) = self.now() else { return nobody() };
-        let Some(process) = &self.process else { return handler.handle(request, peer).await };
+        let Some(room) = &self.room else { return handler.handle(request, peer).await };
         let version = request.version();
-        let mut response = if process.is_short_of_memory() {
-            let refusal = Refusal::noted(Reason::Overloaded, "resident memory is at resources.memory").retry_after(RETRY);
-            // Unread: what is let go here must not cost memory first.
-            handler.refuse(refusal, &request.into_parts().0, &peer)
-        } else {
-            handler.handle(request, peer).await
+        let mut response = match room.begin() {
+            Some(in_progress) => handler.handle(request, peer).await.map(|body| body::holding(body, in_progress)),
+            None => {
+                let refusal = Refusal::noted(Reason::Overloaded, "resident memory is at resources.memory").retry_after(RETRY);
+                // Unread: what is let go here must not cost memory first.
+                handler.refuse(refusal, &request.into_parts().0, &peer)
+            }
         };
         // An HTTP/1 client learns in no other way that its connection is about to end before it sends the next request on it.
-        if process.is_draining() && version < Version::HTTP_2 && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        if room.process().is_draining() && version < Version::HTTP_2 && response.status() != StatusCode::SWITCHING_PROTOCOLS {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response

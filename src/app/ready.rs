@@ -78,6 +78,8 @@ pub(super) struct Process {
     draining: AtomicBool,
     ingress_drained: AtomicBool,
     is_short_of_memory: AtomicBool,
+    /// For so long that it may not end by itself.
+    is_stuck: AtomicBool,
     shutdown: ArcSwap<ShutdownConfig>,
 }
 
@@ -86,7 +88,7 @@ impl Process {
     pub(super) fn new(drain: DrainHandle, quit: DrainHandle, shutdown: ShutdownConfig) -> Self {
         let no = || AtomicBool::new(false);
         let shutdown = ArcSwap::from_pointee(shutdown);
-        Self { drain, quit, draining: no(), ingress_drained: no(), is_short_of_memory: no(), shutdown }
+        Self { drain, quit, draining: no(), ingress_drained: no(), is_short_of_memory: no(), is_stuck: no(), shutdown }
     }
 
     /// How it ends.
@@ -127,13 +129,15 @@ impl Process {
         self.draining.load(Ordering::Relaxed)
     }
 
-    /// Whether there is so little memory left that nothing new may begin.
+    /// Whether there is so little memory left that requests are refused.
     pub(super) fn is_short_of_memory(&self) -> bool {
         self.is_short_of_memory.load(Ordering::Relaxed)
     }
 
-    pub(super) fn short_of_memory(&self, is_short: bool) {
+    /// Refuses requests, or does no longer; `is_stuck` where it has done so for too long to be ready.
+    pub(super) fn short_of_memory(&self, is_short: bool, is_stuck: bool) {
         self.is_short_of_memory.store(is_short, Ordering::Relaxed);
+        self.is_stuck.store(is_stuck, Ordering::Relaxed);
     }
 
     pub(super) fn ingress_drained(&self) {
@@ -280,6 +284,13 @@ impl AdminState for State {
             let detail = if ok { "works" } else { "no upstream is known to work" };
             checks.push(Check { name: "application", ok, detail: detail.to_owned() });
         }
+        if self.process.is_stuck.load(Ordering::Relaxed) {
+            checks.push(Check {
+                name: "memory",
+                ok: false,
+                detail: "requests have been refused for want of memory for too long".to_owned(),
+            });
+        }
         let draining = self.process.is_draining();
         checks.push(Check { name: "serving", ok: !draining, detail: if draining { "draining" } else { "yes" }.to_owned() });
         checks
@@ -326,4 +337,4 @@ impl AdminState for State {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

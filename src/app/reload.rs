@@ -40,6 +40,8 @@ use crate::{
 const READY: Duration = Duration::from_secs(10);
 /// How often it is looked whether it is.
 const LOOK: Duration = Duration::from_millis(20);
+/// Checks that are the same under every configuration.
+const OF_THE_PROCESS: &[&str] = &["serving", "memory"];
 /// How often files are read for somebody who asks while they change, and the pause in between.
 const TRIES: usize = 5;
 const PAUSE: Duration = Duration::from_millis(200);
@@ -187,7 +189,7 @@ impl Reloader {
         let lacking = || {
             let works: Vec<_> = self.current.state.ready().into_iter().filter(|check| check.ok).map(|check| check.name).collect();
             let was = |name: &str| works.contains(&name) || !self.current.state.ready().iter().any(|check| check.name == name);
-            new.state.ready().into_iter().find(|check| !check.ok && check.name != "serving" && was(check.name))
+            new.state.ready().into_iter().find(|check| !check.ok && !OF_THE_PROCESS.contains(&check.name) && was(check.name))
         };
         let all = async {
             while lacking().is_some() {
