@@ -52,6 +52,8 @@ pub(super) struct Parts {
     policies: ServedPolicies,
     pub(super) keys: Vec<Keys>,
     pub(super) verifier: Arc<Verifier>,
+    /// How often `identity.workloads` has changed.
+    mappings: u64,
     pub(super) passports: Option<Passports>,
     pub(super) vendor: Option<Vendor>,
     context: Option<Arc<ContextSigner>>,
@@ -95,6 +97,8 @@ impl Generation {
             None => ServedPolicies::open(&config.guard).map_err(StartError::Policies)?,
         };
         let keys = keys::load(&config, old.map_or(&[], |old| &old.keys), clock, metrics)?;
+        let has_changed = |setting: &str| setting.starts_with("identity.workload");
+        let mappings = before.map_or(0, |(old, change)| old.parts.mappings + u64::from(change.settings().any(has_changed)));
         let has_directory = |old: &&Parts| Arc::ptr_eq(&old.directory, &directory);
         // What it remembers was checked by the rules of then.
         let verifier = match kept(&[Part::Identity, Part::Plans, Part::Egress]).filter(has_directory) {
@@ -103,7 +107,8 @@ impl Generation {
                 let issuers = config.identity.issuers.iter().cloned().zip(keys.iter().map(|keys| keys.jwks.clone())).collect();
                 let verifier = Verifier::new(issuers, &config.identity.verification, clock.clone(), metrics.clone());
                 let keeps_tokens = config.credentials.as_ref().is_some_and(|credentials| credentials.plans.use_callers_tokens());
-                Arc::new(verifier.with_users(users.as_ref().map(UserDirectory::users)).keeping_tokens(keeps_tokens))
+                let verifier = verifier.with_users(users.as_ref().map(UserDirectory::users)).under_mappings(mappings);
+                Arc::new(verifier.keeping_tokens(keeps_tokens))
             }
         };
         let workloads = Workloads::new(config.identity.workloads.clone(), clock.clone());
@@ -251,6 +256,7 @@ impl Generation {
             policies,
             keys,
             verifier,
+            mappings,
             passports,
             vendor,
             context,

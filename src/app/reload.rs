@@ -32,7 +32,6 @@ use crate::{
     admin::AdminState,
     config::{Change, Config, ConfigError, ConfigErrors, Part, place::Places},
     credentials::StsError,
-    identity::workload::WORKLOAD_ISSUER,
     server,
 };
 
@@ -221,9 +220,7 @@ impl Reloader {
         let old = std::mem::replace(&mut self.current, new);
         let parts = &self.current.parts;
         if let Some(passports) = &parts.passports {
-            let workloads_changed = change.settings().any(|setting| setting.starts_with("identity.workload"));
-            let ended = passports
-                .end_where(|holder| parts.verifier.vouches_for(holder).is_err() || holder.issuer() == WORKLOAD_ISSUER && workloads_changed);
+            let ended = passports.end_where(|holder| parts.verifier.vouches_for(holder).is_err());
             self.lasting.recorder.metrics.revocations_applied("passports", ended);
         }
         if !Arc::ptr_eq(&old.parts.directory, &parts.directory) {
