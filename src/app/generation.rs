@@ -46,6 +46,8 @@ pub(super) struct Generation {
 
 /// What the next generation may take over.
 pub(super) struct Parts {
+    /// That of [`Lasting`], by what the base identity of this configuration hears of STS.
+    pub(super) skew: Skew,
     pub(super) base: Option<BaseIdentity>,
     pub(super) directory: Arc<Directory>,
     users: Option<UserDirectory>,
@@ -71,13 +73,18 @@ impl Generation {
     /// Wires everything. Nothing is in force yet, and nothing of `before` is touched.
     pub(super) async fn build(config: Config, lasting: &Lasting, before: Before<'_>) -> Result<Self, StartError> {
         let config = Arc::new(config);
-        let Lasting { recorder, skew, .. } = lasting;
+        let Lasting { recorder, .. } = lasting;
         let (clock, metrics) = (&recorder.clock, &recorder.metrics);
         let old = before.map(|(old, _)| &old.parts);
         // The old part, where nothing that it is made of has changed.
         let kept = |parts: &[Part]| before.filter(|(_, change)| !change.concerns_any(parts)).map(|(old, _)| &old.parts);
         let names = IdentityHeaders { tenant: config.identity.tenant_header.clone(), token: config.identity.token_header.clone() };
 
+        let skew = &match (before, kept(&[Part::Base])) {
+            (None, _) => lasting.skew.clone(),
+            (Some(_), Some(old)) => old.skew.clone(),
+            (Some(_), None) => lasting.skew.on_trial(),
+        };
         // AWS says when its credentials end, so their time is AWS's.
         let base = match kept(&[Part::Base]) {
             Some(old) => old.base.clone(),
@@ -122,7 +129,7 @@ impl Generation {
         });
 
         let vendor = match (&config.credentials, base.clone()) {
-            (Some(credentials), Some(base)) => Some(vendor(credentials, base, &config, lasting, before)?),
+            (Some(credentials), Some(base)) => Some(vendor(credentials, base, &config, (recorder, skew), before)?),
             _ => None,
         };
 
@@ -250,6 +257,7 @@ impl Generation {
         };
         let served = Arc::new(served(&config, ingress, egress, &state, key_set));
         let parts = Parts {
+            skew: skew.clone(),
             base,
             directory,
             users,
@@ -317,10 +325,9 @@ fn vendor(
     credentials: &CredentialsConfig,
     base: BaseIdentity,
     config: &Config,
-    lasting: &Lasting,
+    (recorder, skew): (&Recorder, &Skew),
     before: Before<'_>,
 ) -> Result<Vendor, StartError> {
-    let Lasting { recorder, skew, .. } = lasting;
     let old = before.and_then(|(old, change)| Some((old.parts.vendor.as_ref()?, change)));
     let budget = old.map_or_else(|| Budget::new(credentials, skew.clock(), recorder.metrics.clone()), |(old, _)| old.broker.budget());
     let same = old.filter(|(_, change)| !change.concerns(Part::Base));

@@ -219,6 +219,9 @@ impl Reloader {
         }
         let old = std::mem::replace(&mut self.current, new);
         let parts = &self.current.parts;
+        // In this order: they may be the same.
+        old.parts.skew.believe(false);
+        parts.skew.believe(true);
         if let Some(passports) = &parts.passports {
             let ended = passports.end_where(|holder| parts.verifier.vouches_for(holder).is_err());
             self.lasting.recorder.metrics.revocations_applied("passports", ended);
