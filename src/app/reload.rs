@@ -8,6 +8,7 @@
 //! What had been let in by the old rules goes to its end by them. What of it could be used for more is looked at again: passports whose
 //! issuer no longer speaks for their tenant end, tokens are checked anew, and requests in progress stand or fall with the new directory.
 
+mod base;
 mod files;
 mod outcome;
 
@@ -21,17 +22,10 @@ use self::{
     files::{Files, Trigger},
     outcome::{Outcome, announce},
 };
-use super::{
-    Lasting,
-    front::Served,
-    generation::Generation,
-    memory, probe,
-    ready::{self, State},
-};
+use super::{Lasting, front::Served, generation::Generation, memory, probe};
 use crate::{
     admin::AdminState,
     config::{Change, Config, ConfigError, ConfigErrors, Part, place::Places},
-    credentials::StsError,
     server,
 };
 
@@ -182,7 +176,7 @@ impl Reloader {
     /// Waits until `new` is as ready as the generation in force is: what works must not stop working.
     async fn ready(&self, new: &Generation, change: &Change) -> Result<(), String> {
         if change.concerns(Part::Base) {
-            base_identity(&new.state, self.current.state.base_works()).await?;
+            base::may_replace(self.current.state.base_works(), || new.state.try_base_identity()).await?;
         }
         let _reading = new.background.begin_what_is_new(&self.current.background);
         let lacking = || {
@@ -233,31 +227,6 @@ impl Reloader {
         // The old tasks end with the old set.
         self.background = self.current.background.clone().begin();
     }
-}
-
-/// Tries the base identity of `new` until it is known to work. What keeps it from that speaks against it where the one in force `works`; where
-/// that does not either, a rejection alone does.
-async fn base_identity(new: &State, works: bool) -> Result<(), String> {
-    let mut last = None;
-    let tries = async {
-        loop {
-            match new.try_base_identity().await {
-                Ok(()) => return Ok(()),
-                Err(error @ StsError::Identity(_)) => return Err(error),
-                Err(_) if !works => return Ok(()),
-                Err(error) => last = Some(error),
-            }
-            tokio::time::sleep(ready::RETRY).await;
-        }
-    };
-    let outcome = tokio::time::timeout(READY, tries).await;
-    let wrong = match (outcome, last) {
-        (Ok(Ok(())), _) => return Ok(()),
-        (Ok(Err(error)), _) => error.to_string(),
-        (Err(_), Some(error)) => format!("it did not work within {} s: {error}", READY.as_secs()),
-        (Err(_), None) => format!("it did not work within {} s: no answer", READY.as_secs()),
-    };
-    Err(format!("credentials.source: {wrong}"))
 }
 
 /// Logs what fails, for ever.
