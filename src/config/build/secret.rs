@@ -49,7 +49,7 @@ pub(super) fn pem(section: &Section<'_>, key: &str, env: Env<'_>) -> Option<Pem>
         // Nobody opens a listener with it.
         return Some(named(Secret::new(String::new())));
     }
-    let text = resolve(section, (&kind, &reference), Shape::Pem, env);
+    let text = resolve(section, (key, None), (&kind, &reference), Shape::Pem, env);
     text.map(named).map_err(|fault| section.wrong(key, fault.wrong, fault.right)).ok()
 }
 
