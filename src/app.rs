@@ -1,11 +1,17 @@
 //! Everything wired together, in one place, in the order in which it depends on each other.
 
 mod deferred;
+mod front;
+mod generation;
 mod keys;
+mod lasting;
+mod memory;
 mod policies;
 mod probe;
 mod ready;
+mod reload;
 mod sweep;
+mod tasks;
 mod traces;
 mod warm;
 
@@ -13,35 +19,21 @@ use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 pub(crate) use self::keys::source as key_source;
 pub(crate) use self::policies::ServedPolicies;
-pub use self::probe::probe;
-use self::{
-    ready::{State, Vendor},
-    sweep::Sweep,
-    warm::WarmUp,
-};
-use bytes::Bytes;
-use tokio::task::JoinSet;
+use self::{front::Front, generation::Generation, lasting::Lasting, ready::Process, reload::Reloader};
+pub use self::{probe::probe, reload::Following};
+use arc_swap::ArcSwap;
+use tokio::task::{JoinError, JoinSet};
 
 use crate::{
-    admin::{Admin, AdminState, Probes},
     audit::Audit,
     clock::Clock,
-    config::{
-        Config, ConfigErrors, CredentialsConfig, CredentialsSource, EgressConfig, GuardConfig, ServerConfig, SharedConfig, SocketConfig,
-        StsConfig, TlsConfig,
-    },
-    credentials::{BaseIdentity, BaseIdentityError, Broker, Budget, Readers, SdkSts, SetupError},
-    directory::{Changes, Directory, OpenError, Tables, users::UserDirectory},
-    egress::{self, Egress, Errands, Gate},
-    guard::Guard,
-    identity::{IdentityHeaders, Jwks, Passports, Sealer, Vending, Verifier, Workloads},
-    ingress::{self, ContextSigner, Cors, ForwardHeaders, Ingress, Matcher, Origins, PublicRoom},
-    limits::Limiter,
+    config::{Config, ConfigErrors, CredentialsSource, ServerConfig, SharedConfig, ShutdownConfig, ShutdownOrder, SocketConfig, StsConfig},
+    credentials::{BaseIdentityError, SetupError},
+    directory::OpenError,
     server::{self, Bound, BoundSocket, Drain, DrainHandle, Handler, Listening, ReloadingTls, tls::TlsError},
-    skew::Skew,
     telemetry::{AccessLog, Listener, Metrics, Recorder, TenantLabels},
-    upstream::{self, AppClient, AwsClient},
-    workloads::{NamedWorkloads, UnusableWorkload},
+    upstream,
+    workloads::UnusableWorkload,
 };
 
 /// For listeners whose clients have had their time.
@@ -173,18 +165,19 @@ impl StartError {
     }
 }
 
+/// Why a process that served has ended by itself.
+#[derive(Debug, thiserror::Error)]
+#[error("what follows files and looks after keys, sessions and passports has failed, which is a fault of Palisade: {0}")]
+pub struct Failed(JoinError);
+
 /// A process that is ready to serve.
 pub struct App {
     config: SharedConfig,
     listeners: Listeners,
-    ingress: Option<(Ingress, Arc<ReloadingTls>)>,
-    egress: Option<(Egress, Option<Arc<ReloadingTls>>)>,
-    /// Public keys of signed contexts.
-    key_set: Option<Bytes>,
-    state: Arc<State>,
+    lasting: Lasting,
+    generation: Generation,
     drains: Drains,
-    background: Background,
-    recorder: Recorder,
+    following: Option<Following>,
 }
 
 /// The ingress ends before the egress does: a request that is still in progress needs its way out until its end.
@@ -196,186 +189,118 @@ struct Drains {
     quit: Drain,
 }
 
-/// What runs beside the listeners.
-#[derive(Debug)]
-struct Background {
-    keys: Vec<Arc<Jwks>>,
-    directory: Arc<Directory>,
-    users: Option<UserDirectory>,
-    sweep: Sweep,
-    base: Option<BaseIdentity>,
-    named: Option<NamedWorkloads>,
-    broker: Option<Arc<Broker>>,
-    warm_up: WarmUp,
-    skew: Skew,
-    passports: Option<Passports>,
-    policies: ServedPolicies,
-    tls: Vec<Arc<ReloadingTls>>,
-    application: Option<AppClient>,
-}
-
 impl App {
     /// Wires everything. Nothing is accepted yet.
     pub async fn build(config: Config, listeners: Listeners, clock: Clock, log: AccessLog, metrics: Metrics) -> Result<Self, StartError> {
-        let config = Arc::new(config);
         let labels = TenantLabels::new(config.telemetry.max_tenants);
         if let Some(settings) = &config.telemetry.audit {
             let audit = Audit::open(settings, &config.effective, clock.clone(), metrics.of_audit()).map_err(StartError::Audit)?;
             metrics.record_in(audit);
         }
         let traces = traces::start(config.telemetry.traces.as_ref(), &clock, &metrics)?;
-        let recorder = Recorder { metrics: metrics.clone(), log, labels, traces, clock: clock.clone() };
-        let names = IdentityHeaders { tenant: config.identity.tenant_header.clone(), token: config.identity.token_header.clone() };
-
-        let skew = Skew::new(clock.clone(), metrics.clone());
-        // AWS says when its credentials end, so their time is AWS's.
-        let base = base_identity(&config, &skew, &metrics).await?;
-        let (directory, users) = directories(&config, base.as_ref(), &recorder, &skew)?;
-        let policies = ServedPolicies::open(&config.guard).map_err(StartError::Policies)?;
-        let keys = keys::load(&config, &clock, &metrics)?;
-        let verifier = config.identity.issuers.iter().cloned().zip(keys.iter().cloned()).collect();
-        let verifier = Verifier::new(verifier, &config.identity.verification, clock.clone(), metrics.clone());
-        let keeps_tokens = config.credentials.as_ref().is_some_and(|credentials| credentials.plans.use_callers_tokens());
-        let verifier = Arc::new(verifier.with_users(users.as_ref().map(UserDirectory::users)).keeping_tokens(keeps_tokens));
-        let workloads = Workloads::new(config.identity.workloads.clone(), clock.clone());
-        // Passports are only worth minting where somebody takes them.
-        let takes_passports = config.egress.as_ref().is_some_and(|egress| egress.proofs.passport);
-        let passports = config.identity.passport.as_ref().filter(|_| takes_passports);
-        let passports = passports.map(|passport| Passports::new(passport.clone(), clock.clone(), metrics.clone()));
-
-        let vendor = match (&config.credentials, base.clone()) {
-            (Some(credentials), Some(base)) => Some(vendor(credentials, base, &config, &recorder, &skew)?),
-            _ => None,
-        };
-
-        let signed = config.ingress.as_ref().and_then(|settings| settings.context.as_ref());
-        let context = signed.map(ContextSigner::new).transpose().map_err(|_| StartError::Randomness)?.map(Arc::new);
-        let key_set = context.as_ref().map(|context| context.key_set());
-        let application = config.ingress.as_ref().map(|settings| AppClient::new(&settings.routing, &metrics, &clock)).transpose()?;
-        let ingress = match (&config.ingress, &application) {
-            (Some(settings), Some(application)) => {
-                let tls = load_tls("ingress.tls", &settings.tls, Listener::Ingress, &recorder)?;
-                let access = &settings.access;
-                let pipeline = ingress::Pipeline {
-                    matcher: Matcher { endpoints: access.endpoints.clone(), tenant_path: access.tenant_path.clone() },
-                    gate: ingress::Gate {
-                        verifier: verifier.clone(),
-                        directory: directory.clone(),
-                        names: names.clone(),
-                        places: access.places.clone(),
-                        workloads: workloads.clone(),
-                    },
-                    limiter: Limiter::new(&config.limits, clock.clone()),
-                    public: PublicRoom::new(access.public_concurrent),
-                    cors: Cors::new(access.cors.as_ref()).map_err(|_| StartError::Cors)?,
-                    passports: passports.clone(),
-                    headers: ForwardHeaders {
-                        names: names.clone(),
-                        mapped: settings.headers.clone(),
-                        origins: Origins::new(settings.origin.clone()),
-                    },
-                    context,
-                    upstream: application.clone(),
-                    recorder: recorder.clone(),
-                    clock: clock.clone(),
-                };
-                Some((Ingress::new(pipeline), tls))
-            }
-            _ => None,
-        };
-        let egress = match (&config.egress, &vendor) {
-            (Some(settings), Some(vendor)) => {
-                let (sealer, redeemer) = deferred::sides(settings, &recorder)?;
-                let gate = Gate {
-                    verifier: verifier.clone(),
-                    passports: passports.clone(),
-                    redeemer,
-                    proofs: settings.proofs,
-                    names,
-                    vending: Vending::new().map_err(|_| StartError::Randomness)?,
-                    clock: clock.clone(),
-                    directory: directory.clone(),
-                    workloads,
-                    named: vendor.workloads.clone(),
-                };
-                let tls = settings.tls.as_ref().map(|tls| load_tls("egress.tls", tls, Listener::Egress, &recorder)).transpose()?;
-                Some((egress((settings, &config.guard, &policies), gate, sealer, vendor, &recorder)?, tls))
-            }
-            _ => None,
-        };
-
+        let recorder = Recorder { metrics, log, labels, traces, clock };
         let (outer_handle, outer) = Drain::new();
         let (quit_handle, quit) = Drain::new();
-        let tls = ingress.iter().map(|(_, tls)| tls).chain(egress.iter().filter_map(|(_, tls)| tls.as_ref())).cloned().collect();
-        let broker = vendor.as_ref().map(|vendor| vendor.broker.clone());
-        let named = vendor.as_ref().map(|vendor| vendor.workloads.clone());
-        let sweep = Sweep::new(directory.clone(), verifier.clone(), passports.clone(), broker.clone(), &config, metrics.clone());
-        let warm_up = WarmUp::new(config.credentials.as_ref().and_then(|credentials| credentials.warm_up.clone()));
-        let state = State::new(config.clone(), verifier, vendor, metrics, clock, outer_handle, quit_handle);
-        let state = state.with_application(application.clone()).with_directory(directory.clone()).with_warm_up(warm_up.clone());
-        let background =
-            Background { keys, directory, users, sweep, base, named, broker, warm_up, skew, passports, policies, tls, application };
-        let state = Arc::new(state);
+        let lasting = Lasting::new(&config, recorder, Process::new(outer_handle, quit_handle, config.shutdown))?;
+        let generation = Generation::build(config, &lasting, None).await?;
         let drains = Drains { outer, inner: Drain::new(), operators: Drain::new(), quit };
-        Ok(Self { config, listeners, ingress, egress, key_set, state, drains, background, recorder })
+        Ok(Self { config: generation.config.clone(), listeners, lasting, generation, drains, following: None })
+    }
+
+    /// The same, following the files that its configuration came from.
+    #[must_use]
+    pub fn following(self, following: Following) -> Self {
+        Self { following: Some(following), ..self }
     }
 
     /// Serves until `shutdown` ends or an operator says quit, then drains: the ingress first, then the egress, then the
     /// operators' listeners.
-    pub async fn run(self, shutdown: impl Future<Output = ()> + Send) {
-        let Self { config, listeners, ingress, egress, key_set, state, drains, background, recorder } = self;
+    ///
+    /// # Errors
+    /// What runs beside the listeners has failed. It drains as for `shutdown`: without that suspensions are not heard of any more.
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), Failed> {
+        let Self { config, listeners, lasting, generation, drains, following } = self;
+        let (recorder, process, tls) = (lasting.recorder.clone(), lasting.process.clone(), lasting.tls.clone());
         let metrics = recorder.metrics.clone();
-        let background = tokio::spawn(background.run(state.clone()));
+        let served = Arc::new(ArcSwap::new(generation.served.clone()));
+        let mut background = tokio::spawn(Reloader::new(lasting, generation, served.clone()).run(following));
         let place = |listening: Listening, name, server: &ServerConfig, drain: &Drain| (listening, name, server.clone(), drain.clone());
         let serve = |bound: Bound, name, server: &ServerConfig, drain: &Drain| place(bound.into_listener().into(), name, server, drain);
 
         let mut inbound = JoinSet::new();
-        if let (Some(bound), Some((handler, tls)), Some(settings)) = (listeners.ingress, ingress, &config.ingress) {
+        if let (Some(bound), Some(tls), Some(settings)) = (listeners.ingress, tls.ingress, &config.ingress) {
             let place = serve(bound, Listener::Ingress, &settings.server, &drains.outer);
-            spawn(&mut inbound, place, Some(tls), handler, &metrics);
+            spawn(&mut inbound, place, Some(tls), Front::new(&served, |served| served.ingress.as_ref()).of(&process), &metrics);
         }
         let mut outbound = JoinSet::new();
-        if let (Some((handler, tls)), Some(settings)) = (egress, &config.egress) {
+        if let Some(settings) = &config.egress {
+            let handler = Front::new(&served, |served| served.egress.as_ref()).of(&process);
             for bound in listeners.egress {
                 let place = serve(bound, Listener::Egress, &settings.server, &drains.inner.1);
-                spawn(&mut outbound, place, tls.clone(), handler.clone(), &metrics);
+                spawn(&mut outbound, place, tls.egress.clone(), handler.clone(), &metrics);
             }
             if let Some(socket) = listeners.socket {
                 let place = place(socket.into_listener().into(), Listener::Egress, &settings.server, &drains.inner.1);
                 spawn(&mut outbound, place, None, handler.clone(), &metrics);
             }
         }
-        let admin = Admin::new(state.clone(), &config.admin);
         let mut operators = JoinSet::new();
         let place = serve(listeners.admin, Listener::Admin, &config.admin.server, &drains.operators.1);
-        spawn(&mut operators, place, None, admin, &metrics);
+        spawn(&mut operators, place, None, Front::new(&served, |served| Some(&served.admin)), &metrics);
         if let (Some(bound), Some(settings)) = (listeners.probes, &config.probes) {
             let place = serve(bound, Listener::Probes, &settings.server, &drains.operators.1);
-            spawn(&mut operators, place, None, Probes::new(state.clone(), key_set), &metrics);
+            spawn(&mut operators, place, None, Front::new(&served, |served| Some(&served.probes)), &metrics);
         }
 
         let ingress_done = async {
             join(&mut inbound, None).await;
-            state.ingress_drained();
+            process.ingress_drained();
         };
         tokio::pin!(ingress_done);
-        tokio::select! {
-            () = shutdown => {}
-            () = drains.quit.started() => {}
+        let mut failed = None;
+        let mut is_quit = tokio::select! {
+            () = shutdown => false,
+            () = drains.quit.started() => true,
+            ended = &mut background => {
+                failed = ended.err().map(Failed);
+                tracing::error!("what runs beside the listeners has ended; this is a fault of Palisade, and so does the process");
+                false
+            }
             // A drain that an operator started ends the ingress alone: the process waits for its signal.
-            () = async { (&mut ingress_done).await; std::future::pending::<()>().await } => {}
-        }
+            () = async { (&mut ingress_done).await; std::future::pending::<()>().await } => false,
+        };
         tracing::info!("shutting down");
-        if let Some(audit) = metrics.audit() {
+        if let Some(audit) = recorder.metrics.audit() {
             audit.note("draining");
         }
+        // Whoever says quit has no callers any more.
+        if is_quit {
+            process.drain_now()
+        } else {
+            process.drain()
+        }
+        let ShutdownConfig { order, linger, .. } = process.shutdown();
+        tokio::select! {
+            () = drains.outer.started() => {}
+            // Nor does anybody wait for the rest of `shutdown.delay`.
+            () = drains.quit.started() => {
+                is_quit = true;
+                process.drain_now();
+            }
+        }
         let begun = recorder.clock.instant();
-        state.drain();
-        if !state.is_ingress_drained() {
+        if order == ShutdownOrder::Together {
+            drains.inner.0.start();
+        }
+        if !process.is_ingress_drained() {
             ingress_done.await;
         }
-        // The whole has one deadline, that of a single drain: whoever sent the signal waits no longer than that.
+        // The drains have one deadline, that of a single one: whoever sent the signal waits no longer than that.
         let spent = recorder.clock.instant().saturating_duration_since(begun);
+        if !is_quit && order == ShutdownOrder::IngressFirst && !linger.is_zero() {
+            tracing::info!(seconds = linger.as_secs(), "the egress goes on for the application's own end");
+            let _ = tokio::time::timeout(linger, drains.quit.started()).await;
+        }
         drains.inner.0.start();
         join(&mut outbound, Some(longest_drain(&config).saturating_sub(spent).max(LAST_DRAIN))).await;
         drains.operators.0.start();
@@ -387,6 +312,7 @@ impl App {
             audit.close(FLUSH);
         }
         recorder.traces.flush(FLUSH).await;
+        failed.map_or(Ok(()), Err)
     }
 }
 
@@ -424,135 +350,7 @@ fn longest_drain(config: &Config) -> Duration {
     ingress.into_iter().chain(egress).max().unwrap_or_default()
 }
 
-impl Background {
-    async fn run(self, state: Arc<State>) {
-        let mut tasks = JoinSet::new();
-        for keys in self.keys {
-            tasks.spawn(async move { keys.maintain().await });
-        }
-        let (clock, metrics) = (state.clock(), state.metrics().clone());
-        let (policies, watched) = (self.policies, metrics.clone());
-        tasks.spawn(async move { policies.watch(&watched).await });
-        if let Some(users) = self.users {
-            let (clock, metrics) = (clock.clone(), metrics.clone());
-            tasks.spawn(async move { users.watch(clock, metrics).await });
-        }
-        let directory = self.directory.clone();
-        tasks.spawn(async move { directory.watch(clock, metrics).await });
-        tasks.spawn(async move { self.sweep.run().await });
-        if let Some(base) = self.base {
-            tasks.spawn(async move { base.maintain().await });
-        }
-        if let Some(named) = self.named {
-            tasks.spawn(async move { named.maintain().await });
-        }
-        if let Some(broker) = self.broker {
-            let (warm_up, directory, warmed) = (self.warm_up, self.directory, broker.clone());
-            tasks.spawn(async move { warm_up.run(&warmed, &directory).await });
-            tasks.spawn(async move { broker.maintain().await });
-            tasks.spawn(async move { self.skew.watch().await });
-        }
-        if let Some(passports) = self.passports {
-            tasks.spawn(async move { passports.maintain().await });
-        }
-        for tls in self.tls {
-            tasks.spawn(async move { tls.watch(server::tls::POLL).await });
-        }
-        if let Some(application) = self.application {
-            tasks.spawn(async move { application.maintain().await });
-        }
-        tasks.spawn(async move { state.watch_base_identity().await });
-        while let Some(ended) = tasks.join_next().await {
-            if let Err(error) = ended {
-                tracing::error!(%error, "a background task failed");
-            }
-        }
-    }
-}
-
 fn identity_of(config: &Config) -> Option<(&CredentialsSource, &StsConfig)> {
     let of_base = || config.base.as_ref().map(|base| (&base.source, &base.sts));
     config.credentials.as_ref().map(|credentials| (&credentials.source, &credentials.sts)).or_else(of_base)
-}
-
-/// Who Palisade is, where it asks AWS for anything. A source that is not there, or that must not be used, is known before anything is served; one
-/// that only does not answer yet is waited for by readiness.
-async fn base_identity(config: &Config, skew: &Skew, metrics: &Metrics) -> Result<Option<BaseIdentity>, StartError> {
-    let Some((source, sts)) = identity_of(config) else { return Ok(None) };
-    let base = BaseIdentity::open(source, sts, skew)?;
-    base.report_to(metrics);
-    if matches!(source, CredentialsSource::Nobody) {
-        return Ok(Some(base));
-    }
-    match base.check().await {
-        Err(error @ BaseIdentityError::SetUp(..)) => return Err(StartError::BaseIdentity(error)),
-        Err(error @ (BaseIdentityError::Sts(..) | BaseIdentityError::Unavailable(..))) => {
-            tracing::warn!(%error, "there are no base credentials yet")
-        }
-        Ok(()) => {}
-    }
-    Ok(Some(base))
-}
-
-/// Tenants and users, whose changes are announced in one place.
-fn directories(
-    config: &Config,
-    base: Option<&BaseIdentity>,
-    recorder: &Recorder,
-    skew: &Skew,
-) -> Result<(Arc<Directory>, Option<UserDirectory>), StartError> {
-    let changes = Changes::default();
-    let (clock, metrics) = (&recorder.clock, &recorder.metrics);
-    let readers = base.zip(identity_of(config)).map(|(base, (_, sts))| Readers::new(base, sts, skew));
-    let open = |users| UserDirectory::open(users, readers, &changes, clock, metrics);
-    let users = config.users.as_ref().map(open).transpose()?;
-    let tables = readers.map(|readers| Tables { readers, changes: &changes, clock, metrics });
-    let directory = Directory::open(&config.directory, tables)?;
-    let directory = directory.with_users(users.as_ref().map(UserDirectory::users), changes, config.on_suspend);
-    Ok((Arc::new(directory), users))
-}
-
-fn vendor(
-    credentials: &CredentialsConfig,
-    base: BaseIdentity,
-    config: &Config,
-    recorder: &Recorder,
-    skew: &Skew,
-) -> Result<Vendor, StartError> {
-    let budget = Budget::new(credentials, skew.clock(), recorder.metrics.clone());
-    let sts = Arc::new(SdkSts::new(&credentials.sts, base, skew, budget.clone())?);
-    let broker = Arc::new(Broker::new(credentials, sts.clone(), budget, skew.clock(), recorder.metrics.clone()));
-    let workloads = NamedWorkloads::open(&config.workloads, &credentials.sts.region, config.limits.default, &recorder.clock)?;
-    let limiter = Arc::new(Limiter::new(&config.limits, recorder.clock.clone()));
-    Ok(Vendor { sts, broker, limiter, skew: skew.clone(), workloads })
-}
-
-fn load_tls(key: &'static str, files: &TlsConfig, listener: Listener, recorder: &Recorder) -> Result<Arc<ReloadingTls>, StartError> {
-    ReloadingTls::load(files, listener, recorder.clock.clone(), recorder.metrics.clone()).map_err(|error| StartError::Tls { key, error })
-}
-
-fn egress(
-    (settings, guard, policies): (&EgressConfig, &GuardConfig, &ServedPolicies),
-    gate: Gate,
-    sealer: Option<Sealer>,
-    vendor: &Vendor,
-    recorder: &Recorder,
-) -> Result<Egress, StartError> {
-    let upstream = AwsClient::new(settings)?;
-    let clock = &recorder.clock;
-    let errands = Errands { broker: vendor.broker.clone(), upstream: upstream.clone(), skew: vendor.skew.clone() };
-    Ok(Egress::new(egress::Pipeline {
-        gate,
-        limiter: vendor.limiter.clone(),
-        guard: policies.over(Guard::new(settings, guard).asking(Arc::new(errands), clock.clone()), clock.clone()),
-        broker: vendor.broker.clone(),
-        upstream,
-        region: settings.region.clone(),
-        regions: settings.regions.clone(),
-        presign: settings.presign,
-        sealer,
-        recorder: recorder.clone(),
-        clock: recorder.clock.clone(),
-        skew: vendor.skew.clone(),
-    }))
 }

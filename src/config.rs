@@ -7,7 +7,9 @@
 //! step is reported at once, with its place and with what would be right.
 
 pub(crate) mod build;
+mod change;
 mod clients;
+pub(crate) mod companions;
 mod context;
 mod deferred;
 pub(crate) mod document;
@@ -45,6 +47,11 @@ use std::{
 use http::{HeaderName, uri::Authority};
 
 use self::template::Template;
+pub(crate) use self::{
+    change::{Change, Part},
+    guard::{is_guarded, judged_as, kind_of},
+    quantity::{duration, show_duration},
+};
 pub use self::{
     clients::{ClientAuthConfig, ForwardingHeader, OriginConfig, WorkloadConfig, WorkloadsConfig},
     context::ContextConfig,
@@ -71,10 +78,6 @@ pub use self::{
     users::{KeyTemplate, OnSuspend, UserAttributesConfig, UsersConfig, UsersTableConfig},
     verification::{FailureBudget, TokenCacheConfig, VerificationConfig},
     workloads::{NamedWorkloadConfig, WorkloadProof, WorkloadRole},
-};
-pub(crate) use self::{
-    guard::{is_guarded, judged_as, kind_of},
-    quantity::{duration, show_duration},
 };
 use crate::{secret::Secret, tenant::TenantId};
 
@@ -107,10 +110,16 @@ pub struct Config {
     pub guard: GuardConfig,
     /// Per-tenant limits.
     pub limits: LimitsConfig,
-    /// Logs, metrics and traces.
+    /// What the process may use.
+    pub resources: ResourcesConfig,
+    /// How the process ends.
+    pub shutdown: ShutdownConfig,
+    /// Logs, metrics, the audit log and traces.
     pub telemetry: TelemetryConfig,
     /// The effective settings, defaults filled in and secrets left out, for `GET /config`.
     pub effective: serde_json::Value,
+    /// The files that it was taken from, as they were then.
+    pub(crate) companions: companions::Companions,
 }
 
 /// `ingress`
@@ -426,6 +435,13 @@ pub enum DirectoryConfig {
     Any,
 }
 
+impl DirectoryConfig {
+    /// Whether the records of `other` are to be had in the same way, and have to meet the same rules.
+    pub(crate) fn is_of_kind(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+}
+
 /// `credentials`
 #[derive(Debug)]
 pub struct CredentialsConfig {
@@ -582,6 +598,33 @@ pub struct ServerConfig {
     pub connections: usize,
     /// How long a drain may take.
     pub drain: Duration,
+}
+
+/// `resources`
+#[derive(Debug, Clone, Copy)]
+pub struct ResourcesConfig {
+    /// Resident bytes from which requests are refused; `None`: by the cgroup's limit.
+    pub memory: Option<u64>,
+}
+
+/// `shutdown`
+#[derive(Debug, Clone, Copy)]
+pub struct ShutdownConfig {
+    /// How long everything is served after the signal.
+    pub delay: Duration,
+    /// What ends first.
+    pub order: ShutdownOrder,
+    /// How long the egress outlives the ingress.
+    pub linger: Duration,
+}
+
+/// `shutdown.order`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShutdownOrder {
+    /// The egress goes on until the ingress has ended.
+    IngressFirst,
+    /// Both stop taking requests at once.
+    Together,
 }
 
 /// Shared, since every part of the process holds it.

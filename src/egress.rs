@@ -57,7 +57,7 @@ pub struct Pipeline {
     /// Has that tenant the room?
     pub limiter: Arc<Limiter>,
     /// May anybody ask for this?
-    pub guard: Guard,
+    pub guard: Arc<Guard>,
     /// With whose credentials?
     pub broker: Arc<Broker>,
     /// AWS.

@@ -69,9 +69,9 @@ pub struct Pipeline {
     /// Who is asking?
     pub gate: Gate,
     /// Has the tenant the room?
-    pub limiter: Limiter,
+    pub limiter: Arc<Limiter>,
     /// Is there room for requests of nobody?
-    pub public: PublicRoom,
+    pub public: Arc<PublicRoom>,
     /// What browsers are told about scripts of other origins.
     pub cors: Cors,
     /// Authority for the egress; `None` without one.

@@ -43,7 +43,7 @@
 //! | [`config`] | validated, immutable, complete; every error at once |
 //! | [`doctor`] | what a configuration relies on, looked at from where it runs |
 //! | [`iam`] | what AWS has to allow for a configuration, no wider than it is meant |
-//! | [`app`], [`cli`] | everything wired in one function; one file a command |
+//! | [`app`], [`cli`] | everything wired in one function, and wired anew for another configuration; one file a command |
 //!
 //! # Deliberately absent
 //!
@@ -57,6 +57,7 @@ pub mod authorise;
 pub mod aws;
 pub mod body;
 mod causes;
+mod cgroup;
 mod cidr;
 pub mod cli;
 pub mod client_pattern;

@@ -47,15 +47,27 @@ pub struct Limiter {
     clock: Clock,
     /// Nanoseconds in buckets count from here.
     origin: Instant,
-    buckets: DashMap<TenantId, Arc<Bucket>>,
-    sweep_at: AtomicUsize,
+    buckets: Arc<DashMap<TenantId, Arc<Bucket>>>,
+    sweep_at: Arc<AtomicUsize>,
 }
 
 impl Limiter {
     /// A limiter with full buckets.
     pub fn new(config: &LimitsConfig, clock: Clock) -> Self {
         let origin = clock.instant();
-        Self { config: config.clone(), clock, origin, buckets: DashMap::new(), sweep_at: AtomicUsize::new(FIRST_SWEEP) }
+        Self { config: config.clone(), clock, origin, buckets: Arc::default(), sweep_at: Arc::new(AtomicUsize::new(FIRST_SWEEP)) }
+    }
+
+    /// The same buckets, as full as they are and with all that is in progress, under other limits.
+    #[must_use]
+    pub fn under(&self, config: &LimitsConfig) -> Self {
+        Self {
+            config: config.clone(),
+            clock: self.clock.clone(),
+            origin: self.origin,
+            buckets: self.buckets.clone(),
+            sweep_at: self.sweep_at.clone(),
+        }
     }
 
     /// Admits one request of `tenant`. The permit is held until the request has ended.

@@ -10,6 +10,8 @@
 //! time (an emulator, a gateway, a service whose answers its users write) moves nothing; a complaint from there, such as
 //! `RequestTimeTooSkewed`, makes STS be asked again, at most every half minute. An STS in plain HTTP is not believed.
 //!
+//! An STS that another configuration names is believed when that configuration is in force, and not while it is tried.
+//!
 //! **What is believed.** The median of the last answers, three at least, so that no single one counts; none that was slow or came
 //! out of a cache; less than [`WORTH`] is left alone, and more than [`LIMIT`] is a broken clock, which is said and not mended.
 //!
@@ -19,7 +21,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::{Duration, Instant, SystemTime},
 };
@@ -49,7 +51,11 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// The skew. Cheap to clone; clones share it.
 #[derive(Clone, Debug)]
-pub struct Skew(Arc<Inner>);
+pub struct Skew {
+    inner: Arc<Inner>,
+    /// Whether answers that come by this one and its clones count.
+    is_believed: Arc<AtomicBool>,
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -89,12 +95,23 @@ impl Skew {
     pub fn new(clock: Clock, metrics: Metrics) -> Self {
         let anchor = Moment { wall: clock.now(), instant: clock.instant() };
         let state = Mutex::new(State { samples: VecDeque::new(), anchor, heard_at: None });
-        Self(Arc::new(Inner { clock, metrics, offset: Arc::default(), state, complaint: Notify::new() }))
+        let inner = Inner { clock, metrics, offset: Arc::default(), state, complaint: Notify::new() };
+        Self { inner: Arc::new(inner), is_believed: Arc::new(AtomicBool::new(true)) }
+    }
+
+    /// The same skew for an STS that is only tried: what it says of the time counts once [`Skew::believe`] says so.
+    pub(crate) fn on_trial(&self) -> Self {
+        Self { inner: self.inner.clone(), is_believed: Arc::new(AtomicBool::new(false)) }
+    }
+
+    /// Lets answers that come by this one and its clones count, or no longer.
+    pub(crate) fn believe(&self, is_believed: bool) {
+        self.is_believed.store(is_believed, Ordering::Relaxed);
     }
 
     /// AWS's time, as well as it is known.
     pub fn clock(&self) -> Clock {
-        self.0.clock.with_offset(Arc::clone(&self.0.offset))
+        self.inner.clock.with_offset(Arc::clone(&self.inner.offset))
     }
 
     /// What time it is there now, to sign by.
@@ -104,11 +121,14 @@ impl Skew {
 
     /// This moment, to be kept until an answer is there.
     pub(crate) fn now(&self) -> Moment {
-        Moment { wall: self.0.clock.now(), instant: self.0.clock.instant() }
+        Moment { wall: self.inner.clock.now(), instant: self.inner.clock.instant() }
     }
 
     /// An answer of STS, to a request that was sent at `sent`, has just come and says that it is `date`.
     pub(crate) fn observe(&self, sent: Moment, date: SystemTime) {
+        if !self.is_believed.load(Ordering::Relaxed) {
+            return;
+        }
         let now = self.now();
         let took = now.instant.saturating_duration_since(sent.instant);
         if took > SLOW {
@@ -134,17 +154,17 @@ impl Skew {
 
     /// A service says that the time of a signature is wrong, or that the signature is, which some say instead.
     pub(crate) fn complain(&self) {
-        let now = self.0.clock.instant();
+        let now = self.inner.clock.instant();
         let mut state = self.state();
         if state.heard_at.is_none_or(|at| now.saturating_duration_since(at) >= DEAF) {
             state.heard_at = Some(now);
-            self.0.complaint.notify_one();
+            self.inner.complaint.notify_one();
         }
     }
 
     /// Ends when a service has complained.
     pub(crate) async fn complaint(&self) {
-        self.0.complaint.notified().await;
+        self.inner.complaint.notified().await;
     }
 
     /// Looks for ever whether the machine's clock was set, which makes what was measured before worthless.
@@ -180,7 +200,7 @@ impl Skew {
     /// Corrects by what the samples say.
     fn conclude(&self, state: &State) {
         let median = median(&state.samples);
-        self.0.metrics.clock_skew.set(median.unwrap_or_default() as f64 / 1_000.0);
+        self.inner.metrics.clock_skew.set(median.unwrap_or_default() as f64 / 1_000.0);
         let (ahead, before) = (median.unwrap_or_default(), self.offset());
         if ahead.abs() > LIMIT {
             tracing::error!(
@@ -193,7 +213,7 @@ impl Skew {
         if (offset == 0) == (before == 0) && (offset - before).abs() < WORTH {
             return;
         }
-        self.0.offset.store(offset, Ordering::Relaxed);
+        self.inner.offset.store(offset, Ordering::Relaxed);
         if offset == 0 {
             tracing::info!("this machine's clock agrees with AWS's: signatures go by it again");
         } else {
@@ -206,11 +226,11 @@ impl Skew {
     }
 
     fn offset(&self) -> i64 {
-        self.0.offset.load(Ordering::Relaxed)
+        self.inner.offset.load(Ordering::Relaxed)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

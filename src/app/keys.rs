@@ -8,7 +8,7 @@ use http::{HeaderValue, Uri};
 use super::StartError;
 use crate::{
     clock::Clock,
-    config::{Config, IssuerConfig, JwksSource, KeyAccess},
+    config::{Config, IssuerConfig, JwksSource, KeyAccess, companions::Look},
     identity::{
         Jwks, discovery,
         jwks::{FetchKeys, Fetched, InlineKeys, KeysFile, MAX_BYTES},
@@ -20,13 +20,34 @@ use crate::{
 /// Longest bearer token read from a file, in bytes.
 const MAX_BEARER: u64 = 16 << 10;
 
-/// The keys of every issuer, in the order of the configuration, none of them loaded yet.
-pub(super) fn load(config: &Config, clock: &Clock, metrics: &Metrics) -> Result<Vec<Arc<Jwks>>, StartError> {
+/// The issuer, how its keys are configured, and the file of roots that is part of that.
+type By = (String, String, Option<Look>);
+
+/// An issuer's keys, and all that they are to be had by.
+#[derive(Debug, Clone)]
+pub(super) struct Keys {
+    by: By,
+    pub(super) jwks: Arc<Jwks>,
+}
+
+/// The keys of every issuer, in the order of the configuration: those of `before` where they are to be had in the same way, none of the
+/// others loaded yet.
+pub(super) fn load(config: &Config, before: &[Keys], clock: &Clock, metrics: &Metrics) -> Result<Vec<Keys>, StartError> {
     let jwks = |issuer: &IssuerConfig| {
+        let by = (issuer.issuer.clone(), format!("{:?} {:?}", issuer.jwks, issuer.key_policy), roots(&issuer.jwks));
+        if let Some(keys) = before.iter().find(|keys| keys.by == by) {
+            return Ok(keys.clone());
+        }
         let jwks = Jwks::new(issuer.issuer.clone(), source(issuer)?, clock.clone(), metrics.clone());
-        Ok(Arc::new(jwks.with_policy(issuer.key_policy)))
+        Ok(Keys { by, jwks: Arc::new(jwks.with_policy(issuer.key_policy)) })
     };
     config.identity.issuers.iter().map(jwks).collect()
+}
+
+/// What the file of roots says, where there is one.
+fn roots(source: &JwksSource) -> Option<Look> {
+    let (JwksSource::Uri { access, .. } | JwksSource::Discovery { access, .. }) = source else { return None };
+    access.ca.as_deref().map(Look::at)
 }
 
 /// Where the keys of `issuer` come from. Asks nobody yet.

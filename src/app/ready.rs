@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -15,7 +16,7 @@ use super::warm::WarmUp;
 use crate::{
     admin::{AdminState, Check},
     clock::Clock,
-    config::{Config, CredentialsSource, SharedConfig},
+    config::{Config, CredentialsSource, SharedConfig, ShutdownConfig},
     credentials::{Broker, Owner, SdkSts, SessionView, StsError},
     directory::Directory,
     identity::Verifier,
@@ -31,7 +32,7 @@ use crate::{
 /// How often a base identity that works is tried again.
 const RECHECK: Duration = Duration::from_secs(60);
 /// First pause after one that does not work; doubled up to [`RECHECK`].
-const RETRY: Duration = Duration::from_secs(1);
+pub(super) const RETRY: Duration = Duration::from_secs(1);
 
 /// What obtains tenant credentials, where there is an egress.
 #[derive(Debug, Clone)]
@@ -69,6 +70,86 @@ impl Vendor {
     }
 }
 
+/// What holds for the process, whatever it is configured to be.
+#[derive(Debug)]
+pub(super) struct Process {
+    drain: DrainHandle,
+    quit: DrainHandle,
+    draining: AtomicBool,
+    ingress_drained: AtomicBool,
+    is_short_of_memory: AtomicBool,
+    /// For so long that it may not end by itself.
+    is_stuck: AtomicBool,
+    shutdown: ArcSwap<ShutdownConfig>,
+}
+
+impl Process {
+    /// One that serves. Its ingress is told to end by `drain`, and all of it by `quit`.
+    pub(super) fn new(drain: DrainHandle, quit: DrainHandle, shutdown: ShutdownConfig) -> Self {
+        let no = || AtomicBool::new(false);
+        let shutdown = ArcSwap::from_pointee(shutdown);
+        Self { drain, quit, draining: no(), ingress_drained: no(), is_short_of_memory: no(), is_stuck: no(), shutdown }
+    }
+
+    /// How it ends.
+    pub(super) fn shutdown(&self) -> ShutdownConfig {
+        **self.shutdown.load()
+    }
+
+    /// Lets it end in another way, unless it has begun to.
+    pub(super) fn adopt(&self, shutdown: ShutdownConfig) {
+        if self.is_draining() {
+            return;
+        }
+        self.shutdown.store(Arc::new(shutdown));
+    }
+
+    /// Is not ready from now on, and begins to end the ingress when `shutdown.delay` is over. Needs a Tokio runtime.
+    pub(super) fn drain(&self) {
+        let delay = self.shutdown().delay;
+        if delay.is_zero() {
+            return self.drain_now();
+        }
+        if !self.draining.swap(true, Ordering::Relaxed) {
+            let drain = self.drain.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(delay).await;
+                drain.start();
+            });
+        }
+    }
+
+    /// The same without a delay.
+    pub(super) fn drain_now(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+        self.drain.start();
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Whether there is so little memory left that requests are refused.
+    pub(super) fn is_short_of_memory(&self) -> bool {
+        self.is_short_of_memory.load(Ordering::Relaxed)
+    }
+
+    /// Refuses requests, or does no longer; `is_stuck` where it has done so for too long to be ready.
+    pub(super) fn short_of_memory(&self, is_short: bool, is_stuck: bool) {
+        self.is_short_of_memory.store(is_short, Ordering::Relaxed);
+        self.is_stuck.store(is_stuck, Ordering::Relaxed);
+    }
+
+    pub(super) fn ingress_drained(&self) {
+        self.ingress_drained.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_ingress_drained(&self) -> bool {
+        self.ingress_drained.load(Ordering::Relaxed)
+    }
+}
+
+/// The process under one configuration.
 pub(super) struct State {
     config: SharedConfig,
     verifier: Arc<Verifier>,
@@ -76,13 +157,11 @@ pub(super) struct State {
     application: Option<AppClient>,
     directory: Option<Arc<Directory>>,
     warm_up: WarmUp,
-    base_works: AtomicBool,
+    /// Whether the base identity is known to work. Shared by the configurations that have the same.
+    base_works: Arc<AtomicBool>,
+    process: Arc<Process>,
     metrics: Metrics,
     clock: Clock,
-    drain: DrainHandle,
-    quit: DrainHandle,
-    draining: AtomicBool,
-    ingress_drained: AtomicBool,
 }
 
 impl std::fmt::Debug for State {
@@ -98,27 +177,10 @@ impl State {
         vendor: Option<Vendor>,
         metrics: Metrics,
         clock: Clock,
-        drain: DrainHandle,
-        quit: DrainHandle,
+        process: Arc<Process>,
     ) -> Self {
-        let base_works = AtomicBool::new(vendor.is_none() || !has_identity(&config));
-        let ingress_drained = AtomicBool::new(false);
-        let (application, directory, warm_up, draining) = (None, None, WarmUp::new(None), AtomicBool::new(false));
-        Self {
-            config,
-            verifier,
-            vendor,
-            application,
-            directory,
-            warm_up,
-            base_works,
-            metrics,
-            clock,
-            drain,
-            quit,
-            draining,
-            ingress_drained,
-        }
+        let (application, directory, warm_up) = (None, None, WarmUp::new(None));
+        Self { config, verifier, vendor, application, directory, warm_up, base_works: Arc::default(), process, metrics, clock }
     }
 
     /// The same, with the way to the application that its readiness may depend on.
@@ -136,37 +198,47 @@ impl State {
         Self { warm_up, ..self }
     }
 
-    pub(super) fn drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
-        self.drain.start();
-    }
-
-    pub(super) fn ingress_drained(&self) {
-        self.ingress_drained.store(true, Ordering::Relaxed);
-    }
-
-    pub(super) fn is_ingress_drained(&self) -> bool {
-        self.ingress_drained.load(Ordering::Relaxed)
+    /// The same, of which is known what is known of the base identity of `before`: it is the same one.
+    pub(super) fn with_base_identity_of(self, before: &Self) -> Self {
+        Self { base_works: before.base_works.clone(), ..self }
     }
 
     pub(super) fn clock(&self) -> Clock {
         self.clock.clone()
     }
 
+    /// Whether there is an identity that has to work.
+    pub(super) fn needs_base_identity(&self) -> bool {
+        self.vendor.is_some() && has_identity(&self.config)
+    }
+
+    /// Whether the base identity is known to work, or there is none that has to.
+    pub(super) fn base_works(&self) -> bool {
+        !self.needs_base_identity() || self.base_works.load(Ordering::Relaxed)
+    }
+
+    /// Tries the base identity once, where there is one, and keeps what that says of it.
+    pub(super) async fn try_base_identity(&self) -> Result<(), StsError> {
+        let Some(Vendor { sts, .. }) = self.vendor.as_ref().filter(|_| has_identity(&self.config)) else { return Ok(()) };
+        let outcome = sts.check_identity().await;
+        match &outcome {
+            Ok(()) => self.base_works.store(true, Ordering::Relaxed),
+            Err(StsError::Identity(_)) => self.base_works.store(false, Ordering::Relaxed),
+            // Only a rejection says something about the identity. While STS cannot be asked, what was last known holds:
+            // an outage must not take a process out of service whose sessions still work.
+            Err(_) => {}
+        }
+        outcome
+    }
+
     /// Tries the base identity for ever, which also asks STS what time it is.
     pub(super) async fn watch_base_identity(&self) {
-        let Some(Vendor { sts, skew, .. }) = self.vendor.as_ref().filter(|_| has_identity(&self.config)) else { return };
+        let Some(Vendor { skew, .. }) = self.vendor.as_ref().filter(|_| has_identity(&self.config)) else { return };
         let mut pause = RETRY;
         loop {
-            let outcome = sts.check_identity().await;
-            let works = match &outcome {
-                Ok(()) => true,
-                // Only a rejection says something about the identity. While STS cannot be asked, what was last known holds:
-                // an outage must not take a process out of service whose sessions still work.
-                Err(StsError::Identity(_)) => false,
-                Err(_) => self.base_works.load(Ordering::Relaxed),
-            };
-            let worked = self.base_works.swap(works, Ordering::Relaxed);
+            let worked = self.base_works();
+            let outcome = self.try_base_identity().await;
+            let works = self.base_works();
             match outcome {
                 Ok(()) if !worked => tracing::info!("the base identity works"),
                 Ok(()) => {}
@@ -195,8 +267,8 @@ impl AdminState for State {
         let missing = self.verifier.issuers_without_keys();
         let keys = if missing.is_empty() { "loaded".to_owned() } else { format!("no keys yet for {}", missing.join(", ")) };
         let mut checks = vec![Check { name: "keys", ok: missing.is_empty(), detail: keys }];
-        if self.vendor.is_some() && has_identity(&self.config) {
-            let ok = self.base_works.load(Ordering::Relaxed);
+        if self.needs_base_identity() {
+            let ok = self.base_works();
             let detail = if ok { "works" } else { "does not work; see the log" };
             checks.push(Check { name: "base_identity", ok, detail: detail.to_owned() });
         }
@@ -216,7 +288,14 @@ impl AdminState for State {
             let (ok, detail) = audit.health();
             checks.push(Check { name: "audit", ok, detail });
         }
-        let draining = self.draining.load(Ordering::Relaxed);
+        if self.process.is_stuck.load(Ordering::Relaxed) {
+            checks.push(Check {
+                name: "memory",
+                ok: false,
+                detail: "requests have been refused for want of memory for too long".to_owned(),
+            });
+        }
+        let draining = self.process.is_draining();
         checks.push(Check { name: "serving", ok: !draining, detail: if draining { "draining" } else { "yes" }.to_owned() });
         checks
     }
@@ -241,18 +320,19 @@ impl AdminState for State {
     }
 
     fn start_drain(&self) {
-        self.drain();
+        self.process.drain();
     }
 
     fn drained(&self) -> bool {
         // An egress-only process goes on serving the application until its end; it is drained while nothing is in progress.
         let in_flight = |vendor: &Vendor| vendor.limiter.all_in_flight() + vendor.workloads.all_in_flight();
         let is_quiet = || self.vendor.as_ref().is_none_or(|vendor| in_flight(vendor) == 0);
-        self.draining.load(Ordering::Relaxed) && if self.config.ingress.is_some() { self.is_ingress_drained() } else { is_quiet() }
+        let draining = self.process.is_draining();
+        draining && if self.config.ingress.is_some() { self.process.is_ingress_drained() } else { is_quiet() }
     }
 
     fn quit(&self) {
-        self.quit.start();
+        self.process.quit.start();
     }
 
     fn metrics(&self) -> &Metrics {
@@ -261,4 +341,4 @@ impl AdminState for State {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -64,6 +64,12 @@ impl Sweep {
         Self { directory, verifier, passports, broker, issuers, metrics, revoked_before: Mutex::new(known) }
     }
 
+    /// The same; what `before` had seen is not new to it.
+    pub(super) fn after(self, before: &Self) -> Self {
+        let known = before.revoked_before.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Self { revoked_before: Mutex::new(known), ..self }
+    }
+
     /// Sweeps for ever: after every change, and where changes are found by asking, in the rhythm in which records are due.
     pub(super) async fn run(&self) {
         let mut changes = self.directory.changes();

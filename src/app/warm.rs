@@ -31,12 +31,21 @@ pub(super) struct WarmUp {
     config: Option<WarmUpConfig>,
     is_over: Arc<AtomicBool>,
     missing: Arc<AtomicUsize>,
+    /// Everything was tried, and is not to be tried again.
+    is_done: Arc<AtomicBool>,
 }
 
 impl WarmUp {
     pub(super) fn new(config: Option<WarmUpConfig>) -> Self {
         let is_over = Arc::new(AtomicBool::new(config.is_none()));
-        Self { config, is_over, missing: Arc::default() }
+        Self { config, is_over, missing: Arc::default(), is_done: Arc::default() }
+    }
+
+    /// One of a process that serves already: nothing waits for it.
+    pub(super) fn beside_requests(config: Option<WarmUpConfig>) -> Self {
+        let warm_up = Self::new(config);
+        warm_up.is_over.store(true, Ordering::Relaxed);
+        warm_up
     }
 
     /// How far it is, for operators.
@@ -55,12 +64,13 @@ impl WarmUp {
 
     /// Fetches the sessions. Readiness waits for all of them, or for `wait`.
     pub(super) async fn run(&self, broker: &Broker, directory: &Directory) {
-        let Some(config) = &self.config else { return };
+        let Some(config) = self.config.as_ref().filter(|_| !self.is_done.load(Ordering::Relaxed)) else { return };
         let fetching = async {
             let outcome = fetch(broker, config, directory).await;
             self.missing.store(outcome.missing, Ordering::Relaxed);
             self.is_over.store(true, Ordering::Relaxed);
             outcome.tell();
+            self.is_done.store(true, Ordering::Relaxed);
         };
         let waiting = async {
             tokio::time::sleep(config.wait).await;

@@ -3,20 +3,24 @@
 mod descriptors;
 mod memory;
 
-use std::{io, path::PathBuf, process::ExitCode, time::Duration};
+use std::{io, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::Args as ClapArgs;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::Notify,
+};
 use tracing_subscriber::{
     Layer,
     filter::{LevelFilter, Targets},
     layer::SubscriberExt,
+    reload,
     util::SubscriberInitExt,
 };
 
 use super::{FAILED, MISUSED};
 use crate::{
-    app::{App, Listeners, StartError},
+    app::{App, Failed, Following, Listeners, StartError},
     clock::Clock,
     config::{Config, LogFormat},
     telemetry::{AccessLog, Metrics, lines::LineQueue},
@@ -35,14 +39,16 @@ pub struct Args {
 
 /// Runs the proxy. Exits 2 on a configuration or a file of its that is wrong, 1 when it cannot start otherwise or failed.
 pub async fn run(args: Args) -> ExitCode {
-    let config = match Config::load(&args.config, &|name| std::env::var(name).ok()) {
+    // First of all: without somebody who waits for them, they end the process at once.
+    let (hangup, stop) = (hangups(), termination());
+    let mut config = match Config::load(&args.config, &|name| std::env::var(name).ok()) {
         Ok(config) => config,
         Err(errors) => {
             eprintln!("{errors}");
             return MISUSED.into();
         }
     };
-    let log = match start_logging(config.telemetry.log_level, config.telemetry.log_format) {
+    let (log, set_level) = match start_logging(config.telemetry.log_level, config.telemetry.log_format) {
         Ok(log) => log,
         Err(error) => {
             eprintln!("palisade: cannot start a thread: {error}");
@@ -50,9 +56,14 @@ pub async fn run(args: Args) -> ExitCode {
         }
     };
     memory::seal();
-    descriptors::raise(&config);
-    let code = match serve(config).await {
-        Ok(()) => ExitCode::SUCCESS,
+    descriptors::raise(&mut config);
+    let following = Following::new(args.config, hangup, set_level);
+    let code = match serve(config, following, stop).await {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => {
+            tracing::error!(%error, "ended by itself");
+            FAILED.into()
+        }
         Err(error) => {
             tracing::error!(%error, "cannot start");
             exit_code(&error).into()
@@ -62,54 +73,89 @@ pub async fn run(args: Args) -> ExitCode {
     code
 }
 
-async fn serve(config: Config) -> Result<(), StartError> {
+/// The outer error is one of the start.
+async fn serve(config: Config, following: Following, stop: impl Future<Output = ()> + Send) -> Result<Result<(), Failed>, StartError> {
     let listeners = Listeners::bind(&config)?;
     let metrics = Metrics::new()?;
     let log = AccessLog::to(std::io::stdout(), metrics.clone()).map_err(StartError::Thread)?;
     let log = log.formatted(config.telemetry.log_format).sampled(config.telemetry.log_sample);
     let app = App::build(config, listeners, Clock::system(), log, metrics).await?;
     tracing::info!(version = crate::VERSION, "serving");
-    app.run(termination()).await;
+    let ended = app.following(following).run(stop).await;
     tracing::info!("stopped");
-    Ok(())
+    Ok(ended)
 }
 
 fn exit_code(error: &StartError) -> u8 {
     if error.is_configuration() { MISUSED } else { FAILED }
 }
 
-/// SIGTERM or SIGINT.
-pub(super) async fn termination() {
-    let wait = |kind| async move {
-        match signal(kind) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(error) => {
-                tracing::error!(%error, "cannot wait for a signal");
-                std::future::pending::<()>().await;
+/// Tells of every SIGHUP.
+fn hangups() -> Arc<Notify> {
+    let hangup = Arc::new(Notify::new());
+    match signal(SignalKind::hangup()) {
+        Ok(mut signals) => {
+            let told = hangup.clone();
+            tokio::spawn(async move {
+                while signals.recv().await.is_some() {
+                    told.notify_one();
+                }
+            });
+        }
+        Err(error) => eprintln!("palisade: cannot wait for SIGHUP: {error}"),
+    }
+    hangup
+}
+
+/// SIGTERM or SIGINT, from the call on.
+pub(super) fn termination() -> impl Future<Output = ()> + Send {
+    let wait = |kind| {
+        let signal = signal(kind);
+        async move {
+            match signal {
+                Ok(mut signal) => drop(signal.recv().await),
+                Err(error) => {
+                    tracing::error!(%error, "cannot wait for a signal");
+                    std::future::pending::<()>().await;
+                }
             }
         }
     };
-    tokio::select! {
-        () = wait(SignalKind::terminate()) => {}
-        () = wait(SignalKind::interrupt()) => {}
+    let (terminate, interrupt) = (wait(SignalKind::terminate()), wait(SignalKind::interrupt()));
+    async move {
+        tokio::select! {
+            () = terminate => {}
+            () = interrupt => {}
+        }
     }
 }
 
+/// Sets the least severe level of messages that are written.
+type SetLevel = Arc<dyn Fn(tracing::Level) + Send + Sync>;
+
 /// Our own messages go to standard error; standard output is the access log's.
-pub(super) fn start_logging(level: tracing::Level, format: LogFormat) -> io::Result<LineQueue> {
+pub(super) fn start_logging(level: tracing::Level, format: LogFormat) -> io::Result<(LineQueue, SetLevel)> {
     let queue = LineQueue::to(io::stderr(), "log")?;
     let writer = queue.clone();
-    let ours = LevelFilter::from_level(level);
-    // The libraries below us know nothing of what is secret here, and some print requests at their finer levels.
-    let filter =
-        Targets::new().with_default(ours.min(LevelFilter::WARN)).with_target("palisade", ours).with_target("s3s", LevelFilter::OFF);
+    let (filter, handle) = reload::Layer::new(filter(level));
     let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(move || writer.clone());
     let lines = match format {
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
         LogFormat::Text => lines.boxed(),
     };
     let _ = tracing_subscriber::registry().with(lines).with(filter).try_init();
-    Ok(queue)
+    let set = move |level| {
+        if let Err(error) = handle.reload(self::filter(level)) {
+            tracing::error!(%error, "the level of messages cannot be set");
+        }
+    };
+    Ok((queue, Arc::new(set)))
+}
+
+fn filter(level: tracing::Level) -> Targets {
+    let ours = LevelFilter::from_level(level);
+    // The libraries below us know nothing of what is secret here, and some print requests at their finer levels.
+    Targets::new().with_default(ours.min(LevelFilter::WARN)).with_target("palisade", ours).with_target("s3s", LevelFilter::OFF)
 }
 
 #[cfg(test)]
@@ -136,7 +182,8 @@ probes: {listen: '127.0.0.1:0'}
         let path = folder.path().join("p.yaml");
         fs::write(&path, config).unwrap();
         let config = Config::load(&path, &|_| Some("secret".to_owned())).unwrap_or_else(|errors| panic!("{errors}"));
-        exit_code(&serve(config).await.expect_err("it started"))
+        let following = Following::new(path, Arc::default(), Arc::new(|_| {}));
+        exit_code(&serve(config, following, std::future::pending()).await.map(drop).expect_err("it started"))
     }
 
     #[tokio::test]

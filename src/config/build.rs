@@ -7,7 +7,8 @@ use std::{io::Read, net::SocketAddr, path::Path};
 
 use super::{
     AdminConfig, BaseConfig, Config, ConfigErrors, CredentialsConfig, DirectoryConfig, EgressConfig, GuardConfig, IngressConfig,
-    PlanConfig, ProbesConfig, ServerConfig, TlsConfig, UsersConfig,
+    PlanConfig, ProbesConfig, ResourcesConfig, ServerConfig, TlsConfig, UsersConfig,
+    companions::{Companions, Look},
     document::Bounds,
     reader::{Files, Reader, Section},
     settings::{ROOT, parse},
@@ -35,6 +36,7 @@ mod roles;
 mod routing;
 mod secret;
 mod session_policy;
+mod shutdown;
 mod tables;
 mod telemetry;
 mod tenants;
@@ -61,7 +63,12 @@ impl Config {
     pub fn load(path: &Path, env: Env<'_>) -> Result<Self, ConfigErrors> {
         let origin = path.display().to_string();
         let text = read_config(path, env).map_err(|wrong| ConfigErrors::of_file(&origin, wrong, ""))?;
-        Self::parse(&text, &origin, path.parent().unwrap_or(Path::new("")), env)
+        let mut config = Self::parse(&text, &origin, path.parent().unwrap_or(Path::new("")), env)?;
+        // A variable of the environment stays as it is.
+        if !origin.starts_with("env:") {
+            config.companions.note(String::new(), path.to_owned(), Look::of(text.as_bytes()));
+        }
+        Ok(config)
     }
 
     /// As [`Config::load`], for somebody who runs nothing: certificates, keys, tokens and variables are not looked for, and secrets are made
@@ -87,8 +94,9 @@ impl Config {
     pub fn parse(text: &str, origin: &str, base: &Path, env: Env<'_>) -> Result<Self, ConfigErrors> {
         let reader = Reader::open(text, origin, base, ROOT, Bounds::CONFIG)?;
         let built = config(&reader.root(), env);
+        let companions = reader.companions();
         let (config, effective) = reader.finish(built)?;
-        Ok(Self { effective, ..config })
+        Ok(Self { effective, companions, ..config })
     }
 }
 
@@ -185,6 +193,8 @@ fn config(root: &Section<'_>, env: Env<'_>) -> Option<Config> {
     }
     let limits = limits::limits_config(&root.section("limits"));
     let telemetry = telemetry::telemetry(&root.section("telemetry"), has_egress, env);
+    let shutdown = shutdown::shutdown(&root.section("shutdown"));
+    let resources = ResourcesConfig { memory: root.section("resources").get("memory", parse::size).map(|bytes| bytes as u64) };
     // Shown under its own name as well, since it is in the file.
     server_config(&server, &server);
     let egress_listen = egress.iter().flatten().flat_map(|egress| egress.listen.iter().map(|listen| ("egress", *listen)));
@@ -207,8 +217,11 @@ fn config(root: &Section<'_>, env: Env<'_>) -> Option<Config> {
         workloads: workloads?,
         guard: guard?,
         limits: limits?,
+        resources,
+        shutdown: shutdown?,
         telemetry: telemetry?,
         effective: serde_json::Value::Null,
+        companions: Companions::default(),
     })
 }
 

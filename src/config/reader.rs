@@ -13,6 +13,7 @@ use std::{
 use serde_json::{Map, Value};
 
 use super::{
+    companions::{Companions, Look},
     document::{At, Bounds, Content, Entry, Node, Scalar, parse},
     error::{ConfigError, ConfigErrors, Fault},
     settings::{Absent, Kind, Setting, walk},
@@ -40,6 +41,7 @@ pub(crate) struct Reader<'f> {
     files: Files,
     /// Settings whose files and variables were not looked for.
     untried: RefCell<Vec<String>>,
+    companions: RefCell<Companions>,
 }
 
 impl<'f> Reader<'f> {
@@ -72,6 +74,7 @@ impl<'f> Reader<'f> {
             effective: Value::Object(Map::new()).into(),
             files: Files::Required,
             untried: RefCell::default(),
+            companions: RefCell::default(),
         })
     }
 
@@ -85,6 +88,11 @@ impl<'f> Reader<'f> {
         let mut untried = self.untried.borrow().clone();
         untried.dedup();
         untried
+    }
+
+    /// The files that were taken in.
+    pub(crate) fn companions(&self) -> Companions {
+        self.companions.borrow().clone()
     }
 
     /// The whole document.
@@ -346,6 +354,33 @@ impl<'r> Section<'r> {
                 Some(path)
             }
         }
+    }
+
+    /// As [`Section::file`], of what is read once, by whoever is given the path: a change is one of the configuration.
+    pub(crate) fn companion(&self, key: &str) -> Option<PathBuf> {
+        let path = self.file(key)?;
+        if self.looks_for_files() {
+            self.took_in(&self.path_of(key), &path, Look::at(&path));
+        }
+        Some(path)
+    }
+
+    /// Notes that the value of `key`, or of that item of it, is `text`, out of the file at `path`.
+    pub(crate) fn took_in_text(&self, (key, item): (&str, Option<usize>), path: &Path, text: &str) {
+        let mut setting = self.path_of(key);
+        setting.extend(item.map(Step::Item));
+        self.took_in(&setting, path, Look::of(text.as_bytes()));
+    }
+
+    /// The same of what is in no file.
+    pub(crate) fn took_in_value(&self, (key, item): (&str, Option<usize>), value: &str) {
+        let mut setting = self.path_of(key);
+        setting.extend(item.map(Step::Item));
+        self.reader.companions.borrow_mut().note_value(show(&setting), Look::of(value.as_bytes()));
+    }
+
+    fn took_in(&self, setting: &[Step], path: &Path, look: Look) {
+        self.reader.companions.borrow_mut().note(show(setting), path.to_owned(), look);
     }
 
     /// As [`Section::file`], of records: they are looked for wherever they are.

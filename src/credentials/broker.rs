@@ -148,14 +148,14 @@ pub struct Broker(Arc<Inner>);
 
 struct Inner {
     plans: Plans,
-    cache: Cache<Plan, ScopedCredentials>,
+    cache: Arc<Cache<Plan, ScopedCredentials>>,
     sts: Arc<dyn TenantSts>,
     clock: Clock,
     metrics: Metrics,
     refresh: RefreshConfig,
     timeout: Duration,
     budget: Budget,
-    denials: Denials,
+    denials: Arc<Denials>,
 }
 
 impl fmt::Debug for Broker {
@@ -170,15 +170,40 @@ impl Broker {
     pub fn new(config: &CredentialsConfig, sts: Arc<dyn TenantSts>, budget: Budget, clock: Clock, metrics: Metrics) -> Self {
         Self(Arc::new(Inner {
             plans: Plans::new(&config.plans, &config.sts.region, config.max_sessions),
-            cache: Cache::new(config.max_sessions, clock.clone(), metrics.tenant_sessions.clone()),
+            cache: Arc::new(Cache::new(config.max_sessions, clock.clone(), metrics.tenant_sessions.clone())),
             budget,
-            denials: Denials::new(config.max_sessions),
+            denials: Arc::new(Denials::new(config.max_sessions)),
             sts,
             clock,
             metrics,
             refresh: config.refresh,
             timeout: config.sts.timeout,
         }))
+    }
+
+    /// A broker for other plans that takes over the sessions of this one. A session is found by all that STS was asked with, so none is used
+    /// for a plan that asks otherwise; what no plan asks for any more goes when nobody has used it for a while.
+    ///
+    /// Only for an identity and an STS that are the same: neither is among what is asked with. `sts` has the budget of this one.
+    #[must_use]
+    pub fn succeeded(&self, config: &CredentialsConfig, sts: Arc<dyn TenantSts>) -> Self {
+        let old = &*self.0;
+        Self(Arc::new(Inner {
+            plans: old.plans.succeeded(&config.plans, &config.sts.region, config.max_sessions),
+            cache: old.cache.clone(),
+            sts,
+            clock: old.clock.clone(),
+            metrics: old.metrics.clone(),
+            refresh: config.refresh,
+            timeout: config.sts.timeout,
+            budget: old.budget.clone(),
+            denials: old.denials.clone(),
+        }))
+    }
+
+    /// The budget for calls to STS.
+    pub fn budget(&self) -> Budget {
+        self.0.budget.clone()
     }
 
     /// Credentials of `tenant` for calls to `service`, by its key in `egress.services`, with more than five seconds of life left: from

@@ -26,7 +26,15 @@ pub(super) struct Plans {
 impl Plans {
     /// Each planner remembers at most `max` plans.
     pub(super) fn new(config: &PlansConfig, region: &str, max: usize) -> Self {
-        let hasher = RandomState::new();
+        Self::hashed_by(RandomState::new(), config, region, max)
+    }
+
+    /// As [`Plans::new`]; sessions of these plans and of those of `self` are found in one cache.
+    pub(super) fn succeeded(&self, config: &PlansConfig, region: &str, max: usize) -> Self {
+        Self::hashed_by(self.hasher.clone(), config, region, max)
+    }
+
+    fn hashed_by(hasher: RandomState, config: &PlansConfig, region: &str, max: usize) -> Self {
         let planner = |plan| Planner::new(plan, region, max, hasher.clone());
         let services = config.services.iter().map(|(service, plan)| (service.clone(), planner(plan))).collect();
         Self { default: config.default.as_ref().map(planner), services, workloads: DashMap::new(), hasher }

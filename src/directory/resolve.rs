@@ -7,7 +7,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -36,6 +36,15 @@ pub(super) struct Records {
     pub(super) revoked: Revoked,
 }
 
+impl Records {
+    /// Says that they were read.
+    fn tell(&self) {
+        let revocations: usize = self.tenants.values().map(|record| record.revoked.len()).sum();
+        let revocations = revocations + self.revoked.len();
+        tracing::info!(tenants = self.tenants.len(), revocations, "tenant records read");
+    }
+}
+
 /// Answers which tenants there are, and who may act for them.
 #[derive(Debug)]
 pub struct Directory {
@@ -43,6 +52,8 @@ pub struct Directory {
     users: Option<Arc<dyn Users>>,
     on_suspend: OnSuspend,
     changes: Changes,
+    /// The directory that has taken its place.
+    successor: OnceLock<Arc<Self>>,
 }
 
 #[derive(Debug)]
@@ -92,12 +103,14 @@ impl Directory {
                 Source::Table(Box::new(opened.map_err(|source| OpenError::Roots { key, source })?))
             }
         };
-        Ok(Self { source, users: None, on_suspend: OnSuspend::default(), changes: Changes::default() })
+        let (on_suspend, changes, successor) = (OnSuspend::default(), Changes::default(), OnceLock::new());
+        Ok(Self { source, users: None, on_suspend, changes, successor })
     }
 
     #[cfg(test)]
     pub(super) fn of_table(table: TenantsTable) -> Self {
-        Self { source: Source::Table(Box::new(table)), users: None, on_suspend: OnSuspend::default(), changes: Changes::default() }
+        let (on_suspend, changes, successor) = (OnSuspend::default(), Changes::default(), OnceLock::new());
+        Self { source: Source::Table(Box::new(table)), users: None, on_suspend, changes, successor }
     }
 
     /// The same with a directory of users, whose changes are announced in `changes`, and what becomes of a suspended tenant's requests.
@@ -199,6 +212,27 @@ impl Directory {
         self.on_suspend == OnSuspend::Finish && matches!(refusal.reason, Reason::TenantSuspended | Reason::TenantUnknown)
     }
 
+    /// Where its changes are announced, for a directory that is to take its place.
+    pub fn announced_in(&self) -> Changes {
+        self.changes.clone()
+    }
+
+    /// Lets `successor` say from now on whether requests in progress still stand, beginning with a look at all of them.
+    pub fn succeeded_by(&self, successor: Arc<Self>) {
+        // The first word holds: a directory is replaced once.
+        let _ = self.successor.set(successor);
+        self.changes.announce();
+    }
+
+    /// The directory that holds now.
+    pub(super) fn newest(self: &Arc<Self>) -> Arc<Self> {
+        let mut newest = self;
+        while let Some(successor) = newest.successor.get() {
+            newest = successor;
+        }
+        newest.clone()
+    }
+
     /// Hears of every change of tenants or users from now on.
     pub fn changes(&self) -> Heard {
         self.changes.listen()
@@ -246,14 +280,14 @@ impl Directory {
         match &self.source {
             Source::Any => std::future::pending().await,
             Source::Table(table) => table.watch().await,
-            Source::File(file) => {
-                let taken = |records: &Records| {
-                    let revocations: usize = records.tenants.values().map(|record| record.revoked.len()).sum();
-                    let revocations = revocations + records.revoked.len();
-                    tracing::info!(tenants = records.tenants.len(), revocations, "tenant records read");
-                };
-                file.watch(&clock, &metrics, &self.changes, taken).await;
-            }
+            Source::File(file) => file.watch(&clock, &metrics, &self.changes, Records::tell).await,
+        }
+    }
+
+    /// Takes over a change of the file now, if there is one.
+    pub async fn look(&self, clock: &Clock, metrics: &Metrics) {
+        if let Source::File(file) = &self.source {
+            file.look(clock, metrics, &self.changes, Records::tell).await;
         }
     }
 

@@ -62,6 +62,7 @@ impl Standing {
     /// Ends when the request no longer stands, with the reason.
     pub async fn lost(mut self) -> Refusal {
         loop {
+            self.directory = self.directory.newest();
             match self.directory.recheck() {
                 None => self.changes.next().await,
                 Some(interval) => {
@@ -70,6 +71,7 @@ impl Standing {
                     }
                 }
             }
+            self.directory = self.directory.newest();
             if let Err(refusal) = self.directory.resolve(self.verified.clone()).await
                 && !self.directory.lets_finish(&refusal)
             {

@@ -74,4 +74,11 @@ impl UserDirectory {
             Source::Table(table) => table.watch().await,
         }
     }
+
+    /// Takes over a change of a file now, if there is one.
+    pub async fn look(&self, clock: &Clock, metrics: &Metrics) {
+        if let Source::File(file) = &self.0 {
+            file.look(clock, metrics).await;
+        }
+    }
 }

@@ -5,8 +5,8 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use arc_swap::{ArcSwap, Guard};
@@ -32,9 +32,19 @@ pub(super) struct Watched<T> {
     path: PathBuf,
     parse: Parse<T>,
     current: ArcSwap<T>,
-    /// The file as it was when it was opened.
-    opened: Look,
+    /// Kept beside the content: watching may be stopped anywhere and begun again, and goes on from what is current.
+    last: Mutex<Last>,
     interval: Duration,
+}
+
+/// What was found at the last look.
+#[derive(Debug)]
+struct Last {
+    seen: Look,
+    /// Whether that could be used, and so is current.
+    good: bool,
+    /// When it last was; nothing before the first look after it was opened.
+    good_at: Option<Instant>,
 }
 
 /// What the file was at the last look, to tell whether it has changed: a digest of its text, or of why it cannot be read.
@@ -47,9 +57,9 @@ impl<T: Send + Sync + 'static> Watched<T> {
     /// Everything that is wrong with it, with line and key.
     pub(super) fn open(name: &'static str, path: &Path, parse: Parse<T>, interval: Duration) -> Result<Self, ConfigErrors> {
         let text = read_text(path, Bounds::RECORDS.bytes);
-        let opened = digest(&text);
+        let last = Mutex::new(Last { seen: digest(&text), good: true, good_at: None });
         let current = ArcSwap::from_pointee(parsed(name, path, text, parse)?);
-        Ok(Self { name, path: path.to_owned(), parse, current, opened, interval })
+        Ok(Self { name, path: path.to_owned(), parse, current, last, interval })
     }
 
     /// What it said last, when it could be used.
@@ -57,37 +67,46 @@ impl<T: Send + Sync + 'static> Watched<T> {
         self.current.load()
     }
 
-    /// Takes over every change, until dropped. `taken` is told of what was read.
+    /// Takes over every change, until dropped, beginning with a look now. `taken` is told of what was read.
     pub(super) async fn watch(&self, clock: &Clock, metrics: &Metrics, changes: &Changes, taken: impl Fn(&T)) {
-        let mut seen = self.opened;
-        let (mut good, mut since) = (true, clock.instant());
-        metrics.directory_read(self.name, clock.now());
         loop {
+            self.look(clock, metrics, changes, &taken).await;
             tokio::time::sleep(self.interval).await;
-            let (path, name, parse) = (self.path.clone(), self.name, self.parse);
-            // The content is compared, and not only the time of change: a mount can replace a file without moving that.
-            let Ok(read) = tokio::task::spawn_blocking(move || look(name, &path, seen, parse)).await else { continue };
-            if let Some((look, outcome)) = read {
-                seen = look;
-                good = outcome.is_ok();
-                metrics.config_reload(self.name, good);
-                match outcome {
-                    Ok(new) => {
-                        taken(&new);
-                        self.current.store(Arc::new(new));
-                        changes.announce();
-                    }
-                    Err(errors) => {
-                        let age = clock.instant().saturating_duration_since(since).as_secs();
-                        tracing::warn!(path = %self.path.display(), age_seconds = age, %errors, "the {name} cannot be used; the old ones stay");
-                    }
+        }
+    }
+
+    /// One look, now.
+    pub(super) async fn look(&self, clock: &Clock, metrics: &Metrics, changes: &Changes, taken: impl Fn(&T)) {
+        let seen = self.last().seen;
+        let (path, name, parse) = (self.path.clone(), self.name, self.parse);
+        // The content is compared, and not only the time of change: a mount can replace a file without moving that.
+        let Ok(read) = tokio::task::spawn_blocking(move || look(name, &path, seen, parse)).await else { return };
+        // No pause from here on: what is current and what was seen of the file do not part.
+        let mut last = self.last();
+        if let Some((look, outcome)) = read {
+            (last.seen, last.good) = (look, outcome.is_ok());
+            metrics.config_reload(self.name, last.good);
+            match outcome {
+                Ok(new) => {
+                    taken(&new);
+                    self.current.store(Arc::new(new));
+                    changes.announce();
+                }
+                Err(errors) => {
+                    let age = last.good_at.map_or(0, |at| clock.instant().saturating_duration_since(at).as_secs());
+                    tracing::warn!(path = %self.path.display(), age_seconds = age, %errors, "the {name} cannot be used; the old ones stay");
                 }
             }
-            if good {
-                metrics.directory_read(self.name, clock.now());
-                since = clock.instant();
-            }
         }
+        if last.good {
+            metrics.directory_read(self.name, clock.now());
+            last.good_at = Some(clock.instant());
+        }
+    }
+
+    /// For short sections without an `await`.
+    fn last(&self) -> MutexGuard<'_, Last> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -112,4 +131,63 @@ fn digest(text: &Result<String, String>) -> Look {
     let mut look = Look::default();
     look.copy_from_slice(digest.as_ref());
     look
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, time::UNIX_EPOCH};
+
+    use super::*;
+
+    fn parse(text: &str, origin: &str) -> Result<String, ConfigErrors> {
+        if text.is_empty() { Err(ConfigErrors::of_file(origin, "is empty", "write something")) } else { Ok(text.to_owned()) }
+    }
+
+    /// Watches until `is_there`.
+    async fn watch_until(file: &Watched<String>, metrics: &Metrics, is_there: impl Fn(&str) -> bool) {
+        let clock = Clock::manual(UNIX_EPOCH + Duration::from_secs(9));
+        let changes = Changes::default();
+        let there = async {
+            while !is_there(&file.current()) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::select! {
+            () = file.watch(&clock, metrics, &changes, |_| {}) => {}
+            ended = tokio::time::timeout(Duration::from_secs(5), there) => ended.expect("the change never came"),
+        }
+    }
+
+    #[tokio::test]
+    async fn watching_goes_on_from_what_is_current_when_it_is_begun_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        fs::write(&path, "suspended").unwrap();
+        let file = Watched::open("tenants", &path, parse, Duration::from_millis(5)).unwrap();
+        let metrics = Metrics::new().unwrap();
+        fs::write(&path, "active").unwrap();
+        watch_until(&file, &metrics, |text| text == "active").await;
+        // Back to what it was when it was opened, as a deployment that is undone.
+        fs::write(&path, "suspended").unwrap();
+        watch_until(&file, &metrics, |text| text == "suspended").await;
+    }
+
+    #[tokio::test]
+    async fn a_file_that_cannot_be_used_is_not_read_for_watching_it_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        fs::write(&path, "{").unwrap();
+        let file = Watched::open("tenants", &path, parse, Duration::from_millis(5)).unwrap();
+        fs::write(&path, "").unwrap();
+        let clock = Clock::manual(UNIX_EPOCH + Duration::from_secs(9));
+        let (before, after, changes) = (Metrics::new().unwrap(), Metrics::new().unwrap(), Changes::default());
+        file.look(&clock, &before, &changes, |_| {}).await;
+        assert!(!file.last().good);
+        let begun_again = file.watch(&clock, &after, &changes, |_| {});
+        let _ = tokio::time::timeout(Duration::from_millis(60), begun_again).await;
+        let text = String::from_utf8(after.render().unwrap()).unwrap();
+        assert!(!text.contains("palisade_directory_last_success_timestamp_seconds{"), "{text}");
+        let text = String::from_utf8(before.render().unwrap()).unwrap();
+        assert!(!text.contains("palisade_directory_last_success_timestamp_seconds{"), "{text}");
+    }
 }

@@ -72,7 +72,7 @@ credentials:
             redeemer: None,
             proofs: Proofs { passport: true, ..settings.proofs },
             names: IdentityHeaders { tenant: HeaderName::from_static("x-tenant-id"), token: HeaderName::from_static("x-tenant-token") },
-            vending: Vending::new().unwrap(),
+            vending: Arc::new(Vending::new().unwrap()),
             clock: clock.clone(),
             directory: Arc::new(Directory::open(&DirectoryConfig::Any, None).unwrap()),
             workloads: Workloads::new(config.identity.workloads.clone(), clock.clone()),
@@ -83,7 +83,7 @@ credentials:
         let egress = Egress::new(Pipeline {
             gate,
             limiter: Arc::new(Limiter::new(&limits, clock.clone())),
-            guard: Guard::new(settings, &config.guard),
+            guard: Arc::new(Guard::new(settings, &config.guard)),
             broker,
             upstream: AwsClient::new(settings).unwrap(),
             region: settings.region.clone(),

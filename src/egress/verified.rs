@@ -35,7 +35,7 @@ pub struct Gate {
     /// Where claims and proofs stand.
     pub names: IdentityHeaders,
     /// Makes placeholder keys, and knows them again.
-    pub vending: Vending,
+    pub vending: Arc<Vending>,
     /// Time.
     pub clock: Clock,
     /// What is known of tenants.

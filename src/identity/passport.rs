@@ -61,6 +61,11 @@ impl Passports {
         Self(Arc::new(Table::new(config, clock, metrics)))
     }
 
+    /// Passports that are minted from here on live as `config` says; those that are out stay what they were when they were minted.
+    pub fn adopt(&self, config: PassportConfig) {
+        self.0.adopt(config);
+    }
+
     /// Mints a passport for `request`, which `tenant` makes. It lives until it is dropped, until the `max_age` of its terms, or until the
     /// token behind it expires, whichever comes first.
     ///
@@ -68,7 +73,7 @@ impl Passports {
     /// `PassportsExhausted` when there is no room for another one, or the tenant has its share; `Internal` when the system has no
     /// randomness.
     pub fn mint(&self, tenant: &Arc<VerifiedTenant>, request: &RequestId) -> Result<Passport, Refusal> {
-        self.mint_under(&self.0.config.terms, tenant, request)
+        self.mint_under(&self.0.config().terms, tenant, request)
     }
 
     /// The same for a request whose endpoint has a rule of its own.
@@ -76,7 +81,7 @@ impl Passports {
     /// # Errors
     /// As [`Passports::mint`].
     pub fn mint_for(&self, tenant: &Arc<VerifiedTenant>, request: &RequestId, rule: &PassportRule) -> Result<Passport, Refusal> {
-        self.mint_under(&self.0.config.terms.under(rule), tenant, request)
+        self.mint_under(&self.0.config().terms.under(rule), tenant, request)
     }
 
     fn mint_under(&self, terms: &PassportTerms, tenant: &Arc<VerifiedTenant>, request: &RequestId) -> Result<Passport, Refusal> {
@@ -224,7 +229,7 @@ impl Passport {
 
     /// How long the application may leave what the caller sends lying.
     pub fn stall(&self) -> Duration {
-        self.table.0.config.stall
+        self.table.0.config().stall
     }
 
     /// The response has come to its end, as it should: what is left is the configured grace. Any other end has none, and is a drop.

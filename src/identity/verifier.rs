@@ -167,6 +167,7 @@ impl VerifiedTenant {
 #[derive(Debug)]
 struct VerifiedToken {
     issuer: Arc<str>,
+    /// Of the issuer's keys; for a workload's certificate, of the mappings.
     generation: u64,
     claims: CheckedClaims,
     all: Map<String, Value>,
@@ -181,6 +182,8 @@ pub struct Verifier {
     /// Says whom users act for, where tokens do not.
     users: Option<Arc<dyn Users>>,
     keeps_tokens: bool,
+    /// Which mappings of certificates to tenants hold.
+    mappings: u64,
     clock: Clock,
     metrics: Metrics,
 }
@@ -201,7 +204,7 @@ impl Verifier {
             .collect();
         let remembered = Memory::new(&config.cache, metrics.clone());
         let effort = Effort::new(config, &clock, metrics.clone());
-        Self { issuers, remembered, effort, users: None, keeps_tokens: false, clock, metrics }
+        Self { issuers, remembered, effort, users: None, keeps_tokens: false, mappings: 0, clock, metrics }
     }
 
     /// Lets `users` say whom a user acts for, and with which roles. Tokens prove the user alone from then on.
@@ -214,6 +217,12 @@ impl Verifier {
     #[must_use]
     pub fn keeping_tokens(self, keeps_tokens: bool) -> Self {
         Self { keeps_tokens, ..self }
+    }
+
+    /// Tells the mappings of certificates from those before: what was proved by others is no proof any more, whenever it was made.
+    #[must_use]
+    pub fn under_mappings(self, mappings: u64) -> Self {
+        Self { mappings, ..self }
     }
 
     /// The ingress: a JWT, and a tenant header that agrees with it. `source` is the address of who sent it; what it sends that is no
@@ -270,7 +279,36 @@ impl Verifier {
             return Ok((self.verify(presented, &source).await?, Lease::of_token()));
         }
         let passports = passports.filter(|_| accepted.passport).ok_or(Reason::ProofNotAccepted)?;
-        passports.redeem(proof, presented.tenant.as_ref())
+        let (tenant, lease) = passports.redeem(proof, presented.tenant.as_ref())?;
+        self.vouches_for(&tenant)?;
+        Ok((tenant, lease))
+    }
+
+    /// Whether a proof that was checked before, and perhaps under another configuration, is of an issuer that may still speak for its tenant.
+    ///
+    /// # Errors
+    /// [`Reason::TokenIssuer`], [`Reason::IssuerNotForTenant`]
+    pub fn vouches_for(&self, verified: &VerifiedTenant) -> Result<(), Refusal> {
+        // A context's issuer may be known to its sealer alone.
+        if verified.deferred.is_some() {
+            return Ok(());
+        }
+        // A workload's tenant is the configuration's word, and so of the configuration that said it.
+        if verified.issuer() == WORKLOAD_ISSUER {
+            if verified.token.generation == self.mappings {
+                return Ok(());
+            }
+            return Err(Refusal::noted(Reason::TokenIssuer, "identity.workloads has changed since the client's certificate was looked at"));
+        }
+        let issuer = self.issuers.get(verified.issuer()).ok_or(Reason::TokenIssuer)?;
+        match issuer.right_for(verified.tenant())? {
+            Right::Settled => Ok(()),
+            right if right == verified.right => Ok(()),
+            Right::IfNamedBy(name) => {
+                let note = format!("the issuer may speak for tenants whose attribute {name} names it, which was not looked at");
+                Err(Refusal::noted(Reason::IssuerNotForTenant, note))
+            }
+        }
     }
 
     /// The egress of a worker: a context that another process sealed. It names its own tenant; a claim beside it must agree.
@@ -330,7 +368,7 @@ impl Verifier {
             issued_at: Some(workload.since()),
             expires: workload.expires(),
         };
-        let token = VerifiedToken { issuer: WORKLOAD_ISSUER.into(), generation: 0, claims, all: Map::new() };
+        let token = VerifiedToken { issuer: WORKLOAD_ISSUER.into(), generation: self.mappings, claims, all: Map::new() };
         let tenant = workload.tenant().clone();
         // The configuration says the tenant, and no user is behind it.
         let right = Right::Settled;

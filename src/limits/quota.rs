@@ -27,6 +27,12 @@ impl Quota {
         Self { limits, rate, bucket: Arc::new(Bucket::new()), clock, origin }
     }
 
+    /// The same, used as it is, under other limits.
+    #[must_use]
+    pub fn under(&self, limits: Limits) -> Self {
+        Self { bucket: Arc::clone(&self.bucket), origin: self.origin, ..Self::new(limits, self.clock.clone()) }
+    }
+
     /// Admits one request. The permit is held until the request has ended.
     ///
     /// # Errors
@@ -62,6 +68,9 @@ mod tests {
         drop(other.admit().unwrap());
         clock.advance(Duration::from_secs(1));
         drop(one.admit().unwrap());
+        // Other limits do not fill it again.
+        let more = one.under(Limits { burst: Some(3), ..limits });
+        assert_eq!(more.admit().map(drop).unwrap_err().reason, Reason::RateLimited);
         let endless = Quota::new(Limits::default(), clock);
         let permits: Vec<_> = (0..1_000).map(|_| endless.admit().unwrap()).collect();
         assert_eq!(endless.in_flight() as usize, permits.len());

@@ -286,3 +286,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn other_limits_find_the_buckets_as_they_are() {
+    let (old, clock) = limiter(limits(1.0, 2));
+    let acme = tenant("acme");
+    let held = old.admit(&acme).unwrap();
+    assert_eq!(drain(&old, &acme), 1);
+    let new = old.under(&LimitsConfig { default: Limits { concurrent: Some(2), ..limits(1.0, 4) }, ..LimitsConfig::default() });
+    assert_eq!((new.in_flight(acme.id()), new.all_in_flight()), (1, 1), "what is in progress counts on");
+    assert_eq!(drain(&new, &acme), 0, "and nothing is refilled");
+    clock.advance(Duration::from_secs(2));
+    assert_eq!(drain(&new, &acme), 2);
+    drop(held);
+    assert_eq!(old.in_flight(acme.id()), 0, "the two are one");
+}

@@ -47,10 +47,18 @@ pub struct ReloadingTls {
     current: Arc<Current>,
     /// The state of the files behind `terms`, as far as they were read, with or without success.
     clients: ArcSwap<Fingerprint>,
-    files: TlsConfig,
+    files: ArcSwap<TlsConfig>,
     listener: Listener,
     clock: Clock,
     metrics: Metrics,
+}
+
+/// A certificate that was read and is not in use yet.
+#[derive(Debug)]
+pub struct Prepared {
+    files: TlsConfig,
+    certified: CertifiedKey,
+    fingerprint: Fingerprint,
 }
 
 /// On which terms connections are taken, until whom clients are trusted for changes.
@@ -70,7 +78,7 @@ impl ReloadingTls {
         let certified = files::certified_key(files)?;
         let current = Arc::new(Current { certified: ArcSwap::new(Arc::new(certified)), fingerprint: ArcSwap::from_pointee(fingerprint) });
         let terms = ArcSwap::from_pointee(Terms::read(files, current.clone())?);
-        let tls = Self { terms, current, clients, files: files.clone(), listener, clock, metrics };
+        let tls = Self { terms, current, clients, files: ArcSwap::from_pointee(files.clone()), listener, clock, metrics };
         tls.announce();
         Ok(Arc::new(tls))
     }
@@ -114,6 +122,26 @@ impl ReloadingTls {
         client::validity(self.current.certified.load().end_entity_cert().ok()?)
     }
 
+    /// Reads other files for the server's own certificate, to be taken over by [`ReloadingTls::adopt`]. Those for clients stay.
+    ///
+    /// # Errors
+    /// As [`ReloadingTls::load`].
+    pub fn prepare(&self, files: &TlsConfig) -> Result<Prepared, TlsError> {
+        let fingerprint = Fingerprint::of(&own(files));
+        let certified = files::certified_key(files)?;
+        let clients = self.files.load().clients.clone();
+        Ok(Prepared { files: TlsConfig { clients, ..files.clone() }, certified, fingerprint })
+    }
+
+    /// Uses what was prepared for every handshake from here on, and follows its files.
+    pub fn adopt(&self, prepared: Prepared) {
+        let Prepared { files, certified, fingerprint } = prepared;
+        self.files.store(Arc::new(files));
+        self.current.fingerprint.store(Arc::new(fingerprint));
+        self.current.certified.store(Arc::new(certified));
+        self.announce();
+    }
+
     /// Follows the files, looking every `interval` ([`POLL`]). Never returns. What cannot be used (a renewal caught half way, say) leaves
     /// the old in use, with a warning.
     pub async fn watch(&self, interval: Duration) {
@@ -123,8 +151,7 @@ impl ReloadingTls {
         }
     }
 
-    /// One look, for tests of other rooms.
-    #[cfg(test)]
+    /// One look, now.
     pub(crate) async fn refresh_now(&self) {
         self.refresh().await;
     }
@@ -135,12 +162,17 @@ impl ReloadingTls {
     }
 
     async fn refresh_certificate(&self) {
-        let (files, known) = (self.files.clone(), self.current.fingerprint.load_full());
+        let (files, known) = (self.files.load_full(), self.current.fingerprint.load_full());
+        let followed = files.clone();
         let read = tokio::task::spawn_blocking(move || {
             let fingerprint = Fingerprint::of(&own(&files));
             (fingerprint != *known).then(|| (fingerprint, files::certified_key(&files)))
         });
         let Ok(Some((fingerprint, result))) = read.await else { return };
+        // Others may be in use since.
+        if !Arc::ptr_eq(&followed, &self.files.load()) {
+            return;
+        }
         // Also after a failure: one warning a change, not one a look.
         self.current.fingerprint.store(Arc::new(fingerprint));
         self.metrics.config_reload(&format!("certificate of the {}", self.listener.as_str()), result.is_ok());
@@ -157,7 +189,7 @@ impl ReloadingTls {
 
     /// New roots or revocation lists are new terms: who is connected on the old ones is asked to come again.
     async fn refresh_clients(&self) {
-        let (files, known, resolver) = (self.files.clone(), self.clients.load_full(), self.current.clone());
+        let (files, known, resolver) = (self.files.load_full(), self.clients.load_full(), self.current.clone());
         let read = tokio::task::spawn_blocking(move || {
             let fingerprint = Fingerprint::of(&of_clients(&files));
             (fingerprint != *known).then(|| (fingerprint, Terms::read(&files, resolver)))

@@ -55,6 +55,21 @@ fn a_clock_that_is_off_is_corrected_from_the_third_answer_on() {
 }
 
 #[test]
+fn an_sts_on_trial_moves_nothing_until_it_is_believed() {
+    let rig = Rig::new();
+    let own = Rig { skew: rig.skew.on_trial(), clock: rig.clock.clone(), metrics: rig.metrics.clone() };
+    own.answers(&[1_200; 5]);
+    assert_eq!((rig.corrected(), own.corrected(), rig.skew.is_in_doubt()), (0, 0, false));
+    own.skew.believe(true);
+    rig.skew.believe(false);
+    own.answers(&[1_200; 3]);
+    rig.answers(&[-1_200; 5]);
+    for rig in [rig, own] {
+        assert!((rig.corrected() - 1_200).abs() <= 1, "{}", rig.corrected());
+    }
+}
+
+#[test]
 fn a_few_seconds_are_no_difference_and_are_still_shown() {
     let rig = Rig::new();
     rig.answers(&[8, 8, 8, 8]);

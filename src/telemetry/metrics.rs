@@ -105,6 +105,10 @@ pub struct Families {
     certificate_start: GaugeVec,
     certificate_expiry: GaugeVec,
     config_reloads: IntCounterVec,
+    config_last_reload_successful: IntGauge,
+    config_last_reload_success: Gauge,
+    memory_limit: IntGauge,
+    shedding: IntGauge,
     upstreams_healthy: IntGaugeVec,
     upstreams_unhealthy: IntGaugeVec,
     handshake_failures: IntCounterVec,
@@ -263,9 +267,22 @@ impl Metrics {
             )?,
             config_reloads: new.counters(
                 "palisade_config_reloads_total",
-                "Files of the configuration (tenant records, policies, certificates) that were read again after a change, by result.",
+                "Reloads of the configuration, and files that it names (tenant records, users, policies, certificates) read again after a change, by result.",
                 &["result"],
             )?,
+            config_last_reload_successful: new.int_gauge(
+                "palisade_config_last_reload_successful",
+                "1 while the configuration as its files have it is in use, 0 while they cannot be used and an older one is.",
+            )?,
+            config_last_reload_success: new.gauge(
+                "palisade_config_last_reload_success_timestamp_seconds",
+                "When the configuration was last loaded with success.",
+            )?,
+            memory_limit: new.int_gauge(
+                "palisade_memory_limit_bytes",
+                "Resident memory from which requests are refused; 0 without a limit.",
+            )?,
+            shedding: new.int_gauge("palisade_memory_shedding", "1 while requests are refused for want of memory.")?,
             upstreams_healthy: new.int_gauges(
                 "palisade_upstream_healthy",
                 "Places of a route to the application whose checks succeed.",
@@ -482,7 +499,30 @@ impl Families {
         if let Some(audit) = &self.audit.get() {
             audit.reloaded(what, taken);
         }
-        self.config_reloads.with_label_values(&[if taken { "ok" } else { "error" }]).inc();
+        self.config_reloads.with_label_values(&[if taken { "applied" } else { "rejected" }]).inc();
+    }
+
+    /// Counts a reload of the configuration itself that changed nothing.
+    pub fn config_unchanged(&self) {
+        self.config_reloads.with_label_values(&["unchanged"]).inc();
+    }
+
+    /// Notes whether the configuration as its files have it is the one in use, since `at` if so.
+    pub fn config_in_use(&self, at: Option<SystemTime>) {
+        self.config_last_reload_successful.set(i64::from(at.is_some()));
+        if let Some(since) = at.and_then(|at| at.duration_since(UNIX_EPOCH).ok()) {
+            self.config_last_reload_success.set(since.as_secs_f64());
+        }
+    }
+
+    /// Notes from how much resident memory on requests are refused.
+    pub fn memory_limit(&self, bytes: u64) {
+        self.memory_limit.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// Notes whether requests are refused for want of memory.
+    pub fn shedding(&self, is_shedding: bool) {
+        self.shedding.set(i64::from(is_shedding));
     }
 
     /// Notes that a directory (`tenants` or `users`) was read without an error.

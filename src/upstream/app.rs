@@ -155,6 +155,11 @@ impl AppClient {
         monitor::maintain(&self.0).await;
     }
 
+    /// Whether `other` is a clone of this one.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Whether some place is known to work, where readiness depends on it. Places out of templates do not count: one tenant's
     /// must not take all others out of service.
     pub fn is_ready(&self) -> Option<bool> {

@@ -65,6 +65,24 @@ impl NamedWorkloads {
     /// # Errors
     /// A file of tokens that cannot be used, or one token for two workloads; a role that STS would not take.
     pub fn open(configs: &[NamedWorkloadConfig], region: &str, default: Limits, clock: &Clock) -> Result<Self, UnusableWorkload> {
+        Self::made(configs, region, default, clock, None)
+    }
+
+    /// As [`NamedWorkloads::open`]. What workloads of the same names have used of their limits, and have in progress, counts on.
+    ///
+    /// # Errors
+    /// As [`NamedWorkloads::open`].
+    pub fn reopen(&self, configs: &[NamedWorkloadConfig], region: &str, default: Limits) -> Result<Self, UnusableWorkload> {
+        Self::made(configs, region, default, &self.clock, Some(self))
+    }
+
+    fn made(
+        configs: &[NamedWorkloadConfig],
+        region: &str,
+        default: Limits,
+        clock: &Clock,
+        before: Option<&Self>,
+    ) -> Result<Self, UnusableWorkload> {
         let mut all = BTreeMap::<_, Arc<Workload>>::new();
         for config in configs {
             let unusable = |setting, wrong: String| UnusableWorkload { name: config.name.clone(), setting, wrong };
@@ -83,12 +101,19 @@ impl NamedWorkloads {
                     Proof::Token(tokens)
                 }
             };
-            let quota = Quota::new(config.limits.over(default), clock.clone());
+            let limits = config.limits.over(default);
+            let used = before.and_then(|before| before.all.get(&config.name));
+            let quota = used.map_or_else(|| Quota::new(limits, clock.clone()), |workload| workload.quota.under(limits));
             let (name, actions, resources) = (config.name.clone(), config.actions.clone(), config.resources.clone());
             let workload = Workload { proof, inputs, home, actions, resources, quota, name };
             all.insert(config.name.clone(), Arc::new(workload));
         }
         Ok(Self { all: Arc::new(all), clock: clock.clone() })
+    }
+
+    /// Whether these are the same ones, and not only of the same names.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.all, &other.all)
     }
 
     /// The workload `name`, if what `peer` presents proves it.

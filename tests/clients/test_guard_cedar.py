@@ -113,7 +113,7 @@ def test_files_are_followed_while_they_can_be_used(run, idp, tmp_path):
     wait_until(lambda: get() == "AccessDenied", 10, "a change holds")
     assert code(s3(palisade, idp, "globex").get_object, Bucket="cedar-globex", Key="exports/1") is None
     write(permit + "forbid (principal, action, resource) when { context.hours > 3 };\n")
-    wait_until(lambda: palisade.metric("palisade_config_reloads_total", result="error") == 1, 10, "a mistake is counted")
+    wait_until(lambda: palisade.metric("palisade_config_reloads_total", result="rejected") == 1, 10, "a mistake is counted")
     assert get() == "AccessDenied", "the old policies stay"
     write(permit)
     wait_until(lambda: get() is None, 10, "what is put right is taken")

@@ -170,7 +170,7 @@ def test_roots_are_followed_and_what_they_vouched_for_ends_with_them(start, sett
         assert closed(palisade, new, token)
         # Junk leaves the old root in use.
         trusted.write_text("junk")
-        wait_until(lambda: palisade.metric("palisade_config_reloads_total", result="error") > 0, 20, "the look at the junk")
+        wait_until(lambda: palisade.metric("palisade_config_reloads_total", result="rejected") > 0, 20, "the look at the junk")
         connection.send(request)
         assert connection.receive().status == 200
         shutil.copy(second.ca, trusted)

@@ -131,9 +131,9 @@ def test_an_edit_with_an_error_changes_nothing(sidecar, idp):
     token = idp.token("acme", sub="u-1")
     sidecar.directory.tenants(RECORDS, {"subjects": [{"issuer": idp.issuer, "subject": "u-1"}]})
     wait_until(lambda: sidecar.reason(token) == "token-revoked", SOON, "revoked")
-    before = sidecar.palisade.metric("palisade_config_reloads_total", result="error")
+    before = sidecar.palisade.metric("palisade_config_reloads_total", result="rejected")
     sidecar.directory.write("tenants.yaml", "tenants: {acme: {}}\nrevokd: {}\n")
-    wait_until(lambda: sidecar.palisade.metric("palisade_config_reloads_total", result="error") > before, SOON, "the file is looked at")
+    wait_until(lambda: sidecar.palisade.metric("palisade_config_reloads_total", result="rejected") > before, SOON, "the file is looked at")
     assert sidecar.reason(token) == "token-revoked"
     assert sidecar.reason(idp.token("acme", sub="u-2")) is None
     old = sidecar.palisade.metric("palisade_directory_last_success_timestamp_seconds", directory="tenants")
@@ -200,7 +200,7 @@ def test_nothing_is_signed_for_a_tenant_that_changes_while_sts_is_asked(change, 
             requests = [wire.request("GET", f"/{BUCKET}/acme/hello.txt", [*own, ("Host", f"s3.{REGION}.amazonaws.com")]),
                         wire.request("POST", "/_palisade/presign", own, wanted)]
             answers = []
-            read = lambda: sidecar.palisade.metric("palisade_config_reloads_total", result="ok")  # noqa: E731
+            read = lambda: sidecar.palisade.metric("palisade_config_reloads_total", result="applied")  # noqa: E731
             ask = lambda data: answers.append(wire.exchange(sidecar.palisade.port("egress"), data, timeout=25).reason)  # noqa: E731
             threads = [threading.Thread(target=ask, args=(data,)) for data in requests]
             for thread in threads:

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    config::LimitsConfig,
+    config::{LimitsConfig, ShutdownOrder},
     credentials::testing::{broker, sts},
     directory::{ActiveTenant, TenantRecord},
     identity::VerifiedTenant,
@@ -55,4 +55,20 @@ async fn each_session_shows_whose_it_is_and_what_that_one_has_in_progress() {
     assert_eq!(shown(), expected(2, 1));
     drop((held, other));
     assert_eq!(shown(), expected(0, 0));
+}
+
+pub(in crate::app) fn process() -> Arc<Process> {
+    let shutdown = ShutdownConfig { delay: Duration::from_secs(60), order: ShutdownOrder::IngressFirst, linger: Duration::ZERO };
+    Arc::new(Process::new(crate::server::Drain::new().0, crate::server::Drain::new().0, shutdown))
+}
+
+#[tokio::test]
+async fn a_process_ends_as_it_was_configured_when_it_began_to() {
+    let process = process();
+    let other = |seconds| ShutdownConfig { delay: Duration::from_secs(seconds), ..process.shutdown() };
+    process.adopt(other(50));
+    assert_eq!(process.shutdown().delay.as_secs(), 50);
+    process.drain();
+    process.adopt(other(0));
+    assert_eq!(process.shutdown().delay.as_secs(), 50);
 }

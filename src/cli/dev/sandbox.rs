@@ -13,7 +13,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use super::{certificates::Certificates, state::StateDir, story};
 use crate::{
     admin::client,
-    app::{App, Listeners, StartError},
+    app::{App, Failed, Listeners, StartError},
     clock::Clock,
     config::{Config, ConfigErrors},
     sandbox::{
@@ -62,6 +62,8 @@ pub(super) enum SandboxError {
     Certificates(#[from] rcgen::Error),
     #[error("the sandbox's configuration is wrong, which is a defect of Palisade:\n{0}")]
     Config(#[from] ConfigErrors),
+    #[error("{0}")]
+    Failed(#[from] Failed),
     #[error("the sandbox's files: {0}")]
     Files(#[from] io::Error),
     #[error("the identity provider: {0}")]
@@ -131,7 +133,10 @@ impl Sandbox {
     pub(super) async fn run(self, stop: impl Future<Output = ()> + Send, tell: impl FnOnce(String)) -> Result<(), SandboxError> {
         let mut served = std::pin::pin!(self.palisade.run(stop));
         let ready = tokio::select! {
-            () = &mut served => None,
+            ended = &mut served => {
+                ended?;
+                None
+            }
             ready = tokio::time::timeout(READY_WITHIN, ready(self.admin)) => Some(ready),
         };
         match ready {
@@ -139,7 +144,7 @@ impl Sandbox {
             Some(Err(_)) => return Err(SandboxError::NotReady),
             Some(Ok(())) => {
                 tell(self.story);
-                served.await;
+                served.await?;
             }
         }
         self.around.end().await;

@@ -5,10 +5,16 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::config::Config;
+use crate::config::{Config, ServerConfig};
 
-/// Raises the soft limit to the hard one, and warns where even that is less than what `config` allows.
-pub(super) fn raise(config: &Config) {
+/// For everything that is no connection of a listener: files, STS, key sets, the runtime.
+const OTHERS: u64 = 128;
+/// Fewer connections are no use to anybody.
+const LEAST: usize = 16;
+
+/// Raises the soft limit to the hard one. Where even that is less than what `config` allows, every listener gets less, in proportion: one
+/// that takes its last descriptors would keep the others from accepting.
+pub(super) fn raise(config: &mut Config) {
     let limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum
         && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })
@@ -16,13 +22,26 @@ pub(super) fn raise(config: &Config) {
         tracing::warn!(%error, "cannot raise the limit of open files");
     }
     let (have, need) = (getrlimit(Resource::Nofile).current, needed(config));
-    if have.is_some_and(|have| have < need) {
+    if let Some(have) = have.filter(|have| *have < need) {
         tracing::warn!(
             have,
             need,
-            "open files are limited to less than the configured connections need: lower server.connections, or raise the limit (ulimit -n)"
+            "open files are limited to less than the configured connections need: listeners take fewer; raise the limit (ulimit -n), or lower server.connections"
         );
+        fit(config, have.saturating_sub(OTHERS), need - OTHERS);
     }
+}
+
+/// Cuts down what takes `need` descriptors to what `have` are enough for.
+fn fit(config: &mut Config, have: u64, need: u64) {
+    let cut = |server: &mut ServerConfig| {
+        let share = u128::from(have) * server.connections as u128 / u128::from(need.max(1));
+        server.connections = usize::try_from(share).unwrap_or(usize::MAX).clamp(LEAST, server.connections.max(LEAST));
+    };
+    let both_ways =
+        config.ingress.iter_mut().map(|ingress| &mut ingress.server).chain(config.egress.iter_mut().map(|egress| &mut egress.server));
+    let one_way = std::iter::once(&mut config.admin.server).chain(config.probes.iter_mut().map(|probes| &mut probes.server));
+    both_ways.chain(one_way).for_each(cut);
 }
 
 /// Two for each connection of callers and of the application, one for each of operators.
@@ -30,7 +49,7 @@ fn needed(config: &Config) -> u64 {
     let both_ways = config.ingress.iter().map(|ingress| &ingress.server).chain(config.egress.iter().map(|egress| &egress.server));
     let one_way = std::iter::once(&config.admin.server).chain(config.probes.iter().map(|probes| &probes.server));
     let sum = both_ways.map(|server| 2 * server.connections as u64).sum::<u64>();
-    sum + one_way.map(|server| server.connections as u64).sum::<u64>()
+    sum + one_way.map(|server| server.connections as u64).sum::<u64>() + OTHERS
 }
 
 #[cfg(test)]
@@ -47,10 +66,14 @@ mod tests {
             std::path::Path::new("."),
             &|_| None,
         );
-        let config = config.unwrap();
-        raise(&config);
+        let mut config = config.unwrap();
+        raise(&mut config);
         let limit = getrlimit(Resource::Nofile);
         assert_eq!(limit.current, limit.maximum);
-        assert_eq!(needed(&config), 400);
+        assert_eq!(needed(&config), 400 + OTHERS);
+        fit(&mut config, 100, 400);
+        assert_eq!([config.egress.as_ref().unwrap().server.connections, config.admin.server.connections], [25, 25]);
+        fit(&mut config, 0, 400);
+        assert_eq!(config.admin.server.connections, LEAST);
     }
 }

@@ -166,7 +166,7 @@ fn sts(section: &Section<'_>, region: Option<&str>) -> Option<StsConfig> {
         region.map(str::to_owned)
     });
     let given = section.has("ca");
-    let ca = section.file("ca");
+    let ca = section.companion("ca");
     let timeout = section.get("timeout", parse::duration);
     if given && ca.is_none() {
         return None;

@@ -33,7 +33,7 @@ pub(super) fn egress(
     }
     let services = services(section);
     let given = section.has("ca");
-    let ca = section.file("ca");
+    let ca = section.companion("ca");
     let presign = section.given("presign").map_or(Some(None), |given| given.get("max_expires", parse::duration).map(Some));
     let defer = section.given("defer").map_or(Some(None), |_| deferred::defer(section, proofs, env).map(Some));
     let redeem = section.given("redeem").map_or(Some(None), |_| deferred::redeem(section, env).map(Some));
@@ -167,7 +167,7 @@ fn service(section: &Section<'_>) -> Option<ServiceConfig> {
     let at = endpoint.as_ref().and_then(Option::as_ref);
     let (host, signed_host) = (own_host(section, "host", at), own_host(section, "signed_host", at));
     let given = section.has("ca");
-    let ca = section.file("ca");
+    let ca = section.companion("ca");
     let region = section.get("region", parse::region);
     let signing_name = section.get("signing_name", parse::text);
     // A name to sign for may no more hand out credentials than a service may.

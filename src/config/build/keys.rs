@@ -1,5 +1,7 @@
 //! `identity.issuers[].jwks`
 
+use std::path::PathBuf;
+
 use http::Uri;
 use serde_json::{Value, json};
 
@@ -109,11 +111,9 @@ fn document(section: &Section<'_>, issuer: Option<&str>) -> Option<Uri> {
 fn access(section: &Section<'_>, key: &str, uri: Option<&Uri>) -> Option<KeyAccess> {
     let tls = uri.is_none_or(|uri| uri.scheme_str() == Some("https"));
     let secure = uri.is_none() || secured(section, key, tls);
-    let file = |name: &str| {
-        let path = section.file(name);
-        (!section.has(name) || path.is_some()).then_some(path)
-    };
-    let (ca, bearer_token_file) = (file("ca"), file("bearer_token_file"));
+    let given = |name: &str, path: Option<PathBuf>| (!section.has(name) || path.is_some()).then_some(path);
+    // The token is read for each use.
+    let (ca, bearer_token_file) = (given("ca", section.companion("ca")), given("bearer_token_file", section.file("bearer_token_file")));
     if section.has("bearer_token_file") && !tls {
         section.wrong("bearer_token_file", format!("would be sent in clear: {key} is plain http"), "use https://");
         return None;

@@ -20,7 +20,7 @@ pub(super) fn routing(section: &Section<'_>, idle_timeout: Option<std::time::Dur
     let otherwise = otherwise(section, protocol);
     let routes = routes(section, protocol);
     let ca_is_given = section.has("upstream_ca");
-    let ca = section.file("upstream_ca");
+    let ca = section.companion("upstream_ca");
     let takes_addresses = section.get("upstream_addresses", parse::boolean);
     let balance = section.get("balance", balance);
     let max_upstreams = section.get("max_upstreams", parse::size);

@@ -39,7 +39,7 @@ pub(super) fn secret_of(section: &Section<'_>, key: &str, shape: Shape, env: Env
         // Nothing is drawn that has to be a key of some algorithm's.
         return if shape == Shape::Line { stand_in() } else { None };
     }
-    resolve(section, (&kind, &reference), shape, env).map_err(|fault| section.wrong(key, fault.wrong, fault.right)).ok()
+    resolve(section, (key, None), (&kind, &reference), shape, env).map_err(|fault| section.wrong(key, fault.wrong, fault.right)).ok()
 }
 
 /// A certificate or key: a path, or `{env: NAME}`, whose effective value is `[redacted]`.
@@ -55,7 +55,7 @@ pub(super) fn pem(section: &Section<'_>, key: &str, env: Env<'_>) -> Option<Pem>
         // Nobody opens a listener with it.
         return Some(named(Secret::new(String::new())));
     }
-    let text = resolve(section, (&kind, &reference), Shape::Pem, env);
+    let text = resolve(section, (key, None), (&kind, &reference), Shape::Pem, env);
     text.map(named).map_err(|fault| section.wrong(key, fault.wrong, fault.right)).ok()
 }
 
@@ -70,7 +70,7 @@ pub(super) fn secrets(section: &Section<'_>, key: &str, shape: Shape, env: Env<'
         return drawn.filter_map(|(number, _)| Some((number, stand_in()?))).collect();
     }
     let secret = |(number, (kind, reference)): (usize, &(String, String))| {
-        let secret = resolve(section, (kind, reference), shape, env);
+        let secret = resolve(section, (key, Some(number)), (kind, reference), shape, env);
         secret.map_err(|fault| section.wrong_item(key, number, fault.wrong, fault.right)).ok().map(|secret| (number, secret))
     };
     references.iter().enumerate().filter_map(secret).collect()
@@ -83,14 +83,29 @@ fn stand_in() -> Option<Secret> {
     Some(Secret::new(STANDARD.encode(bytes)))
 }
 
-fn resolve(section: &Section<'_>, (kind, reference): (&str, &str), shape: Shape, env: Env<'_>) -> Result<Secret, Fault> {
+fn resolve(
+    section: &Section<'_>,
+    place: (&str, Option<usize>),
+    (kind, reference): (&str, &str),
+    shape: Shape,
+    env: Env<'_>,
+) -> Result<Secret, Fault> {
     let named = if is_a_name(kind, reference) { format!(" {reference}") } else { String::new() };
     let text = match kind {
         "file" => {
-            let text = read_text(&section.base().join(reference), MAX_SECRET);
-            text.map_err(|wrong| Fault::new(format!("the file{named} {wrong}"), "give a file that Palisade can read"))?
+            let path = section.base().join(reference);
+            let text = read_text(&path, MAX_SECRET);
+            let text = text.map_err(|wrong| Fault::new(format!("the file{named} {wrong}"), "give a file that Palisade can read"))?;
+            section.took_in_text(place, &path, &text);
+            text
         }
-        _ => env(reference).ok_or_else(|| Fault::new(format!("the environment variable{named} is not set"), "set it, or name a file"))?,
+        _ => {
+            let text = env(reference)
+                .ok_or_else(|| Fault::new(format!("the environment variable{named} is not set"), "set it, or name a file"))?;
+            // All secrets are shown alike: without this, another variable would be no change.
+            section.took_in_value(place, &text);
+            text
+        }
     };
     let text = trim_newline(text);
     let is_lines = |c: char| shape == Shape::Pem && matches!(c, '\n' | '\r');

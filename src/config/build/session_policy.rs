@@ -40,7 +40,10 @@ pub(super) fn session_policy(section: &Section<'_>, around: Around<'_>) -> Optio
         Ok((template, text))
     });
     let (template, text) = match read {
-        Ok(read) => read,
+        Ok(read) => {
+            file.iter().for_each(|path| policy.took_in_text(("file", None), path, &read.1));
+            read
+        }
         Err(wrong) => {
             policy.wrong(key, format!("the policy cannot be used: {wrong}"), "");
             return None;

@@ -25,7 +25,7 @@ pub(super) fn table(section: &Section<'_>, region: Option<&str>) -> Option<Table
     });
     let endpoint = endpoint(section);
     let given = section.has("ca");
-    let ca = section.file("ca");
+    let ca = section.companion("ca");
     let timeout = section.get("timeout", parse::duration);
     let consistent = section.get("consistent_reads", parse::boolean);
     let reader = reader(section);

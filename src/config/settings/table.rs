@@ -14,8 +14,10 @@ mod endpoints;
 mod guard;
 mod issuers;
 mod passport;
+mod resources;
 mod revoked;
 mod routing;
+mod shutdown;
 mod tables;
 mod telemetry;
 mod tenants;
@@ -59,6 +61,8 @@ pub(crate) const ROOT: &[Setting] = &[
         "{}",
         "Limits of every listener; each listener may override single values under a `server` of its own.",
     ),
+    resources::RESOURCES,
+    shutdown::SHUTDOWN,
     default("telemetry", Kind::Section(telemetry::TELEMETRY), "{}", "Logs, metrics, the audit log and traces."),
 ];
 

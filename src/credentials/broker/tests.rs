@@ -678,3 +678,17 @@ fn renewal_is_spread_and_never_in_the_first_half_of_a_life() {
     let fractions: BTreeSet<u64> = (0..32).map(|_| (random_fraction() * 1e9) as u64).collect();
     assert!(fractions.len() > 16 && fractions.iter().all(|f| *f <= 1_000_000_000));
 }
+
+#[tokio::test(start_paused = true)]
+async fn other_plans_take_over_the_sessions_that_they_would_ask_for_and_no_others() {
+    let rig = Rig::new(|_| {});
+    let held = rig.get("acme").await.unwrap();
+    let same = rig.broker.succeeded(&credentials_config(assume_role()), rig.sts.clone());
+    assert!(Arc::ptr_eq(&held, &same.credentials(&tenant("acme")).await.unwrap()));
+    assert_eq!(rig.sts.calls(), 1);
+    let other = same.succeeded(&credentials_config(assume_one_role()), rig.sts.clone());
+    let fetched = other.credentials(&tenant("acme")).await.unwrap();
+    assert_ne!(fetched.role_arn(), held.role_arn(), "a session of the old plan is not used");
+    assert_eq!((rig.sts.calls(), other.sessions().len()), (2, 2));
+    assert_eq!(other.evict(&"acme".parse().unwrap()), 2, "and an operator finds both");
+}

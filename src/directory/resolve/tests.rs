@@ -190,8 +190,8 @@ async fn changes_are_taken_over_and_broken_files_are_not() {
     eventually(|| reason(&directory, "newcomee").is_none()).await;
     watching.abort();
     let text = String::from_utf8(metrics.render().unwrap()).unwrap();
-    assert!(text.contains("palisade_config_reloads_total{result=\"ok\"} 3"), "{text}");
-    assert!(text.contains("palisade_config_reloads_total{result=\"error\"}"), "{text}");
+    assert!(text.contains("palisade_config_reloads_total{result=\"applied\"} 3"), "{text}");
+    assert!(text.contains("palisade_config_reloads_total{result=\"rejected\"}"), "{text}");
 }
 
 const IDP: &str = "https://idp.test/";
@@ -479,4 +479,26 @@ async fn requests_in_progress_ask_for_their_user_again_from_time_to_time() {
     // Nobody announces it.
     script.put("u", Err(Reason::UserUnknown));
     assert_eq!(broken_off(&standing).await, Some(Reason::UserUnknown));
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_in_progress_stand_or_fall_with_the_directory_that_takes_the_place() {
+    let (_folder, _, old) = open(RECORDS);
+    let old = Arc::new(old.unwrap());
+    let metrics = Metrics::new().unwrap();
+    let standing = |tenant: &str| {
+        let active = resolve(&old, VerifiedTenant::for_tests(tenant)).unwrap();
+        Standing::of(&active, &old, &metrics)
+    };
+    let (acme, globex) = (tokio::spawn(standing("acme").lost()), tokio::spawn(standing("globex").lost()));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let (_other, _, new) = open("tenants: {globex: {}}");
+    let new = Arc::new(new.unwrap().with_users(None, old.announced_in(), OnSuspend::default()));
+    old.succeeded_by(new.clone());
+    assert_eq!(acme.await.unwrap().reason, Reason::TenantUnknown);
+    assert_eq!(reason(&old, "acme"), None, "what the old one says to requests of before is as it was");
+    // And the one after that.
+    let (_last, _, last) = open("tenants: {}");
+    new.succeeded_by(Arc::new(last.unwrap().with_users(None, new.announced_in(), OnSuspend::default())));
+    assert_eq!(globex.await.unwrap().reason, Reason::TenantUnknown);
 }

@@ -47,13 +47,21 @@ impl UsersFile {
     }
 
     pub(super) async fn watch(&self, clock: &Clock, metrics: &Metrics) {
-        let taken = |users: &ByIssuer| tracing::info!(users = users.values().map(HashMap::len).sum::<usize>(), "users read");
-        self.file.watch(clock, metrics, &self.changes, taken).await;
+        self.file.watch(clock, metrics, &self.changes, tell).await;
+    }
+
+    pub(super) async fn look(&self, clock: &Clock, metrics: &Metrics) {
+        self.file.look(clock, metrics, &self.changes, tell).await;
     }
 
     fn get(&self, issuer: &str, subject: &str) -> Option<Arc<UserRecord>> {
         self.file.current().get(issuer)?.get(subject).cloned()
     }
+}
+
+/// Says that they were read.
+fn tell(users: &ByIssuer) {
+    tracing::info!(users = users.values().map(HashMap::len).sum::<usize>(), "users read");
 }
 
 impl Users for UsersFile {

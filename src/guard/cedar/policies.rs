@@ -9,7 +9,7 @@ mod files;
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -35,9 +35,18 @@ const ID_BYTES: usize = 128;
 pub struct Policies {
     path: PathBuf,
     current: ArcSwap<Loaded>,
-    /// The files as they were when they were opened.
-    opened: Look,
+    /// Kept beside the content: watching may be stopped anywhere and begun again, and goes on from what is current.
+    looks: Mutex<Looks>,
     interval: Duration,
+}
+
+/// What was found of the files.
+#[derive(Debug, Clone, Copy)]
+struct Looks {
+    /// When they were last read, whether or not they could be used.
+    done: Look,
+    /// At the last look.
+    last: Look,
 }
 
 /// Policies that are valid.
@@ -58,9 +67,14 @@ impl Policies {
 
     pub(super) fn open_polling(path: &Path, interval: Duration) -> Result<Self, ConfigErrors> {
         let source = Source::read(path);
-        let opened = source.look();
+        let look = source.look();
         let loaded = Loaded::read(source)?;
-        Ok(Self { path: path.to_owned(), current: ArcSwap::from_pointee(loaded), opened, interval })
+        Ok(Self {
+            path: path.to_owned(),
+            current: ArcSwap::from_pointee(loaded),
+            looks: Mutex::new(Looks { done: look, last: look }),
+            interval,
+        })
     }
 
     /// How many there are.
@@ -74,9 +88,9 @@ impl Policies {
 
     /// Takes over every change, until dropped.
     pub async fn watch(&self, metrics: &Metrics) {
-        let (mut done, mut last) = (self.opened, self.opened);
         loop {
             tokio::time::sleep(self.interval).await;
+            let Looks { done, last } = *self.looks.lock().unwrap_or_else(PoisonError::into_inner);
             let path = self.path.clone();
             let read = tokio::task::spawn_blocking(move || {
                 let source = Source::read(&path);
@@ -86,10 +100,10 @@ impl Policies {
                 (look, settled)
             });
             let Ok((look, settled)) = read.await else { continue };
-            last = look;
+            // Also done after a failure: one message a change, not one a look.
+            let done = if settled.is_some() { look } else { done };
+            *self.looks.lock().unwrap_or_else(PoisonError::into_inner) = Looks { done, last: look };
             let Some(outcome) = settled else { continue };
-            // Also after a failure: one message a change, not one a look.
-            done = look;
             metrics.config_reload("policies", outcome.is_ok());
             match outcome {
                 Ok(loaded) => {

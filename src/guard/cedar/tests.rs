@@ -101,6 +101,25 @@ async fn until(done: impl Fn() -> bool) -> bool {
 }
 
 #[tokio::test]
+async fn watching_goes_on_from_what_is_current_when_it_is_begun_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("p.cedar");
+    let forbidding = format!("{EVERYTHING}forbid(principal, action, resource);");
+    fs::write(&path, &forbidding).unwrap();
+    let policies = Policies::open_polling(&path, Duration::from_millis(5)).unwrap();
+    let metrics = Metrics::new().unwrap();
+    // The second change is back to what was opened, as a deployment that is undone.
+    for (text, count) in [(EVERYTHING, 1), (&*forbidding, 2)] {
+        fs::write(&path, text).unwrap();
+        let taken = tokio::select! {
+            () = policies.watch(&metrics) => false,
+            taken = until(|| policies.count() == count) => taken,
+        };
+        assert!(taken, "{text}");
+    }
+}
+
+#[tokio::test]
 async fn a_change_is_taken_over_where_it_can_be_used() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("p.cedar");
@@ -116,15 +135,15 @@ async fn a_change_is_taken_over_where_it_can_be_used() {
     };
     fs::write(&path, format!("{EVERYTHING}forbid(principal, action, resource);")).unwrap();
     assert!(until(|| policies.count() == 2).await, "a change is seen");
-    assert!(until(|| reloads("ok") == 1).await);
+    assert!(until(|| reloads("applied") == 1).await);
     fs::write(&path, "permit(principal, action, resource").unwrap();
-    assert!(until(|| reloads("error") == 1).await, "a mistake is counted");
+    assert!(until(|| reloads("rejected") == 1).await, "a mistake is counted");
     assert_eq!(policies.count(), 2, "and changes nothing");
     fs::remove_file(&path).unwrap();
-    assert!(until(|| reloads("error") == 2).await, "a file that is gone is a mistake");
+    assert!(until(|| reloads("rejected") == 2).await, "a file that is gone is a mistake");
     assert_eq!(policies.count(), 2);
     fs::write(&path, EVERYTHING).unwrap();
     assert!(until(|| policies.count() == 1).await, "what is put right is taken");
-    assert_eq!((reloads("ok"), reloads("error")), (2, 2));
+    assert_eq!((reloads("applied"), reloads("rejected")), (2, 2));
     task.abort();
 }

@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use arc_swap::{ArcSwap, Guard};
 use dashmap::DashMap;
 use tokio::sync::watch;
 
@@ -40,7 +41,7 @@ pub(super) struct Table {
     pub(super) ended: Ended,
     /// The second in which a full table was last searched for what has expired.
     searched: AtomicU64,
-    pub(super) config: PassportConfig,
+    config: ArcSwap<PassportConfig>,
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
 }
@@ -99,10 +100,20 @@ impl Table {
             leaving: Mutex::default(),
             ended: Ended::default(),
             searched: AtomicU64::new(0),
-            config,
+            config: ArcSwap::from_pointee(config),
             clock,
             metrics,
         }
+    }
+
+    /// What passports are worth now.
+    pub(super) fn config(&self) -> Guard<Arc<PassportConfig>> {
+        self.config.load()
+    }
+
+    /// Passports that are minted from here on are worth what `config` says, and so is their room.
+    pub(super) fn adopt(&self, config: PassportConfig) {
+        self.config.store(Arc::new(config));
     }
 
     /// Takes room for a passport of `tenant`.
@@ -124,12 +135,13 @@ impl Table {
 
     fn try_reserve(&self, tenant: &TenantId) -> Result<(), &'static str> {
         // No tenant's requests can shut out those of the others.
-        let share = (self.config.max_live / 2).max(1);
+        let config = self.config();
+        let share = (config.max_live / 2).max(1);
         let mut held = self.by_tenant.entry(tenant.clone()).or_insert(0);
         if *held >= share {
             return Err("the tenant has half of all passports");
         }
-        if self.count.fetch_add(1, Ordering::AcqRel) >= self.config.max_live {
+        if self.count.fetch_add(1, Ordering::AcqRel) >= config.max_live {
             self.count.fetch_sub(1, Ordering::AcqRel);
             let is_none = *held == 0;
             drop(held);
@@ -173,14 +185,15 @@ impl Table {
     pub(super) fn leave(&self, handle: &Handle) -> bool {
         let now = self.clock.instant();
         self.let_go(now);
-        if self.config.grace.is_zero() {
+        let grace = self.config().grace;
+        if grace.is_zero() {
             return false;
         }
         let Some(entry) = self.live.get(handle) else { return false };
         let mut last = None;
         entry.until.send_if_modified(|end| {
             if now < end.at {
-                *end = End { at: end.at.min(now + self.config.grace), is_grace: true };
+                *end = End { at: end.at.min(now + grace), is_grace: true };
                 last = Some(end.at);
             }
             last.is_some()
@@ -190,11 +203,14 @@ impl Table {
         true
     }
 
-    /// Ends what has used up its grace.
+    /// Ends what has used up its grace, where there is one.
     fn let_go(&self, now: Instant) {
-        if self.config.grace.is_zero() {
-            return;
+        if !self.config().grace.is_zero() {
+            self.end_of_grace(now);
         }
+    }
+
+    fn end_of_grace(&self, now: Instant) {
         let mut over = Vec::new();
         {
             let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
@@ -223,7 +239,8 @@ impl Table {
     /// Takes out whatever is over.
     pub(super) fn clear(&self) {
         let now = self.clock.instant();
-        self.let_go(now);
+        // There may have been a grace before.
+        self.end_of_grace(now);
         self.expire(now);
     }
 }

@@ -50,7 +50,7 @@ fn a_passport_speaks_for_its_tenant_until_it_is_dropped() {
     let passport = mint(&passports, "acme");
     let handle = text(&passport);
     assert_eq!(passports.redeem(&handle, None).unwrap().0.tenant().as_str(), "acme");
-    assert_eq!(passport.stall(), passports.0.config.stall);
+    assert_eq!(passport.stall(), passports.0.config().stall);
     assert_eq!(passports.count(), 1);
     drop(passport);
     assert_eq!((reason(&passports, &handle), passports.count()), (Some(Reason::PassportUnknown), 0));
@@ -409,4 +409,25 @@ fn counts_come_out_even_whatever_happens_at_the_same_time() {
     });
     passports.end_where(|_| true);
     assert_eq!((passports.count(), passports.0.by_tenant.len()), (0, 0));
+}
+
+#[test]
+fn other_terms_hold_for_what_is_minted_then_and_change_nothing_that_is_out() {
+    let (passports, clock) = table(PassportConfig { grace: SECOND, ..config(60) });
+    let (old, leaving) = (mint(&passports, "acme"), mint(&passports, "acme"));
+    let gone = text(&leaving);
+    leaving.response_ended();
+    let mut terms = config(10);
+    terms.terms.max_uses = Some(1);
+    terms.max_live = 6;
+    passports.adopt(terms);
+    let new = mint(&passports, "acme");
+    assert_eq!([reason(&passports, &text(&new)), reason(&passports, &text(&new))], [None, Some(Reason::PassportUsedUp)]);
+    assert!(passports.mint(&VerifiedTenant::for_tests("acme"), &RequestId::random()).is_err(), "three are half of the room");
+    assert_eq!([reason(&passports, &text(&old)), reason(&passports, &text(&old))], [None, None]);
+    clock.advance(2 * SECOND);
+    passports.clear_for_tests();
+    assert_eq!(reason(&passports, &gone), Some(Reason::PassportUnknown), "a grace ends where there is none any more");
+    clock.advance(20 * SECOND);
+    assert_eq!([reason(&passports, &text(&new)), reason(&passports, &text(&old))], [Some(Reason::PassportExpired), None]);
 }

@@ -2,6 +2,7 @@
 //! and in pairs, is in [`attacks`]; what a flood of junk does is in [`flood`].
 
 mod attacks;
+mod before;
 mod flood;
 mod kept;
 mod known;
@@ -340,6 +341,11 @@ async fn a_workload_s_certificate_is_the_proof_of_its_one_tenant() {
     assert_eq!(verified.expires(), clock.now() + Duration::from_secs(600));
     assert!(verified.claims().is_empty() && verified.scopes().is_empty() && lease.remaining().is_none());
     assert_eq!(verifier.remembered_count(), 0);
+    // Under other mappings it proves nothing, though nobody told it so.
+    assert!(verifier.vouches_for(&verified).is_ok());
+    let (successor, _) = self::verifier(keys, issuer(&["*"]));
+    let refused = successor.under_mappings(1).vouches_for(&verified).map_err(|refusal| refusal.reason);
+    assert_eq!(refused, Err(Reason::TokenIssuer));
 
     // Beside a token, which speaks for globex too: its tenant is the certificate's, or it is refused.
     let token = keys.sign(Algorithm::ES256, "e", &claims());

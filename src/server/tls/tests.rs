@@ -194,3 +194,21 @@ fn a_certificate_out_of_its_time_is_told_and_one_within_is_not() {
     fs::write(issued.files.certificate.name(), "junk").unwrap();
     assert_eq!(told(2041), None, "another error's business");
 }
+
+#[tokio::test]
+async fn other_files_are_read_before_they_are_used_and_followed_then() {
+    let (old, new) = (Issued::new(), Issued::until(2041));
+    let tls = load(&old.files).unwrap();
+    let current = || tls.current.certified.load_full().cert[0].clone();
+    assert!(tls.prepare(&TlsConfig { certificate: Pem::File(old.directory.path().join("gone")), ..old.files.clone() }).is_err());
+    let prepared = tls.prepare(&new.files).unwrap();
+    assert_eq!(current(), old.certificate, "nothing is in use that is only prepared");
+    tls.adopt(prepared);
+    assert_eq!(current(), new.certificate);
+    issue(&old.files, 2042);
+    tls.refresh().await;
+    assert_eq!(current(), new.certificate, "the old files are nobody's any more");
+    let renewed = issue(&new.files, 2043);
+    tls.refresh().await;
+    assert_eq!(current(), renewed);
+}

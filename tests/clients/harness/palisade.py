@@ -4,11 +4,12 @@ import http.client
 import json
 import os
 import re
+import signal
 from pathlib import Path
 
 import yaml
 
-from .process import Child, answers, clean_environment, free_port
+from .process import Child, answers, clean_environment, free_port, wait_until
 
 ADMIN_TOKEN, METRICS_TOKEN = "admin-token-of-the-tests", "metrics-token-of-the-tests"
 METRIC = re.compile(r"^([a-z_]+)(?:\{(.*)\})? ([^ ]+)$")
@@ -43,10 +44,29 @@ class Palisade(Child):
         (directory / f"{name}.metrics").write_text(METRICS_TOKEN + "\n")
         config["admin"] = {"listen": f"127.0.0.1:{free_port()}", "token": {"file": f"{name}.admin"}, "metrics_token": {"file": f"{name}.metrics"}}
         config["probes"] = {"listen": f"127.0.0.1:{free_port()}"}
-        file = directory / f"{name}.yaml"
-        file.write_text(yaml.dump(config, Dumper=Plain, sort_keys=False))
-        super().__init__(name, [binary(), "run", "--config", file], directory, clean_environment(**environment))
+        self.file = directory / f"{name}.yaml"
+        self.write()
+        super().__init__(name, [binary(), "run", "--config", self.file], directory, clean_environment(**environment))
         self.wait_ready(lambda: answers(self.port("probes"), ready))
+
+    def write(self):
+        """Writes `config` in place of what there was."""
+        new = self.file.with_suffix(".new")
+        new.write_text(yaml.dump(self.config, Dumper=Plain, sort_keys=False))
+        new.replace(self.file)
+
+    def hang_up(self):
+        self.process.send_signal(signal.SIGHUP)
+
+    def reloads(self, result: str) -> float:
+        return self.metric("palisade_config_reloads_total", result=result)
+
+    def reload(self, result: str = "applied"):
+        """Has `config` taken over, or not: waits for the result."""
+        before = self.reloads(result)
+        self.write()
+        self.hang_up()
+        wait_until(lambda: self.reloads(result) > before, 15, f"a configuration is {result}")
 
     def port(self, listener: str) -> int:
         return int(self.config[listener]["listen"].rsplit(":", 1)[1])

@@ -37,7 +37,12 @@ class Authority:
         self.root_name, self.root_key, self.directory = root_name, root_key, directory
         names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
         self.ca.write_bytes(root.public_bytes(serialization.Encoding.PEM))
-        self.expires = self._issue("localhost", names, self.certificate, self.key)
+        self.names = names
+        self.expires = self.issue(self.certificate, self.key)
+
+    def issue(self, certificate: Path, key: Path) -> datetime.datetime:
+        """Another certificate for the server; when it ends."""
+        return self._issue("localhost", self.names, certificate, key)
 
     def server(self, name: str) -> ssl.SSLContext:
         """What a server uses that is called `name`, and has no other name or address."""

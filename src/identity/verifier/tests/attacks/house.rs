@@ -97,7 +97,7 @@ impl House {
                     redeemer: None,
                     proofs: Proofs { passport: true, jwt: true, deferred: false, certificate },
                     names,
-                    vending: Vending::new().unwrap(),
+                    vending: Vending::new().unwrap().into(),
                     workloads,
                     named: NamedWorkloads::open(&[], "eu-west-1", Limits::default(), &clock).unwrap(),
                     clock: clock.clone(),
