@@ -13,11 +13,11 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use super::ready::Process;
-use crate::{cgroup, telemetry::Metrics};
+use crate::{cgroup, clock::Clock, telemetry::Metrics};
 
 /// How often it is looked at: what arrives in between, over all connections, is small beside what is left between cap and limit.
 const POLL: Duration = Duration::from_millis(100);
@@ -31,15 +31,16 @@ pub(super) fn limit() -> Option<u64> {
 }
 
 /// Follows resident memory for ever.
-pub(super) async fn watch(cap: u64, process: &Process, metrics: &Metrics) {
+pub(super) async fn watch(cap: u64, process: &Process, clock: &Clock, metrics: &Metrics) {
     metrics.memory_limit(cap);
     tracing::info!(bytes = cap, "requests are refused from this much resident memory on");
     let mut since = None;
     loop {
         if let Some(resident) = fs::read_to_string("/proc/self/status").ok().as_deref().and_then(resident) {
             let (was, is) = (process.is_short_of_memory(), is_short(resident, cap, process.is_short_of_memory()));
-            since = if is { since.or_else(|| Some(Instant::now())) } else { None };
-            process.short_of_memory(is, since.is_some_and(|since| since.elapsed() >= STUCK));
+            let now = clock.instant();
+            since = if is { since.or(Some(now)) } else { None };
+            process.short_of_memory(is, since.is_some_and(|since| now.saturating_duration_since(since) >= STUCK));
             if was != is {
                 metrics.shedding(is);
                 if is {

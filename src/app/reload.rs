@@ -27,6 +27,7 @@ use crate::{
     admin::AdminState,
     config::{Change, Config, ConfigError, ConfigErrors, Part, place::Places},
     server,
+    telemetry::Recorder,
 };
 
 /// How long another configuration may take to become ready.
@@ -80,14 +81,16 @@ impl Reloader {
     pub(super) async fn run(mut self, following: Option<Following>) {
         self.background = self.current.background.clone().begin();
         let mut always = JoinSet::new();
-        for tls in self.lasting.tls.all().cloned() {
+        for tls in self.lasting.tls.all() {
+            let tls = tls.clone();
             always.spawn(async move { tls.watch(server::tls::POLL).await });
         }
         let skew = self.lasting.skew.clone();
         always.spawn(async move { skew.watch().await });
-        let (process, metrics) = (self.lasting.process.clone(), self.lasting.recorder.metrics.clone());
+        let Recorder { metrics, clock, .. } = self.lasting.recorder.clone();
+        let process = self.lasting.process.clone();
         if let Some(limit) = self.current.config.resources.memory.or_else(memory::limit) {
-            always.spawn(async move { memory::watch(limit, &process, &metrics).await });
+            always.spawn(async move { memory::watch(limit, &process, &clock, &metrics).await });
         }
         self.lasting.recorder.metrics.config_in_use(Some(self.lasting.recorder.clock.now()));
         match following {

@@ -101,7 +101,8 @@ impl Background {
 
 fn begin_reading(keys: &[Arc<Jwks>], directory: Option<(&Arc<Directory>, &Arc<State>)>, application: Option<&AppClient>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
-    for keys in keys.iter().cloned() {
+    for keys in keys {
+        let keys = keys.clone();
         tasks.spawn(async move { keys.maintain().await });
     }
     if let Some((directory, state)) = directory {

@@ -15,7 +15,7 @@ use crate::{
     config::{Config, DirectoryConfig, LimitsConfig, PassportConfig, PassportTerms, Proofs, VerificationConfig},
     credentials::{SdkSts, testing::dated},
     directory::Directory,
-    identity::{IdentityHeaders, Passports, Vending, VerifiedTenant, Verifier, Workloads},
+    identity::{IdentityHeaders, Jwks, Passports, Vending, VerifiedTenant, Verifier, Workloads},
     telemetry::{AccessLog, Metrics, RequestId, TenantLabels, Tracer},
     workloads::testing::{peer, reader_of_s3},
 };
@@ -53,7 +53,7 @@ impl Rig {
         let (folder, clock, metrics) = (tempfile::tempdir().unwrap(), Clock::manual(UNIX_EPOCH + now), Metrics::new().unwrap());
         let text = format!(
             "egress: {{region: eu-west-1, services: {{s3: {{endpoint: 'http://127.0.0.1:{port}', insecure: true}}}}}}
-identity: {{issuers: [{{issuer: i, audience: a, jwks: {{uri: https://idp.example.com/keys}}}}]}}
+identity: {{issuers: [{{issuer: 'https://idp.test/', audience: a, jwks: {{uri: https://idp.example.com/keys}}}}]}}
 tenants: {{directory: {{any: {{}}}}}}
 credentials:
   assume_role_with_web_identity: {{token: {{caller: {{}}}}, role_arn: 'arn:aws:iam::111122223333:role/a', token_tags: {{T: '{{tenant.id}}'}}}}"
@@ -66,8 +66,16 @@ credentials:
         let passport = PassportConfig { terms, grace: Duration::ZERO, stall: life, max_live: 10 };
         let passports = Passports::new(passport, clock.clone(), metrics.clone());
         let (broker, sts, skew) = dated(&clock, &metrics, date, expiration);
+        // That of tests' tokens.
+        let issuer = &config.identity.issuers[0];
+        let keys = Jwks::new(issuer.issuer.clone(), crate::app::key_source(issuer).unwrap(), clock.clone(), metrics.clone());
         let gate = Gate {
-            verifier: Arc::new(Verifier::new(Vec::new(), &VerificationConfig::ample(), clock.clone(), metrics.clone())),
+            verifier: Arc::new(Verifier::new(
+                vec![(issuer.clone(), Arc::new(keys))],
+                &VerificationConfig::ample(),
+                clock.clone(),
+                metrics.clone(),
+            )),
             passports: Some(passports.clone()),
             redeemer: None,
             proofs: Proofs { passport: true, ..settings.proofs },

@@ -1133,6 +1133,8 @@ fn the_schema_is_for_this_file() {
             "guard",
             "limits",
             "server",
+            "resources",
+            "shutdown",
             "telemetry"
         ]
     );

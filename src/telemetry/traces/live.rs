@@ -87,9 +87,10 @@ pub fn current() -> Option<Current> {
     CURRENT.try_with(Clone::clone).ok().flatten().map(Current)
 }
 
-/// Does `work` in the span of a request, if there is one.
-pub async fn within<T>(span: Option<Current>, work: impl Future<Output = T>) -> T {
-    CURRENT.scope(span.map(|Current(open)| open), work).await
+/// Does `work` in the span of a request, if there is one. As what follows here, no `async fn`: one has room for `work` twice, and these are within
+/// each other.
+pub fn within<T>(span: Option<Current>, work: impl Future<Output = T>) -> impl Future<Output = T> {
+    CURRENT.scope(span.map(|Current(open)| open), work)
 }
 
 impl RequestTrace {

@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
+use futures_util::{FutureExt as _, TryFutureExt as _};
 use http::{Method, Response, StatusCode};
 
 use super::{
@@ -18,49 +19,52 @@ use crate::reject::Refusal;
 pub struct Step(Arc<Open>);
 
 /// Does `work` as a step of what the task is in, and says what became of it.
-pub async fn step<T>(name: &'static str, work: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
+pub fn step<T>(name: &'static str, work: impl Future<Output = Result<T, Refusal>>) -> impl Future<Output = Result<T, Refusal>> {
     let step = Step::begin(name, Kind::Internal);
     // In one place of the future, whether it is recorded or not.
-    let result = within(step.as_ref().map(Step::span).or_else(current), work).await;
-    if let (Some(step), Err(refusal)) = (&step, &result) {
-        step.refused(refusal);
-    }
-    result
+    let span = step.as_ref().map(Step::span).or_else(current);
+    within(span, work).map(move |result| {
+        if let (Some(step), Err(refusal)) = (&step, &result) {
+            step.refused(refusal);
+        }
+        result
+    })
 }
 
 /// Does `work`, which is a call to a server, in the span of the call, and says what was answered.
-pub async fn call<T>(
+pub fn call<T>(
     call: Option<Step>,
     work: impl Future<Output = Result<T, Refusal>>,
     status: impl FnOnce(&T) -> StatusCode,
-) -> Result<T, Refusal> {
-    let result = within(call.as_ref().map(Step::span).or_else(current), work).await;
-    if let Some(call) = call {
-        match &result {
-            Ok(answer) => call.answered(status(answer)),
-            Err(refusal) => call.refused(refusal),
+) -> impl Future<Output = Result<T, Refusal>> {
+    let span = call.as_ref().map(Step::span).or_else(current);
+    within(span, work).map(move |result| {
+        if let Some(call) = call {
+            match &result {
+                Ok(answer) => call.answered(status(answer)),
+                Err(refusal) => call.refused(refusal),
+            }
         }
-    }
-    result
+        result
+    })
 }
 
 /// [`call`], of AWS: its ids of the request are noted too.
-pub async fn call_aws<B>(call: Option<Step>, work: impl Future<Output = Result<Response<B>, Refusal>>) -> Result<Response<B>, Refusal> {
-    let is_noted = call.is_some();
-    let noted = async {
-        let answer = work.await?;
-        if !is_noted {
-            return Ok(answer);
-        }
+pub fn call_aws<B>(
+    call: Option<Step>,
+    work: impl Future<Output = Result<Response<B>, Refusal>>,
+) -> impl Future<Output = Result<Response<B>, Refusal>> {
+    let span = call.as_ref().map(Step::span);
+    let noted = work.inspect_ok(move |answer| {
+        let Some(Current(open)) = span else { return };
         let text = |name: &&str| answer.headers().get(*name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         for (key, names) in served::REQUEST_IDS {
             if let Some(id) = names.iter().find_map(text) {
-                note(key, || id);
+                open.change(|span| span.set(key, id));
             }
         }
-        Ok(answer)
-    };
-    self::call(call, noted, Response::status).await
+    });
+    self::call(call, noted, Response::status)
 }
 
 /// Sets an attribute of the current span. `value` is worked out only where there is one.

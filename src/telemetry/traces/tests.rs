@@ -133,7 +133,7 @@ async fn the_passport_s_word_on_the_trace_wins() {
         let (tracer, mut spans, metrics, clock) = tracer(&TracesConfig { continues_application: believed, ..config() });
         let record = recorder(tracer, metrics, clock).begin(Listener::Egress, &Method::GET, &Peer::at("127.0.0.1:9".parse().unwrap()));
         record.head(Version::HTTP_11, &stated.as_ref().map(stating).unwrap_or_default());
-        within(record.span(), step("before", async { Ok(()) })).await.unwrap();
+        within(record.span(), async { step("before", async { Ok(()) }).await }).await.unwrap();
         record.trace().unwrap().of_application(leader);
         drop(record);
         let found = taken(&mut spans);
@@ -148,7 +148,7 @@ async fn the_passport_s_word_on_the_trace_wins() {
     let (tracer, mut spans, metrics, clock) = tracer(&config());
     let record = recorder(tracer, metrics, clock).begin(Listener::Egress, &Method::GET, &Peer::at("127.0.0.1:9".parse().unwrap()));
     record.head(Version::HTTP_11, &stating(&SpanContext { flags: 1, ..quiet }));
-    within(record.span(), step("before", async { Ok(()) })).await.unwrap();
+    within(record.span(), async { step("before", async { Ok(()) }).await }).await.unwrap();
     record.trace().unwrap().of_application(Some(quiet));
     within(record.span(), async { assert!(Step::begin("after", Kind::Internal).is_none()) }).await;
     drop(record);

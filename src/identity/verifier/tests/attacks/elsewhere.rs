@@ -14,6 +14,7 @@ pub(super) const ELSEWHERE: &[(&str, &[Reason])] = {
         ("src/upstream/tests/fleet.rs", &[Overloaded]),
         ("src/routes/tests.rs", &[NoRoute]),
         ("tests/clients/test_vended.py", &[NotFound]),
+        ("tests/clients/test_audit.py", &[AuditUnavailable]),
         // What is asked once it is known who asks.
         ("src/authorise/rules/tests.rs", &[PathAmbiguous, EndpointNotAllowed, ScopeInsufficient]),
         ("src/ingress/cors.rs", &[OriginNotAllowed]),
