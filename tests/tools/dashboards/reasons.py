@@ -1,7 +1,7 @@
 """Reasons of refusals in classes, as the rules of charts/palisade/files/rules.yaml have them too."""
 
 # Something behind Palisade, or Palisade, does not work: no caller can help it.
-FAULTS = ("aws-credentials-rejected", "aws-response-withheld", "credentials-throttled", "credentials-unavailable", "internal", "keys-unavailable", "no-route",
+FAULTS = ("audit-unavailable", "aws-credentials-rejected", "aws-response-withheld", "credentials-throttled", "credentials-unavailable", "internal", "keys-unavailable", "no-route",
           "overloaded", "passports-exhausted", "tenants-unavailable", "upstream-timeout", "upstream-unavailable", "users-unavailable", "verifier-overloaded")
 # Honest callers and applications seldom cause them.
 ISOLATION = ("action-not-allowed", "admin-token-wrong", "deferred-not-for-us", "deferred-unknown", "guard-denied", "header-not-signed", "host-not-allowed",
