@@ -144,6 +144,14 @@ def moto(directory):
 
 
 @pytest.fixture(scope="session")
+def open_moto(tmp_path_factory):
+    """One that lets everybody in: the other is locked once there are services."""
+    backend = backends.moto(tmp_path_factory.mktemp("open-moto"))
+    yield backend
+    backend.stop()
+
+
+@pytest.fixture(scope="session")
 def services_key(moto) -> backends.Key:
     """The services' data and roles, and the key of Palisade's own identity there."""
     return backends.provision_services(moto)

@@ -89,16 +89,16 @@ def test_prometheus_takes_its_configuration():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_it_works_with_moto(moto, tmp_path, authority, application, idp):
+def test_it_works_with_moto(open_moto, tmp_path, authority, application, idp):
     """compose.yaml's own configuration, with the names of its containers replaced by places on this machine."""
     config = yaml.safe_load((COMPOSE / "palisade.moto.yaml").read_text())
     assert config["egress"]["services"] == {"s3": {"endpoint": "http://moto:5000", "insecure": True}}
-    config["egress"]["services"]["s3"] = at(moto.port)
-    config["credentials"]["sts"]["endpoint"] = moto.url
+    config["egress"]["services"]["s3"] = at(open_moto.port)
+    config["credentials"]["sts"]["endpoint"] = open_moto.url
     config["ingress"] = {"tls": {"certificate": str(authority.certificate), "private_key": str(authority.key)}, "upstream": f"http://127.0.0.1:{application.port}"}
     config["identity"]["issuers"] = [{"issuer": idp.issuer, "audience": "api", "jwks": {"file": str(idp.write(tmp_path / "keys.json"))}}]
     shutil.copy(COMPOSE / "tenants.yaml", tmp_path)
-    moto.client("s3").create_bucket(Bucket="palisade-demo", CreateBucketConfiguration={"LocationConstraint": REGION})
+    open_moto.client("s3").create_bucket(Bucket="palisade-demo", CreateBucketConfiguration={"LocationConstraint": REGION})
     # moto keeps a bucket by account: the role has to be of the one that it plays.
     assert ACCOUNT in config["credentials"]["assume_role"]["role_arn"]
     palisade = Palisade("compose", config, tmp_path, BASE_SECRET="testing")

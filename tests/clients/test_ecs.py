@@ -118,9 +118,9 @@ def test_the_template_is_clean():
 
 
 @pytest.fixture(scope="module")
-def aws(moto):
+def aws(open_moto):
     def client(service: str):
-        return boto3.client(service, endpoint_url=moto.url, region_name=REGION, aws_access_key_id="testing", aws_secret_access_key="testing",
+        return boto3.client(service, endpoint_url=open_moto.url, region_name=REGION, aws_access_key_id="testing", aws_secret_access_key="testing",
                             config=Config(retries={"max_attempts": 0}))
 
     return client

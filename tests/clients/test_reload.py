@@ -376,6 +376,11 @@ def test_the_signal_alone_changes_nothing(reloaded):
     assert reloaded.process.poll() is None
 
 
+def telemetry(config: dict, **sections: dict):
+    for name, section in sections.items():
+        config.setdefault("telemetry", {}).setdefault(name, {}).update(section)
+
+
 # A change of each setting that holds for the life of the process, by the row of the guide that it is of.
 FOR_LIFE = {
     "admin.listen": lambda c: c["admin"].update(listen=f"127.0.0.1:{free_port()}"),
@@ -398,11 +403,11 @@ FOR_LIFE = {
     "probes.server": lambda c: c["probes"].update(server={"headers": 50}),
     "resources": lambda c: c.update(resources={"memory": "2GiB"}),
     "server": lambda c: c.update(server={"headers": 60}),
-    "telemetry.audit": lambda c: c.update(telemetry={"audit": {"path": "stdout"}}),
-    "telemetry.logs.format": lambda c: c.update(telemetry={"logs": {"format": "text"}}),
-    "telemetry.logs.sample": lambda c: c.update(telemetry={"logs": {"sample": 0.5}}),
-    "telemetry.metrics": lambda c: c.update(telemetry={"metrics": {"max_tenants": 7}}),
-    "telemetry.traces": lambda c: c.update(telemetry={"traces": {"otlp": "http://127.0.0.1:4317", "insecure": True}}),
+    "telemetry.audit": lambda c: telemetry(c, audit={"path": "stdout"}),
+    "telemetry.logs.format": lambda c: telemetry(c, logs={"format": "text"}),
+    "telemetry.logs.sample": lambda c: telemetry(c, logs={"sample": 0.5}),
+    "telemetry.metrics": lambda c: telemetry(c, metrics={"max_tenants": 7}),
+    "telemetry.traces": lambda c: telemetry(c, traces={"otlp": "http://127.0.0.1:4317", "insecure": True}),
 }
 
 

@@ -5,15 +5,15 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::config::{Config, ServerConfig};
+use crate::config::Config;
 
 /// For everything that is no connection of a listener: files, STS, key sets, the runtime.
 const OTHERS: u64 = 128;
 /// Fewer connections are no use to anybody.
 const LEAST: usize = 16;
 
-/// Raises the soft limit to the hard one. Where even that is less than what `config` allows, every listener gets less, in proportion: one
-/// that takes its last descriptors would keep the others from accepting.
+/// Raises the soft limit to the hard one. Where even that is less than what `config` allows, it is said, and no listener takes more connections than
+/// there are descriptors.
 pub(super) fn raise(config: &mut Config) {
     let limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum
@@ -26,22 +26,19 @@ pub(super) fn raise(config: &mut Config) {
         tracing::warn!(
             have,
             need,
-            "open files are limited to less than the configured connections need: listeners take fewer; raise the limit (ulimit -n), or lower server.connections"
+            "open files are limited to less than the configured connections need; listeners take fewer; raise the limit (ulimit -n), or lower server.connections"
         );
-        fit(config, have.saturating_sub(OTHERS), need - OTHERS);
+        fit(config, have.saturating_sub(OTHERS));
     }
 }
 
-/// Cuts down what takes `need` descriptors to what `have` are enough for.
-fn fit(config: &mut Config, have: u64, need: u64) {
-    let cut = |server: &mut ServerConfig| {
-        let share = u128::from(have) * server.connections as u128 / u128::from(need.max(1));
-        server.connections = usize::try_from(share).unwrap_or(usize::MAX).clamp(LEAST, server.connections.max(LEAST));
-    };
-    let both_ways =
+/// No listener has more connections than there are descriptors, each of which takes one while it is idle.
+fn fit(config: &mut Config, have: u64) {
+    let most = usize::try_from(have).unwrap_or(usize::MAX).max(LEAST);
+    let servers =
         config.ingress.iter_mut().map(|ingress| &mut ingress.server).chain(config.egress.iter_mut().map(|egress| &mut egress.server));
-    let one_way = std::iter::once(&mut config.admin.server).chain(config.probes.iter_mut().map(|probes| &mut probes.server));
-    both_ways.chain(one_way).for_each(cut);
+    let servers = servers.chain(std::iter::once(&mut config.admin.server)).chain(config.probes.iter_mut().map(|probes| &mut probes.server));
+    servers.for_each(|server| server.connections = server.connections.min(most));
 }
 
 /// Two for each connection of callers and of the application, one for each of operators.
@@ -71,9 +68,9 @@ mod tests {
         let limit = getrlimit(Resource::Nofile);
         assert_eq!(limit.current, limit.maximum);
         assert_eq!(needed(&config), 400 + OTHERS);
-        fit(&mut config, 100, 400);
-        assert_eq!([config.egress.as_ref().unwrap().server.connections, config.admin.server.connections], [25, 25]);
-        fit(&mut config, 0, 400);
+        fit(&mut config, 40);
+        assert_eq!([config.egress.as_ref().unwrap().server.connections, config.admin.server.connections], [40, 40]);
+        fit(&mut config, 0);
         assert_eq!(config.admin.server.connections, LEAST);
     }
 }
