@@ -30,7 +30,8 @@ fn log() -> impl Strategy<Value = Log> {
 /// What was made of a log has to be found, with the exported head at hand; or told, where rotation does the same: the first records are gone.
 fn found(before: &Log, after: &Log) -> Result<(), TestCaseError> {
     let head = before.head();
-    let bytes = |log: &Log| log.files.iter().map(|file| file.concat()).collect::<Vec<_>>();
+    // Where one file ends and the next begins says nothing.
+    let bytes = |log: &Log| log.files.iter().flatten().flatten().copied().collect::<Vec<u8>>();
     prop_assume!(bytes(before) != bytes(after));
     let report = after.verify(&KEY, Some(&head));
     prop_assert!(!report.is_good() || report.notes != before.verify(&KEY, Some(&head)).notes, "passed: {report}");
