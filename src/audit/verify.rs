@@ -91,6 +91,25 @@ pub struct Verifier {
     skipped: u64,
 }
 
+/// Chains that another one was begun behind, which is signed, or sealed itself: and by which.
+fn sealed(chains: &BTreeMap<String, Vec<Run>>) -> BTreeMap<&str, &str> {
+    let begun_behind = |run: &'_ Run| {
+        let after = run.after.as_ref()?;
+        let (instance, last) =
+            chains.get_key_value(after.instance.as_ref()?).and_then(|(instance, runs)| Some((instance, runs.last()?)))?;
+        (after.seq == Some(last.last_seq) && after.hash.as_ref() == Some(&last.last_hash)).then_some(instance.as_str())
+    };
+    let links: Vec<_> =
+        chains.iter().flat_map(|(by, runs)| runs.iter().filter_map(move |run| Some((begun_behind(run)?, by.as_str())))).collect();
+    let is_signed = |by: &str| chains.get(by).is_some_and(|runs| runs.iter().any(|run| run.signed.is_some()));
+    let mut sealed = BTreeMap::new();
+    loop {
+        let more = links.iter().find(|(of, by)| !sealed.contains_key(of) && (is_signed(by) || sealed.contains_key(by)));
+        let Some((of, by)) = more else { return sealed };
+        sealed.insert(*of, *by);
+    }
+}
+
 impl Verifier {
     /// One that has read nothing.
     pub fn new(terms: Terms) -> Self {
@@ -139,7 +158,9 @@ impl Verifier {
         if chains.is_empty() && self.problems.is_empty() {
             self.problem(None, "there is no record".to_owned());
         }
-        let reports = chains.iter().map(|(instance, chain)| self.summary(instance, chain)).collect();
+        let sealed = sealed(&chains);
+        let reports =
+            chains.iter().map(|(instance, chain)| self.summary(instance, chain, sealed.get(instance.as_str()).copied())).collect();
         if self.skipped > 0 {
             self.notes.push(format!("{} lines are no records of an audit log, and were passed over", self.skipped));
         }
@@ -261,7 +282,8 @@ impl Verifier {
         }
     }
 
-    fn summary(&mut self, instance: &str, runs: &[Run]) -> ChainReport {
+    /// `sealed` is the chain that was begun behind this one, where that is signed.
+    fn summary(&mut self, instance: &str, runs: &[Run], sealed: Option<&str>) -> ChainReport {
         let (first, last) = (&runs[0], &runs[runs.len() - 1]);
         let signed = runs.iter().filter_map(|run| run.signed).max();
         let report = ChainReport {
@@ -273,6 +295,14 @@ impl Verifier {
             signed,
         };
         match signed {
+            // Whoever has changed them did so before the next process began.
+            signed if sealed.is_some() && signed.is_none_or(|signed| signed < last.last_seq) => {
+                let (first, by) = (signed.map_or(first.first_seq, |signed| signed + 1), sealed.unwrap_or_default());
+                let last = last.last_seq;
+                self.notes.push(format!(
+                    "records {first} to {last} of chain {instance} are not signed by it: chain {by} has sealed them as it found them"
+                ));
+            }
             // A process that ended at once.
             None if last.last_seq == 0 && !self.terms.whole => {
                 self.notes.push(format!("{}: chain {instance} has no signature", first.first_at))

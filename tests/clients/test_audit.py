@@ -221,10 +221,8 @@ def test_a_crash_leaves_a_log_that_is_proved(start, both, authority, idp, key, t
     palisade = start("audited-again", *both, audit(path, private))
     work(palisade, authority, idp)
     assert palisade.stop() == 0
-    # What the first had not signed yet is told, and is no proof of anything: an archive has to end signed.
-    done = verify([path], "--key", public)
-    assert done.returncode == 0 and "not signed" in done.stdout, done.stdout + done.stderr
-    assert verify([path], "--key", public, "--whole").returncode == 1
+    done = verify([path], "--key", public, "--whole")
+    assert done.returncode == 0 and "sealed" in done.stdout, done.stdout + done.stderr
     assert len({record["instance"] for record in prove([path.read_bytes()], public.read_bytes())}) == 2
 
 
