@@ -189,6 +189,40 @@ fn the_first_line_that_is_wrong_is_named() {
     }
 }
 
+/// Where the next process has begun behind it and has signed, nobody can have written the end of a chain since.
+#[test]
+fn an_end_that_was_not_signed_is_sealed_by_a_chain_that_is() {
+    let run = |crash| Run { texts: vec!["a".to_owned(); 3], signed_every: 100, rotated: Vec::new(), crash };
+    let whole = || Terms { whole: true, ..terms(&KEY) };
+    let verified = |log: &Log| {
+        let report = verify(log.files.iter().map(|file| file.concat()), whole(), None);
+        (said(&report), report.notes.join("\n"))
+    };
+    // The last seals the one before it, which has signed nothing of its end, and that has named the first.
+    let log = Log::of(&[run(Some(30)), run(Some(30)), run(None)], &KEY);
+    let (problems, notes) = verified(&log);
+    assert_eq!(problems, [""; 0]);
+    for (of, by) in [(0, 1), (1, 2)] {
+        assert!(
+            notes.contains(&format!("records 2 to 4 of chain {of:032x} are not signed by it: chain {by:032x} has sealed them")),
+            "{notes}"
+        );
+    }
+    // Of the last its first record alone, which anybody could have written.
+    let mut cut = log.clone();
+    let begun = cut.files[0].iter().rposition(|line| String::from_utf8_lossy(line).contains("started")).unwrap();
+    cut.files[0].truncate(begun + 1);
+    let (problems, _) = verified(&cut);
+    assert!(
+        problems.iter().any(|problem| problem.contains(&format!("records 2 to 4 of chain {:032x} are not signed: anybody", 1))),
+        "{problems:?}"
+    );
+    assert!(
+        !problems.iter().any(|problem| problem.contains(&format!("of chain {:032x} are not signed", 0))),
+        "that is sealed: {problems:?}"
+    );
+}
+
 #[test]
 fn a_key_that_was_not_given_proves_nothing() {
     let run = Run { texts: vec!["a".to_owned()], signed_every: 1, rotated: Vec::new(), crash: None };

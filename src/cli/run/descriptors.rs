@@ -23,22 +23,26 @@ pub(super) fn raise(config: &mut Config) {
     }
     let (have, need) = (getrlimit(Resource::Nofile).current, needed(config));
     if let Some(have) = have.filter(|have| *have < need) {
+        let what = if fit(config, have.saturating_sub(OTHERS)) { "; listeners take fewer" } else { "" };
         tracing::warn!(
             have,
             need,
-            "open files are limited to less than the configured connections need; listeners take fewer; raise the limit (ulimit -n), or lower server.connections"
+            "open files are limited to less than the configured connections need{what}: raise the limit (ulimit -n), or lower server.connections"
         );
-        fit(config, have.saturating_sub(OTHERS));
     }
 }
 
-/// No listener has more connections than there are descriptors, each of which takes one while it is idle.
-fn fit(config: &mut Config, have: u64) {
+/// No listener has more connections than there are descriptors, each of which takes one while it is idle. Whether that is less than it was to have.
+fn fit(config: &mut Config, have: u64) -> bool {
     let most = usize::try_from(have).unwrap_or(usize::MAX).max(LEAST);
     let servers =
         config.ingress.iter_mut().map(|ingress| &mut ingress.server).chain(config.egress.iter_mut().map(|egress| &mut egress.server));
     let servers = servers.chain(std::iter::once(&mut config.admin.server)).chain(config.probes.iter_mut().map(|probes| &mut probes.server));
-    servers.for_each(|server| server.connections = server.connections.min(most));
+    servers.fold(false, |is_less, server| {
+        let before = server.connections;
+        server.connections = before.min(most);
+        is_less || server.connections < before
+    })
 }
 
 /// Two for each connection of callers and of the application, one for each of operators.
@@ -68,7 +72,8 @@ mod tests {
         let limit = getrlimit(Resource::Nofile);
         assert_eq!(limit.current, limit.maximum);
         assert_eq!(needed(&config), 400 + OTHERS);
-        fit(&mut config, 40);
+        assert!(!fit(&mut config, 100), "nothing is taken from anybody");
+        assert!(fit(&mut config, 40));
         assert_eq!([config.egress.as_ref().unwrap().server.connections, config.admin.server.connections], [40, 40]);
         fit(&mut config, 0);
         assert_eq!(config.admin.server.connections, LEAST);
