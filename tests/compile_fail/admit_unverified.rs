@@ -2,7 +2,7 @@
 use palisade::{egress::AdmittedRequest, limits::Limiter};
 
 fn admit(head: http::request::Parts, limiter: &Limiter) {
-    let _ = AdmittedRequest::admit(head, limiter);
+    let _ = AdmittedRequest::admit(head, limiter); //~ E0308 mismatched types: expected `VerifiedRequest`, found `Parts`
 }
 
 fn main() {}

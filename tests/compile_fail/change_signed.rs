@@ -2,7 +2,7 @@
 use palisade::signing::SignedRequest;
 
 fn change(request: &mut SignedRequest) {
-    request.parts.request.headers_mut().clear();
+    request.parts.request.headers_mut().clear(); //~ E0616 field `parts` of struct `SignedRequest` is private: private field
 }
 
 fn main() {}

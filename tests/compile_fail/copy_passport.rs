@@ -2,7 +2,7 @@
 use palisade::identity::Passport;
 
 fn copy(passport: &Passport) -> Passport {
-    passport.clone()
+    passport.clone() //~ E0308 mismatched types: expected `Passport`, found `&Passport`
 }
 
 fn main() {}

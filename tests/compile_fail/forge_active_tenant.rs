@@ -7,7 +7,7 @@ use palisade::{
 };
 
 fn act(id: TenantId) -> ActiveTenant {
-    ActiveTenant::join(id.clone(), Arc::new(TenantRecord::bare(id))).unwrap()
+    ActiveTenant::join(id.clone(), Arc::new(TenantRecord::bare(id))).unwrap() //~ E0308 mismatched types: expected `Arc<VerifiedTenant>`, found `TenantId`
 }
 
 fn main() {}

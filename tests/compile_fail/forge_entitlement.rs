@@ -2,5 +2,5 @@
 use palisade::identity::Entitled;
 
 fn main() {
-    let _forged = Entitled(());
+    let _forged = Entitled(()); //~ E0423 cannot initialize a tuple struct which contains private fields
 }

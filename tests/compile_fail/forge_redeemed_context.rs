@@ -2,7 +2,7 @@
 use palisade::identity::RedeemedContext;
 
 fn forge(other: RedeemedContext) -> RedeemedContext {
-    RedeemedContext { ..other }
+    RedeemedContext { ..other } //~ E0451 fields `contents`, `tenant` and `deferred` of struct `RedeemedContext` are private: fields `contents`, `tenant` and `deferred` are private
 }
 
 fn main() {}

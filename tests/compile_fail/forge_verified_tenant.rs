@@ -2,5 +2,5 @@
 use palisade::identity::VerifiedTenant;
 
 fn main() {
-    let _forged = VerifiedTenant { tenant: "acme".parse().unwrap() };
+    let _forged = VerifiedTenant { tenant: "acme".parse().unwrap() }; //~ cannot construct `VerifiedTenant` with struct literal syntax due to private fields
 }

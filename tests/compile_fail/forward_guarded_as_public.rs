@@ -2,7 +2,7 @@
 use palisade::ingress::{AdmittedPublic, PublicRoom, MatchedRequest};
 
 fn admit(request: MatchedRequest, room: &PublicRoom) {
-    let _ = AdmittedPublic::admit(request, room);
+    let _ = AdmittedPublic::admit(request, room); //~ E0308 mismatched types: expected `PublicRequest`, found `MatchedRequest`
 }
 
 fn main() {}

@@ -2,7 +2,7 @@
 use palisade::{telemetry::TenantLabels, tenant::TenantId};
 
 fn label(labels: &TenantLabels, id: &TenantId) {
-    let _ = labels.of(id);
+    let _ = labels.of(id); //~ E0308 mismatched types: expected `&ActiveTenant`, found `&TenantId`
 }
 
 fn main() {}

@@ -2,7 +2,7 @@
 use palisade::identity::Redeemer;
 
 fn redeem(redeemer: &Redeemer) {
-    let _ = redeemer.redeem("pdc1_x");
+    let _ = redeemer.redeem("pdc1_x"); //~ E0624 method `redeem` is private: private method
 }
 
 fn main() {}

@@ -2,7 +2,7 @@
 use palisade::identity::Passports;
 
 fn redeem(passports: &Passports) {
-    let _ = passports.redeem("psp1_x", None);
+    let _ = passports.redeem("psp1_x", None); //~ E0624 method `redeem` is private: private method
 }
 
 fn main() {}

@@ -5,7 +5,7 @@ use palisade::{
 };
 
 fn admit(request: VerifiedRequest, limiter: &Limiter) {
-    let _ = AdmittedRequest::admit(request, limiter);
+    let _ = AdmittedRequest::admit(request, limiter); //~ E0308 mismatched types: expected `AuthorisedRequest`, found `VerifiedRequest`
 }
 
 fn main() {}

@@ -2,7 +2,7 @@
 use palisade::{credentials::Broker, egress::AdmittedRequest, signing::CredentialedRequest};
 
 async fn attach(request: AdmittedRequest, broker: &Broker) {
-    let _ = CredentialedRequest::attach(request, broker).await;
+    let _ = CredentialedRequest::attach(request, broker).await; //~ E0308 mismatched types: expected `GuardedRequest`, found `AdmittedRequest`
 }
 
 fn main() {}

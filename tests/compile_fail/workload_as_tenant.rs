@@ -2,7 +2,7 @@
 use palisade::{credentials::Broker, guard::GuardedWorkload, signing::CredentialedRequest};
 
 async fn attach(request: GuardedWorkload, broker: &Broker) {
-    let _ = CredentialedRequest::attach(request, broker).await;
+    let _ = CredentialedRequest::attach(request, broker).await; //~ E0308 mismatched types: expected `GuardedRequest`, found `GuardedWorkload`
 }
 
 fn main() {}
