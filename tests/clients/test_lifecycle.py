@@ -69,6 +69,15 @@ def test_quit_waits_for_no_balancer(ending):
     assert palisade.process.wait(10) == 0 and time.monotonic() - began < 8
 
 
+def test_quit_cuts_a_delay_short_that_has_begun(ending):
+    palisade = ending("cut-short", shutdown={"delay": "60s"})
+    palisade.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: not answers(palisade.port("probes"), "/readyz"), 5, "it is ending")
+    assert is_open(palisade.port("ingress"))
+    assert palisade.admin("/quit", "POST")[0] == 202
+    assert palisade.process.wait(8) == 0
+
+
 def test_an_operator_s_drain_waits_as_well(ending, authority, idp):
     palisade = ending("draining", shutdown={"delay": "2s"})
     assert json.loads(palisade.admin("/drain", "POST")[1]) == {"drained": False}
