@@ -135,7 +135,7 @@ type SetLevel = Arc<dyn Fn(tracing::Level) + Send + Sync>;
 
 /// Our own messages go to standard error; standard output is the access log's.
 pub(super) fn start_logging(level: tracing::Level, format: LogFormat) -> io::Result<(LineQueue, SetLevel)> {
-    let queue = LineQueue::to(io::stderr(), "log")?;
+    let queue = LineQueue::to(io::stderr(), "log", None)?;
     let writer = queue.clone();
     let (filter, handle) = reload::Layer::new(filter(level));
     let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(move || writer.clone());

@@ -2,10 +2,11 @@
 //!
 //! Of allowed requests it may have a sample. What a line is there for in the first place is never left out: refusals, errors, and what a rule would have denied.
 //!
-//! Lines go through a [`LineQueue`], so that a slow reader of our output never holds up a request. A line that finds no room
-//! is dropped and counted (`palisade_access_log_lines_lost_total`).
+//! Lines go through a [`LineQueue`], so that a slow reader of our output never holds up a request. A line that finds no room,
+//! or cannot be written, is lost and counted (`palisade_access_log_lines_lost_total`); ordinary ones are the first to find none.
 
 use std::{
+    cell::RefCell,
     hash::{BuildHasher, RandomState},
     io::{self, Write},
     time::Duration,
@@ -13,8 +14,17 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Metrics, lines::LineQueue, text};
+use super::{
+    Metrics,
+    lines::{LineQueue, Rank},
+    text,
+};
 use crate::{config::LogFormat, guard::Touched};
+
+thread_local! {
+    /// Where a line is made, so that none needs memory of its own.
+    static TEXT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// Where lines are handed in. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -151,7 +161,7 @@ impl AccessLog {
     /// A log that writes to `out` from a thread of its own.
     pub fn to(out: impl Write + Send + 'static, metrics: Metrics) -> io::Result<Self> {
         let sample = Sample { share: 1.0, hasher: RandomState::new() };
-        Ok(Self { lines: LineQueue::to(out, "access-log")?, metrics, format: LogFormat::Json, sample })
+        Ok(Self { lines: LineQueue::to(out, "access-log", Some(metrics.log_lines_lost.clone()))?, metrics, format: LogFormat::Json, sample })
     }
 
     /// The same in another format.
@@ -166,21 +176,27 @@ impl AccessLog {
 
     /// Hands in a line; never blocks.
     pub fn write(&self, line: &mut Line<'_>) {
-        if line.is_ordinary() {
+        let is_ordinary = line.is_ordinary();
+        if is_ordinary {
             if !self.sample.takes(line) {
                 return;
             }
             line.sample = (self.sample.share < 1.0).then_some(self.sample.share);
         }
-        let written = match self.format {
-            LogFormat::Json => serde_json::to_vec(line),
-            LogFormat::Text => text::line(line).map(String::into_bytes),
-        };
-        let Ok(mut bytes) = written else { return self.metrics.log_lines_lost.inc() };
-        bytes.push(b'\n');
-        if !self.lines.push(bytes) {
-            self.metrics.log_lines_lost.inc();
-        }
+        let rank = if is_ordinary { Rank::Ordinary } else { Rank::Kept };
+        TEXT.with_borrow_mut(|text| {
+            text.clear();
+            let written = match self.format {
+                LogFormat::Json => serde_json::to_writer(&mut *text, line).is_ok(),
+                LogFormat::Text => text::line(line).map(|line| text.extend_from_slice(line.as_bytes())).is_ok(),
+            };
+            if written {
+                text.push(b'\n');
+                self.lines.push(text, rank);
+            } else {
+                self.metrics.log_lines_lost.inc();
+            }
+        });
     }
 
     /// Waits until everything handed in so far is written, at most `deadline`. For the end of the process.
