@@ -86,20 +86,23 @@ impl Egress {
 
     async fn answer(&self, head: request::Parts, body: Body, peer: &Peer, record: &mut Record) -> Result<Response<Body>, Refusal> {
         let this = &*self.0;
+        // Boxed is what is seldom: this future has room for the largest of its steps, and is moved into its own place whole.
         // In virtual-hosted style such a path is a key.
         if own::is_own(head.uri.path()) && this.guard.is_called_by(&head)? {
-            return self.own(head, body, peer, record).await;
+            return Box::pin(self.own(head, body, peer, record)).await;
         }
         let taken = Taken::take(head, body, peer, &this.gate)?;
         if taken.names_a_workload() {
-            return self.work(taken, peer, record).await;
+            return Box::pin(self.work(taken, peer, record)).await;
         }
         let request = traces::step("verify", VerifiedRequest::verify(taken, &this.gate)).await?;
         record.tenant(request.tenant());
         let lease = request.lease();
         record.for_proof(&lease);
         let standing = Standing::of(request.tenant(), &this.gate.directory, &this.recorder.metrics);
-        let response = lease.cover(standing.cover(self.carry_out(request, record))).await?;
+        // In a place of its own, since each cover would move it and keep room for it twice.
+        let going = Box::pin(self.carry_out(request, record));
+        let response = lease.cover(standing.cover(going)).await?;
         Ok(response.map(|body| lease.cover_body(standing.cover_body(body))))
     }
 

@@ -214,7 +214,7 @@ impl Guard {
         if let Err(wanted) = verdict {
             let Served { config, operations } = self.services.get(&parts.target.service).ok_or(Reason::ServiceNotAllowed)?;
             let behalf = Behalf { operations, buffers: &self.buffers, timeouts: config.timeouts, permit: &parts.permit };
-            self.schemas.learn(&mut tables, wanted, behalf).await?;
+            Box::pin(self.schemas.learn(&mut tables, wanted, behalf)).await?;
             seen = watcher();
             verdict = self.opine(&parts, tenant, &tables, seen.as_ref());
         }

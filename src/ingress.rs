@@ -140,7 +140,7 @@ impl Ingress {
         };
         let mut response = match arrival {
             Arrival::Guarded(request) => self.carry_out(request, (upgrade, upload), way, record).await?,
-            Arrival::Public(request) => self.carry_out_public(request, upgrade, way, record).await?,
+            Arrival::Public(request) => Box::pin(self.carry_out_public(request, upgrade, way, record)).await?,
         };
         voice.dress(&mut response, &this.cors);
         Ok(response)
@@ -179,7 +179,7 @@ impl Ingress {
         let authority = (passport.as_ref(), context.as_ref());
         let standing = Standing::of(request.tenant(), &this.gate.directory, &this.recorder.metrics);
         let (request, permit) = ForwardRequest::for_tenant(request, authority, &this.headers, way.about(record.request_id()))?;
-        let (answer, busy) = standing.cover(self.send(request, record)).await?;
+        let (answer, busy) = standing.cover(Box::pin(self.send(request, record))).await?;
         // Authority and room are the request's until its response has ended, however it ends.
         pass_on(answer, upgrade, Some(&standing), Held { room: (permit, busy), passport })
     }

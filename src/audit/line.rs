@@ -4,7 +4,7 @@
 //! its bytes without the line feed, in hex: nothing is ever put into another form to be hashed, so that there is nothing about
 //! which two readers could differ.
 
-use std::time::SystemTime;
+use std::{cell::RefCell, time::SystemTime};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::Deserialize;
@@ -153,9 +153,26 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 /// RFC 3339 in UTC, with milliseconds.
 pub(crate) fn written(time: SystemTime) -> String {
     let time = aws_smithy_types::DateTime::from(time);
-    let whole = aws_smithy_types::DateTime::from_secs(time.secs());
-    let text = whole.fmt(aws_smithy_types::date_time::Format::DateTime).unwrap_or_default();
-    format!("{}.{:03}Z", text.trim_end_matches('Z'), time.subsec_nanos() / 1_000_000)
+    let milliseconds = time.subsec_nanos() / 1_000_000;
+    LATEST.with_borrow_mut(|(latest, text)| {
+        if *latest != time.secs() || text.is_empty() {
+            let whole = aws_smithy_types::DateTime::from_secs(time.secs());
+            *text = whole.fmt(aws_smithy_types::date_time::Format::DateTime).unwrap_or_default();
+            text.truncate(text.trim_end_matches('Z').len());
+            *latest = time.secs();
+        }
+        let mut written = String::with_capacity(text.len() + ".000Z".len());
+        written.push_str(text);
+        written.push('.');
+        written.extend([milliseconds / 100, milliseconds / 10 % 10, milliseconds % 10].map(|digit| char::from(b'0' + digit as u8)));
+        written.push('Z');
+        written
+    })
+}
+
+thread_local! {
+    /// The second that was written last: lines come many to a second.
+    static LATEST: RefCell<(i64, String)> = const { RefCell::new((0, String::new())) };
 }
 
 #[cfg(test)]
@@ -190,6 +207,16 @@ mod tests {
         assert!(header.is_checkpoint(line) && key.public().verifies(&header.message(), header.signature.as_deref().unwrap()));
         let more = String::from_utf8(line.to_vec()).unwrap().replace("}", ",\"x\":1}");
         assert!(!Header::read(more.as_bytes()).unwrap().is_checkpoint(more.as_bytes()));
+    }
+
+    #[test]
+    fn a_time_is_written_as_rfc_3339_has_it_whatever_was_written_before() {
+        let at = |milliseconds| written(UNIX_EPOCH + std::time::Duration::from_millis(milliseconds));
+        assert_eq!(at(1_369_353_600_007), "2013-05-24T00:00:00.007Z");
+        assert_eq!(at(1_369_353_600_980), "2013-05-24T00:00:00.980Z");
+        assert_eq!(at(1_369_353_599_999), "2013-05-23T23:59:59.999Z");
+        assert_eq!(at(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(at(1_369_353_600_123), "2013-05-24T00:00:00.123Z");
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Timestamps as SigV4 writes them.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    cell::RefCell,
+    time::{Duration, SystemTime},
+};
 
 use aws_smithy_types::{DateTime, date_time::Format};
 
@@ -14,8 +17,13 @@ impl AmzDate {
     /// `None` for a moment that cannot be written, before 1970 or beyond year 9999.
     pub fn new(time: SystemTime) -> Option<Self> {
         let seconds = i64::try_from(time.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs()).ok()?;
-        let text = DateTime::from_secs(seconds).fmt(Format::DateTime).ok()?.replace(['-', ':'], "");
-        (text.len() == LENGTH).then_some(Self { text })
+        LATEST.with_borrow_mut(|(latest, text)| {
+            if *latest != seconds || text.is_empty() {
+                *text = DateTime::from_secs(seconds).fmt(Format::DateTime).ok()?.replace(['-', ':'], "");
+                *latest = seconds;
+            }
+            (text.len() == LENGTH).then(|| Self { text: text.clone() })
+        })
     }
 
     /// Parses `YYYYMMDDTHHMMSSZ`, and nothing else that ISO 8601 would allow.
@@ -47,6 +55,11 @@ impl AmzDate {
     }
 }
 
+thread_local! {
+    /// The second that was written last: requests come many to a second.
+    static LATEST: RefCell<(i64, String)> = const { RefCell::new((0, String::new())) };
+}
+
 const LENGTH: usize = "YYYYMMDDTHHMMSSZ".len();
 
 #[cfg(test)]
@@ -58,6 +71,9 @@ mod tests {
         let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_369_353_600);
         let written = AmzDate::new(time).unwrap();
         assert_eq!((written.time(), written.date()), ("20130524T000000Z", "20130524"));
+        let next = AmzDate::new(time + Duration::from_secs(1)).unwrap();
+        let again = AmzDate::new(time + Duration::from_millis(999)).unwrap();
+        assert_eq!((next.time(), again), ("20130524T000001Z", written.clone()));
         assert_eq!(AmzDate::parse("20130524T000000Z"), Some((written, time)));
     }
 

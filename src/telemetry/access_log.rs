@@ -161,7 +161,12 @@ impl AccessLog {
     /// A log that writes to `out` from a thread of its own.
     pub fn to(out: impl Write + Send + 'static, metrics: Metrics) -> io::Result<Self> {
         let sample = Sample { share: 1.0, hasher: RandomState::new() };
-        Ok(Self { lines: LineQueue::to(out, "access-log", Some(metrics.log_lines_lost.clone()))?, metrics, format: LogFormat::Json, sample })
+        Ok(Self {
+            lines: LineQueue::to(out, "access-log", Some(metrics.log_lines_lost.clone()))?,
+            metrics,
+            format: LogFormat::Json,
+            sample,
+        })
     }
 
     /// The same in another format.
