@@ -224,6 +224,7 @@ impl Generation {
         let sweep = Sweep::new(directory.clone(), verifier.clone(), passports.clone(), broker.clone(), &config, metrics.clone());
         let sweep = Arc::new(match old {
             Some(old) => sweep.after(&old.sweep),
+                    hoarding: lasting.hoarding.clone(),
             None => sweep,
         });
         let warm = config.credentials.as_ref().and_then(|credentials| credentials.warm_up.clone());

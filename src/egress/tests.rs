@@ -101,6 +101,7 @@ credentials:
             recorder: Recorder { metrics, log, labels: TenantLabels::new(10), traces: Tracer::off(), clock: clock.clone() },
             clock,
             skew,
+            hoarding: Arc::default(),
         });
         Self { egress, sts, passports, heads }
     }
