@@ -50,7 +50,7 @@ pub(super) struct Parts {
     pub(super) skew: Skew,
     pub(super) base: Option<BaseIdentity>,
     pub(super) directory: Arc<Directory>,
-    users: Option<UserDirectory>,
+    pub(super) users: Option<UserDirectory>,
     policies: ServedPolicies,
     pub(super) keys: Vec<Keys>,
     pub(super) verifier: Arc<Verifier>,
@@ -288,6 +288,24 @@ fn served(config: &Config, ingress: Option<Ingress>, egress: Option<Egress>, sta
 /// that only does not answer yet is waited for by readiness.
 async fn base_identity(config: &Config, skew: &Skew, metrics: &Metrics) -> Result<Option<BaseIdentity>, StartError> {
     let Some((source, sts)) = identity_of(config) else { return Ok(None) };
+
+    /// Takes over what `before` has at hand of tables that both read: nobody of whom it knows has to wait for a first read, or to be refused
+    /// because that fails.
+    pub(super) fn take_over(&self, before: &Self, change: &Change) {
+        if self.has_directory_of(before) {
+            return;
+        }
+        let same_base = !change.concerns(Part::Base);
+        self.parts.directory.take_over(&before.parts.directory, same_base);
+        if let (Some(users), Some(before)) = (&self.parts.users, &before.parts.users) {
+            users.take_over(before, same_base);
+        }
+    }
+
+    /// Whether tenants and users are those of `before`.
+    pub(super) fn has_directory_of(&self, before: &Self) -> bool {
+        Arc::ptr_eq(&self.parts.directory, &before.parts.directory)
+    }
     let base = BaseIdentity::open(source, sts, skew)?;
     base.report_to(metrics);
     if matches!(source, CredentialsSource::Nobody) {

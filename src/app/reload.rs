@@ -191,12 +191,18 @@ impl Reloader {
             while lacking().is_some() {
                 tokio::time::sleep(LOOK).await;
             }
+            // No check of a process: users are asked for where somebody asks for them.
+            if let Some(users) = new.parts.users.as_ref().filter(|_| !new.has_directory_of(&self.current)) {
+                users.answered().await;
+            }
         };
-        let _ = tokio::time::timeout(READY, all).await;
+        let is_in_time = tokio::time::timeout(READY, all).await.is_ok();
         new.background.look_at_what_is_new(&self.current.background).await;
+        let late = |name: &str, detail: &str| format!("it did not become ready within {} s: {name}: {detail}", READY.as_secs());
         match lacking() {
-            None => Ok(()),
-            Some(check) => Err(format!("it did not become ready within {} s: {}: {}", READY.as_secs(), check.name, check.detail)),
+            Some(check) => Err(late(check.name, &check.detail)),
+            None if is_in_time => Ok(()),
+            None => Err(late("users", "the table has not answered; see the log")),
         }
     }
 
@@ -209,6 +215,7 @@ impl Reloader {
         if let (Some(passports), Some(config)) = (&new.parts.passports, &new.config.identity.passport) {
             passports.adopt(config.clone());
         }
+        new.take_over(&self.current, &change);
         self.lasting.process.adopt(new.config.shutdown);
         self.served.store(new.served.clone());
         for (tls, certificate) in certificates {
@@ -223,7 +230,7 @@ impl Reloader {
             let ended = passports.end_where(|holder| parts.verifier.vouches_for(holder).is_err());
             self.lasting.recorder.metrics.revocations_applied("passports", ended);
         }
-        if !Arc::ptr_eq(&old.parts.directory, &parts.directory) {
+        if !self.current.has_directory_of(&old) {
             old.parts.directory.succeeded_by(parts.directory.clone());
         }
         parts.sweep.once();

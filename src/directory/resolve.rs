@@ -218,6 +218,14 @@ impl Directory {
         self.on_suspend == OnSuspend::Finish && matches!(refusal.reason, Reason::TenantSuspended | Reason::TenantUnknown)
     }
 
+    /// Takes over what `before` has at hand of the same table of tenants; nothing of a file, or of another table. `same_base` says whether
+    /// both are read with the same base identity.
+    pub fn take_over(&self, before: &Self, same_base: bool) {
+        if let (Source::Table(table), Source::Table(before)) = (&self.source, &before.source) {
+            table.take_over(before, same_base);
+        }
+    }
+
     /// Where its changes are announced, for a directory that is to take its place.
     pub fn announced_in(&self) -> Changes {
         self.changes.clone()
