@@ -115,7 +115,11 @@ impl Generation {
                 let verifier = Verifier::new(issuers, &config.identity.verification, clock.clone(), metrics.clone());
                 let keeps_tokens = config.credentials.as_ref().is_some_and(|credentials| credentials.plans.use_callers_tokens());
                 let verifier = verifier.with_users(users.as_ref().map(UserDirectory::users)).under_mappings(mappings);
-                Arc::new(verifier.keeping_tokens(keeps_tokens))
+                let verifier = verifier.keeping_tokens(keeps_tokens);
+                Arc::new(match old {
+                    Some(old) => verifier.after(&old.verifier),
+                    None => verifier,
+                })
             }
         };
         let workloads = Workloads::new(config.identity.workloads.clone(), clock.clone());
