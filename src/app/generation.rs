@@ -18,6 +18,7 @@ use super::{
     sweep::Sweep,
     tasks::Background,
     warm::WarmUp,
+    withdrawn,
 };
 use crate::{
     admin::{Admin, Probes},
@@ -126,10 +127,16 @@ impl Generation {
         // Passports are only worth minting where somebody takes them.
         let takes_passports = config.egress.as_ref().is_some_and(|egress| egress.proofs.passport);
         let passport = config.identity.passport.as_ref().filter(|_| takes_passports);
+        let same = kept(&[Part::Passports, Part::Ingress]).and_then(|old| old.passports.clone());
         let passports = passport.map(|passport| {
             // Those that are out are their requests', which go on.
-            let live = old.and_then(|old| old.passports.clone());
-            live.unwrap_or_else(|| Passports::new(passport.clone(), clock.clone(), metrics.clone()))
+            let other = || match (old.and_then(|old| old.passports.as_ref()), &config.ingress) {
+                (Some(live), Some(ingress)) => {
+                    live.under(passport.clone(), withdrawn::still_given_by(&ingress.access.endpoints, &passport.terms))
+                }
+                _ => Passports::new(passport.clone(), clock.clone(), metrics.clone()),
+            };
+            same.unwrap_or_else(other)
         });
 
         let vendor = match (&config.credentials, base.clone()) {
@@ -217,6 +224,7 @@ impl Generation {
                     recorder: recorder.clone(),
                     clock: clock.clone(),
                     skew: skew.clone(),
+                    hoarding: lasting.hoarding.clone(),
                 };
                 Some(Egress::new(pipeline))
             }
@@ -228,7 +236,6 @@ impl Generation {
         let sweep = Sweep::new(directory.clone(), verifier.clone(), passports.clone(), broker.clone(), &config, metrics.clone());
         let sweep = Arc::new(match old {
             Some(old) => sweep.after(&old.sweep),
-                    hoarding: lasting.hoarding.clone(),
             None => sweep,
         });
         let warm = config.credentials.as_ref().and_then(|credentials| credentials.warm_up.clone());
@@ -281,17 +288,6 @@ impl Generation {
         };
         Ok(Self { config, served, state, background, parts })
     }
-}
-
-fn served(config: &Config, ingress: Option<Ingress>, egress: Option<Egress>, state: &Arc<State>, key_set: Option<Bytes>) -> Served {
-    let (admin, probes) = (Admin::new(state.clone(), &config.admin), Probes::new(state.clone(), key_set));
-    Served { ingress, egress, admin, probes }
-}
-
-/// Who Palisade is, where it asks AWS for anything. A source that is not there, or that must not be used, is known before anything is served; one
-/// that only does not answer yet is waited for by readiness.
-async fn base_identity(config: &Config, skew: &Skew, metrics: &Metrics) -> Result<Option<BaseIdentity>, StartError> {
-    let Some((source, sts)) = identity_of(config) else { return Ok(None) };
 
     /// Takes over what `before` has at hand of tables that both read: nobody of whom it knows has to wait for a first read, or to be refused
     /// because that fails.
@@ -310,6 +306,17 @@ async fn base_identity(config: &Config, skew: &Skew, metrics: &Metrics) -> Resul
     pub(super) fn has_directory_of(&self, before: &Self) -> bool {
         Arc::ptr_eq(&self.parts.directory, &before.parts.directory)
     }
+}
+
+fn served(config: &Config, ingress: Option<Ingress>, egress: Option<Egress>, state: &Arc<State>, key_set: Option<Bytes>) -> Served {
+    let (admin, probes) = (Admin::new(state.clone(), &config.admin), Probes::new(state.clone(), key_set));
+    Served { ingress, egress, admin, probes }
+}
+
+/// Who Palisade is, where it asks AWS for anything. A source that is not there, or that must not be used, is known before anything is served; one
+/// that only does not answer yet is waited for by readiness.
+async fn base_identity(config: &Config, skew: &Skew, metrics: &Metrics) -> Result<Option<BaseIdentity>, StartError> {
+    let Some((source, sts)) = identity_of(config) else { return Ok(None) };
     let base = BaseIdentity::open(source, sts, skew)?;
     base.report_to(metrics);
     if matches!(source, CredentialsSource::Nobody) {

@@ -6,7 +6,8 @@
 //! two, which nobody has checked.
 //!
 //! What had been let in by the old rules goes to its end by them. What of it could be used for more is looked at again: passports whose
-//! issuer no longer speaks for their tenant end, tokens are checked anew, and requests in progress stand or fall with the new directory.
+//! issuer no longer speaks for their tenant end, and those whose request would be given fewer actions; tokens are checked anew, and requests in
+//! progress stand or fall with the new directory.
 
 mod base;
 mod files;
@@ -212,9 +213,6 @@ impl Reloader {
         if change.concerns(Part::Logs) {
             (following.set_log_level)(new.config.telemetry.log_level);
         }
-        if let (Some(passports), Some(config)) = (&new.parts.passports, &new.config.identity.passport) {
-            passports.adopt(config.clone());
-        }
         new.take_over(&self.current, &change);
         self.lasting.process.adopt(new.config.shutdown);
         self.served.store(new.served.clone());
@@ -226,10 +224,12 @@ impl Reloader {
         // In this order: they may be the same.
         old.parts.skew.believe(false);
         parts.skew.believe(true);
-        if let Some(passports) = &parts.passports {
-            let ended = passports.end_where(|holder| parts.verifier.vouches_for(holder).is_err());
-            self.lasting.recorder.metrics.revocations_applied("passports", ended);
-        }
+        let ended = match (&old.parts.passports, &parts.passports) {
+            (_, Some(passports)) => passports.end_where(|holder| parts.verifier.vouches_for(holder).is_err()) + passports.end_withdrawn(),
+            (Some(before), None) => before.end_where(|_| true),
+            (None, None) => 0,
+        };
+        self.lasting.recorder.metrics.revocations_applied("passports", ended);
         if !self.current.has_directory_of(&old) {
             old.parts.directory.succeeded_by(parts.directory.clone());
         }
