@@ -481,10 +481,15 @@ def test_a_stream_of_before_ends_when_its_tenant_is_suspended_in_the_directory_t
         # The file of before says nothing any more.
         assert callers.enter().status == 200 and reloaded.metric("palisade_revocations_applied_total", what="requests") == 0
         records["tenants"]["acme"]["status"] = "suspended"
-        (later.with_suffix(".new")).write_text(yaml.safe_dump(records))
+        later.with_suffix(".new").write_text(yaml.safe_dump(records))
         later.with_suffix(".new").replace(later)
-        wait_until(lambda: callers.enter().reason == "tenant-suspended", 10, "suspended")
-        wait_until(lambda: reloaded.metric("palisade_revocations_applied_total", what="requests") == 1, 5, "the stream is broken off")
+        wait_until(lambda: reloaded.metric("palisade_revocations_applied_total", what="requests") == 1, 10, "the stream is broken off")
+        assert callers.enter().reason == "tenant-suspended"
+        rest = b""
+        with contextlib.suppress(OSError):
+            while block := stream.socket.recv(65_536):
+                rest += block
+        assert rest and not rest.endswith(b"0\r\n\r\n")
 
 
 def test_a_passport_keeps_its_terms_and_ends_where_fewer_actions_would_be_given_now(reloaded, authority, idp, partner, application):
