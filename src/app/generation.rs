@@ -31,7 +31,7 @@ use crate::{
     ingress::{self, ContextSigner, Cors, ForwardHeaders, Ingress, Matcher, Origins, PublicRoom},
     limits::Limiter,
     skew::Skew,
-    telemetry::{Metrics, Recorder},
+    telemetry::Recorder,
     upstream::{AppClient, AwsClient},
     workloads::NamedWorkloads,
 };
@@ -89,7 +89,7 @@ impl Generation {
         // AWS says when its credentials end, so their time is AWS's.
         let base = match kept(&[Part::Base]) {
             Some(old) => old.base.clone(),
-            None => base_identity(&config, skew, metrics).await?,
+            None => base_identity(&config, skew).await?,
         };
         // Templates of other parts can ask for ids none of which is the beginning of another.
         let of_same_kind = before.is_some_and(|(old, _)| config.directory.is_of_kind(&old.config.directory));
@@ -315,10 +315,9 @@ fn served(config: &Config, ingress: Option<Ingress>, egress: Option<Egress>, sta
 
 /// Who Palisade is, where it asks AWS for anything. A source that is not there, or that must not be used, is known before anything is served; one
 /// that only does not answer yet is waited for by readiness.
-async fn base_identity(config: &Config, skew: &Skew, metrics: &Metrics) -> Result<Option<BaseIdentity>, StartError> {
+async fn base_identity(config: &Config, skew: &Skew) -> Result<Option<BaseIdentity>, StartError> {
     let Some((source, sts)) = identity_of(config) else { return Ok(None) };
     let base = BaseIdentity::open(source, sts, skew)?;
-    base.report_to(metrics);
     if matches!(source, CredentialsSource::Nobody) {
         return Ok(Some(base));
     }

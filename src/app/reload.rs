@@ -90,6 +90,7 @@ impl Reloader {
 
     /// Runs what there is beside the listeners, and follows the files, for ever.
     pub(super) async fn run(mut self, following: Option<Following>) {
+        self.report();
         self.background = self.current.background.clone().begin();
         let mut always = JoinSet::new();
         for tls in self.lasting.tls.all() {
@@ -254,8 +255,16 @@ impl Reloader {
             old.parts.directory.succeeded_by(parts.directory.clone());
         }
         parts.sweep.once();
+        self.report();
         // The old tasks end with the old set.
         self.background = self.current.background.clone().begin();
+    }
+
+    /// Shows operators the base identity that is in use, and none that was only tried.
+    fn report(&self) {
+        if let Some(base) = &self.current.parts.base {
+            base.report_to(&self.lasting.recorder.metrics);
+        }
     }
 }
 
