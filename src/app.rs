@@ -14,6 +14,7 @@ mod sweep;
 mod tasks;
 mod traces;
 mod warm;
+mod withdrawn;
 
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 

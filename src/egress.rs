@@ -19,13 +19,14 @@ use std::{sync::Arc, time::Duration};
 use http::{HeaderName, Request, Response, request};
 
 pub(crate) use self::errands::Errands;
+use self::voice::Voice;
 pub use self::{
     admitted::AdmittedRequest,
+    hoarding::Hoarding,
     taken::Taken,
     verified::{Gate, VerifiedRequest},
     workload::{AdmittedWorkload, WorkloadRequest},
 };
-use self::{hoarding::Hoarding, voice::Voice};
 use crate::{
     body::{self, Body},
     clock::Clock,
@@ -48,7 +49,7 @@ const AT_HAND: Duration = Duration::from_millis(10);
 
 /// The egress listener's handler. Cheap to clone.
 #[derive(Clone)]
-pub struct Egress(Arc<Pipeline>, Arc<Hoarding>);
+pub struct Egress(Arc<Pipeline>);
 
 /// The rooms that a request goes through, in order.
 pub struct Pipeline {
@@ -76,12 +77,14 @@ pub struct Pipeline {
     pub clock: Clock,
     /// AWS's time, to sign by.
     pub skew: Skew,
+    /// Who warns of passports that are kept.
+    pub hoarding: Arc<Hoarding>,
 }
 
 impl Egress {
     /// The handler over a pipeline.
     pub fn new(pipeline: Pipeline) -> Self {
-        Self(Arc::new(pipeline), Arc::default())
+        Self(Arc::new(pipeline))
     }
 
     async fn answer(&self, head: request::Parts, body: Body, peer: &Peer, record: &mut Record) -> Result<Response<Body>, Refusal> {
@@ -145,7 +148,7 @@ impl Egress {
 
 impl Egress {
     fn turn_down(&self, voice: &Voice, refusal: &Refusal, record: Record) -> Response<Body> {
-        self.1.look_at(refusal, record.request_id(), self.0.clock.instant());
+        self.0.hoarding.look_at(refusal, record.request_id(), self.0.clock.instant());
         voice.refuse(refusal, record)
     }
 }

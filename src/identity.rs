@@ -44,7 +44,7 @@ pub use self::{
     facts::TokenFacts,
     jwks::Jwks,
     lease::Lease,
-    passport::{Passport, Passports},
+    passport::{Occasion, Passport, Passports, StillGives},
     placeholder::Placeholder,
     tenant_host::TenantHost,
     unverified::{IdentityHeaders, Places, Presented},

@@ -159,11 +159,7 @@ impl Ingress {
         record.tenant(request.tenant());
         let request = AuthorisedRequest::authorise(request, way.shown(&this.clock))?;
         let request = AdmittedRequest::admit(request, &this.limiter)?;
-        let (verified, id) = (request.tenant().verified(), record.request_id());
-        let mint = |passports: &Passports| match request.passport() {
-            Some(rule) => passports.mint_for(verified, id, rule),
-            None => passports.mint(verified, id),
-        };
+        let mint = |passports: &Passports| passports.mint(request.tenant().verified(), request.occasion(record.request_id()));
         let passport = this.passports.as_ref().map(mint).transpose()?;
         if let (Some(passport), Some(call)) = (&passport, record.trace().and_then(RequestTrace::to_application)) {
             passport.in_trace(call);

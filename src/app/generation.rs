@@ -18,6 +18,7 @@ use super::{
     sweep::Sweep,
     tasks::Background,
     warm::WarmUp,
+    withdrawn,
 };
 use crate::{
     admin::{Admin, Probes},
@@ -30,7 +31,7 @@ use crate::{
     ingress::{self, ContextSigner, Cors, ForwardHeaders, Ingress, Matcher, Origins, PublicRoom},
     limits::Limiter,
     skew::Skew,
-    telemetry::{Metrics, Recorder},
+    telemetry::Recorder,
     upstream::{AppClient, AwsClient},
     workloads::NamedWorkloads,
 };
@@ -50,7 +51,7 @@ pub(super) struct Parts {
     pub(super) skew: Skew,
     pub(super) base: Option<BaseIdentity>,
     pub(super) directory: Arc<Directory>,
-    users: Option<UserDirectory>,
+    pub(super) users: Option<UserDirectory>,
     policies: ServedPolicies,
     pub(super) keys: Vec<Keys>,
     pub(super) verifier: Arc<Verifier>,
@@ -88,7 +89,7 @@ impl Generation {
         // AWS says when its credentials end, so their time is AWS's.
         let base = match kept(&[Part::Base]) {
             Some(old) => old.base.clone(),
-            None => base_identity(&config, skew, metrics).await?,
+            None => base_identity(&config, skew).await?,
         };
         // Templates of other parts can ask for ids none of which is the beginning of another.
         let of_same_kind = before.is_some_and(|(old, _)| config.directory.is_of_kind(&old.config.directory));
@@ -115,17 +116,27 @@ impl Generation {
                 let verifier = Verifier::new(issuers, &config.identity.verification, clock.clone(), metrics.clone());
                 let keeps_tokens = config.credentials.as_ref().is_some_and(|credentials| credentials.plans.use_callers_tokens());
                 let verifier = verifier.with_users(users.as_ref().map(UserDirectory::users)).under_mappings(mappings);
-                Arc::new(verifier.keeping_tokens(keeps_tokens))
+                let verifier = verifier.keeping_tokens(keeps_tokens);
+                Arc::new(match old {
+                    Some(old) => verifier.after(&old.verifier),
+                    None => verifier,
+                })
             }
         };
         let workloads = Workloads::new(config.identity.workloads.clone(), clock.clone());
         // Passports are only worth minting where somebody takes them.
         let takes_passports = config.egress.as_ref().is_some_and(|egress| egress.proofs.passport);
         let passport = config.identity.passport.as_ref().filter(|_| takes_passports);
+        let same = kept(&[Part::Passports, Part::Ingress]).and_then(|old| old.passports.clone());
         let passports = passport.map(|passport| {
             // Those that are out are their requests', which go on.
-            let live = old.and_then(|old| old.passports.clone());
-            live.unwrap_or_else(|| Passports::new(passport.clone(), clock.clone(), metrics.clone()))
+            let other = || match (old.and_then(|old| old.passports.as_ref()), &config.ingress) {
+                (Some(live), Some(ingress)) => {
+                    live.under(passport.clone(), withdrawn::still_given_by(&ingress.access.endpoints, &passport.terms))
+                }
+                _ => Passports::new(passport.clone(), clock.clone(), metrics.clone()),
+            };
+            same.unwrap_or_else(other)
         });
 
         let vendor = match (&config.credentials, base.clone()) {
@@ -213,6 +224,7 @@ impl Generation {
                     recorder: recorder.clone(),
                     clock: clock.clone(),
                     skew: skew.clone(),
+                    hoarding: lasting.hoarding.clone(),
                 };
                 Some(Egress::new(pipeline))
             }
@@ -276,6 +288,24 @@ impl Generation {
         };
         Ok(Self { config, served, state, background, parts })
     }
+
+    /// Takes over what `before` has at hand of tables that both read: nobody of whom it knows has to wait for a first read, or to be refused
+    /// because that fails.
+    pub(super) fn take_over(&self, before: &Self, change: &Change) {
+        if self.has_directory_of(before) {
+            return;
+        }
+        let same_base = !change.concerns(Part::Base);
+        self.parts.directory.take_over(&before.parts.directory, same_base);
+        if let (Some(users), Some(before)) = (&self.parts.users, &before.parts.users) {
+            users.take_over(before, same_base);
+        }
+    }
+
+    /// Whether tenants and users are those of `before`.
+    pub(super) fn has_directory_of(&self, before: &Self) -> bool {
+        Arc::ptr_eq(&self.parts.directory, &before.parts.directory)
+    }
 }
 
 fn served(config: &Config, ingress: Option<Ingress>, egress: Option<Egress>, state: &Arc<State>, key_set: Option<Bytes>) -> Served {
@@ -285,10 +315,9 @@ fn served(config: &Config, ingress: Option<Ingress>, egress: Option<Egress>, sta
 
 /// Who Palisade is, where it asks AWS for anything. A source that is not there, or that must not be used, is known before anything is served; one
 /// that only does not answer yet is waited for by readiness.
-async fn base_identity(config: &Config, skew: &Skew, metrics: &Metrics) -> Result<Option<BaseIdentity>, StartError> {
+async fn base_identity(config: &Config, skew: &Skew) -> Result<Option<BaseIdentity>, StartError> {
     let Some((source, sts)) = identity_of(config) else { return Ok(None) };
     let base = BaseIdentity::open(source, sts, skew)?;
-    base.report_to(metrics);
     if matches!(source, CredentialsSource::Nobody) {
         return Ok(Some(base));
     }

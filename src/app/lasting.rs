@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{StartError, ready::Process};
 use crate::{
     config::{Config, TlsConfig},
+    egress::Hoarding,
     identity::{Maker, Vending},
     server::{
         ReloadingTls,
@@ -22,6 +23,7 @@ pub(super) struct Lasting {
     pub(super) vending: Arc<Vending>,
     /// A process knows its own contexts again.
     pub(super) maker: Maker,
+    pub(super) hoarding: Arc<Hoarding>,
     pub(super) tls: Tls,
 }
 
@@ -39,7 +41,8 @@ impl Lasting {
         let vending = Vending::new().map_err(|_| StartError::Randomness)?;
         let maker = Maker::random().map_err(|_| StartError::Randomness)?;
         let tls = Tls::load(config, &recorder)?;
-        Ok(Self { recorder, skew, process: Arc::new(process), vending: Arc::new(vending), maker, tls })
+        let (process, vending) = (Arc::new(process), Arc::new(vending));
+        Ok(Self { recorder, skew, process, vending, maker, hoarding: Arc::default(), tls })
     }
 }
 

@@ -39,6 +39,13 @@ impl ServedPolicies {
         }
     }
 
+    /// Takes over a change now, if there is one, as soon as it stands still.
+    pub(crate) async fn settle(&self, metrics: &Metrics) {
+        if let Some(policies) = &self.0 {
+            policies.settle(metrics).await;
+        }
+    }
+
     /// Whether these are the same ones, and not only of the same files.
     pub(crate) fn is(&self, other: &Self) -> bool {
         self.0.as_ref().map(std::sync::Arc::as_ptr) == other.0.as_ref().map(std::sync::Arc::as_ptr)
@@ -68,6 +75,8 @@ impl ServedPolicies {
     pub(crate) async fn watch(&self, _: &Metrics) {
         std::future::pending().await
     }
+
+    pub(crate) async fn settle(&self, _: &Metrics) {}
 
     pub(crate) fn is(&self, _: &Self) -> bool {
         true

@@ -6,7 +6,8 @@
 //! two, which nobody has checked.
 //!
 //! What had been let in by the old rules goes to its end by them. What of it could be used for more is looked at again: passports whose
-//! issuer no longer speaks for their tenant end, tokens are checked anew, and requests in progress stand or fall with the new directory.
+//! issuer no longer speaks for their tenant end, and those whose request would be given fewer actions; tokens are checked anew, and requests in
+//! progress stand or fall with the new directory.
 
 mod base;
 mod files;
@@ -20,7 +21,7 @@ use tokio::{sync::Notify, task::JoinSet};
 
 use self::{
     files::{Files, Trigger},
-    outcome::{Outcome, announce},
+    outcome::{Outcome, Refused, Rejection, announce, note},
 };
 use super::{Lasting, front::Served, generation::Generation, memory, probe};
 use crate::{
@@ -47,12 +48,22 @@ pub struct Following {
     env: fn(&str) -> Option<String>,
     hangup: Arc<Notify>,
     set_log_level: Arc<dyn Fn(tracing::Level) + Send + Sync>,
+    /// What happens when everything has been made, and is not ready yet.
+    #[cfg(test)]
+    made: fn(&Generation),
 }
 
 impl Following {
     /// The file at `path`, and what it names. `hangup` asks for a look at once; `set_log_level` is told of another `telemetry.logs.level`.
     pub fn new(path: PathBuf, hangup: Arc<Notify>, set_log_level: Arc<dyn Fn(tracing::Level) + Send + Sync>) -> Self {
-        Self { path, env: |name| std::env::var(name).ok(), hangup, set_log_level }
+        Self {
+            path,
+            env: |name| std::env::var(name).ok(),
+            hangup,
+            set_log_level,
+            #[cfg(test)]
+            made: |_| {},
+        }
     }
 }
 
@@ -79,6 +90,7 @@ impl Reloader {
 
     /// Runs what there is beside the listeners, and follows the files, for ever.
     pub(super) async fn run(mut self, following: Option<Following>) {
+        self.report();
         self.background = self.current.background.clone().begin();
         let mut always = JoinSet::new();
         for tls in self.lasting.tls.all() {
@@ -92,7 +104,7 @@ impl Reloader {
         if let Some(limit) = self.current.config.resources.memory.or_else(memory::limit) {
             always.spawn(async move { memory::watch(limit, &process, &clock, &metrics).await });
         }
-        self.lasting.recorder.metrics.config_in_use(Some(self.lasting.recorder.clock.now()));
+        note(None, &self.lasting.recorder);
         match following {
             Some(following) => tokio::select! {
                 () = self.follow(&following) => {}
@@ -119,28 +131,37 @@ impl Reloader {
                     tls.refresh_now().await;
                 }
             }
-            let Some(outcome) = self.reload(following, &mut files, trigger).await else { continue };
-            // What is tried again by itself and fails as before has been said.
-            if trigger != Trigger::Again || last.as_ref() != Some(&outcome) {
-                announce(&outcome, &following.path, &self.lasting.recorder);
-            }
-            last = Some(outcome);
+            self.take(following, &mut files, trigger, &mut last).await;
         }
+    }
+
+    /// Reloads, and tells what came of it unless that is what came of it `last`.
+    async fn take(&mut self, following: &Following, files: &mut Files, trigger: Trigger, last: &mut Option<Outcome>) {
+        let Some(outcome) = self.reload(following, files, trigger).await else { return };
+        // What is tried again by itself and fails as before has been said.
+        if trigger != Trigger::Again || last.as_ref() != Some(&outcome) {
+            announce(&outcome, &following.path, &self.lasting.recorder);
+        }
+        *last = Some(outcome);
     }
 
     /// Nothing where files are being written: what they come to say is taken when it has settled.
     async fn reload(&mut self, following: &Following, files: &mut Files, trigger: Trigger) -> Option<Outcome> {
         let new = match read(following, files, trigger).await? {
             Ok(new) => new,
-            Err(wrong) => {
-                files.rejected(&Default::default());
-                return Some(Outcome::Rejected(wrong));
+            Err(why) => {
+                files.rejected(trigger, &Default::default());
+                return Some(Outcome::Rejected(Rejection { part: Refused::Files, why }));
             }
         };
         let looks = new.companions.looks();
         // Nothing that is in force is touched, so whatever it was doing when it failed is nobody's any more.
         let prepared = AssertUnwindSafe(self.prepare(new, following)).catch_unwind().await;
-        Some(match prepared.unwrap_or_else(|_| Err("it cannot be prepared; this is a fault of Palisade, see the log".to_owned())) {
+        let fault = |_| {
+            let why = "it cannot be prepared; this is a fault of Palisade, see the log".to_owned();
+            Err(Rejection { part: Refused::Fault, why })
+        };
+        Some(match prepared.unwrap_or_else(fault) {
             Ok(Some(prepared)) => {
                 files.taken(looks);
                 let settings = prepared.change.settings().map(str::to_owned).collect();
@@ -151,35 +172,36 @@ impl Reloader {
                 files.taken(looks);
                 Outcome::Unchanged
             }
-            Err(wrong) => {
-                files.rejected(&looks);
-                Outcome::Rejected(wrong)
+            Err(rejection) => {
+                files.rejected(trigger, &looks);
+                Outcome::Rejected(rejection)
             }
         })
     }
 
     /// Makes everything that `new` asks for; nothing where it says the same. The error is for operators.
-    async fn prepare(&self, new: Config, following: &Following) -> Result<Option<Prepared>, String> {
+    async fn prepare(&self, new: Config, following: &Following) -> Result<Option<Prepared>, Rejection> {
         let change = self.current.config.change_to(&new);
         if change.is_nothing() {
             return Ok(None);
         }
         let unchangeable = change.of_the_start();
         if !unchangeable.is_empty() {
-            return Err(holds_for_life(&unchangeable, following).to_string());
+            return Err(Rejection { part: Refused::Restart, why: holds_for_life(&unchangeable, following).to_string() });
         }
-        let certificates = if change.concerns(Part::Certificates) { self.lasting.tls.prepare(&new) } else { Ok(Vec::new()) };
-        let certificates = certificates.map_err(|error| error.to_string())?;
-        let generation = Generation::build(new, &self.lasting, Some((&self.current, &change))).await;
-        let generation = generation.map_err(|error| error.to_string())?;
+        let certificates = if change.concerns(Part::Certificates) { self.lasting.tls.prepare(&new)? } else { Vec::new() };
+        let generation = Generation::build(new, &self.lasting, Some((&self.current, &change))).await?;
+        #[cfg(test)]
+        (following.made)(&generation);
         self.ready(&generation, &change).await?;
         Ok(Some(Prepared { generation, change, certificates }))
     }
 
     /// Waits until `new` is as ready as the generation in force is: what works must not stop working.
-    async fn ready(&self, new: &Generation, change: &Change) -> Result<(), String> {
+    async fn ready(&self, new: &Generation, change: &Change) -> Result<(), Rejection> {
         if change.concerns(Part::Base) {
-            base::may_replace(self.current.state.base_works(), || new.state.try_base_identity()).await?;
+            let tried = base::may_replace(self.current.state.base_works(), || new.state.try_base_identity()).await;
+            tried.map_err(|why| Rejection { part: Refused::Credentials, why })?;
         }
         let _reading = new.background.begin_what_is_new(&self.current.background);
         let lacking = || {
@@ -191,12 +213,18 @@ impl Reloader {
             while lacking().is_some() {
                 tokio::time::sleep(LOOK).await;
             }
+            // No check of a process: users are asked for where somebody asks for them.
+            if let Some(users) = new.parts.users.as_ref().filter(|_| !new.has_directory_of(&self.current)) {
+                users.answered().await;
+            }
         };
-        let _ = tokio::time::timeout(READY, all).await;
+        let is_in_time = tokio::time::timeout(READY, all).await.is_ok();
         new.background.look_at_what_is_new(&self.current.background).await;
+        let late = |name: &str, detail: &str| format!("it did not become ready within {} s: {name}: {detail}", READY.as_secs());
         match lacking() {
-            None => Ok(()),
-            Some(check) => Err(format!("it did not become ready within {} s: {}: {}", READY.as_secs(), check.name, check.detail)),
+            Some(check) => Err(Rejection { part: Refused::of_check(check.name), why: late(check.name, &check.detail) }),
+            None if is_in_time => Ok(()),
+            None => Err(Rejection { part: Refused::Directory, why: late("users", "the table has not answered; see the log") }),
         }
     }
 
@@ -206,9 +234,7 @@ impl Reloader {
         if change.concerns(Part::Logs) {
             (following.set_log_level)(new.config.telemetry.log_level);
         }
-        if let (Some(passports), Some(config)) = (&new.parts.passports, &new.config.identity.passport) {
-            passports.adopt(config.clone());
-        }
+        new.take_over(&self.current, &change);
         self.lasting.process.adopt(new.config.shutdown);
         self.served.store(new.served.clone());
         for (tls, certificate) in certificates {
@@ -219,16 +245,26 @@ impl Reloader {
         // In this order: they may be the same.
         old.parts.skew.believe(false);
         parts.skew.believe(true);
-        if let Some(passports) = &parts.passports {
-            let ended = passports.end_where(|holder| parts.verifier.vouches_for(holder).is_err());
-            self.lasting.recorder.metrics.revocations_applied("passports", ended);
-        }
-        if !Arc::ptr_eq(&old.parts.directory, &parts.directory) {
+        let ended = match (&old.parts.passports, &parts.passports) {
+            (_, Some(passports)) => passports.end_where(|holder| parts.verifier.vouches_for(holder).is_err()) + passports.end_withdrawn(),
+            (Some(before), None) => before.end_where(|_| true),
+            (None, None) => 0,
+        };
+        self.lasting.recorder.metrics.revocations_applied("passports", ended);
+        if !self.current.has_directory_of(&old) {
             old.parts.directory.succeeded_by(parts.directory.clone());
         }
         parts.sweep.once();
+        self.report();
         // The old tasks end with the old set.
         self.background = self.current.background.clone().begin();
+    }
+
+    /// Shows operators the base identity that is in use, and none that was only tried.
+    fn report(&self) {
+        if let Some(base) = &self.current.parts.base {
+            base.report_to(&self.lasting.recorder.metrics);
+        }
     }
 }
 
@@ -290,3 +326,7 @@ fn holds_for_life(settings: &[&str], following: &Following) -> ConfigErrors {
     };
     ConfigErrors::new(settings.iter().map(error).collect())
 }
+
+#[cfg(test)]
+#[cfg(all(feature = "sandbox", feature = "cedar"))]
+mod tests;

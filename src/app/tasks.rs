@@ -86,12 +86,16 @@ impl Background {
         tasks
     }
 
-    /// Looks at the directory's files once more: what `before` has taken over of them must not be undone by what was read before that.
+    /// Looks at files once more that this one follows and `before` does not: what `before` has taken over of them must not be undone by what
+    /// was read before that.
     pub(super) async fn look_at_what_is_new(&self, before: &Self) {
+        let (clock, metrics) = (self.state.clock(), self.state.metrics());
+        if !self.policies.is(&before.policies) {
+            self.policies.settle(metrics).await;
+        }
         if Arc::ptr_eq(&self.directory, &before.directory) {
             return;
         }
-        let (clock, metrics) = (self.state.clock(), self.state.metrics());
         self.directory.look(&clock, metrics).await;
         if let Some(users) = &self.users {
             users.look(&clock, metrics).await;

@@ -23,8 +23,18 @@ pub struct TableConfig {
     pub reader: Option<ReaderConfig>,
 }
 
+impl TableConfig {
+    /// Whether `other` says the same of where the table is and of who reads it. Without a role of its own that is the base identity, which
+    /// says whose table is meant by a mere name: `same_base` says that both have the same one.
+    pub(crate) fn is_of_same_table(&self, other: &Self, same_base: bool) -> bool {
+        let place = |of: &Self| (of.name.clone(), of.region.clone(), of.endpoint.clone(), of.reader.clone());
+        let says_whose = self.reader.is_some() || self.name.starts_with("arn:");
+        place(self) == place(other) && (same_base || says_whose)
+    }
+}
+
 /// A role that Palisade assumes for itself, to read a table.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReaderConfig {
     /// The role.
     pub role_arn: String,
@@ -43,4 +53,32 @@ pub struct CacheConfig {
     pub negative: Duration,
     /// Most entries that are kept.
     pub max_entries: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_the_same_where_nothing_says_that_it_is_another() {
+        let table = |name: &str, reader: Option<&str>| TableConfig {
+            name: name.to_owned(),
+            region: "eu-west-1".to_owned(),
+            endpoint: None,
+            ca: None,
+            timeout: Duration::from_secs(1),
+            consistent: true,
+            reader: reader.map(|role_arn| ReaderConfig { role_arn: role_arn.to_owned(), external_id: None }),
+        };
+        let (plain, arn) = (table("tenants", None), "arn:aws:dynamodb:eu-west-1:111122223333:table/tenants");
+        let slower = TableConfig { timeout: Duration::from_secs(2), consistent: false, ..plain.clone() };
+        assert!(plain.is_of_same_table(&slower, true) && !plain.is_of_same_table(&slower, false));
+        for other in [table("others", None), table("tenants", Some("r")), TableConfig { region: "us-east-1".to_owned(), ..plain.clone() }] {
+            assert!(!plain.is_of_same_table(&other, true), "{other:?}");
+        }
+        // Whose it is stands in the name, or in who reads it.
+        for table in [table(arn, None), table("tenants", Some("r"))] {
+            assert!(table.is_of_same_table(&table, false), "{table:?}");
+        }
+    }
 }

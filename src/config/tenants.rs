@@ -33,7 +33,7 @@ pub struct TenantKeyConfig {
 }
 
 /// `tenants.directory.dynamodb.attributes`: what the attributes are called that have what a record of the file has.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantAttributesConfig {
     /// `active` or `suspended`; an item without it is not accepted.
     pub status: String,

@@ -39,7 +39,7 @@ pub struct UsersTableConfig {
 }
 
 /// `users.directory.dynamodb.attributes`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserAttributesConfig {
     /// `active` or `suspended`; an item without it is not accepted.
     pub status: String,

@@ -147,10 +147,13 @@ impl BaseIdentity {
         Self(Arc::new(Inner { name, provider, interval, clock, current, asking, expiry: OnceLock::new(), failed }))
     }
 
-    /// Shows in `metrics` when the credentials end that are loaded from now on.
+    /// Shows in `metrics` when the credentials end that are at hand, and those that are loaded from now on.
     pub fn report_to(&self, metrics: &Metrics) {
         // Whoever reports already goes on doing so.
-        let _ = self.0.expiry.set(metrics.base_credentials_expiry.clone());
+        let expiry = self.0.expiry.get_or_init(|| metrics.base_credentials_expiry.clone());
+        if let Some(current) = &*self.0.current.load() {
+            show(expiry, current.ends);
+        }
     }
 
     /// Another identity, whose credentials are had of `provider` and kept in the same way. `name` is what it is called in errors.
@@ -281,8 +284,7 @@ impl Inner {
         }
         self.keep(&credentials, renew_at);
         if let Some(expiry) = self.expiry.get() {
-            let ends = credentials.expiry().and_then(|ends| ends.duration_since(UNIX_EPOCH).ok());
-            expiry.set(ends.unwrap_or_default().as_secs_f64());
+            show(expiry, credentials.expiry());
         }
         Ok(credentials)
     }
@@ -299,6 +301,11 @@ impl Inner {
         let is_over = credentials.expiry().is_some_and(|ends| ends <= self.clock.now() + LIFE_NEEDED);
         if is_over { Err(unavailable("the source's credentials have expired")) } else { Ok(credentials) }
     }
+}
+
+/// 0 is for credentials that do not end.
+fn show(expiry: &Gauge, ends: Option<SystemTime>) {
+    expiry.set(ends.and_then(|ends| ends.duration_since(UNIX_EPOCH).ok()).unwrap_or_default().as_secs_f64());
 }
 
 /// The `E` behind `error`, however deep.

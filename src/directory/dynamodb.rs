@@ -39,8 +39,7 @@ pub(super) struct Table {
     client: Client,
     identity: BaseIdentity,
     skew: Skew,
-    name: String,
-    consistent: bool,
+    config: TableConfig,
 }
 
 /// Items of a part of a table, and where the next part begins; `None` after the last.
@@ -61,7 +60,12 @@ impl Table {
         let identity = readers.identity(config.reader.as_ref())?;
         let provider = SharedCredentialsProvider::new(identity.clone());
         let client = client(config, http_client(config.ca.as_deref())?, provider);
-        Ok(Self { client, identity, skew: readers.skew().clone(), name: config.name.clone(), consistent: config.consistent })
+        Ok(Self { client, identity, skew: readers.skew().clone(), config: config.clone() })
+    }
+
+    /// Whether `other` is the same table, read by the same one; `same_base` says whether both have the same base identity.
+    pub(super) fn is(&self, other: &Self, same_base: bool) -> bool {
+        self.config.is_of_same_table(&other.config, same_base)
     }
 
     /// Sees to it that there are credentials to read with, ahead of their end: obtaining some can take longer than a read may.
@@ -77,7 +81,7 @@ impl Table {
     /// The item with these key attributes, all strings.
     pub(super) async fn get(&self, key: &[(&str, &str)]) -> Result<Option<Item>, ReadError> {
         let key: HashMap<_, _> = key.iter().map(|(name, value)| ((*name).to_owned(), AttributeValue::S((*value).to_owned()))).collect();
-        match self.client.get_item().table_name(&self.name).set_key(Some(key)).consistent_read(self.consistent).send().await {
+        match self.client.get_item().table_name(&self.config.name).set_key(Some(key)).consistent_read(self.config.consistent).send().await {
             Ok(output) => Ok(output.item.map(item)),
             Err(error) => Err(self.failed(&error)),
         }
@@ -85,7 +89,7 @@ impl Table {
 
     /// The next items, at most `limit`, and fewer where they are large.
     pub(super) async fn scan(&self, limit: i32, after: Option<Cursor>) -> Result<Page, ReadError> {
-        let call = self.client.scan().table_name(&self.name).consistent_read(self.consistent).limit(limit);
+        let call = self.client.scan().table_name(&self.config.name).consistent_read(self.config.consistent).limit(limit);
         let timeouts = TimeoutConfig::builder().operation_timeout(SCAN_TIMEOUT).build();
         let call = call.set_exclusive_start_key(after.map(|cursor| cursor.0)).customize();
         match call.config_override(aws_sdk_dynamodb::Config::builder().timeout_config(timeouts)).send().await {

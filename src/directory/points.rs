@@ -209,7 +209,7 @@ impl<V: PartialEq> Points<V> {
         if let (Some(reserved), Ok(None) | Err(ReadError::Unusable(_))) = (reserved, &outcome) {
             reserved.spend();
         }
-        self.take(key, &cell, began, outcome)
+        self.take(key, &cell, began, outcome.map(|record| record.map(Arc::new)))
     }
 
     /// What is at hand of `key`, whatever its age within the bounds, without a read.
@@ -227,6 +227,27 @@ impl<V: PartialEq> Points<V> {
     /// Takes in a record that was read together with others, by a read that `began` then. What is known from later is left alone, and
     /// what somebody is reading at the moment: they bring something newer. Nobody makes room for it.
     pub(super) fn take_in(&self, key: &str, began: Instant, outcome: Result<V, ReadError>) -> Taken {
+        self.take_unasked(key, began, outcome.map(|record| Some(Arc::new(record))))
+    }
+
+    /// Takes in what `before` has at hand, which reads the same table: as old as it is there, so within the same bounds. What is known here
+    /// from later is left alone.
+    pub(super) fn take_over(&self, before: &Self) {
+        let cells = before.known.cells().into_iter().chain(before.strangers.cells());
+        for (key, cell) in cells {
+            let at_hand = lock(&cell.held).answer.as_ref().map(|answer| (answer.point.clone(), answer.read_at));
+            let Some((point, read_at)) = at_hand else { continue };
+            let record = match point {
+                Point::Record(record) => Some(record),
+                // Worth a place only where something older is known here.
+                Point::Absent if self.known.peek(&key).is_none() => continue,
+                Point::Absent => None,
+            };
+            self.take_unasked(&key, read_at, Ok(record));
+        }
+    }
+
+    fn take_unasked(&self, key: &str, began: Instant, outcome: Result<Option<Arc<V>>, ReadError>) -> Taken {
         let cell = match self.known.peek(key) {
             Some(cell) => cell,
             None if self.known.is_full() => return Taken::NoRoom,
@@ -236,7 +257,7 @@ impl<V: PartialEq> Points<V> {
         if lock(&cell.held).is_later_than(began, self.clock.instant()) {
             return Taken::Same;
         }
-        if self.take(key, &cell, began, outcome.map(Some)).changed { Taken::Changed } else { Taken::Same }
+        if self.take(key, &cell, began, outcome).changed { Taken::Changed } else { Taken::Same }
     }
 
     /// As [`Points::find`], with another read of what was read at `since` or before.
@@ -284,15 +305,15 @@ impl<V: PartialEq> Points<V> {
     }
 
     /// Takes in what a read that `began` then has brought. Its answer is as old as the question.
-    fn take(&self, key: &str, cell: &Arc<Cell<V>>, began: Instant, outcome: Result<Option<V>, ReadError>) -> Found<V> {
+    fn take(&self, key: &str, cell: &Arc<Cell<V>>, began: Instant, outcome: Result<Option<Arc<V>>, ReadError>) -> Found<V> {
         let now = self.clock.instant();
         let mut held = lock(&cell.held);
         match outcome {
             Ok(Some(record)) => {
                 // The same record keeps its place in memory.
                 let (record, changed) = match held.answer.as_ref().map(|answer| &answer.point) {
-                    Some(Point::Record(old)) if **old == record => (old.clone(), false),
-                    before => (Arc::new(record), before.is_some()),
+                    Some(Point::Record(old)) if *old == record => (old.clone(), false),
+                    before => (record, before.is_some()),
                 };
                 let point = Point::Record(record);
                 // Up to a tenth less, so that what was read together is not read again together.

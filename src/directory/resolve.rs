@@ -125,9 +125,15 @@ impl Directory {
     /// [`Reason::TokenRevoked`], [`Reason::TenantUnknown`], [`Reason::TenantSuspended`], [`Reason::IssuerNotForTenant`]; with a table
     /// [`Reason::TenantsUnavailable`]; with a directory of users also [`Reason::UserUnknown`], [`Reason::UserSuspended`], [`Reason::TenantNotActive`] and
     /// [`Reason::UsersUnavailable`].
+    ///
+    /// A directory whose place was taken lets the one that holds now answer: what it knows itself is followed by nobody any more.
     pub async fn resolve(&self, verified: Arc<VerifiedTenant>) -> Result<ActiveTenant, Refusal> {
-        // Before the first look: whatever changes from here on is heard of.
+        // Before the first look: whatever changes from here on is heard of, a successor too.
         let heard = self.changes();
+        self.newest().resolve_here(verified, heard).await
+    }
+
+    async fn resolve_here(&self, verified: Arc<VerifiedTenant>, heard: Heard) -> Result<ActiveTenant, Refusal> {
         let user = match self.users_of(&verified) {
             None => None,
             Some(users) => {
@@ -212,12 +218,20 @@ impl Directory {
         self.on_suspend == OnSuspend::Finish && matches!(refusal.reason, Reason::TenantSuspended | Reason::TenantUnknown)
     }
 
+    /// Takes over what `before` has at hand of the same table of tenants; nothing of a file, or of another table. `same_base` says whether
+    /// both are read with the same base identity.
+    pub fn take_over(&self, before: &Self, same_base: bool) {
+        if let (Source::Table(table), Source::Table(before)) = (&self.source, &before.source) {
+            table.take_over(before, same_base);
+        }
+    }
+
     /// Where its changes are announced, for a directory that is to take its place.
     pub fn announced_in(&self) -> Changes {
         self.changes.clone()
     }
 
-    /// Lets `successor` say from now on whether requests in progress still stand, beginning with a look at all of them.
+    /// Lets `successor` answer from now on whatever requests of before ask, beginning with whether those in progress still stand.
     pub fn succeeded_by(&self, successor: Arc<Self>) {
         // The first word holds: a directory is replaced once.
         let _ = self.successor.set(successor);
@@ -225,12 +239,13 @@ impl Directory {
     }
 
     /// The directory that holds now.
-    pub(super) fn newest(self: &Arc<Self>) -> Arc<Self> {
-        let mut newest = self;
-        while let Some(successor) = newest.successor.get() {
-            newest = successor;
-        }
-        newest.clone()
+    fn newest(&self) -> &Self {
+        self.successor().map_or(self, |successor| successor)
+    }
+
+    /// The directory that holds now, where it is another one.
+    pub(super) fn successor(&self) -> Option<&Arc<Self>> {
+        std::iter::successors(self.successor.get(), |next| next.successor.get()).last()
     }
 
     /// Hears of every change of tenants or users from now on.

@@ -62,7 +62,7 @@ impl Standing {
     /// Ends when the request no longer stands, with the reason.
     pub async fn lost(mut self) -> Refusal {
         loop {
-            self.directory = self.directory.newest();
+            self.follow();
             match self.directory.recheck() {
                 None => self.changes.next().await,
                 Some(interval) => {
@@ -71,7 +71,7 @@ impl Standing {
                     }
                 }
             }
-            self.directory = self.directory.newest();
+            self.follow();
             if let Err(refusal) = self.directory.resolve(self.verified.clone()).await
                 && !self.directory.lets_finish(&refusal)
             {
@@ -79,6 +79,13 @@ impl Standing {
                 return refusal;
             }
             tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Goes by the directory that holds now, and lets go of one whose place was taken: the request may last for hours.
+    fn follow(&mut self) {
+        if let Some(successor) = self.directory.successor().cloned() {
+            self.directory = successor;
         }
     }
 }

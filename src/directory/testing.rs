@@ -22,6 +22,11 @@ impl TableRig {
         Self { directory: Arc::new(directory), clock: rig.clock, store: rig.store }
     }
 
+    /// The directory of another configuration with this `region`.
+    pub(crate) async fn beside(&self, region: &str) -> Directory {
+        Directory::of_table(tenants::tests::Rig::beside(&self.store, &self.clock, region).await.table)
+    }
+
     pub(crate) fn put(&self, tenant: &str, item: &Json) {
         self.store.put(&format!("T#{tenant}"), item);
     }

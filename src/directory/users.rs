@@ -75,6 +75,21 @@ impl UserDirectory {
         }
     }
 
+    /// Takes over what `before` has at hand of the same table; nothing of a file, or of another table. `same_base` says whether both are read
+    /// with the same base identity.
+    pub fn take_over(&self, before: &Self, same_base: bool) {
+        if let (Source::Table(table), Source::Table(before)) = (&self.0, &before.0) {
+            table.take_over(before, same_base);
+        }
+    }
+
+    /// Waits until a table has answered once.
+    pub async fn answered(&self) {
+        if let Source::Table(table) = &self.0 {
+            table.answered().await;
+        }
+    }
+
     /// Takes over a change of a file now, if there is one.
     pub async fn look(&self, clock: &Clock, metrics: &Metrics) {
         if let Source::File(file) = &self.0 {

@@ -14,7 +14,7 @@ use arc_swap::{ArcSwap, Guard};
 use super::changes::Changes;
 use crate::{
     clock::Clock,
-    config::{ConfigErrors, build::read_text, document::Bounds},
+    config::{ConfigErrors, build::read_text, companions::Look, document::Bounds},
     telemetry::Metrics,
 };
 
@@ -47,9 +47,6 @@ struct Last {
     good_at: Option<Instant>,
 }
 
-/// What the file was at the last look, to tell whether it has changed: a digest of its text, or of why it cannot be read.
-type Look = [u8; 32];
-
 impl<T: Send + Sync + 'static> Watched<T> {
     /// Reads the file now, and later every `interval`.
     ///
@@ -57,7 +54,7 @@ impl<T: Send + Sync + 'static> Watched<T> {
     /// Everything that is wrong with it, with line and key.
     pub(super) fn open(name: &'static str, path: &Path, parse: Parse<T>, interval: Duration) -> Result<Self, ConfigErrors> {
         let text = read_text(path, Bounds::RECORDS.bytes);
-        let last = Mutex::new(Last { seen: digest(&text), good: true, good_at: None });
+        let last = Mutex::new(Last { seen: look_of(&text), good: true, good_at: None });
         let current = ArcSwap::from_pointee(parsed(name, path, text, parse)?);
         Ok(Self { name, path: path.to_owned(), parse, current, last, interval })
     }
@@ -113,7 +110,7 @@ impl<T: Send + Sync + 'static> Watched<T> {
 /// Reads the file, and parses it if it is not what was `seen` last.
 fn look<T>(name: &str, path: &Path, seen: Look, parse: Parse<T>) -> Option<(Look, Result<T, ConfigErrors>)> {
     let text = read_text(path, Bounds::RECORDS.bytes);
-    let look = digest(&text);
+    let look = look_of(&text);
     (look != seen).then(|| (look, parsed(name, path, text, parse)))
 }
 
@@ -123,14 +120,10 @@ fn parsed<T>(name: &str, path: &Path, text: Result<String, String>, parse: Parse
     parse(&text, &origin)
 }
 
-fn digest(text: &Result<String, String>) -> Look {
-    let text = match text {
-        Ok(text) | Err(text) => text,
-    };
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
-    let mut look = Look::default();
-    look.copy_from_slice(digest.as_ref());
-    look
+/// What a file with this text looks like, or one that cannot be read for this reason.
+fn look_of(text: &Result<String, String>) -> Look {
+    let (Ok(text) | Err(text)) = text;
+    Look::of(text.as_bytes())
 }
 
 #[cfg(test)]

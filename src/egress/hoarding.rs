@@ -11,9 +11,10 @@ use crate::{
 /// the others, and `palisade_passport_redemptions_total{result="late"}` counts them.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Warns of an application that uses a passport after its request: one that keeps what it should let go of, by mistake or worse.
+/// Warns of an application that uses a passport after its request: one that keeps what it should let go of, by mistake or worse. One a
+/// process: another configuration does not make it news.
 #[derive(Debug)]
-pub(super) struct Hoarding(Seldom);
+pub struct Hoarding(Seldom);
 
 impl Default for Hoarding {
     fn default() -> Self {

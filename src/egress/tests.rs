@@ -101,6 +101,7 @@ credentials:
             recorder: Recorder { metrics, log, labels: TenantLabels::new(10), traces: Tracer::off(), clock: clock.clone() },
             clock,
             skew,
+            hoarding: Arc::default(),
         });
         Self { egress, sts, passports, heads }
     }
@@ -119,7 +120,7 @@ credentials:
     }
 
     async fn tenant(&self) -> (String, String) {
-        let passport = self.passports.mint(&VerifiedTenant::for_tests("acme"), &RequestId::random()).unwrap();
+        let passport = self.passports.mint_for_tests(&VerifiedTenant::for_tests("acme"), &RequestId::random()).unwrap();
         self.signed_at(&[("x-tenant-id", "acme".parse().unwrap()), ("x-tenant-token", passport.header_value().unwrap())]).await
     }
 

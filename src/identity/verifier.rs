@@ -9,7 +9,12 @@
 //! is done once a token; which tenant a request claims is compared every time. One that is not remembered has to be afforded
 //! first ([`verification`](super::verification)): before its form is looked at, its source must have a budget left, and its turn must come.
 
-use std::{collections::HashMap, net::IpAddr, sync::Arc, time::SystemTime};
+use std::{
+    collections::{BTreeSet, HashMap},
+    net::IpAddr,
+    sync::Arc,
+    time::SystemTime,
+};
 
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use serde_json::{Map, Value};
@@ -177,6 +182,8 @@ struct VerifiedToken {
 #[derive(Debug)]
 pub struct Verifier {
     issuers: HashMap<String, Issuer>,
+    /// Names of those that there were before, and are no more.
+    former: BTreeSet<String>,
     remembered: Memory<VerifiedToken>,
     effort: Effort,
     /// Says whom users act for, where tokens do not.
@@ -204,7 +211,7 @@ impl Verifier {
             .collect();
         let remembered = Memory::new(&config.cache, metrics.clone());
         let effort = Effort::new(config, &clock, metrics.clone());
-        Self { issuers, remembered, effort, users: None, keeps_tokens: false, mappings: 0, clock, metrics }
+        Self { issuers, former: BTreeSet::new(), remembered, effort, users: None, keeps_tokens: false, mappings: 0, clock, metrics }
     }
 
     /// Lets `users` say whom a user acts for, and with which roles. Tokens prove the user alone from then on.
@@ -223,6 +230,14 @@ impl Verifier {
     #[must_use]
     pub fn under_mappings(self, mappings: u64) -> Self {
         Self { mappings, ..self }
+    }
+
+    /// Takes the place of `before`: an issuer that it had, or had lost, and that this one has not, was taken away.
+    #[must_use]
+    pub fn after(mut self, before: &Self) -> Self {
+        let known = before.issuers.keys().chain(&before.former);
+        self.former = known.filter(|name| !self.issuers.contains_key(*name)).cloned().collect();
+        self
     }
 
     /// The ingress: a JWT, and a tenant header that agrees with it. `source` is the address of who sent it; what it sends that is no
@@ -314,7 +329,7 @@ impl Verifier {
     /// The egress of a worker: a context that another process sealed. It names its own tenant; a claim beside it must agree.
     ///
     /// Who the caller was is the sealer's word, under the seal. An issuer that is known here is held to its tenants all the same: they
-    /// may have become fewer since.
+    /// may have become fewer since. One that was known here and was taken away speaks for nobody any more.
     pub fn verify_deferred(&self, presented: &Presented, redeemer: &Redeemer) -> Result<(Arc<VerifiedTenant>, Lease), Refusal> {
         let outcome = self.deferred(presented, redeemer);
         redeemer.count(&outcome);
@@ -327,7 +342,13 @@ impl Verifier {
             let refusal = Refusal::noted(Reason::TenantMismatch, "the deferred context is of another tenant than the request names");
             return Err(refusal.of_context(context.opened()));
         }
-        let right = self.issuers.get(context.issuer()).map_or(Ok(Right::Settled), |issuer| issuer.right_for(context.tenant()));
+        let right = match self.issuers.get(context.issuer()) {
+            Some(issuer) => issuer.right_for(context.tenant()),
+            None if self.former.contains(context.issuer()) => {
+                Err(Refusal::noted(Reason::TokenIssuer, "the issuer was taken out of identity.issuers since this process started"))
+            }
+            None => Ok(Right::Settled),
+        };
         let right = right.map_err(|refusal| refusal.of_context(context.opened()))?;
         let parts = context.into_parts();
         let claims = CheckedClaims {

@@ -10,8 +10,10 @@ use crate::{
     body::Body,
     config::PassportRule,
     directory::ActiveTenant,
+    identity::Occasion,
     limits::{Limiter, Permit},
     reject::{Reason, Refusal},
+    telemetry::RequestId,
 };
 
 /// When a request of nobody should come back. Nobody can know; a second is what a client waits anyway.
@@ -60,9 +62,9 @@ impl AdmittedRequest {
         &self.tenant
     }
 
-    /// What its rule says of its passport.
-    pub fn passport(&self) -> Option<&PassportRule> {
-        self.passport.as_ref()
+    /// What its passport is made for; its own id is `request`.
+    pub fn occasion<'r>(&'r self, request: &'r RequestId) -> Occasion<'r> {
+        Occasion { request, method: &self.head.method, path: self.head.uri.path(), rule: self.passport.as_ref() }
     }
 
     /// Gives the parts to the next state.

@@ -293,7 +293,7 @@ mod tests {
         let verified = VerifiedTenant::for_tests_with("acme", "us er\u{e9}%", claims);
         let tenant = ActiveTenant::join(verified.clone(), Arc::new(TenantRecord::bare("acme".parse().unwrap()))).unwrap();
         let passports = Passports::for_tests(Duration::from_secs(60), Clock::system());
-        let passport = passports.mint(&verified, &RequestId::random()).unwrap();
+        let passport = passports.mint_for_tests(&verified, &RequestId::random()).unwrap();
         let headers = ForwardHeaders {
             names: IdentityHeaders { tenant: HeaderName::from_static("x-tenant-id"), token: HeaderName::from_static("x-tenant-token") },
             mapped: vec![

@@ -107,6 +107,7 @@ pub struct Families {
     config_reloads: IntCounterVec,
     config_last_reload_successful: IntGauge,
     config_last_reload_success: Gauge,
+    config_refused: IntGaugeVec,
     memory_limit: IntGauge,
     shedding: IntGauge,
     upstreams_healthy: IntGaugeVec,
@@ -277,6 +278,11 @@ impl Metrics {
             config_last_reload_success: new.gauge(
                 "palisade_config_last_reload_success_timestamp_seconds",
                 "When the configuration was last loaded with success.",
+            )?,
+            config_refused: new.int_gauges(
+                "palisade_config_refused",
+                "1 for what the configuration as its files have it cannot be used for, 0 for everything else, and for all while it is in use.",
+                &["part"],
             )?,
             memory_limit: new.int_gauge(
                 "palisade_memory_limit_bytes",
@@ -513,6 +519,11 @@ impl Families {
         if let Some(since) = at.and_then(|at| at.duration_since(UNIX_EPOCH).ok()) {
             self.config_last_reload_success.set(since.as_secs_f64());
         }
+    }
+
+    /// Notes whether the configuration as its files have it is refused for a `part` of it, one of a closed set.
+    pub fn config_refused(&self, part: &'static str, is_refused: bool) {
+        self.config_refused.with_label_values(&[part]).set(i64::from(is_refused));
     }
 
     /// Notes from how much resident memory on requests are refused.

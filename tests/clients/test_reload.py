@@ -466,3 +466,60 @@ def test_limits_sessions_and_keys_that_were_handed_out_outlive_a_reload(reloaded
     reloaded.reload()
     assert callers.enter(tenant="globex").status == 429
     assert callers.fetch().status == 200 and reloaded.metric("palisade_sts_requests_total") == asked, "the session is the old one"
+
+
+def test_a_stream_of_before_ends_when_its_tenant_is_suspended_in_the_directory_that_came_after(reloaded, authority, idp, partner, application):
+    callers = Callers(reloaded, authority, idp, partner, application)
+    records = yaml.safe_load((reloaded.directory / "tenants.yaml").read_text())
+    later = reloaded.directory / "later-tenants.yaml"
+    later.write_text(yaml.safe_dump(records))
+    with wire.Connection(reloaded.port("ingress"), authority.client()) as stream:
+        stream.send(wire.request("GET", "/events?count=100&gap=0.2", {"Host": "localhost", "Authorization": f"Bearer {idp.token('acme')}", "x-tenant-id": "acme"}))
+        assert stream.socket.recv(1)
+        reloaded.config["tenants"] = {"directory": {"file": later.name}}
+        reloaded.reload()
+        # The file of before says nothing any more.
+        assert callers.enter().status == 200 and reloaded.metric("palisade_revocations_applied_total", what="requests") == 0
+        records["tenants"]["acme"]["status"] = "suspended"
+        later.with_suffix(".new").write_text(yaml.safe_dump(records))
+        later.with_suffix(".new").replace(later)
+        wait_until(lambda: reloaded.metric("palisade_revocations_applied_total", what="requests") == 1, 10, "the stream is broken off")
+        assert callers.enter().reason == "tenant-suspended"
+        rest = b""
+        with contextlib.suppress(OSError):
+            while block := stream.socket.recv(65_536):
+                rest += block
+        assert rest and not rest.endswith(b"0\r\n\r\n")
+
+
+def test_a_passport_keeps_its_terms_and_ends_where_fewer_actions_would_be_given_now(reloaded, authority, idp, partner, application):
+    callers = Callers(reloaded, authority, idp, partner, application)
+    token = idp.token("acme")
+    with callers.visit(token, "acme") as visit:
+        reloaded.config["identity"]["passport"] = {"max_uses": 1, "max_age": "1m", "actions": ["s3:*"]}
+        reloaded.config["ingress"]["endpoints"] = [{"path": "/hold/**", "passport": {"actions": ["s3:*", "dynamodb:*"]}}, {"path": "/**"}]
+        reloaded.reload()
+        # It was for everything.
+        assert callers.fetch(proof=visit.passport).status == 400
+    with callers.visit(token, "acme") as visit:
+        reloaded.config["identity"]["passport"] = {"max_uses": 5}
+        reloaded.reload()
+        answers = [callers.fetch(proof=visit.passport) for _ in range(2)]
+        assert [answers[0].status, answers[1].reason] == [200, "passport-used-up"], "it was made for one use"
+
+
+def test_what_a_configuration_is_refused_for_is_told_and_the_process_stays_ready(reloaded):
+    ready = lambda: reloaded.admin("/readyz", token=None)[0]  # noqa: E731
+    good = copy.deepcopy(reloaded.config)
+    for part, change in [("files", lambda c: c["ingress"].update(upsteram="x")), ("restart", lambda c: c.update(server={"headers": 60})),
+                         ("keys", lambda c: c["identity"]["issuers"][0].update(jwks={"uri": "https://127.0.0.1:1/keys"}))]:
+        reloaded.config.clear()
+        reloaded.config.update(copy.deepcopy(good))
+        change(reloaded.config)
+        reloaded.reload("rejected")
+        assert [reloaded.metric("palisade_config_refused", part=part), reloaded.metric("palisade_config_refused")] == [1, 1], part
+        assert ready() == 200
+    reloaded.config.clear()
+    reloaded.config.update(good)
+    reloaded.reload("unchanged")
+    assert reloaded.metric("palisade_config_refused") == 0 and ready() == 200

@@ -6,8 +6,11 @@ use crate::config::companions::{Companions, Look};
 
 /// How often they are looked at.
 const POLL: Duration = Duration::from_secs(1);
-/// How often a configuration that cannot be used is tried again: what is wrong may be in a file that only it names, or at a server.
+/// After how long a configuration that cannot be used is tried again: what is wrong may be in a file that only it names, or at a server. Doubled
+/// with each time that it still cannot, up to [`AGAIN_MOST`]: servers that many processes wait for are not to be kept down by them.
 const AGAIN: Duration = Duration::from_secs(10);
+/// See [`AGAIN`].
+const AGAIN_MOST: Duration = Duration::from_secs(300);
 
 /// Why the configuration is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,13 +28,14 @@ pub(super) enum Trigger {
 pub(super) struct Files {
     done: BTreeMap<PathBuf, Look>,
     last: BTreeMap<PathBuf, Look>,
-    is_rejected: bool,
+    /// After how long it is tried again, where it cannot be used.
+    again: Option<Duration>,
 }
 
 impl Files {
     /// Files that looked like this when they were read.
     pub(super) fn new(done: BTreeMap<PathBuf, Look>) -> Self {
-        Self { last: done.clone(), done, is_rejected: false }
+        Self { last: done.clone(), done, again: None }
     }
 
     /// Waits until there is something to be read.
@@ -46,7 +50,7 @@ impl Files {
             if self.last != self.done {
                 return Trigger::Changed;
             }
-            if self.is_rejected && waited >= AGAIN {
+            if self.again.is_some_and(|again| waited >= again) {
                 return Trigger::Again;
             }
         }
@@ -78,13 +82,17 @@ impl Files {
         *self = Self::new(looks);
     }
 
-    /// What was read cannot be used; `more` files than before belonged to it.
-    pub(super) fn rejected(&mut self, more: &BTreeMap<PathBuf, Look>) {
+    /// What was read for `trigger` cannot be used; `more` files than before belonged to it.
+    pub(super) fn rejected(&mut self, trigger: Trigger, more: &BTreeMap<PathBuf, Look>) {
         for (path, look) in more {
             self.last.entry(path.clone()).or_insert(*look);
         }
         self.done = self.last.clone();
-        self.is_rejected = true;
+        self.again = Some(match (trigger, self.again) {
+            (Trigger::Again, Some(again)) => (again * 2).min(AGAIN_MOST),
+            // Somebody has done something about it.
+            _ => AGAIN,
+        });
     }
 }
 
@@ -110,7 +118,7 @@ mod tests {
         let began = tokio::time::Instant::now();
         assert_eq!(news(&mut files, POLL * 4).await, Some(Trigger::Changed));
         assert!(began.elapsed() >= POLL * 2, "one look is not enough");
-        files.rejected(&BTreeMap::new());
+        files.rejected(Trigger::Changed, &BTreeMap::new());
         assert_eq!(news(&mut files, POLL * 3).await, None, "a change that was rejected is none the second time");
         fs::remove_file(&path).unwrap();
         assert_eq!(news(&mut files, POLL * 4).await, Some(Trigger::Changed));
@@ -125,7 +133,7 @@ mod tests {
         let path = folder.path().join("f");
         fs::write(&path, "one").unwrap();
         let mut files = Files::new(BTreeMap::from([(path.clone(), Look::at(&path))]));
-        files.rejected(&BTreeMap::new());
+        files.rejected(Trigger::Changed, &BTreeMap::new());
         let writing = tokio::spawn(async move {
             for number in 0..40 {
                 fs::write(&path, number.to_string()).unwrap();
@@ -176,9 +184,40 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_was_rejected_is_tried_again() {
         let mut files = Files::new(BTreeMap::new());
-        files.rejected(&BTreeMap::new());
+        files.rejected(Trigger::Changed, &BTreeMap::new());
         assert_eq!(news(&mut files, AGAIN * 2).await, Some(Trigger::Again));
         files.taken(BTreeMap::new());
         assert_eq!(news(&mut files, AGAIN * 2).await, None);
+    }
+
+    /// How long it takes until it is tried again, to the second.
+    async fn seconds_to(trigger: Trigger, files: &mut Files) -> u64 {
+        let began = tokio::time::Instant::now();
+        assert_eq!(news(files, AGAIN_MOST * 2).await, Some(trigger));
+        began.elapsed().as_secs()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_fails_again_and_again_is_tried_less_and_less_often_until_somebody_does_something() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        fs::write(&path, "one").unwrap();
+        let mut files = Files::new(BTreeMap::from([(path.clone(), Look::at(&path))]));
+        let nothing = BTreeMap::new();
+        files.rejected(Trigger::Hangup, &nothing);
+        let mut pauses = Vec::new();
+        for _ in 0..8 {
+            pauses.push(seconds_to(Trigger::Again, &mut files).await);
+            files.rejected(Trigger::Again, &nothing);
+        }
+        assert_eq!(pauses, [10, 20, 40, 80, 160, 300, 300, 300]);
+        // A change is not waited with, and what was changed is news.
+        fs::write(&path, "two").unwrap();
+        assert_eq!(seconds_to(Trigger::Changed, &mut files).await, 2);
+        files.rejected(Trigger::Changed, &nothing);
+        assert_eq!(seconds_to(Trigger::Again, &mut files).await, 10);
+        files.rejected(Trigger::Again, &nothing);
+        files.rejected(Trigger::Hangup, &nothing);
+        assert_eq!(seconds_to(Trigger::Again, &mut files).await, 10);
     }
 }

@@ -27,7 +27,7 @@ fn holders(clock: &Clock, metrics: &Metrics) -> (Passports, Vec<(String, Passpor
     let mint = |(tenant, subject): (&str, &str)| {
         let facts =
             TokenFacts { issuer: IDP, subject, token_id: Some(subject), context_id: None, issued_at: Some(UNIX_EPOCH), tenants: &[] };
-        let passport = passports.mint(&VerifiedTenant::for_tests_of(tenant, facts, None, None), &RequestId::random()).unwrap();
+        let passport = passports.mint_for_tests(&VerifiedTenant::for_tests_of(tenant, facts, None, None), &RequestId::random()).unwrap();
         (format!("{tenant}/{subject}"), passport)
     };
     let held = [("acme", "one"), ("acme", "two"), ("globex", "three")].map(mint).into();

@@ -195,9 +195,13 @@ async fn operators_see_when_the_credentials_end_that_were_loaded_last() {
     base.check().await.unwrap();
     assert_eq!(shown(), 3600.0 + 3425.0, "loaded anew after AWS rejected them");
 
+    // One that is tried, and shown when it has come into use.
     let config = credentials_config(assume_one_role());
     let endless = BaseIdentity::open(&config.source, &config.sts, &on_time(&clock)).unwrap();
+    endless.check().await.unwrap();
+    assert_eq!(shown(), 3600.0 + 3425.0);
     endless.report_to(&metrics);
+    assert_eq!(metrics.base_credentials_expiry.get(), 0.0);
     endless.check().await.unwrap();
     assert_eq!(metrics.base_credentials_expiry.get(), 0.0);
 }

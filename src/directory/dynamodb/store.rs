@@ -87,7 +87,7 @@ impl Store {
         let store = self.clone();
         let http = http_client_fn(move |_: &HttpConnectorSettings, _| SharedHttpConnector::new(store.clone()));
         let client = client(config, http, SharedCredentialsProvider::new(identity.clone()));
-        Table { client, identity, skew: on_time(&Clock::system()), name: config.name.clone(), consistent: config.consistent }
+        Table { client, identity, skew: on_time(&Clock::system()), config: config.clone() }
     }
 }
 

@@ -90,8 +90,7 @@ pub(in crate::directory) async fn table(wire: &Wire) -> Table {
         client: super::client(&config(), client, SharedCredentialsProvider::new(base.clone())),
         identity: base,
         skew: on_time(&Clock::system()),
-        name: config().name,
-        consistent: true,
+        config: config(),
     }
 }
 
@@ -166,7 +165,7 @@ async fn a_table_that_does_not_answer_is_given_up_in_time() {
 #[tokio::test]
 async fn reads_are_as_consistent_as_configured_and_a_scan_goes_on_where_it_was() {
     let wire = Wire::default();
-    let table = Table { consistent: false, ..table(&wire).await };
+    let table = Table { config: TableConfig { consistent: false, ..config() }, ..table(&wire).await };
     wire.says(200, r#"{"Items": [{"pk": {"S": "a"}}], "LastEvaluatedKey": {"pk": {"S": "a"}}}"#);
     let page = table.scan(7, None).await.ok().unwrap();
     assert_eq!((page.items.len(), page.items[0].text("pk")), (1, Ok(Some("a"))));

@@ -323,3 +323,51 @@ proptest! {
         })?;
     }
 }
+
+#[tokio::test]
+async fn what_another_cache_has_of_the_same_table_is_taken_over_as_old_as_it_is() {
+    let (old, script, clock) = rig(10);
+    let another = |max_entries| {
+        let config = CacheConfig { fresh: FRESH, max_stale: STALE, negative: NEGATIVE, max_entries };
+        Points::new(Box::new(script.clone()), config, TIMEOUT, clock.clone())
+    };
+    let new = another(10);
+    for (key, value) in [("kept", "1"), ("newer", "1"), ("gone", "1")] {
+        script.put(key, value);
+        find(&old, key).await.0.unwrap();
+    }
+    find(&new, "gone").await.0.unwrap();
+    clock.advance(FRESH);
+    // What each learns later than the other.
+    script.delete("gone");
+    assert_eq!(find(&old, "gone").await, (Ok(None), How::Read));
+    clock.advance(Duration::from_secs(1));
+    script.put("newer", "2");
+    assert_eq!(find(&new, "newer").await, (record("2"), How::Read));
+    new.take_over(&old);
+    script.goes(true);
+    assert_eq!(find(&new, "kept").await, (record("1"), How::Stale), "its first read fails, and refuses nobody");
+    assert_eq!(find(&new, "newer").await, (record("2"), How::Cached));
+    assert_eq!(find(&new, "gone").await, (Ok(None), How::Cached), "it is not brought back");
+    assert_eq!(find(&new, "never").await.0, Err("unavailable"));
+    // No bound begins again.
+    clock.advance(STALE - FRESH - Duration::from_secs(1));
+    assert_eq!(find(&new, "kept").await.0, Err("unavailable"));
+    let small = another(1);
+    small.take_over(&old);
+    assert_eq!(small.len(), 1, "nor is any room made");
+}
+
+#[tokio::test]
+async fn what_is_taken_over_and_still_fresh_is_not_read_again() {
+    let (old, script, clock) = rig(10);
+    script.put("a", "1");
+    find(&old, "a").await.0.unwrap();
+    let config = CacheConfig { fresh: FRESH / 2, max_stale: STALE, negative: NEGATIVE, max_entries: 10 };
+    let new = Points::new(Box::new(script.clone()), config, TIMEOUT, clock.clone());
+    new.take_over(&old);
+    assert_eq!((find(&new, "a").await, script.reads()), ((record("1"), How::Cached), 1));
+    // By its own bounds, from the moment at which it was read.
+    clock.advance(FRESH / 2);
+    assert_eq!((find(&new, "a").await, script.reads()), ((record("1"), How::Read), 2));
+}

@@ -496,9 +496,37 @@ async fn requests_in_progress_stand_or_fall_with_the_directory_that_takes_the_pl
     let new = Arc::new(new.unwrap().with_users(None, old.announced_in(), OnSuspend::default()));
     old.succeeded_by(new.clone());
     assert_eq!(acme.await.unwrap().reason, Reason::TenantUnknown);
-    assert_eq!(reason(&old, "acme"), None, "what the old one says to requests of before is as it was");
     // And the one after that.
     let (_last, _, last) = open("tenants: {}");
     new.succeeded_by(Arc::new(last.unwrap().with_users(None, new.announced_in(), OnSuspend::default())));
     assert_eq!(globex.await.unwrap().reason, Reason::TenantUnknown);
+}
+
+/// A request that began before, and is let in, or asks again ahead of its credentials, after the change.
+#[tokio::test]
+async fn a_directory_whose_place_was_taken_answers_as_the_one_that_holds_now() {
+    let (_folder, _, old) = open("tenants: {acme: {}, globex: {}}");
+    let old = Arc::new(old.unwrap());
+    assert_eq!((reason(&old, "acme"), reason(&old, "initech")), (None, Some(Reason::TenantUnknown)));
+    let script = Arc::new(Script::default());
+    script.put("u", Ok(users::record(Some("globex"), &[("globex", &["admin"])])));
+    let next = |text: &str, before: &Directory, users: Option<Arc<dyn Users>>| {
+        let (folder, _, next) = open(text);
+        (folder, Arc::new(next.unwrap().with_users(users, before.announced_in(), OnSuspend::default())))
+    };
+    let (_other, new) = next("tenants: {acme: {status: suspended}, globex: {}, initech: {}}", &old, None);
+    old.succeeded_by(new.clone());
+    assert_eq!((reason(&old, "acme"), reason(&old, "initech")), (Some(Reason::TenantSuspended), None));
+    // The one after that, with users that the first knew nothing of.
+    let (_last, last) = next("tenants: {acme: {}, globex: {}}", &new, Some(script.clone()));
+    new.succeeded_by(last.clone());
+    let of_user = |tenant: &str| holder(tenant, token(IDP, "u", "t", None));
+    assert_eq!(refused(&old, of_user("acme")), Some(Reason::TenantNotActive));
+    let active = resolve(&old, of_user("globex")).unwrap();
+    assert_eq!(active.user().unwrap().roles(), ["admin"]);
+    // What is let in so hears of what the newest says later.
+    let metrics = Metrics::new().unwrap();
+    let standing = Standing::of(&active, &old, &metrics);
+    script.put("u", Err(Reason::UserUnknown));
+    assert_eq!(broken_off(&standing).await, Some(Reason::UserUnknown));
 }

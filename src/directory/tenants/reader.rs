@@ -40,6 +40,11 @@ impl Reader {
         Self { table, key: config.key.clone(), attributes: config.attributes.clone() }
     }
 
+    /// Whether `other` finds the same records in the same table.
+    pub(super) fn is(&self, other: &Self, same_base: bool) -> bool {
+        self.table.is(&other.table, same_base) && (&self.key, &self.attributes) == (&other.key, &other.attributes)
+    }
+
     pub(super) async fn prepare(&self) -> Result<(), BaseIdentityError> {
         self.table.prepare().await
     }

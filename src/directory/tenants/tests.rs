@@ -59,7 +59,17 @@ impl Rig {
     }
 
     async fn of(changes: Changes, config: &TenantsTableConfig) -> Self {
-        let (store, clock) = (Store::default(), Clock::manual(UNIX_EPOCH + Duration::from_secs(1_000)));
+        Self::over(Store::default(), Clock::manual(UNIX_EPOCH + Duration::from_secs(1_000)), changes, config).await
+    }
+
+    /// Another one of the same table, as another configuration with this `region` has it.
+    pub(in crate::directory) async fn beside(store: &Store, clock: &Clock, region: &str) -> Self {
+        let mut config = config(100, None);
+        config.table.region = region.to_owned();
+        Self::over(store.clone(), clock.clone(), Changes::default(), &config).await
+    }
+
+    async fn over(store: Store, clock: Clock, changes: Changes, config: &TenantsTableConfig) -> Self {
         let metrics = Metrics::new().unwrap();
         let reader = Reader::new(store.table(&config.table, base().await), config);
         let table = TenantsTable::new(reader, config, changes, clock.clone(), metrics.clone());

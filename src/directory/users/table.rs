@@ -24,6 +24,10 @@ use crate::{
 const MAX_KEY: (usize, usize) = (2048, 1024);
 /// How often credentials are looked after.
 const PREPARE: Duration = Duration::from_secs(60);
+/// Asked for to see whether the table answers.
+const PROBE: &str = "palisade-probe";
+/// Pause after a probe without an answer.
+const PROBE_PAUSE: Duration = Duration::from_secs(1);
 /// Joins the keys of a user in the cache: no key holds it.
 const SEPARATOR: char = '\0';
 
@@ -52,6 +56,14 @@ struct Reader {
     attributes: UserAttributesConfig,
 }
 
+impl Reader {
+    /// Whether `other` finds the same items in the same table.
+    fn is(&self, other: &Self, same_base: bool) -> bool {
+        let names = |of: &Self| (of.partition_key.clone(), of.sort_key.clone(), of.attributes.clone());
+        self.table.is(&other.table, same_base) && names(self) == names(other)
+    }
+}
+
 impl UsersTable {
     /// Reads as one of `readers`. Asks nothing yet.
     ///
@@ -78,6 +90,23 @@ impl UsersTable {
             // What fails is logged by what keeps the credentials, and found by whoever reads.
             drop(self.reader.table.prepare().await);
             tokio::time::sleep(PREPARE).await;
+        }
+    }
+
+    /// Takes over what `before` has at hand, where it reads the same table.
+    pub(super) fn take_over(&self, before: &Self, same_base: bool) {
+        let keys = |of: &Self| (of.partition.clone(), of.sort.clone());
+        if self.reader.is(&before.reader, same_base) && keys(self) == keys(before) {
+            self.points.take_over(&before.points);
+        }
+    }
+
+    /// Waits until the table has answered once, whether there is such a user or not.
+    pub(super) async fn answered(&self) {
+        let key = self.sort.as_ref().map_or_else(|| PROBE.to_owned(), |_| format!("{PROBE}{SEPARATOR}{PROBE}"));
+        while let Err(ReadError::Unavailable(why)) = self.reader.read(&key).await {
+            tracing::warn!(why, "the table of users cannot be read yet");
+            tokio::time::sleep(PROBE_PAUSE).await;
         }
     }
 

@@ -25,6 +25,8 @@ use crate::{config::ConfigErrors, telemetry::Metrics};
 
 /// How often files are looked at.
 const INTERVAL: Duration = Duration::from_secs(1);
+/// Looks, until a change that does not stand still is left to the next watching.
+const SETTLES: usize = 5;
 /// Policies that a line of the log names as added, and as removed.
 const MOST_SAID: usize = 20;
 /// Longest id of a policy.
@@ -90,36 +92,52 @@ impl Policies {
     pub async fn watch(&self, metrics: &Metrics) {
         loop {
             tokio::time::sleep(self.interval).await;
-            let Looks { done, last } = *self.looks.lock().unwrap_or_else(PoisonError::into_inner);
-            let path = self.path.clone();
-            let read = tokio::task::spawn_blocking(move || {
-                let source = Source::read(&path);
-                let look = source.look();
-                // Changed, and the same as at the last look.
-                let settled = (look != done && look == last).then(|| Loaded::read(source));
-                (look, settled)
-            });
-            let Ok((look, settled)) = read.await else { continue };
-            // Also done after a failure: one message a change, not one a look.
-            let done = if settled.is_some() { look } else { done };
-            *self.looks.lock().unwrap_or_else(PoisonError::into_inner) = Looks { done, last: look };
-            let Some(outcome) = settled else { continue };
-            metrics.config_reload("policies", outcome.is_ok());
-            match outcome {
-                Ok(loaded) => {
-                    let (old, new) = (self.current.load().ids(), loaded.ids());
-                    let only = |some: &BTreeSet<String>, others: &BTreeSet<String>| {
-                        some.difference(others).take(MOST_SAID).map(String::as_str).collect::<Vec<_>>().join(", ")
-                    };
-                    let (added, removed) = (only(&new, &old), only(&old, &new));
-                    tracing::info!(path = %self.path.display(), policies = loaded.count(), added, removed, "changed policies in use");
-                    self.current.store(Arc::new(loaded));
-                }
-                Err(errors) => {
-                    tracing::error!(path = %self.path.display(), %errors, "the changed policies cannot be used; the old ones stay in use");
-                }
+            self.look(metrics).await;
+        }
+    }
+
+    /// Takes over a change now, if there is one, as soon as it stands still.
+    pub async fn settle(&self, metrics: &Metrics) {
+        for _ in 0..SETTLES {
+            if self.look(metrics).await {
+                return;
+            }
+            tokio::time::sleep(self.interval).await;
+        }
+    }
+
+    /// One look, which takes over a change that was there at the last one. Says whether nothing is left to be taken over.
+    async fn look(&self, metrics: &Metrics) -> bool {
+        let Looks { done, last } = *self.looks.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = self.path.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let source = Source::read(&path);
+            let look = source.look();
+            // Changed, and the same as at the last look.
+            let settled = (look != done && look == last).then(|| Loaded::read(source));
+            (look, settled)
+        });
+        let Ok((look, settled)) = read.await else { return false };
+        // Also done after a failure: one message a change, not one a look.
+        let done = if settled.is_some() { look } else { done };
+        *self.looks.lock().unwrap_or_else(PoisonError::into_inner) = Looks { done, last: look };
+        let Some(outcome) = settled else { return look == done };
+        metrics.config_reload("policies", outcome.is_ok());
+        match outcome {
+            Ok(loaded) => {
+                let (old, new) = (self.current.load().ids(), loaded.ids());
+                let only = |some: &BTreeSet<String>, others: &BTreeSet<String>| {
+                    some.difference(others).take(MOST_SAID).map(String::as_str).collect::<Vec<_>>().join(", ")
+                };
+                let (added, removed) = (only(&new, &old), only(&old, &new));
+                tracing::info!(path = %self.path.display(), policies = loaded.count(), added, removed, "changed policies in use");
+                self.current.store(Arc::new(loaded));
+            }
+            Err(errors) => {
+                tracing::error!(path = %self.path.display(), %errors, "the changed policies cannot be used; the old ones stay in use");
             }
         }
+        true
     }
 }
 

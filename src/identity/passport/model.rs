@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use proptest::prelude::*;
 
 use super::{
-    tests::{config, expiring, redemptions, table, text},
+    tests::{config, expiring, occasion, redemptions, table, text},
     *,
 };
 
@@ -158,7 +158,7 @@ impl Model {
             actions: None,
             max_uses,
         };
-        let minted = self.passports.mint_under(&given, &verified, &RequestId::random());
+        let minted = self.passports.mint_under(&given, &verified, occasion(&RequestId::random()));
         assert_eq!(
             minted.as_ref().map(drop).map_err(|refusal| refusal.reason),
             if expected { Ok(()) } else { Err(Reason::PassportsExhausted) }
@@ -260,7 +260,7 @@ impl Model {
                 self.now += by;
             }
             Step::Clear => {
-                self.passports.0.clear();
+                self.passports.table.clear();
                 self.let_go();
                 self.expire();
             }

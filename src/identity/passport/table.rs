@@ -10,8 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use arc_swap::{ArcSwap, Guard};
 use dashmap::DashMap;
+use http::Method;
 use tokio::sync::watch;
 
 use super::{
@@ -21,7 +21,7 @@ use super::{
 use crate::{
     aws::action::Actions,
     clock::Clock,
-    config::{PassportConfig, PassportTerms},
+    config::PassportConfig,
     identity::{VerifiedTenant, lease::End},
     reject::{Reason, Refusal},
     telemetry::{Metrics, RequestId, traces::SpanContext},
@@ -41,7 +41,6 @@ pub(super) struct Table {
     pub(super) ended: Ended,
     /// The second in which a full table was last searched for what has expired.
     searched: AtomicU64,
-    config: ArcSwap<PassportConfig>,
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
 }
@@ -56,19 +55,25 @@ pub(super) struct Entry {
     pub(super) span: OnceLock<SpanContext>,
     pub(super) actions: Option<Actions>,
     /// `None` for any number.
-    uses_left: Option<AtomicU32>,
+    pub(super) uses_left: Option<AtomicU32>,
     /// Told to the leases, as is its own end.
     pub(super) until: watch::Sender<End>,
     /// When it ends at the latest, whatever the response turns out to be.
-    ceiling: Instant,
+    pub(super) ceiling: Instant,
+    /// The configuration that it was made under, by number.
+    pub(super) issue: u64,
+    pub(super) asked: Asked,
+}
+
+/// What a passport's request asked for, by which it is known what another configuration would give it.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) method: Method,
+    /// `None` for one that is too long to be kept.
+    pub(super) path: Option<Box<str>>,
 }
 
 impl Entry {
-    pub(super) fn new(tenant: Arc<VerifiedTenant>, request: RequestId, terms: &PassportTerms, end: End, ceiling: Instant) -> Self {
-        let uses_left = terms.max_uses.map(AtomicU32::new);
-        Self { tenant, request, span: OnceLock::new(), actions: terms.actions.clone(), uses_left, until: watch::Sender::new(end), ceiling }
-    }
-
     pub(super) fn end(&self) -> End {
         *self.until.borrow()
     }
@@ -92,7 +97,7 @@ impl Entry {
 }
 
 impl Table {
-    pub(super) fn new(config: PassportConfig, clock: Clock, metrics: Metrics) -> Self {
+    pub(super) fn new(clock: Clock, metrics: Metrics) -> Self {
         Self {
             live: DashMap::new(),
             count: AtomicUsize::new(0),
@@ -100,29 +105,18 @@ impl Table {
             leaving: Mutex::default(),
             ended: Ended::default(),
             searched: AtomicU64::new(0),
-            config: ArcSwap::from_pointee(config),
             clock,
             metrics,
         }
     }
 
-    /// What passports are worth now.
-    pub(super) fn config(&self) -> Guard<Arc<PassportConfig>> {
-        self.config.load()
-    }
-
-    /// Passports that are minted from here on are worth what `config` says, and so is their room.
-    pub(super) fn adopt(&self, config: PassportConfig) {
-        self.config.store(Arc::new(config));
-    }
-
-    /// Takes room for a passport of `tenant`.
+    /// Takes room for a passport of `tenant`, of that which `config` gives.
     ///
     /// # Errors
     /// `PassportsExhausted` when there is none, or the tenant has its share of it.
-    pub(super) fn reserve(&self, tenant: &TenantId) -> Result<(), Refusal> {
-        self.let_go(self.clock.instant());
-        if self.try_reserve(tenant).is_ok() {
+    pub(super) fn reserve(&self, tenant: &TenantId, config: &PassportConfig) -> Result<(), Refusal> {
+        self.let_go(config.grace, self.clock.instant());
+        if self.try_reserve(tenant, config.max_live).is_ok() {
             return Ok(());
         }
         // At most once a second: a full table of passports that are all still good would be searched for each newcomer.
@@ -130,18 +124,17 @@ impl Table {
         if self.searched.swap(second, Ordering::Relaxed) != second {
             self.expire(self.clock.instant());
         }
-        self.try_reserve(tenant).map_err(|note| Refusal::noted(Reason::PassportsExhausted, note).retry_after(RETRY))
+        self.try_reserve(tenant, config.max_live).map_err(|note| Refusal::noted(Reason::PassportsExhausted, note).retry_after(RETRY))
     }
 
-    fn try_reserve(&self, tenant: &TenantId) -> Result<(), &'static str> {
+    fn try_reserve(&self, tenant: &TenantId, max_live: usize) -> Result<(), &'static str> {
         // No tenant's requests can shut out those of the others.
-        let config = self.config();
-        let share = (config.max_live / 2).max(1);
+        let share = (max_live / 2).max(1);
         let mut held = self.by_tenant.entry(tenant.clone()).or_insert(0);
         if *held >= share {
             return Err("the tenant has half of all passports");
         }
-        if self.count.fetch_add(1, Ordering::AcqRel) >= config.max_live {
+        if self.count.fetch_add(1, Ordering::AcqRel) >= max_live {
             self.count.fetch_sub(1, Ordering::AcqRel);
             let is_none = *held == 0;
             drop(held);
@@ -181,11 +174,10 @@ impl Table {
         self.ended.remember(handle.digest(), request, how, self.clock.instant());
     }
 
-    /// Leaves a passport its grace, if there is one; false if there is none, or nothing left to be graceful with.
-    pub(super) fn leave(&self, handle: &Handle) -> bool {
+    /// Leaves a passport its `grace`, if there is one; false if there is none, or nothing left to be graceful with.
+    pub(super) fn leave(&self, handle: &Handle, grace: Duration) -> bool {
         let now = self.clock.instant();
-        self.let_go(now);
-        let grace = self.config().grace;
+        self.let_go(grace, now);
         if grace.is_zero() {
             return false;
         }
@@ -203,9 +195,9 @@ impl Table {
         true
     }
 
-    /// Ends what has used up its grace, where there is one.
-    fn let_go(&self, now: Instant) {
-        if !self.config().grace.is_zero() {
+    /// Ends what has used up its grace, where there is one. What another configuration gave one is found by [`Table::clear`].
+    fn let_go(&self, grace: Duration, now: Instant) {
+        if !grace.is_zero() {
             self.end_of_grace(now);
         }
     }
@@ -239,7 +231,6 @@ impl Table {
     /// Takes out whatever is over.
     pub(super) fn clear(&self) {
         let now = self.clock.instant();
-        // There may have been a grace before.
         self.end_of_grace(now);
         self.expire(now);
     }

@@ -29,8 +29,13 @@ pub(super) fn expiring(tenant: &str, expires: SystemTime) -> Arc<VerifiedTenant>
     VerifiedTenant::for_tests_until(tenant, "user-1", Map::new(), expires)
 }
 
+/// Of a request of which nothing else is known.
+pub(super) fn occasion(request: &RequestId) -> Occasion<'_> {
+    Occasion { request, method: &Method::GET, path: "/", rule: None }
+}
+
 fn mint(passports: &Passports, tenant: &str) -> Passport {
-    passports.mint(&VerifiedTenant::for_tests(tenant), &RequestId::random()).unwrap()
+    passports.mint_for_tests(&VerifiedTenant::for_tests(tenant), &RequestId::random()).unwrap()
 }
 
 fn reason(passports: &Passports, text: &str) -> Option<Reason> {
@@ -39,7 +44,7 @@ fn reason(passports: &Passports, text: &str) -> Option<Reason> {
 
 /// How often passports were presented, by result.
 pub(super) fn redemptions(passports: &Passports, result: &str) -> u64 {
-    let metrics = String::from_utf8(passports.0.metrics.render().unwrap()).unwrap();
+    let metrics = String::from_utf8(passports.table.metrics.render().unwrap()).unwrap();
     let line = format!("palisade_passport_redemptions_total{{result=\"{result}\"}} ");
     metrics.lines().find_map(|text| text.strip_prefix(&line)?.parse().ok()).unwrap_or(0)
 }
@@ -50,7 +55,7 @@ fn a_passport_speaks_for_its_tenant_until_it_is_dropped() {
     let passport = mint(&passports, "acme");
     let handle = text(&passport);
     assert_eq!(passports.redeem(&handle, None).unwrap().0.tenant().as_str(), "acme");
-    assert_eq!(passport.stall(), passports.0.config().stall);
+    assert_eq!(passport.stall(), passports.issue.config.stall);
     assert_eq!(passports.count(), 1);
     drop(passport);
     assert_eq!((reason(&passports, &handle), passports.count()), (Some(Reason::PassportUnknown), 0));
@@ -62,12 +67,12 @@ fn it_dies_at_its_longest_life_even_while_held() {
     let passport = mint(&passports, "acme");
     let handle = text(&passport);
     clock.advance(Duration::from_millis(59_999));
-    passports.0.clear();
+    passports.table.clear();
     assert_eq!(reason(&passports, &handle), None);
     clock.advance(Duration::from_millis(1));
     assert_eq!(reason(&passports, &handle), Some(Reason::PassportExpired));
     // Cleared away it is no other.
-    passports.0.clear();
+    passports.table.clear();
     assert_eq!((reason(&passports, &handle), passports.count()), (Some(Reason::PassportExpired), 0));
     passport.upgrade();
     assert_eq!(reason(&passports, &handle), Some(Reason::PassportExpired));
@@ -82,7 +87,7 @@ fn it_never_outlives_the_token_behind_it() {
         let (passports, clock) =
             table(PassportConfig { terms: terms.clone(), grace: Duration::from_secs(grace), max_live: 10, ..config(1) });
         let tenant = expiring("acme", clock.now() + 2 * SECOND);
-        let passport = passports.mint(&tenant, &RequestId::random()).unwrap();
+        let passport = passports.mint_for_tests(&tenant, &RequestId::random()).unwrap();
         let handle = text(&passport);
         clock.advance(SECOND);
         if upgraded {
@@ -135,7 +140,7 @@ fn only_a_regular_end_has_a_grace_and_nothing_renews_it() {
     assert!(lease.is_over());
     let refusal = passports.redeem(&handles[0], None).unwrap_err();
     assert_eq!((refusal.reason, redemptions(&passports, "late")), (Reason::PassportUnknown, 2));
-    passports.0.clear();
+    passports.table.clear();
     assert_eq!((reason(&passports, &handles[0]), passports.count()), (Some(Reason::PassportUnknown), 0));
 
     // No grace beyond the longest life.
@@ -224,7 +229,10 @@ fn an_endpoint_s_rule_says_it_anew_and_what_it_leaves_out_is_as_for_all() {
     config.terms.upgrade_max_age = Duration::from_secs(3_600);
     config.terms.max_uses = Some(5);
     let (passports, clock) = table(config);
-    let mint = |rule: &PassportRule| passports.mint_for(&VerifiedTenant::for_tests("acme"), &RequestId::random(), rule).unwrap();
+    let mint = |rule: &PassportRule| {
+        let request = RequestId::random();
+        passports.mint(&VerifiedTenant::for_tests("acme"), Occasion { rule: Some(rule), ..occasion(&request) }).unwrap()
+    };
     let actions = Actions::new(vec![Pattern::parse("s3:GetObject").unwrap()]);
     let rule = PassportRule { actions, max_uses: Some(1), max_age: Some(10 * SECOND), upgrade_max_age: None };
     let (short, usual) = (mint(&rule), mint(&PassportRule::default()));
@@ -303,7 +311,7 @@ fn late_is_told_from_unknown_for_a_while_and_names_the_request() {
 
 fn late_is_told_of(request: RequestId) {
     let (passports, clock) = table(config(60));
-    let passport = passports.mint(&VerifiedTenant::for_tests("acme"), &request).unwrap();
+    let passport = passports.mint_for_tests(&VerifiedTenant::for_tests("acme"), &request).unwrap();
     let handle = text(&passport);
     drop(passport);
     clock.advance(1_500 * Duration::from_millis(1));
@@ -325,11 +333,11 @@ fn what_is_remembered_is_bounded() {
     for _ in 0..ended::MOST {
         drop(mint(&passports, "acme"));
     }
-    assert_eq!(passports.0.ended.len(), ended::MOST);
+    assert_eq!(passports.table.ended.len(), ended::MOST);
     assert!(passports.redeem(&first, None).unwrap_err().for_request.is_none(), "the oldest is forgotten first");
     clock.advance(ended::KEPT);
     drop(mint(&passports, "acme"));
-    assert_eq!(passports.0.ended.len(), 1);
+    assert_eq!(passports.table.ended.len(), 1);
 }
 
 #[test]
@@ -371,14 +379,14 @@ fn handles_are_random_and_never_shown() {
 #[test]
 fn the_table_is_bounded_and_recovers() {
     let (passports, clock) = table(PassportConfig { max_live: 10, ..config(60) });
-    let try_mint = |tenant: &str| passports.mint(&VerifiedTenant::for_tests(tenant), &RequestId::random());
+    let try_mint = |tenant: &str| passports.mint_for_tests(&VerifiedTenant::for_tests(tenant), &RequestId::random());
     let mut held: Vec<_> = (0..5).map(|_| try_mint("acme").unwrap()).collect();
     let refused = try_mint("acme").unwrap_err();
     assert_eq!((refused.reason, refused.retry_after), (Reason::PassportsExhausted, Some(SECOND)), "one tenant took more than half");
     held.extend((0..5).map(|_| try_mint("globex").unwrap()));
     let acme: TenantId = "acme".parse().unwrap();
     assert_eq!(try_mint("initech").unwrap_err().reason, Reason::PassportsExhausted);
-    assert_eq!((passports.count(), *passports.0.by_tenant.get(&acme).unwrap(), passports.0.by_tenant.len()), (10, 5, 2));
+    assert_eq!((passports.count(), *passports.table.by_tenant.get(&acme).unwrap(), passports.table.by_tenant.len()), (10, 5, 2));
     // What has expired makes room, though its requests go on.
     clock.advance(60 * SECOND);
     let _new = try_mint("acme").unwrap();
@@ -396,7 +404,7 @@ fn counts_come_out_even_whatever_happens_at_the_same_time() {
             let passports = &passports;
             scope.spawn(move || {
                 for round in 0..2_000_u32 {
-                    let Ok(passport) = passports.mint(&VerifiedTenant::for_tests(tenant), &RequestId::random()) else { continue };
+                    let Ok(passport) = passports.mint_for_tests(&VerifiedTenant::for_tests(tenant), &RequestId::random()) else { continue };
                     let _ = passports.redeem(&text(&passport), None);
                     match round % 3 {
                         0 => passport.response_ended(),
@@ -408,7 +416,7 @@ fn counts_come_out_even_whatever_happens_at_the_same_time() {
         }
     });
     passports.end_where(|_| true);
-    assert_eq!((passports.count(), passports.0.by_tenant.len()), (0, 0));
+    assert_eq!((passports.count(), passports.table.by_tenant.len()), (0, 0));
 }
 
 #[test]
@@ -420,14 +428,55 @@ fn other_terms_hold_for_what_is_minted_then_and_change_nothing_that_is_out() {
     let mut terms = config(10);
     terms.terms.max_uses = Some(1);
     terms.max_live = 6;
-    passports.adopt(terms);
+    let passports = passports.under(terms, Box::new(|_, _, _| true));
     let new = mint(&passports, "acme");
     assert_eq!([reason(&passports, &text(&new)), reason(&passports, &text(&new))], [None, Some(Reason::PassportUsedUp)]);
-    assert!(passports.mint(&VerifiedTenant::for_tests("acme"), &RequestId::random()).is_err(), "three are half of the room");
+    assert!(passports.mint_for_tests(&VerifiedTenant::for_tests("acme"), &RequestId::random()).is_err(), "three are half of the room");
     assert_eq!([reason(&passports, &text(&old)), reason(&passports, &text(&old))], [None, None]);
     clock.advance(2 * SECOND);
     passports.clear_for_tests();
     assert_eq!(reason(&passports, &gone), Some(Reason::PassportUnknown), "a grace ends where there is none any more");
     clock.advance(20 * SECOND);
     assert_eq!([reason(&passports, &text(&new)), reason(&passports, &text(&old))], [Some(Reason::PassportExpired), None]);
+}
+
+#[test]
+fn stall_and_grace_are_those_of_the_making_too() {
+    let (before, clock) = table(PassportConfig { grace: 2 * SECOND, ..config(60) });
+    let held = mint(&before, "acme");
+    let after = before.under(PassportConfig { stall: SECOND, ..config(60) }, Box::new(|_, _, _| true));
+    let new = mint(&after, "acme");
+    assert_eq!((held.stall(), new.stall()), (10 * SECOND, SECOND));
+    let (of_before, of_after) = (text(&held), text(&new));
+    held.response_ended();
+    new.response_ended();
+    clock.advance(SECOND);
+    assert_eq!((reason(&after, &of_before), reason(&after, &of_after)), (None, Some(Reason::PassportUnknown)));
+    clock.advance(SECOND);
+    assert_eq!(reason(&after, &of_before), Some(Reason::PassportUnknown));
+    after.table.clear();
+    assert_eq!(after.count(), 0);
+}
+
+/// A request that began before the change gets its passport after it: it is not there when the others are looked at.
+#[tokio::test]
+async fn what_would_not_be_given_now_is_not_taken_whenever_it_was_minted() {
+    let (before, _) = table(config(60));
+    let of = |passports: &Passports, path: &str| {
+        let request = RequestId::random();
+        passports.mint(&VerifiedTenant::for_tests("acme"), Occasion { path, ..occasion(&request) }).unwrap()
+    };
+    let (narrowed, stays) = (of(&before, "/reports"), of(&before, "/other"));
+    let gives = |_: &Method, path: Option<&str>, held: Option<&Actions>| path == Some("/other") && held.is_none();
+    let after = before.under(config(60), Box::new(gives));
+    let (_, lease) = before.redeem(&text(&narrowed), None).unwrap();
+    assert_eq!(after.end_withdrawn(), 1);
+    assert_eq!(lease.cover(std::future::pending::<Result<(), Refusal>>()).await.unwrap_err().reason, Reason::PassportUnknown);
+    assert_eq!((reason(&after, &text(&narrowed)), reason(&after, &text(&stays))), (Some(Reason::PassportExpired), None));
+    let late = of(&before, "/reports");
+    assert_eq!((reason(&after, &text(&late)), reason(&before, &text(&late))), (Some(Reason::PassportExpired), None));
+    // One of the new configuration is what it says, and a path that is too long to be kept is any path.
+    assert_eq!(reason(&after, &text(&of(&after, "/reports"))), None);
+    let long = format!("/other/{}", "x".repeat(MAX_PATH));
+    assert_eq!(reason(&after, &text(&of(&before, &long))), Some(Reason::PassportExpired));
 }

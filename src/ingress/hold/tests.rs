@@ -36,7 +36,7 @@ impl World {
         let tenant = VerifiedTenant::for_tests("acme");
         let active = ActiveTenant::join(tenant.clone(), Arc::new(TenantRecord::bare("acme".parse().unwrap()))).unwrap();
         let permit = self.limiter.admit(&active).unwrap();
-        Held { room: permit, passport: Some(self.passports.mint(&tenant, &RequestId::random()).unwrap()) }
+        Held { room: permit, passport: Some(self.passports.mint_for_tests(&tenant, &RequestId::random()).unwrap()) }
     }
 
     /// Passports that are live, and requests in progress.

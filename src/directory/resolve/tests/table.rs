@@ -122,3 +122,28 @@ async fn an_outage_ends_nothing_within_its_bound() {
     assert_eq!(reason(&rig, verified.clone()).await, Some(Reason::TenantsUnavailable));
     assert!(rig.directory.stands(&verified).is_ok(), "what is held ends with its own end; whoever uses it is refused");
 }
+
+#[tokio::test]
+async fn a_directory_of_the_same_table_answers_for_whom_the_one_before_knows_and_another_one_does_not() {
+    let rig = TableRig::new(OnSuspend::default(), None).await;
+    rig.put("acme", &active());
+    rig.put("globex", &suspended());
+    let answer = async |directory: &Directory, tenant: &str| {
+        directory.resolve(VerifiedTenant::for_tests(tenant)).await.map(drop).map_err(|refusal| refusal.reason)
+    };
+    assert_eq!(answer(&rig.directory, "acme").await, Ok(()));
+    assert_eq!(answer(&rig.directory, "globex").await, Err(Reason::TenantSuspended));
+    rig.goes(true);
+    let unavailable = Err(Reason::TenantsUnavailable);
+    for (region, same_base, expected) in [
+        ("eu-west-1", true, (Ok(()), Err(Reason::TenantSuspended))),
+        // A table of the same name, which may be another account's, or is another region's.
+        ("eu-west-1", false, (unavailable, unavailable)),
+        ("eu-central-1", true, (unavailable, unavailable)),
+    ] {
+        let next = rig.beside(region).await;
+        next.take_over(&rig.directory, same_base);
+        assert_eq!((answer(&next, "acme").await, answer(&next, "globex").await), expected, "{region} {same_base}");
+        assert_eq!(next.is_ready(), Some(false), "it has not answered itself");
+    }
+}

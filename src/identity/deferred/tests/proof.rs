@@ -113,6 +113,21 @@ fn it_proves_whom_the_passport_proved() {
     assert_eq!(prove(&verifier(&[]), &world, &context, None).unwrap_err(), Reason::DeferredExpired);
 }
 
+/// Whether an issuer is known to the sealer alone or was taken away here cannot be told from the configuration that holds now.
+#[test]
+fn an_issuer_that_was_taken_away_speaks_for_nobody_until_it_is_back() {
+    let world = World::new();
+    let (context, _) = world.context(&VerifiedTenant::for_tests("acme"));
+    let outcome = |verifier: &Verifier| prove(verifier, &world, &context, None).err();
+    let first = verifier(&["*"]);
+    let without = verifier(&[]).after(&first);
+    assert_eq!((outcome(&verifier(&[])), outcome(&first), outcome(&without)), (None, None, Some(Reason::TokenIssuer)));
+    let next = verifier(&[]).after(&without);
+    assert_eq!(outcome(&next), Some(Reason::TokenIssuer), "the configuration after that knows as well");
+    let back = verifier(&["acme"]).after(&next);
+    assert_eq!((outcome(&back), outcome(&verifier(&[]).after(&back))), (None, Some(Reason::TokenIssuer)));
+}
+
 #[test]
 fn another_tenant_cannot_be_named_beside_it() {
     let world = World::new();
