@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from rig import place, process, sets, weights
+from rig.load import Failed
 from rig.measure import Options, Run
 from rig.peers import Lab
 from rig.place import BENCH, TARGET, Place
@@ -30,6 +31,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", default="", metavar="REGEX", help="only rows whose case and name it is found in")
     parser.add_argument("--binary", type=Path, default=TARGET / "release" / "palisade", help="Palisade (%(default)s)")
     parser.add_argument("--out", type=Path, help="the report (REPORT.md beside this file; target/bench/quick.md with --quick)")
+    parser.add_argument("--nice", type=int, default=0, help="niceness of everything that is started: below 0, for root, where others use the machine as well")
     chosen = parser.parse_args()
     chosen.set = list(SETS) if not chosen.set or "all" in chosen.set else chosen.set
     chosen.rounds = chosen.rounds or (1 if chosen.quick else 5)
@@ -50,21 +52,27 @@ def main() -> int:
     result = {"command": ["python3", "bench/run.py", *sys.argv[1:]], "date": datetime.date.today().isoformat(), "machine": place.machine(here, envoy),
               "options": {"rounds": options.rounds, "seconds": options.seconds}}
     here.pin_self()
+    os.nice(chosen.nice)
     # Whatever ends this process ends those that it started.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1))
     try:
         run = Run(Lab(here, envoy), options)
-        result["records"] = run.records
+        result |= {"records": run.records, "failures": []}
         for name in chosen.set:
-            SETS[name](run)
+            try:
+                SETS[name](run)
+            except Failed as failure:
+                # What is measured of the other sets is no worse for it.
+                result["failures"].append(f"{name}: {failure}")
+                print(result["failures"][-1], file=sys.stderr)
             # After each set, so that what was measured is not lost with what fails later.
             (BENCH / "records.json").write_text(json.dumps(result, indent=1))
             chosen.out.write_text(render(result))
     finally:
         process.stop_all()
     print(chosen.out)
-    return 0
+    return 1 if result["failures"] else 0
 
 
 if __name__ == "__main__":

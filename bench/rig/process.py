@@ -15,7 +15,7 @@ LIVE: list["Process"] = []
 class Process:
     """Runs `argv` on one CPU until `stop`. Its output goes to a file, which a failure to start quotes."""
 
-    def __init__(self, name: str, argv: list, cpu: int, log: Path, ready: Callable[[], bool], stdout: Path | None = None, **environment: str):
+    def __init__(self, name: str, argv: list, cpu: int, log: Path, ready: Callable[[], bool], stdout: Path | None = None, patience: float = 60, **environment: str):
         self.name = name
         kept = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "TMPDIR")}
         with log.open("wb") as err, (stdout or log).open("ab") as out:
@@ -24,7 +24,7 @@ class Process:
             self.process = subprocess.Popen(["taskset", "-c", str(cpu), *map(str, argv)], stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=kept | environment)
         LIVE.append(self)
         while not ready():
-            if self.process.poll() is not None or time.monotonic() - self.started > 60:
+            if self.process.poll() is not None or time.monotonic() - self.started > patience:
                 self.stop()
                 raise SystemExit(f"{name} did not start:\n{log.read_text(errors='replace')[-4000:]}")
             time.sleep(0.0005)
@@ -50,14 +50,13 @@ class Process:
         for pid in self.pids():
             Path(f"/proc/{pid}/clear_refs").write_text("5")
 
-    def stop(self):
+    def stop(self, grace: float = 5):
         if self in LIVE:
             LIVE.remove(self)
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                # Drains end within it; what is still open then is the load's, which has gone.
-                self.process.wait(5)
+                self.process.wait(grace)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait(5)

@@ -43,13 +43,15 @@ SETS: dict[str, tuple[str, str, list[Column]]] = {
 
 
 def render(run: dict) -> str:
-    """`run` has `command`, `date`, `machine`, `options` and `records`, as `run.py` keeps them."""
+    """`run` has `command`, `date`, `machine`, `options`, `records` and `failures`, as `run.py` keeps them."""
     medians = Medians.of(run["records"])
     parts = ["# Palisade, Envoy and nginx side by side", _introduction(run), "## Targets", _targets(medians)]
     for name in SETS:
         if name in medians.tables:
             title, note, columns = SETS[name]
             parts += [f"## {title}", note, _table(medians, name, columns)]
+    if run["failures"]:
+        parts += ["## Not measured", "\n".join(f"* {failure}" for failure in run["failures"])]
     parts += ["## Machine", "\n".join(f"* **{what}**: {value}" for what, value in run["machine"].items()), _noise(run["records"])]
     return "\n\n".join(parts) + "\n"
 

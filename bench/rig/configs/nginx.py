@@ -100,10 +100,14 @@ def passing(shape: Shape, ports: dict[str, int], work: Path, http2: bool = False
 
 def upstream(ports: dict[str, int], work: Path, memory: Path) -> str:
     """What all proxies forward to, and the STS of Palisade."""
+    return _whole(work, "upstream", UPSTREAM.format(**ports, memory=memory, small=SMALL, identity=IDENTITY_XML, session=session_xml()))
+
+
+def session_xml() -> str:
+    """STS's answer to `AssumeRole`, with nginx's variable in place of the session name; good for twelve hours."""
     expires = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=12)).strftime("%Y-%m-%dT%H:%M:%SZ")
     role = ROLE.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/")
-    session = SESSION_XML.format(arn=role, keys=SESSION, expires=expires)
-    return _whole(work, "upstream", UPSTREAM.format(**ports, memory=memory, small=SMALL, identity=IDENTITY_XML, session=session))
+    return SESSION_XML.format(arn=role, keys=SESSION, expires=expires)
 
 
 def _whole(work: Path, name: str, inside: str) -> str:
