@@ -56,9 +56,9 @@ class Bench:
         config.write_text(json.dumps(palisade.config(variant, self.ports, self.work, self.issuer.jwks())))
         out.unlink(missing_ok=True)
         argv = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", self.place.binary, "run", "--config", config]
-        # A worker of its own, and no other, so that no work is moved from one to another.
+        # One worker, so that no work is moved from one to another; and it is seldom asked whether it is ready, since that counts, too.
         running = Process("palisade", argv, 0, self.work / "valgrind.log", answering(self.ports["probes"], "/readyz"), stdout=Path("/dev/null"),
-                          patience=PATIENCE, BASE_SECRET="unused", TOKIO_WORKER_THREADS="1")
+                          patience=PATIENCE, pause=1, BASE_SECRET="unused", TOKIO_WORKER_THREADS="1")
         try:
             self._send(variant, body, requests)
         finally:

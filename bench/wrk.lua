@@ -1,16 +1,13 @@
--- The load of one run: GETs in turn over the lines of $REQUESTS ("path tenant token", the last two optional), from line $FIRST on.
+-- The load of one run: GETs in turn over the lines of $REQUESTS ("path tenant token"), from line $FIRST on.
 -- Prints the outcome as one line of JSON.
 local requests, at = {}, 0
 
 function init(_)
+  -- By hand: wrk.format takes seconds for a hundred thousand.
+  local tail = " HTTP/1.1\r\nHost: " .. os.getenv("HOST_HEADER") .. (os.getenv("CLOSE") and "\r\nConnection: close" or "") .. "\r\n"
   for line in io.lines(os.getenv("REQUESTS")) do
-    local headers = { ["Host"] = os.getenv("HOST_HEADER") }
-    if os.getenv("CLOSE") then headers["Connection"] = "close" end
     local path, tenant, token = line:match("^(%S+) (%S+) (%S+)$")
-    if tenant then
-      headers["x-tenant-id"], headers["Authorization"] = tenant, "Bearer " .. token
-    end
-    requests[#requests + 1] = wrk.format("GET", path or line, headers)
+    requests[#requests + 1] = "GET " .. path .. tail .. "x-tenant-id: " .. tenant .. "\r\nAuthorization: Bearer " .. token .. "\r\n\r\n"
   end
   at = tonumber(os.getenv("FIRST") or "0") % #requests
 end

@@ -28,13 +28,12 @@ class Place:
     def __init__(self, binary: Path, cpus: tuple[int, int] = (0, 1)):
         self.binary = binary
         self.proxy_cpu, self.other_cpu = cpus
-        self.work = BENCH / "work"
-        shutil.rmtree(self.work, ignore_errors=True)
-        self.work.mkdir(parents=True)
+        self.work = BENCH / f"work-{os.getpid()}"
         memory = Path("/dev/shm")
-        self.memory = (memory if memory.is_dir() else self.work) / f"palisade-bench-{os.getpid()}"
-        self.memory.mkdir(mode=0o755)
-        atexit.register(shutil.rmtree, self.memory, ignore_errors=True)
+        self.memory = (memory if memory.is_dir() else BENCH) / f"palisade-bench-{os.getpid()}"
+        for directory in (self.work, self.memory):
+            directory.mkdir(parents=True, mode=0o755)
+            atexit.register(shutil.rmtree, directory, ignore_errors=True)
         self.ports = dict(zip(NAMES, _free(len(NAMES)), strict=True))
 
     def pin_self(self):

@@ -15,7 +15,7 @@ LIVE: list["Process"] = []
 class Process:
     """Runs `argv` on one CPU until `stop`. Its output goes to a file, which a failure to start quotes."""
 
-    def __init__(self, name: str, argv: list, cpu: int, log: Path, ready: Callable[[], bool], stdout: Path | None = None, patience: float = 60, **environment: str):
+    def __init__(self, name: str, argv: list, cpu: int, log: Path, ready: Callable[[], bool], stdout: Path | None = None, patience: float = 60, pause: float = 0.0005, **environment: str):
         self.name = name
         kept = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "TMPDIR")}
         with log.open("wb") as err, (stdout or log).open("ab") as out:
@@ -27,7 +27,7 @@ class Process:
             if self.process.poll() is not None or time.monotonic() - self.started > patience:
                 self.stop()
                 raise SystemExit(f"{name} did not start:\n{log.read_text(errors='replace')[-4000:]}")
-            time.sleep(0.0005)
+            time.sleep(pause)
         # Seconds from its start until it was ready.
         self.start_time = time.monotonic() - self.started
 
@@ -42,7 +42,7 @@ class Process:
         return sum(time.clock_gettime_ns(~pid << 3 | 2) for pid in self.pids())
 
     def memory(self, field: str = "VmRSS") -> int:
-        """Resident bytes: now (`VmRSS`) or at most since `forget_peak` (`VmHWM`)."""
+        """Resident bytes: now (`VmRSS`), without what is mapped from files (`RssAnon`), or at most since `forget_peak` (`VmHWM`)."""
         statuses = (Path(f"/proc/{pid}/status").read_text() for pid in self.pids())
         return sum(int(re.search(rf"^{field}:\s+(\d+) kB$", status, re.MULTILINE)[1]) * 1024 for status in statuses)
 

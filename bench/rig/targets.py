@@ -52,14 +52,15 @@ def _stream(mode: str) -> Callable[[Medians], float | None]:
     return _of(lambda eight, one: (eight - one) / 7, *(_big(mode, PALISADE, "peak_mib", n) for n in (8, 1)))
 
 
-def _tenant_kib(m: Medians) -> float | None:
+def _tenant_kib(name: str) -> Callable[[Medians], float | None]:
     """Resident memory that each tenant adds."""
-    rows = {case: values for (case, name), values in m.tables.get("tenants", {}).items() if name == PALISADE}
-    counts = sorted((int(case.split()[0].replace(",", "")), values["rss_mib"]) for case, values in rows.items())
-    if len(counts) < 2:
-        return None
-    (few, small), (many, large) = counts
-    return (large - small) * 1024 / (many - few)
+    def measure(m: Medians) -> float | None:
+        rows = [(case, values["rss_mib"]) for (case, who), values in m.tables.get("tenants", {}).items() if who == name]
+        if len(rows) < 2:
+            return None
+        (few, small), (many, large) = sorted((int(case.split()[0].replace(",", "")), mib) for case, mib in rows)
+        return (large - small) * 1024 / (many - few)
+    return measure
 
 
 def _many_tenants(m: Medians) -> float | None:
@@ -86,7 +87,8 @@ TARGETS = [
     Target("resident memory, idle", "MiB", 15, 12, _value("memory", "plaintext", PALISADE, "idle_mib")),
     Target("resident memory, after c=256", "MiB", 25, 20, _value("memory", "plaintext", PALISADE, "after_mib")),
     Target("many tenants, warm, throughput", "× that of 100", 0.9, None, _many_tenants, least=True),
-    Target("memory of a tenant", "KiB", 4, None, _tenant_kib),
+    Target("memory of a tenant, its token remembered", "KiB", 4, None, _tenant_kib(PALISADE)),
+    Target("memory of a tenant, its token not remembered", "KiB", 4, None, _tenant_kib("Palisade, few tokens")),
     Target("64 MiB PUT, hash verified on the fly", "ms CPU a MiB", 1.2, 0.9, _of(lambda us: us / 1e3, _big("PUT, hash", PALISADE, "cpu_us_mib"))),
     Target("the same, memory of a stream", "MiB", 1, None, _stream("PUT, hash")),
     Target("64 MiB PUT, chunks signed anew", "ms CPU a MiB", 1.4, None, _of(lambda us: us / 1e3, _big("PUT, signed chunks", PALISADE, "cpu_us_mib"))),

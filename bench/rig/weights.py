@@ -31,15 +31,21 @@ def tenants(run: Run):
 
     def measure(row: Row, proxy: Process) -> dict:
         count = row.peer.shape.tenants
-        _everyone(run, proxy, count)
-        return run.loaded(row, proxy) | {"rss_mib": proxy.memory() / MIB}
+        _everyone(run, count)
+        values = run.loaded(row, proxy)
+        # What it does for its tenants by itself, while nobody asks for anything.
+        before, wait = proxy.cpu(), 1 if run.options.quick else 5
+        time.sleep(wait)
+        return values | {"idle_used": (proxy.cpu() - before) / 1e9 / wait, "rss_mib": proxy.memory() / MIB}
 
     peers = [row("Palisade", n, palisade.Variant(Shape(tenants=n), remembered=max(10_000, 2 * n))) for n in (TENANTS, many)]
+    # What a tenant takes without a token that is remembered for it.
+    peers += [row("Palisade, few tokens", n, palisade.Variant(Shape(tenants=n), remembered=100)) for n in (TENANTS, many)]
     peers += [row("Envoy", n, envoy.Variant(Shape(tenants=n), remembered=max(4096, 2 * n))) for n in (TENANTS, many)]
     run.rounds("tenants", peers, measure, min(3, run.options.rounds))
 
 
-def _everyone(run: Run, proxy: Process, count: int):
+def _everyone(run: Run, count: int):
     """Each tenant has made a request."""
     done, requests = 0, run.requests(count, count)
     while done < count:
@@ -75,9 +81,9 @@ def memory(run: Run):
 
     def measure(row: Row, proxy: Process) -> dict:
         time.sleep(0.5)
-        idle = proxy.memory() / MIB
+        idle, own = proxy.memory() / MIB, proxy.memory("RssAnon") / MIB
         row.load(run.options.seconds)
-        return {"idle_mib": idle, "peak_mib": proxy.memory("VmHWM") / MIB, "after_mib": proxy.memory() / MIB}
+        return {"idle_mib": idle, "idle_own_mib": own, "peak_mib": proxy.memory("VmHWM") / MIB, "after_mib": proxy.memory() / MIB, "after_own_mib": proxy.memory("RssAnon") / MIB}
 
     run.rounds("memory", rows, measure, min(3, run.options.rounds))
 

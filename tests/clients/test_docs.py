@@ -42,7 +42,7 @@ def test_the_table_of_the_access_log_is_that_of_the_source():
     assert documented == [(name, "" if skipped else "yes") for skipped, name in fields]
 
 
-PAGES = ["README.md", "examples/README.md", "examples/compose/README.md", "examples/ecs/README.md", "examples/COMPATIBILITY.md", "tests/aws/README.md", "charts/palisade/README.md", "CHANGELOG.md", "config/README.md",
+PAGES = ["README.md", "examples/README.md", "examples/compose/README.md", "examples/ecs/README.md", "examples/COMPATIBILITY.md", "tests/aws/README.md", "bench/README.md", "charts/palisade/README.md", "CHANGELOG.md", "config/README.md",
          *sorted(str(page.relative_to(ROOT)) for page in (ROOT / "config" / "guide").glob("*.md"))]
 
 
