@@ -1,19 +1,21 @@
 #!/usr/bin/env python3
 """Counts the instructions that Palisade executes for a request, under valgrind, and compares them with those in instructions.json.
 
-A count is not a time, but unlike a time it is the same on a busy machine: what has become slower by work shows here. Two runs of each path,
-one with more requests than the other; what is between them, over the requests that are between them, is what one costs.
+A count is not a time, but unlike a time it is the same on a busy machine: what has become slower by work shows here. Each path
+has a process of its own, which is warm when the counted requests begin.
 """
 
 import argparse
 import hashlib
 import json
+import os
 import re
 import shutil
 import socket
 import ssl
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from rig import process
@@ -26,8 +28,8 @@ from rig.process import Process, answering
 
 RECORDED = Path(__file__).resolve().parent / "instructions.json"
 BODY = b"0123456789abcdef" * 4096
-# Requests of the shorter and of the longer run. The first of a run pay for what is made once.
-FEW, MANY = 50, 350
+# Requests before it is counted, which pay for what is made once, and requests that are.
+WARM, COUNTED = 30, 200
 # Reading configuration and keys takes a debug build under valgrind half a minute.
 PATIENCE = 300
 
@@ -43,50 +45,80 @@ class Bench:
     """What stands around Palisade, and one client."""
 
     def __init__(self, binary: Path):
-        self.place = Place(binary, cpus=(0, 0))
+        self.place = Place(binary)
+        # Any: what else runs here does not count.
+        self.cpus = ",".join(map(str, sorted(os.sched_getaffinity(0))))
         self.ports, self.work = self.place.ports, self.place.work
         certificates(self.work)
         self.issuer = Issuer()
         Double(self.ports["up"], s3)
         Double(self.ports["sts"], sts)
 
-    def count(self, variant: palisade.Variant, body: bytes, requests: int) -> int:
-        """Instructions of a whole process that has answered so many requests, one after the other on one connection."""
+    def count(self, variant: palisade.Variant, body: bytes) -> int:
+        """Instructions for each of some requests, one after the other on one connection, once others like them were answered."""
         config, out = self.work / "palisade.json", self.work / "callgrind.out"
         config.write_text(json.dumps(palisade.config(variant, self.ports, self.work, self.issuer.jwks())))
-        out.unlink(missing_ok=True)
-        argv = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", self.place.binary, "run", "--config", config]
-        # One worker, so that no work is moved from one to another; and it is seldom asked whether it is ready, since that counts, too.
-        running = Process("palisade", argv, 0, self.work / "valgrind.log", answering(self.ports["probes"], "/readyz"), stdout=Path("/dev/null"),
-                          patience=PATIENCE, pause=1, BASE_SECRET="unused", TOKIO_WORKER_THREADS="1")
+        for old in self.work.glob("callgrind.out*"):
+            old.unlink()
+        argv = ["valgrind", "--tool=callgrind", "--vgdb-poll=1000", f"--callgrind-out-file={out}", self.place.binary, "run", "--config", config]
+        # One worker, so that no work is moved from one to another; and it is seldom asked whether it is ready, for the sake of the first dump.
+        running = Process("palisade", argv, self.cpus, self.work / "valgrind.log", answering(self.ports["probes"], "/readyz"), stdout=Path("/dev/null"),
+                          patience=PATIENCE, pause=0.5, BASE_SECRET="unused", TOKIO_WORKER_THREADS="1")
         try:
-            self._send(variant, body, requests)
+            with self._connection(variant) as connection:
+                request = self._request(body)
+                for dump, requests in ((1, WARM), (2, COUNTED)):
+                    for _ in range(requests):
+                        exchange(connection, request)
+                    self._dump(running)
+                    counted = _total(Path(f"{out}.{dump}"))
         finally:
             running.stop(PATIENCE)
-        found = re.search(r"^(?:totals|summary): (\d+)", out.read_text(errors="replace"), re.MULTILINE) if out.exists() else None
-        if not found:
-            raise SystemExit(f"callgrind left no count:\n{(self.work / 'valgrind.log').read_text(errors='replace')[-2000:]}")
-        return int(found[1])
+        return round(counted / COUNTED)
 
-    def _send(self, variant: palisade.Variant, body: bytes, requests: int):
-        token = self.issuer.token(tenant(0))
-        headers = {"Host": HOST, "x-tenant-id": tenant(0), "Authorization": f"Bearer {token}"}
+    def _dump(self, running: Process):
+        """Has callgrind write what it has counted since the last time. It looks for that while it executes something, so it is given something."""
+        asked = subprocess.Popen(["vgdb", f"--pid={running.process.pid}", "--wait=60", "--max-invoke-ms=0", "dump"], stdout=subprocess.DEVNULL,
+                                 stderr=subprocess.DEVNULL)
+        alive, deadline = answering(self.ports["probes"], "/livez"), time.monotonic() + PATIENCE
+        while asked.poll() is None:
+            if time.monotonic() > deadline:
+                asked.kill()
+                raise SystemExit("callgrind does not answer")
+            time.sleep(0.1)
+            alive()
+
+    def _connection(self, variant: palisade.Variant) -> socket.socket:
+        connection = socket.create_connection(("127.0.0.1", self.ports["proxy"]), timeout=PATIENCE)
+        if not variant.shape.tls_in:
+            return connection
+        return ssl.create_default_context(cafile=str(self.work / "ca.crt")).wrap_socket(connection, server_hostname="localhost")
+
+    def _request(self, body: bytes) -> bytes:
+        headers = {"Host": HOST, "x-tenant-id": tenant(0), "Authorization": f"Bearer {self.issuer.token(tenant(0))}"}
         if body:
             headers |= {"x-amz-content-sha256": hashlib.sha256(body).hexdigest(), "Content-Length": str(len(body))}
         head = f"{'PUT' if body else 'GET'} {path(0)} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in headers.items()) + "\r\n"
-        with socket.create_connection(("127.0.0.1", self.ports["proxy"]), timeout=60) as connection:
-            if variant.shape.tls_in:
-                context = ssl.create_default_context(cafile=str(self.work / "ca.crt"))
-                connection = context.wrap_socket(connection, server_hostname="localhost")
-            for _ in range(requests):
-                connection.sendall(head.encode() + body)
-                answer = b""
-                while not complete(answer):
-                    if not (data := connection.recv(65_536)):
-                        raise SystemExit(f"the connection ended behind {answer[:300]!r}")
-                    answer += data
-                if not answer.startswith(b"HTTP/1.1 200"):
-                    raise SystemExit(f"refused: {answer[:600].decode(errors='replace')}")
+        return head.encode() + body
+
+
+def exchange(connection: socket.socket, request: bytes):
+    """One request, and its whole answer."""
+    connection.sendall(request)
+    answer = b""
+    while not complete(answer):
+        if not (data := connection.recv(65_536)):
+            raise SystemExit(f"the connection ended behind {answer[:300]!r}")
+        answer += data
+    if not answer.startswith(b"HTTP/1.1 200"):
+        raise SystemExit(f"refused: {answer[:600].decode(errors='replace')}")
+
+
+def _total(dump: Path) -> int:
+    found = re.search(r"^(?:totals|summary): (\d+)", dump.read_text(errors="replace"), re.MULTILINE)
+    if not found:
+        raise SystemExit(f"{dump.name} has no total")
+    return int(found[1])
 
 
 def compare(measured: dict[str, int], recorded: dict[str, int], tolerance: float) -> tuple[list[str], bool]:
@@ -113,12 +145,13 @@ def main() -> int:
     chosen = parser.parse_args()
     if not shutil.which("valgrind"):
         raise SystemExit("valgrind is needed: apt-get install --no-install-recommends valgrind")
+    process.end_with_this()
     profile = chosen.profile or chosen.binary.resolve().parent.name
     bench, measured = Bench(chosen.binary.resolve()), {}
     try:
         for name, (variant, body) in PATHS.items():
             if re.search(chosen.only, name):
-                measured[name] = round((bench.count(variant, body, MANY) - bench.count(variant, body, FEW)) / (MANY - FEW))
+                measured[name] = bench.count(variant, body)
                 print(f"{name}: {measured[name]:,}", file=sys.stderr, flush=True)
     finally:
         process.stop_all()

@@ -6,7 +6,6 @@ import datetime
 import json
 import os
 import re
-import signal
 import sys
 from pathlib import Path
 
@@ -40,6 +39,18 @@ def arguments() -> argparse.Namespace:
     return chosen
 
 
+def _command() -> list[str]:
+    """What was asked for, without where things are on this machine."""
+    words = iter(sys.argv[1:])
+    kept = ["python3", "bench/run.py"]
+    for word in words:
+        if word in ("--binary", "--out"):
+            next(words)
+        elif not word.startswith(("--binary=", "--out=")):
+            kept.append(word)
+    return kept
+
+
 def main() -> int:
     chosen = arguments()
     if not chosen.binary.is_file():
@@ -49,13 +60,11 @@ def main() -> int:
     place.programs()
     here, envoy = Place(chosen.binary.resolve()), place.envoy()
     options = Options(chosen.rounds, chosen.seconds, chosen.quick, re.compile(chosen.only))
-    result = {"command": ["python3", "bench/run.py", *sys.argv[1:]], "date": datetime.date.today().isoformat(), "machine": place.machine(here, envoy),
+    result = {"command": _command(), "date": datetime.date.today().isoformat(), "machine": place.machine(here, envoy),
               "options": {"rounds": options.rounds, "seconds": options.seconds}}
     here.pin_self()
     os.nice(chosen.nice)
-    # Whatever ends this process ends those that it started.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(1))
+    process.end_with_this()
     try:
         run = Run(Lab(here, envoy), options)
         result |= {"records": run.records, "failures": []}

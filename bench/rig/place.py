@@ -95,7 +95,7 @@ def machine(place: Place, envoy_binary: Path | None) -> dict[str, str]:
         "CPU": f"{len(cpus)} × {cpus[0] if cpus else platform.machine()}; proxy on CPU {place.proxy_cpu}, load and upstream on CPU {place.other_cpu}",
         "memory": f"{int(memory[1]) / (1 << 20):.0f} GiB",
         "kernel": platform.release(),
-        "Palisade": f"{_said([place.binary, 'version'])}, commit {_commit()}, {_size(place.binary)}",
+        "Palisade": f"{_said([place.binary, 'version'])}, {_size(place.binary)}; this tree is at {_commit()}",
         "nginx": _said(["nginx", "-v"]).removeprefix("nginx version: "),
         "wrk": _said(["wrk", "-v"]).split(" Copyright")[0],
         "h2load": _said(["h2load", "--version"]),

@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,9 +14,9 @@ LIVE: list["Process"] = []
 
 
 class Process:
-    """Runs `argv` on one CPU until `stop`. Its output goes to a file, which a failure to start quotes."""
+    """Runs `argv` on a CPU (or some: `0,1`) until `stop`. Its output goes to a file, which a failure to start quotes."""
 
-    def __init__(self, name: str, argv: list, cpu: int, log: Path, ready: Callable[[], bool], stdout: Path | None = None, patience: float = 60, pause: float = 0.0005, **environment: str):
+    def __init__(self, name: str, argv: list, cpu: int | str, log: Path, ready: Callable[[], bool], stdout: Path | None = None, patience: float = 60, pause: float = 0.0005, **environment: str):
         self.name = name
         kept = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "TMPDIR")}
         with log.open("wb") as err, (stdout or log).open("ab") as out:
@@ -89,6 +90,12 @@ def answering(port: int, path: str) -> Callable[[], bool]:
         except OSError:
             return False
     return probe
+
+
+def end_with_this():
+    """Whatever ends this process ends those that it started, if its end is `stop_all`."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(1))
 
 
 def stop_all():
