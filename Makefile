@@ -21,7 +21,7 @@ FUZZ_SECONDS ?= 60
 PYTEST = MINISTACK_PYTHON="$$($(PYTHON) tests/tools/venvs.py path ministack)" COMPAT_PYTHON="$$($(PYTHON) tests/tools/venvs.py path compat)" \
 	PALISADE_AWS_SDK_JS="$${PALISADE_AWS_SDK_JS:-$$($(PYTHON) tests/tools/clients.py javascript)}" "$$($(PYTHON) tests/tools/venvs.py path clients)" -m pytest
 
-.PHONY: test test-rust test-clients test-aws bless venvs compat-clients backends fmt clippy doc audit bench fuzz mutants promtool dashboards helm go image image-sandbox images test-image clean
+.PHONY: test test-rust test-clients test-aws bless venvs compat-clients backends fmt clippy doc audit bench bench-peers bench-instructions bench-binary fuzz mutants promtool dashboards helm go image image-sandbox images test-image clean
 
 ## All tests: unit, integration, documentation, compile-fail, and real clients against emulated AWS.
 test: test-rust test-clients
@@ -84,6 +84,21 @@ $(TARGET)/tools/bin/cargo-%:
 ## What the guard costs for a request. ARGS goes to criterion (ARGS=dynamodb).
 bench:
 	$(CARGO) bench --locked --features bench --bench cedar --bench guard -- $(ARGS)
+
+## Palisade beside Envoy and nginx on this machine, into bench/REPORT.md: an hour and a half on two quiet CPUs. ARGS goes to bench/run.py (ARGS=--quick).
+## BENCH_BINARY is measured in place of what is built here, which has the features of release images.
+bench-peers: bench-binary
+	"$$($(PYTHON) tests/tools/venvs.py path bench)" bench/run.py --binary "$(or $(BENCH_BINARY),$(TARGET)/release/palisade)" $(ARGS)
+
+## Instructions for a request, under valgrind, against those in bench/instructions.json. ARGS goes to bench/instructions.py (ARGS=--record).
+bench-instructions: bench-binary
+	"$$($(PYTHON) tests/tools/venvs.py path bench)" bench/instructions.py --binary "$(or $(BENCH_BINARY),$(TARGET)/release/palisade)" $(ARGS)
+
+bench-binary:
+	$(PYTHON) tests/tools/venvs.py bench
+ifndef BENCH_BINARY
+	$(CARGO) build --locked --release --no-default-features --features cedar --bin palisade
+endif
 
 ## Mutation testing of `src/identity` and `src/guard`: every change that no test notices is printed. ARGS goes to tests/tools/mutants.py (ARGS='--shard 0/4').
 mutants: $(TARGET)/tools/bin/cargo-mutants

@@ -3,7 +3,7 @@
 
 usage: venvs.py            makes all, prints nothing when nothing was to be done
        venvs.py NAME       makes one
-       venvs.py path NAME  prints the interpreter of one (`clients`, `ministack`, `compat`, `mutants`)
+       venvs.py path NAME  prints the interpreter of one (`clients`, `ministack`, `compat`, `bench`, `mutants`)
 """
 
 import hashlib
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target")
 NAMES = ("clients", "ministack", "compat")
 # Made only when asked for.
-ON_DEMAND = ("mutants",)
+ON_DEMAND = ("bench", "mutants")
 
 
 def interpreter(name: str) -> Path:
