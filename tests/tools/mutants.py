@@ -253,7 +253,9 @@ def write(sources: list[Source], without: set[int]) -> dict[str, list]:
 def build() -> tuple[Path | None, list[dict]]:
     """The test binary, or the compiler's errors."""
     command = [*CARGO, "test", "--lib", "--no-run", "--message-format", "json", "--target-dir", str(TARGET)]
-    run = subprocess.run(command, cwd=TREE, capture_output=True, text=True)
+    # The tests run a thousand times: what it takes to make them quick comes back soon.
+    environment = {"CARGO_PROFILE_DEV_OPT_LEVEL": "1", "CARGO_PROFILE_TEST_OPT_LEVEL": "1"} | os.environ
+    run = subprocess.run(command, cwd=TREE, env=environment, capture_output=True, text=True)
     messages = [json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")]
     for message in messages:
         if message.get("reason") == "compiler-artifact" and message.get("executable") and "lib" in message["target"]["kind"]:
@@ -312,21 +314,24 @@ def switched_build(sources: list[Source], mutants: list[dict]) -> tuple[Path, se
 
 
 class Tests:
-    """The test binary's tests that may notice: first the quick ones of the mutant's own module, then all quick ones, then the slow ones. The first that fails ends it."""
+    """The test binary's tests that may notice: first the quick ones of the mutant's own module, then those of the modules
+    around it, then all quick ones, then the slow ones. The first that fails ends it."""
 
     def __init__(self, filters: list[str], rooms: list[str]):
         self.filters, self.rooms = filters, rooms
         # In seconds, for each step: until the tests have been timed.
-        self.limits = (600.0, 600.0, 600.0)
+        self.limits = (600.0, 600.0, 600.0, 600.0)
 
     def steps(self, file: str | None) -> list[tuple[list[str], bool, float]]:
         """Filters, whether slow tests are left out, and the time that it may take."""
-        own = "" if file is None else "::".join(Path(file).with_suffix("").parts[1:]) + "::"
-        rooms = self.rooms if file is None else [own.split("::")[0] + "::"]
+        parts = [] if file is None else Path(file).with_suffix("").parts[1:]
+        own = "::".join(parts) + "::"
+        rooms = [parts[0] + "::"] if parts else self.rooms
+        near = [f"{parts[0]}::{parts[1]}::", f"{parts[0]}::tests::{parts[1]}"] if len(parts) > 1 else []
         filters = self.filters or rooms
         slow = [name for room in rooms for name in SLOW.get(room, ())]
-        steps = [([own], True), (filters, True), (slow, False)]
-        wanted = [any(own.startswith(f) for f in filters), True, bool(slow) and not self.filters]
+        steps = [([own], True), (near, True), (filters, True), (slow, False)]
+        wanted = [any(own.startswith(f) for f in filters), bool(near) and not self.filters, True, bool(slow) and not self.filters]
         return [(*step, limit) for step, limit, is_wanted in zip(steps, self.limits, wanted) if is_wanted]
 
     def timed(self, binary: Path) -> float:
@@ -338,7 +343,7 @@ class Tests:
                 sys.exit("the tests fail without any mutant")
             taken.append(time.monotonic() - begun)
         quick, slow = taken[0], sum(taken[1:])
-        self.limits = (max(30, 5 * quick), max(30, 5 * quick), max(60, 5 * slow))
+        self.limits = (*[max(30, 5 * quick)] * 3, max(60, 5 * slow))
         return quick + slow
 
     def noticed(self, binary: Path, mutant: dict, is_on: bool) -> str:
