@@ -2,4 +2,5 @@
 
 #[cfg(feature = "sandbox")]
 mod dev;
+#[cfg(test)]
 mod typed_states;

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-PAGES = sorted([*ROOT.glob("*.md"), *(page for folder in ("benches", "charts", "config", "examples", "fuzz", "image", "tests") for page in (ROOT / folder).rglob("*.md"))])
+PAGES = sorted([*ROOT.glob("*.md"), *(page for folder in ("bench", "benches", "charts", "config", "examples", "fuzz", "image", "tests") for page in (ROOT / folder).rglob("*.md"))])
 
 FENCE = re.compile(r"^(`{3,})([\w-]*)\s*$")
 MARK = re.compile(r"^<!-- (needs|run by): (\S+) -->$")
