@@ -78,6 +78,11 @@ impl<K: Owned, V> Cache<K, V> {
         flight.land(arrival, self.clock.now(), self.clock.instant());
     }
 
+    /// How many slots there are.
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
     /// All slots, for a look at each; no lock is held while they are looked at.
     pub(super) fn slots(&self) -> Vec<Arc<Slot<K, V>>> {
         self.slots.iter().map(|entry| Arc::clone(entry.value())).collect()

@@ -14,8 +14,13 @@ use crate::{
 
 /// How often it is tried to find places for the renewals that are due.
 pub(super) const TICK: Duration = Duration::from_millis(25);
-/// After so many ticks sessions are looked at anew: which are due, and which are to be let go.
+/// After so many ticks sessions are looked at anew: which are due, and which are to be let go. With more sessions than [`FEW`] it is
+/// proportionally later, so that a look at all of them costs about the same share of a processor however many there are.
 const ROUND: usize = 20;
+/// Ten seconds. Even the shortest session is begun to be renewed minutes before its end.
+const LONGEST_ROUND: usize = 400;
+/// So many sessions are looked at in less than a millisecond or two.
+const FEW: usize = 2_048;
 /// Sessions that nobody used for this long are let go, well before a session of several hours would end.
 pub(super) const IDLE: Duration = Duration::from_secs(30 * 60);
 
@@ -23,12 +28,23 @@ impl Broker {
     /// Renews sessions that are in use and near their end, and lets idle ones go. Never returns.
     pub async fn maintain(&self) {
         loop {
-            let mut due = self.look();
-            for _ in 0..ROUND {
+            let sessions = self.0.cache.len();
+            let mut due = self.look_apart(sessions).await;
+            for _ in 0..round(sessions) {
                 self.renew(&mut due);
                 tokio::time::sleep(TICK).await;
             }
         }
+    }
+
+    /// A [`look`](Self::look), for which no request has to wait: where there are many sessions it is another thread that looks.
+    async fn look_apart(&self, sessions: usize) -> VecDeque<Arc<SessionSlot>> {
+        if sessions <= FEW {
+            return self.look();
+        }
+        let broker = self.clone();
+        // Fails where it panicked, and then the next look may not.
+        tokio::task::spawn_blocking(move || broker.look()).await.unwrap_or_default()
     }
 
     /// Lets go of what nobody uses; the sessions that are to be renewed, the first first.
@@ -70,6 +86,11 @@ impl Broker {
     }
 }
 
+/// How many ticks there are from one look at so many sessions to the next.
+fn round(sessions: usize) -> usize {
+    (ROUND * (sessions / FEW)).clamp(ROUND, LONGEST_ROUND)
+}
+
 /// Those of `slots` that are to be renewed: of each tenant the one that ends first, then of each the next one, and so on.
 fn in_turns(slots: Vec<Arc<SessionSlot>>, now: SystemTime) -> impl Iterator<Item = Arc<SessionSlot>> {
     let mut due: Vec<_> = slots.into_iter().filter_map(|slot| Some((is_due(&slot, now)?, slot))).collect();
@@ -95,4 +116,17 @@ pub(super) fn refresh_at(since: SystemTime, expires: SystemTime, refresh: Refres
 /// From 0 to 1. Without a source of randomness renewals only come closer together.
 pub(super) fn random_fraction() -> f64 {
     getrandom::u64().map_or(0.0, |bits| bits as f64 / u64::MAX as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_more_sessions_there_are_the_less_often_all_are_looked_at_and_still_often_enough() {
+        let every = |sessions| TICK * u32::try_from(round(sessions)).unwrap();
+        assert_eq!((every(0), every(FEW)), (Duration::from_millis(500), Duration::from_millis(500)));
+        assert_eq!(every(10 * FEW), Duration::from_secs(5));
+        assert_eq!((every(100_000), every(usize::MAX / ROUND)), (Duration::from_secs(10), Duration::from_secs(10)));
+    }
 }
