@@ -1,5 +1,6 @@
 """Child processes that are always stopped, by their own pid, and waits that always end."""
 
+import itertools
 import os
 import random
 import socket
@@ -11,12 +12,13 @@ from pathlib import Path
 # choice here and the server's bind. Tests that run beside each other have ports of their own, for the same reason.
 PROCESSES, EACH = 4, 3_000
 FIRST = 20_000 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % PROCESSES * EACH
-PORTS = range(FIRST, FIRST + EACH)
+# Each once before any comes again: two that are asked for together are not bound yet, and must not be one.
+PORTS = itertools.cycle(random.sample(range(FIRST, FIRST + EACH), EACH))
 
 
 def free_port() -> int:
-    """A port on 127.0.0.1 that nothing listens on now."""
-    for port in random.sample(PORTS, 200):
+    """A port on 127.0.0.1 that nothing listens on now, and that was not handed out lately."""
+    for port in itertools.islice(PORTS, 200):
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
