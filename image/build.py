@@ -51,7 +51,7 @@ def build(kind: str, profile: str, triple: str) -> tuple[Path, Path]:
     return Path(executables[-1]), record
 
 
-def assemble(folder: Path, kind: str, binary: Path, record: Path):
+def assemble(folder: Path, kind: str, triple: str, binary: Path, record: Path):
     shutil.rmtree(folder, ignore_errors=True)
     share = folder / "usr" / "share" / "palisade"
     for made in (folder / "usr" / "local" / "bin", folder / "etc" / "palisade", folder / "etc" / "ssl" / "certs", share):
@@ -66,7 +66,7 @@ def assemble(folder: Path, kind: str, binary: Path, record: Path):
         sys.exit(f"build.py: {AUTHORITIES} has no certificates: install Debian's package ca-certificates")
     (folder / "etc" / "ssl" / "certs" / "ca-certificates.crt").write_text("".join(root.read_text() for root in roots))
 
-    package, others = sbom.crates(ROOT, record)
+    package, others = sbom.crates(ROOT, record, FEATURES[kind], triple)
     around = sbom.runtime()
     document = sbom.document(package, others, around, own, sbom.moment(ROOT))
     (share / "sbom.cdx.json").write_text(json.dumps(document, indent=1) + "\n")
@@ -89,8 +89,9 @@ def main():
     parser.add_argument("--profile", choices=["release", "dev"], default="release", help="dev: quickly, beside a `cargo build`")
     arguments = parser.parse_args()
     kind = "sandbox" if arguments.sandbox else "release"
-    binary, record = build(kind, arguments.profile, f"{platform.machine()}-unknown-linux-gnu")
-    assemble(arguments.folder.resolve(), kind, binary, record)
+    triple = f"{platform.machine()}-unknown-linux-gnu"
+    binary, record = build(kind, arguments.profile, triple)
+    assemble(arguments.folder.resolve(), kind, triple, binary, record)
 
 
 if __name__ == "__main__":

@@ -46,34 +46,30 @@ class Runtime:
     texts: list[Path]
 
 
-def crates(root: Path, record: Path) -> tuple[Crate, list[Crate]]:
+def crates(root: Path, record: Path, features: list[str], triple: str) -> tuple[Crate, list[Crate]]:
     """The package itself and the crates that were compiled for it, by name and version."""
+    shipped = linked(root, features, triple)
     lock = {(p["name"], p["version"]): p for p in tomllib.loads((root / "Cargo.lock").read_text())["package"]}
     messages = [json.loads(line) for line in record.read_text().splitlines() if line.startswith("{")]
-    built: dict[Path, set[str]] = {}
-    for message in messages:
-        if message["reason"] == "compiler-artifact":
-            built.setdefault(Path(message["manifest_path"]), set()).update(message["target"]["kind"])
+    built = sorted({Path(message["manifest_path"]) for message in messages if message["reason"] == "compiler-artifact"})
     made, manifests = {}, {}
     for path in built:
         manifest = tomllib.loads(path.read_text())
         p = manifest["package"]
         name, version = p["name"], p["version"]
         made[name, version] = Crate(name, version, spdx(p.get("license")), path.parent, p.get("repository"), lock[name, version].get("checksum"))
-        manifests[name, version] = (manifest, built[path])
-    ordinary = {}
+        manifests[name, version] = manifest
     for identity, crate in made.items():
-        manifest, kinds = manifests[identity]
-        uses = {"dependencies": set(), "build-dependencies": set()}
+        manifest = manifests[identity]
+        uses = set()
         for table in [manifest, *manifest.get("target", {}).values()]:
-            for kind, names in uses.items():
-                names.update(given.get("package", name) if isinstance(given, dict) else name for name, given in table.get(kind, {}).items())
+            for kind in ("dependencies", "build-dependencies"):
+                uses.update(given.get("package", name) if isinstance(given, dict) else name for name, given in table.get(kind, {}).items())
         needed = [other for other in map(lambda text: named(text, lock), lock[identity].get("dependencies", [])) if other in made]
-        crate.needs = sorted(made[other].purl for other in needed if other[0] in uses["dependencies"] | uses["build-dependencies"])
-        # A macro runs in the compiler: neither it nor what it needs is in the binary.
-        ordinary[identity] = None if "proc-macro" in kinds else [other for other in needed if other[0] in uses["dependencies"]]
+        crate.needs = sorted(made[other].purl for other in needed if other[0] in uses)
+        crate.linked = identity in shipped
     (own,) = [identity for identity in made if made[identity].folder == root]
-    linked(own, ordinary, made)
+    made[own].linked = True
     return made.pop(own), sorted(made.values(), key=lambda crate: (crate.name, crate.version))
 
 
@@ -83,13 +79,15 @@ def named(text: str, lock: dict) -> tuple[str, str]:
     return (name, version.split(" ")[0]) if version else next(identity for identity in lock if identity[0] == name)
 
 
-def linked(identity: tuple[str, str], ordinary: dict, made: dict[tuple[str, str], Crate]):
-    """Marks what is reached by ordinary dependencies without passing through a macro."""
-    if ordinary[identity] is None or made[identity].linked:
-        return
-    made[identity].linked = True
-    for other in ordinary[identity]:
-        linked(other, ordinary, made)
+def linked(root: Path, features: list[str], triple: str) -> set[tuple[str, str]]:
+    """What is reached by ordinary dependencies without passing through a macro, which runs in the compiler: that is in the binary.
+
+    Cargo's record of a build does not say so. A crate may be compiled twice, for the binary and for a build script, and have more dependencies in one of them.
+    """
+    command = [*os.environ.get("CARGO", "cargo").split(), "tree", "--locked", "--prefix", "none", "--format", "{p}", "--edges", "normal,no-proc-macro",
+               "--no-default-features", "--features", ",".join(features), "--target", triple]
+    told = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout
+    return set(re.findall(r"^(\S+) v(\S+)", told, re.MULTILINE))
 
 
 def spdx(licence: str | None) -> str:
