@@ -17,7 +17,8 @@ pub(super) const TICK: Duration = Duration::from_millis(25);
 /// After so many ticks sessions are looked at anew: which are due, and which are to be let go. With more sessions than [`FEW`] it is
 /// proportionally later, so that a look at all of them costs about the same share of a processor however many there are.
 const ROUND: usize = 20;
-/// Ten seconds. Even the shortest session is begun to be renewed minutes before its end.
+/// Ten seconds, which is little beside `refresh.ahead` as it comes (five minutes). Where that is set shorter than a round, a session may end before its
+/// turn: the next request then fetches it, as the first one did.
 const LONGEST_ROUND: usize = 400;
 /// So many sessions are looked at in less than a millisecond or two.
 const FEW: usize = 2_048;
