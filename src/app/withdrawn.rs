@@ -14,12 +14,13 @@ pub(super) fn still_given_by(endpoints: &Endpoints, terms: &PassportTerms) -> St
             // Whichever rule would be about it.
             return covers(terms.actions.as_ref(), held) && endpoints.rules().all(|rule| given(&rule.passport));
         };
-        if endpoints.without_path().is_some() {
-            return covers(terms.actions.as_ref(), held);
+        if let Some(ruling) = endpoints.without_path() {
+            return !ruling.refuses_all() && covers(terms.actions.as_ref(), held);
         }
-        // A path that these rules do not read would not be let in.
+        // A path that these rules do not read, or that none of them is about where that is refused, would not be let in and given nothing.
         let Ok(path) = endpoints.read(path) else { return false };
-        endpoints.rule_on(method, &path).passport().map_or_else(|| covers(terms.actions.as_ref(), held), given)
+        let ruling = endpoints.rule_on(method, &path);
+        !ruling.refuses_all() && ruling.passport().map_or_else(|| covers(terms.actions.as_ref(), held), given)
     })
 }
 
@@ -49,6 +50,10 @@ mod tests {
 
     /// Rules by path and their actions, before everything else, which has `rest`; none of these is everything.
     fn rules(rules: &[(&str, &[&str])], rest: &[&str]) -> StillGives {
+        rules_and(rules, rest, Unmatched::Allow)
+    }
+
+    fn rules_and(rules: &[(&str, &[&str])], rest: &[&str], unmatched: Unmatched) -> StillGives {
         let rule = |(path, own): &(&str, &[&str])| Rule {
             methods: Methods::ALL,
             path: PathPattern::parse(path).unwrap(),
@@ -57,7 +62,7 @@ mod tests {
             passport: PassportRule { actions: actions(own), ..PassportRule::default() },
         };
         let endpoints =
-            if rules.is_empty() { Endpoints::none() } else { Endpoints::new(rules.iter().map(rule).collect(), Unmatched::Allow, false) };
+            if rules.is_empty() { Endpoints::none() } else { Endpoints::new(rules.iter().map(rule).collect(), unmatched, false) };
         let life = std::time::Duration::from_secs(60);
         still_given_by(&endpoints, &PassportTerms { max_age: life, upgrade_max_age: life, actions: actions(rest), max_uses: None })
     }
@@ -85,6 +90,12 @@ mod tests {
         // And has gone.
         let gives = rules(&[("/reports/**", &["s3:*"])], &["s3:GetObject"]);
         assert!(!stays(&gives, "/elsewhere", &["s3:*"]) && stays(&gives, "/reports/daily", &["s3:*"]));
+    }
+
+    #[test]
+    fn what_no_rule_lets_in_any_more_ends() {
+        let gives = rules_and(&[("/reports/**", &["s3:*"])], &[], Unmatched::Deny);
+        assert!(stays(&gives, "/reports/daily", &["s3:GetObject"]) && !stays(&gives, "/elsewhere", &["s3:GetObject"]));
     }
 
     #[test]

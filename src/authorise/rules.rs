@@ -169,6 +169,11 @@ impl Ruling {
         }
     }
 
+    /// Whether nobody may, whoever it is: no rule is about it, and that is refused.
+    pub fn refuses_all(&self) -> bool {
+        self.rule().is_err()
+    }
+
     /// What it says of the request's passport, where that is something of its own.
     pub fn passport(&self) -> Option<&PassportRule> {
         match &self.0 {
