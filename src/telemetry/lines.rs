@@ -51,7 +51,7 @@ struct Waiting {
     /// Lines handed in since the beginning, and those of them that are written or lost.
     taken: u64,
     done: u64,
-    /// Somebody waits for what is there, so that nothing more is gathered.
+    /// What is there is not to wait, so that nothing more is gathered.
     is_urgent: bool,
     /// Every [`LineQueue`] is gone.
     is_over: bool,
@@ -110,10 +110,14 @@ impl LineQueue {
     }
 }
 
-/// For loggers that write a line at a time. A line that finds no room is lost.
+/// For loggers that write a line at a time, which are few and may be somebody's last words: nothing is waited for to be written
+/// with them. A line that finds no room is lost.
 impl Write for LineQueue {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.push(line, Rank::Kept);
+        let shared = &self.0.0;
+        shared.lock().is_urgent = true;
+        shared.work.notify_one();
         Ok(line.len())
     }
 

@@ -327,7 +327,7 @@ def test_the_queue_recipe(place, start, setting, authority, idp, pool, ministack
     s3 = ministack.client("s3")
     for tenant in ids:
         assert s3.get_object(Bucket=BUCKET, Key=f"{tenant}/reports/hello.txt")["Body"].read() == f"hello.txt has {len('hello ' + tenant)} bytes\n".encode()
-    assert set(ids.values()) <= {line.get("context_id") for line in place.redeeming.log()}
+    wait_until(lambda: set(ids.values()) <= {line.get("context_id") for line in place.redeeming.log()}, 5, "each redemption is in the log")
 
     # Somebody who can write to the queue puts acme's context beside globex's order.
     context = {"palisade-context": {"DataType": "String", "StringValue": sealed(place)["context"]}}

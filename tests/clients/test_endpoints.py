@@ -81,14 +81,8 @@ def test_the_log_says_which_rule_refused(ruled, call, signed):
 
 def logged(palisade, answer: wire.Message) -> dict:
     """The access-log line of a request."""
-    found = []
-
-    def there() -> bool:
-        found[:] = [line for line in palisade.log() if line["request_id"] == answer.header("x-request-id")]
-        return bool(found)
-
-    wait_until(there, 5, "the access log has the request")
-    return found[0]
+    (line,) = palisade.logged([answer.header("x-request-id")]).values()
+    return line
 
 
 # Public paths

@@ -303,7 +303,6 @@ def test_a_change_takes_effect_and_can_be_taken_back(callers, effect, others):
 def test_what_cannot_be_used_leaves_the_old_in_use_and_says_why(reloaded, authority, idp, partner, application):
     callers = Callers(reloaded, authority, idp, partner, application)
     good = copy.deepcopy(reloaded.config)
-    said = lambda: reloaded.stderr.read_text()  # noqa: E731
     for break_it, words in [
         (lambda c: c["ingress"].update(upsteram="x"), [f"{reloaded.file}:", "ingress.upsteram"]),
         (lambda c: c["ingress"]["tls"].update(certificate="gone.crt"), ["ingress.tls.certificate", "gone.crt"]),
@@ -315,10 +314,10 @@ def test_what_cannot_be_used_leaves_the_old_in_use_and_says_why(reloaded, author
         reloaded.config.clear()
         reloaded.config.update(copy.deepcopy(good))
         break_it(reloaded.config)
-        before = len(said())
+        before = len(reloaded.stderr.read_text())
         reloaded.reload("rejected")
         assert reloaded.metric("palisade_config_last_reload_successful") == 0
-        line = next(json.loads(line) for line in said()[before:].splitlines() if "the old one stays in use" in line)
+        line = json.loads(reloaded.said("the old one stays in use", before))
         assert line["level"] == "ERROR" and all(word in line["errors"] for word in words), line
         assert statuses(callers.enter(), callers.fetch()) == [OK, OK]
         assert json.loads(reloaded.admin("/config")[1])["tenants"]["directory"] == {"file": "tenants.yaml"}
@@ -427,7 +426,7 @@ def test_what_holds_for_life_is_named_and_nothing_else_is_applied_with_it(reload
     reloaded.file.write_text(text)
     reloaded.hang_up()
     wait_until(lambda: reloaded.reloads("rejected") == 1, 10, "it is rejected")
-    line = next(json.loads(line) for line in reloaded.stderr.read_text().splitlines() if "the old one stays in use" in line)
+    line = json.loads(reloaded.said("the old one stays in use"))
     named = re.findall(rf"^{re.escape(str(reloaded.file))}:\d+:\d+: (\S+): cannot be changed while the process serves", line["errors"], re.MULTILINE)
     for row in FOR_LIFE:
         assert any(name == row or name.startswith((row + ".", row + "[")) for name in named), (row, named)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from .process import Child, answers, clean_environment, free_port, wait_until
+from .process import Child, answers, clean_environment, free_port, settled, wait_until
 
 ADMIN_TOKEN, METRICS_TOKEN = "admin-token-of-the-tests", "metrics-token-of-the-tests"
 METRIC = re.compile(r"^([a-z_]+)(?:\{(.*)\})? ([^ ]+)$")
@@ -106,8 +106,27 @@ class Palisade(Child):
         assert all(isinstance(line, dict) for line in lines)
         return [line for line in lines if line.get("log") == "access"]
 
+    def logged(self, request_ids) -> dict[str, dict]:
+        """The access log's lines of these requests, by id, as soon as all are there: they come a moment after the answers."""
+        wanted = set(request_ids)
+
+        def lines() -> dict[str, dict]:
+            found = {line["request_id"]: line for line in self.log() if line["request_id"] in wanted}
+            return found if found.keys() == wanted else {}
+
+        return wait_until(lines, 5, f"the access log has {len(wanted)} requests")
+
+    def said(self, words: str, after: int = 0) -> str:
+        """The first line of the diagnostics with these words, as soon as it is there; `after` leaves out as many characters."""
+        def found() -> str | None:
+            lines = self.stderr.read_text()[after:].splitlines(keepends=True)
+            return next((line for line in lines if words in line and line.endswith("\n")), None)
+
+        return wait_until(found, 5, f"the diagnostics say {words!r}")
+
     def everything_written(self) -> str:
         """Log, diagnostics and metrics together: the places where a secret could have been left."""
+        settled(0.1)
         return self.stdout.read_text() + self.stderr.read_text() + self.metrics_text()
 
     def memory(self, field: str = "VmRSS") -> int:
