@@ -8,12 +8,12 @@ import time
 
 import httpx
 import pytest
-from websockets.sync.client import connect
 
 from harness import wire
 from harness.backends import BUCKET
 from harness.clients import client
 from harness.process import wait_until
+from harness.websocket import connect
 
 
 @pytest.fixture
@@ -112,9 +112,8 @@ def test_events_arrive_when_they_are_sent(sidecar, authority, idp):
 
 def test_websocket(sidecar, authority, idp):
     """It passes, and its passport lives as long as the connection."""
-    url = f"wss://localhost:{sidecar.port('ingress')}/ws"
     headers = {"Authorization": f"Bearer {idp.token('acme')}", "x-tenant-id": "acme"}
-    with connect(url, ssl=authority.client(), additional_headers=headers) as socket_:
+    with connect(sidecar.port("ingress"), authority.client(), headers) as socket_:
         inside = json.loads(socket_.recv(timeout=5))
         for message in ("hello", b"\x00\x01" * 40_000):
             socket_.send(message)
@@ -136,7 +135,7 @@ def test_a_websocket_without_a_token_is_refused(sidecar, authority):
     from websockets.exceptions import InvalidStatus
 
     with pytest.raises(InvalidStatus) as caught:
-        connect(f"wss://localhost:{sidecar.port('ingress')}/ws", ssl=authority.client(), additional_headers={"x-tenant-id": "acme"})
+        connect(sidecar.port("ingress"), authority.client(), {"x-tenant-id": "acme"})
     assert caught.value.response.status_code == 401
 
 

@@ -13,12 +13,12 @@ import h2.events
 import h2.exceptions
 import pytest
 import yaml
-from websockets.sync.client import connect
 
 from harness import wire
 from harness.application import Application
 from harness.palisade import binary
 from harness.process import answers, closed_port, wait_until
+from harness.websocket import connect
 
 OWN = {"acme": "c1", "acme-eu": "c2", "globex": "c3", "acid": "c7"}
 ROUTES = {"acme": "c1", "acme-eu": "c2", "globex": "sockets", "acid": "secured"}
@@ -29,13 +29,10 @@ def send(palisade, authority, idp, tenant="acme", method="GET", target="/echo", 
     return wire.exchange(palisade.port("ingress"), wire.request(method, target, pairs, body), authority.client())
 
 
-def last(palisade, tenant: str) -> dict:
-    """The access log's last line of a tenant."""
-    def lines():
-        return [line for line in palisade.log() if line.get("tenant") == tenant]
-
-    wait_until(lines, 5, f"a line of {tenant}")
-    return lines()[-1]
+def line_of(palisade, answer: wire.Message) -> dict:
+    """The access-log line of a request."""
+    (line,) = palisade.logged([answer.header("x-request-id")]).values()
+    return line
 
 
 @pytest.mark.parametrize("tenant", OWN)
@@ -47,7 +44,7 @@ def test_a_tenant_reaches_its_own_application_alone(cells, authority, idp, tenan
     assert (seen["x-tenant-id"], seen["host"]) == (tenant, "localhost")
     after = cells.counts()
     assert {cell for cell in after if after[cell] != before[cell]} == {OWN[tenant]}
-    assert last(cells.palisade, tenant)["upstream"] == ROUTES[tenant]
+    assert line_of(cells.palisade, answer)["upstream"] == ROUTES[tenant]
 
 
 @pytest.mark.parametrize("tenant", ["bare", "estranged", "single", "ghost", "accident", "acorn"])
@@ -58,7 +55,7 @@ def test_a_record_that_leads_nowhere_is_refused_as_no_route(cells, authority, id
     assert (answer.status, answer.reason) == (503, "no-route")
     assert not [word for word in (b"127.0.0.1", b"localhost", b"sock", b"169.254") if word in answer.body]
     assert cells.counts() == before
-    line = last(cells.palisade, tenant)
+    line = line_of(cells.palisade, answer)
     assert line["reason"] == "no-route" and line["note"], line
 
 
@@ -72,9 +69,8 @@ def test_many_requests_of_two_cells_do_not_mix(cells, authority, idp):
 
 
 def test_websockets_over_a_unix_socket(cells, authority, idp):
-    url = f"wss://localhost:{cells.palisade.port('ingress')}/ws"
     headers = {"Authorization": f"Bearer {idp.token('globex')}", "x-tenant-id": "globex"}
-    with connect(url, ssl=authority.client(), additional_headers=headers) as socket_:
+    with connect(cells.palisade.port("ingress"), authority.client(), headers) as socket_:
         assert json.loads(socket_.recv(timeout=5))["x-tenant-id"] == "globex"
         for message in ("hello", b"\x00\x01" * 40_000):
             socket_.send(message)
@@ -82,8 +78,9 @@ def test_websockets_over_a_unix_socket(cells, authority, idp):
 
 
 def test_the_application_s_certificate_has_to_be_its_own(cells, authority, idp):
-    assert send(cells.palisade, authority, idp, "across").reason == "upstream-unavailable"
-    assert "certificate" in last(cells.palisade, "across")["note"]
+    answer = send(cells.palisade, authority, idp, "across")
+    assert answer.reason == "upstream-unavailable"
+    assert "certificate" in line_of(cells.palisade, answer)["note"]
 
 
 class OverHttp2:
