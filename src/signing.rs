@@ -1,8 +1,8 @@
 //! Turning a tenant's request into one that AWS accepts as that tenant's: AWS Signature Version 4.
 //!
-//! The core is pure: bytes and a time in, bytes out. Key derivation and the final HMAC are the `aws-sigv4` crate's; the
-//! canonical form is ours ([`sigv4`](crate::sigv4)), because that crate works on complete requests and derives the key anew
-//! for each, and because what goes on the wire and what is signed must be made from the same bytes.
+//! The core is pure: bytes and a time in, bytes out. The canonical form and what is made of it are ours ([`sigv4`](crate::sigv4)),
+//! because the `aws-sigv4` crate works on complete requests and derives the key anew for each, and because what goes on the wire
+//! and what is signed must be made from the same bytes. Tests hold it to that crate, over AWS's own vectors and over requests made up.
 
 mod chunked;
 pub mod credentialed;

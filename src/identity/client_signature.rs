@@ -14,7 +14,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
+use aws_sigv4::sign::v4::generate_signing_key;
 use http::{HeaderMap, Method, header, uri::PathAndQuery};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -23,7 +23,7 @@ use super::placeholder::Placeholder;
 use crate::{
     reject::{Reason, Refusal},
     secret::Secret,
-    sigv4::{Canon, Chain, PayloadMode, WireTarget, canonical, credential_scope, string_to_sign, time::AmzDate},
+    sigv4::{Canon, Chain, PayloadMode, SignedHeaders, WireTarget, canonical, credential_scope, signature, string_to_sign, time::AmzDate},
 };
 
 /// How far a client's clock may be off, as AWS has it.
@@ -113,7 +113,7 @@ impl ClientSignature {
         let mut bytes = Zeroizing::new([0; 32]);
         bytes.copy_from_slice(key.as_ref());
         Ok(Self(State::Pending(Box::new(Pending {
-            request: canonical::request(request.method.as_str(), &target, request.headers, &names)?,
+            request: canonical::request(request.method.as_str(), &target, &SignedHeaders::named(request.headers, &names))?,
             scope: credential_scope(date.date(), &placeholder.region, &placeholder.service),
             date,
             key: bytes,
@@ -164,7 +164,7 @@ impl ClientSignature {
         };
         let canonical_request = pending.request + payload_hash;
         let text = string_to_sign(pending.date.time(), &pending.scope, &canonical_request);
-        let computed = calculate_signature(pending.key.as_slice(), text.as_bytes());
+        let computed = signature(pending.key.as_slice(), &text);
         let is_right: bool = computed.as_bytes().ct_eq(pending.signature.as_bytes()).into();
         if !is_right {
             return Err(Reason::SignatureMismatch.into());

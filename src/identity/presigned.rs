@@ -133,7 +133,7 @@ fn hoist<'a>(pairs: Vec<(&'a str, String, &'a str)>, hoists: bool) -> Result<(He
 }
 
 fn text(encoded: &str) -> Result<String, Refusal> {
-    let bytes = canonical::decode(encoded, true)?;
+    let bytes = canonical::decode(encoded, true)?.into_owned();
     String::from_utf8(bytes).map_err(|_| Refusal::noted(Reason::MalformedRequest, "the query is not UTF-8"))
 }
 

@@ -12,7 +12,7 @@ use crate::{
 #[derive(Debug)]
 pub struct CredentialedRequest {
     owner: Owner,
-    parts: GuardedParts,
+    parts: Box<GuardedParts>,
     credentials: Arc<ScopedCredentials>,
 }
 
@@ -32,7 +32,7 @@ impl CredentialedRequest {
         Self::join(Owner::Workload(workload.name().clone()), parts, credentials)
     }
 
-    fn join(owner: Owner, parts: GuardedParts, credentials: Arc<ScopedCredentials>) -> Result<Self, Refusal> {
+    fn join(owner: Owner, parts: Box<GuardedParts>, credentials: Arc<ScopedCredentials>) -> Result<Self, Refusal> {
         if credentials.owner() != &owner {
             return Err(Refusal::noted(Reason::Internal, "credentials of another owner were about to be attached"));
         }
@@ -45,7 +45,7 @@ impl CredentialedRequest {
     }
 
     /// Gives the parts to the signer.
-    pub(super) fn into_parts(self) -> (Owner, GuardedParts, Arc<ScopedCredentials>) {
+    pub(super) fn into_parts(self) -> (Owner, Box<GuardedParts>, Arc<ScopedCredentials>) {
         (self.owner, self.parts, self.credentials)
     }
 }

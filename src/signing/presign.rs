@@ -2,7 +2,6 @@
 
 use std::time::{Duration, SystemTime};
 
-use aws_sigv4::sign::v4::calculate_signature;
 use http::{HeaderMap, HeaderValue, Method, header};
 
 use super::credentialed::CredentialedRequest;
@@ -11,9 +10,9 @@ use crate::{
     reject::{Reason, Refusal},
     secret::Secret,
     sigv4::{
-        ALGORITHM, canonical, credential_scope,
+        ALGORITHM, SignedHeaders, canonical, credential_scope,
         payload_mode::{CONTENT_SHA256, PayloadMode},
-        string_to_sign,
+        signature, string_to_sign,
         time::AmzDate,
     },
 };
@@ -53,7 +52,9 @@ pub fn presign(request: CredentialedRequest, now: SystemTime, expires: Duration)
         headers.remove(name);
     }
     headers.insert(header::HOST, HeaderValue::from_str(parts.target.signed_host.as_str()).map_err(|_| Reason::Internal)?);
-    let names = canonical::signed_names(&headers);
+    let covered = SignedHeaders::of(&headers);
+    let mut names = String::new();
+    covered.write_names(&mut names);
     debug_assert!(!headers.contains_key(SECURITY_TOKEN));
     let wire = parts.wire.with(&[
         ("X-Amz-Algorithm", ALGORITHM),
@@ -61,12 +62,12 @@ pub fn presign(request: CredentialedRequest, now: SystemTime, expires: Duration)
         ("X-Amz-Date", date.time()),
         ("X-Amz-Expires", &life.as_secs().to_string()),
         ("X-Amz-Security-Token", credentials.session_token().expose()),
-        ("X-Amz-SignedHeaders", &names.join(";")),
+        ("X-Amz-SignedHeaders", &names),
     ])?;
     let unsigned = PayloadMode::Unsigned.in_signature().unwrap_or_default();
-    let canonical = canonical::request(parts.method.as_str(), &wire, &headers, &names)? + unsigned;
+    let canonical = canonical::request(parts.method.as_str(), &wire, &covered)? + unsigned;
     let key = credentials.signing_key(now, region, service);
-    let signature = calculate_signature(key.as_ref(), string_to_sign(date.time(), &scope, &canonical).as_bytes());
+    let signature = signature(key.as_ref(), &string_to_sign(date.time(), &scope, &canonical));
     let scheme = if parts.target.dial.tls { "https" } else { "http" };
     let url = format!("{scheme}://{}{}&{}={signature}", parts.target.host, wire.path_and_query(), canonical::SIGNATURE_PARAMETER);
     headers.remove(header::HOST);

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use aws_sigv4::sign::v4::calculate_signature;
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header, uri::Authority};
 use zeroize::Zeroizing;
 
@@ -16,13 +16,23 @@ use crate::{
     limits::Permit,
     reject::{Reason, Refusal},
     secret::Secret,
-    sigv4::{ALGORITHM, Chain, WireTarget, canonical, credential_scope, payload_mode::CONTENT_SHA256, string_to_sign, time::AmzDate},
+    sigv4::{
+        ALGORITHM, Chain, SignedHeaders, WireTarget, canonical, credential_scope, payload_mode::CONTENT_SHA256, signature, string_to_sign,
+        time::AmzDate,
+    },
 };
 
 const AMZ_DATE: HeaderName = HeaderName::from_static("x-amz-date");
 /// Not for AWS: what is between the application and us (what an application's telemetry carries along, too), and what would replace the method that was looked at. What says where
 /// a request came from went with the identity headers.
-const REMOVED: &[&str] = &["baggage", "trailer", "via", "x-http-method", "x-http-method-override", "x-method-override"];
+const REMOVED: [HeaderName; 6] = [
+    HeaderName::from_static("baggage"),
+    header::TRAILER,
+    header::VIA,
+    HeaderName::from_static("x-http-method"),
+    HeaderName::from_static("x-http-method-override"),
+    HeaderName::from_static("x-method-override"),
+];
 
 /// A request as it goes out. There is no mutable access to it: what was signed is what is sent.
 #[derive(Debug)]
@@ -116,8 +126,8 @@ pub fn sign(request: CredentialedRequest, now: SystemTime) -> Result<(SignedRequ
 }
 
 fn clean(headers: &mut HeaderMap) {
-    for name in REMOVED {
-        headers.remove(*name);
+    for name in &REMOVED {
+        headers.remove(name);
     }
 }
 
@@ -170,20 +180,26 @@ pub(super) fn authorize(
     let date = AmzDate::new(now).ok_or(Reason::Internal)?;
     headers.insert(AMZ_DATE, HeaderValue::from_str(date.time()).map_err(|_| Reason::Internal)?);
     if let Some(token) = with.session_token {
-        headers.insert(SECURITY_TOKEN, sensitive(token.expose())?);
+        headers.insert(SECURITY_TOKEN, sensitive(token.expose().to_owned())?);
     }
-    let names = canonical::signed_names(headers);
-    let canonical = canonical::request(method.as_str(), wire, headers, &names)? + payload_hash;
+    let covered = SignedHeaders::of(headers);
+    let canonical = canonical::request(method.as_str(), wire, &covered)? + payload_hash;
     let scope = credential_scope(date.date(), with.region, with.service);
-    let signature = calculate_signature(with.key, string_to_sign(date.time(), &scope, &canonical).as_bytes());
-    let signed = names.join(";");
-    let authorization = format!("{ALGORITHM} Credential={}/{scope}, SignedHeaders={signed}, Signature={signature}", with.access_key_id);
-    headers.insert(header::AUTHORIZATION, sensitive(&authorization)?);
+    let signature = signature(with.key, &string_to_sign(date.time(), &scope, &canonical));
+    let mut authorization = String::with_capacity(384);
+    for part in [ALGORITHM, " Credential=", with.access_key_id, "/", &scope, ", SignedHeaders="] {
+        authorization.push_str(part);
+    }
+    covered.write_names(&mut authorization);
+    authorization.push_str(", Signature=");
+    authorization.push_str(&signature);
+    headers.insert(header::AUTHORIZATION, sensitive(authorization)?);
     Ok(Signed { date, scope, signature })
 }
 
-fn sensitive(text: &str) -> Result<HeaderValue, Refusal> {
-    let mut value = HeaderValue::from_str(text).map_err(|_| Refusal::noted(Reason::Internal, "a credential is no header value"))?;
+fn sensitive(text: impl Into<Bytes>) -> Result<HeaderValue, Refusal> {
+    let mut value =
+        HeaderValue::from_maybe_shared(text.into()).map_err(|_| Refusal::noted(Reason::Internal, "a credential is no header value"))?;
     value.set_sensitive(true);
     Ok(value)
 }

@@ -6,7 +6,9 @@
 //! sent. Sources: "Create a signed AWS API request" in the AWS IAM user guide, for S3 also "Signature Calculations for the
 //! Authorization Header" in the S3 API reference.
 
-use http::{HeaderMap, HeaderName, uri::PathAndQuery};
+use std::borrow::Cow;
+
+use http::{HeaderMap, HeaderName, HeaderValue, uri::PathAndQuery};
 
 use crate::reject::{Reason, Refusal};
 
@@ -56,13 +58,13 @@ impl WireTarget {
     /// Decodes and encodes `raw` once. Broken percent escapes are refused, and for services that resolve them, dot segments.
     pub fn new(raw: &PathAndQuery, canon: Canon) -> Result<Self, Refusal> {
         let path = match canon {
-            Canon::S3 => encode(&decode(raw.path(), false)?, true),
+            Canon::S3 => recode(raw.path(), false, true)?,
             Canon::Normalised => checked(raw.path())?,
         };
         let mut query = Vec::new();
         for pair in raw.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').map_or((pair, None), |(name, value)| (name, Some(value)));
-            let recode = |text| Ok::<_, Refusal>(encode(&decode(text, true)?, false));
+            let recode = |text| recode(text, true, false);
             query.push((recode(name)?, value.map(recode).transpose()?));
         }
         let sent = written(path, &query)?;
@@ -123,41 +125,83 @@ fn written(mut text: String, query: &[(String, Option<String>)]) -> Result<PathA
     PathAndQuery::try_from(text).map_err(|_| Refusal::noted(Reason::MalformedRequest, "the request target cannot be written as a URI"))
 }
 
-/// The names of the headers that Palisade signs, in the order of the canonical request.
-pub fn signed_names(headers: &HeaderMap) -> Vec<&str> {
-    let mut names: Vec<&str> = headers.keys().filter(|name| is_signed(name)).map(HeaderName::as_str).collect();
-    names.sort_unstable();
-    names
+/// The headers that a signature covers, in the order of the canonical request. A repeated one is there as often.
+pub struct SignedHeaders<'h>(Vec<(&'h str, Option<&'h HeaderValue>)>);
+
+impl<'h> SignedHeaders<'h> {
+    /// Those that Palisade signs.
+    pub fn of(headers: &'h HeaderMap) -> Self {
+        let mut covered: Vec<_> =
+            headers.iter().filter(|(name, _)| is_signed(name)).map(|(name, value)| (name.as_str(), Some(value))).collect();
+        // Stable: the values of one name stay in their order.
+        covered.sort_by_key(|(name, _)| *name);
+        Self(covered)
+    }
+
+    /// Those that somebody else has signed: `names` are in lower case and in order. One that is not there counts as empty.
+    pub fn named(headers: &'h HeaderMap, names: &[&'h str]) -> Self {
+        let mut covered = Vec::with_capacity(names.len());
+        for name in names {
+            let before = covered.len();
+            covered.extend(headers.get_all(*name).iter().map(|value| (*name, Some(value))));
+            if covered.len() == before {
+                covered.push((*name, None));
+            }
+        }
+        Self(covered)
+    }
+
+    /// Appends the names, with `;` between them.
+    pub fn write_names(&self, out: &mut String) {
+        let mut last = None;
+        for (name, _) in &self.0 {
+            if last == Some(name) {
+                continue;
+            }
+            if last.is_some() {
+                out.push(';');
+            }
+            out.push_str(name);
+            last = Some(name);
+        }
+    }
+
+    fn write_canonical(&self, out: &mut String) -> Result<(), Refusal> {
+        let mut last = None;
+        for (name, value) in &self.0 {
+            if last == Some(name) {
+                out.push(',');
+            } else {
+                if last.is_some() {
+                    out.push('\n');
+                }
+                out.push_str(name);
+                out.push(':');
+                last = Some(name);
+            }
+            let text = std::str::from_utf8(value.map_or(&[][..], HeaderValue::as_bytes))
+                .map_err(|_| Refusal::noted(Reason::MalformedRequest, format!("{name} is to be signed and is not UTF-8")))?;
+            write_folded(out, text);
+        }
+        if last.is_some() {
+            out.push('\n');
+        }
+        Ok(())
+    }
 }
 
 /// The canonical request up to the hash of the payload, which has to be appended.
 ///
-/// `names` are the signed headers: lower case and in order. A query signature leaves itself out (`X-Amz-Signature`).
-pub fn request(method: &str, target: &WireTarget, headers: &HeaderMap, names: &[&str]) -> Result<String, Refusal> {
-    let mut out = String::with_capacity(1024);
+/// A query signature leaves itself out (`X-Amz-Signature`).
+pub fn request(method: &str, target: &WireTarget, headers: &SignedHeaders<'_>) -> Result<String, Refusal> {
+    // A session token of STS's takes about a kilobyte of it.
+    let mut out = String::with_capacity(2048);
     out.push_str(method);
     out.push('\n');
     target.write_canonical(&mut out, |name| name == SIGNATURE_PARAMETER);
-    for name in names {
-        out.push_str(name);
-        out.push(':');
-        for (index, value) in headers.get_all(*name).iter().enumerate() {
-            if index > 0 {
-                out.push(',');
-            }
-            let text = std::str::from_utf8(value.as_bytes())
-                .map_err(|_| Refusal::noted(Reason::MalformedRequest, format!("{name} is to be signed and is not UTF-8")))?;
-            write_folded(&mut out, text);
-        }
-        out.push('\n');
-    }
+    headers.write_canonical(&mut out)?;
     out.push('\n');
-    for (index, name) in names.iter().enumerate() {
-        if index > 0 {
-            out.push(';');
-        }
-        out.push_str(name);
-    }
+    headers.write_names(&mut out);
     out.push('\n');
     Ok(out)
 }
@@ -173,6 +217,10 @@ pub fn is_signed(name: &HeaderName) -> bool {
 
 /// Trims, and folds runs of blanks to one.
 fn write_folded(out: &mut String, text: &str) {
+    // Of most values, and of the long ones, there is nothing to fold.
+    if !text.bytes().any(|b| matches!(b, b' ' | b'\t')) {
+        return out.push_str(text);
+    }
     let mut words = text.split([' ', '\t']).filter(|word| !word.is_empty());
     if let Some(first) = words.next() {
         out.push_str(first);
@@ -187,7 +235,10 @@ fn write_folded(out: &mut String, text: &str) {
 ///
 /// # Errors
 /// `MalformedRequest` for a broken escape.
-pub fn decode(text: &str, plus_is_blank: bool) -> Result<Vec<u8>, Refusal> {
+pub fn decode(text: &str, plus_is_blank: bool) -> Result<Cow<'_, [u8]>, Refusal> {
+    if !text.bytes().any(|b| b == b'%' || (plus_is_blank && b == b'+')) {
+        return Ok(Cow::Borrowed(text.as_bytes()));
+    }
     let mut out = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
@@ -203,7 +254,7 @@ pub fn decode(text: &str, plus_is_blank: bool) -> Result<Vec<u8>, Refusal> {
             byte => out.push(byte),
         }
     }
-    Ok(out)
+    Ok(Cow::Owned(out))
 }
 
 /// A path that AWS will normalise: sent as it came, unless it has dot segments, in whatever spelling.
@@ -215,6 +266,14 @@ fn checked(path: &str) -> Result<String, Refusal> {
     Ok(path.to_owned())
 }
 
+/// Decodes, and encodes as SigV4 wants it.
+fn recode(text: &str, plus_is_blank: bool, keep_slash: bool) -> Result<String, Refusal> {
+    if text.bytes().all(|b| is_kept(b, keep_slash)) {
+        return Ok(text.to_owned());
+    }
+    Ok(encode(&decode(text, plus_is_blank)?, keep_slash))
+}
+
 /// Percent-encodes everything but RFC 3986's unreserved characters, in upper case, as SigV4 wants it.
 pub fn encode(bytes: &[u8], keep_slash: bool) -> String {
     let mut out = String::with_capacity(bytes.len() + 16);
@@ -224,15 +283,23 @@ pub fn encode(bytes: &[u8], keep_slash: bool) -> String {
 
 fn encode_into(out: &mut String, bytes: &[u8], keep_slash: bool) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    for byte in bytes {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') || (keep_slash && *byte == b'/') {
-            out.push(char::from(*byte));
-        } else {
-            out.push('%');
-            out.push(char::from(HEX[usize::from(byte >> 4)]));
-            out.push(char::from(HEX[usize::from(byte & 15)]));
+    for run in bytes.chunk_by(|a, b| is_kept(*a, keep_slash) == is_kept(*b, keep_slash)) {
+        match std::str::from_utf8(run) {
+            Ok(kept) if is_kept(run[0], keep_slash) => out.push_str(kept),
+            _ => {
+                for byte in run {
+                    out.push('%');
+                    out.push(char::from(HEX[usize::from(byte >> 4)]));
+                    out.push(char::from(HEX[usize::from(byte & 15)]));
+                }
+            }
         }
     }
+}
+
+/// Whether a byte stands for itself.
+fn is_kept(byte: u8, keep_slash: bool) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') || (keep_slash && byte == b'/')
 }
 
 #[cfg(test)]
@@ -314,9 +381,7 @@ mod tests {
             headers.append(name, HeaderValue::from_static(value));
         }
         let target = WireTarget::new(&"/".parse().unwrap(), Canon::S3).unwrap();
-        let names = signed_names(&headers);
-        assert_eq!(names, ["content-type", "host", "x-amz-meta-a", "x-amz-meta-b"]);
-        let text = request("PUT", &target, &headers, &names).unwrap();
+        let text = request("PUT", &target, &SignedHeaders::of(&headers)).unwrap();
         assert_eq!(
             text,
             "PUT\n/\n\ncontent-type:text/plain\nhost:h\nx-amz-meta-a:1,2\nx-amz-meta-b:two words here\n\ncontent-type;host;x-amz-meta-a;x-amz-meta-b\n"
@@ -324,16 +389,28 @@ mod tests {
     }
 
     #[test]
+    fn what_somebody_else_has_signed_is_taken_by_its_names_and_may_be_missing() {
+        let mut headers = HeaderMap::new();
+        headers.append("x-amz-meta-a", HeaderValue::from_static("1"));
+        headers.append("x-amz-meta-a", HeaderValue::from_static(" 2"));
+        headers.append("user-agent", HeaderValue::from_static("u"));
+        let target = WireTarget::new(&"/".parse().unwrap(), Canon::S3).unwrap();
+        let names = ["host", "user-agent", "x-amz-meta-a", "x-amz-meta-b"];
+        let text = request("PUT", &target, &SignedHeaders::named(&headers, &names)).unwrap();
+        assert_eq!(text, "PUT\n/\n\nhost:\nuser-agent:u\nx-amz-meta-a:1,2\nx-amz-meta-b:\n\nhost;user-agent;x-amz-meta-a;x-amz-meta-b\n");
+    }
+
+    #[test]
     fn a_signed_header_that_is_no_text_is_refused() {
         let mut headers = HeaderMap::new();
         headers.insert("x-amz-meta-a", HeaderValue::from_bytes(b"\xff").unwrap());
         let target = WireTarget::new(&"/".parse().unwrap(), Canon::S3).unwrap();
-        assert!(request("PUT", &target, &headers, &signed_names(&headers)).is_err());
+        assert!(request("PUT", &target, &SignedHeaders::of(&headers)).is_err());
     }
 
     #[test]
     fn a_query_signature_does_not_cover_itself() {
         let target = WireTarget::new(&"/b/k?x=1&X-Amz-Signature=ab&X-Amz-Expires=9".parse().unwrap(), Canon::S3).unwrap();
-        assert_eq!(request("GET", &target, &HeaderMap::new(), &[]).unwrap(), "GET\n/b/k\nX-Amz-Expires=9&x=1\n\n\n");
+        assert_eq!(request("GET", &target, &SignedHeaders::of(&HeaderMap::new())).unwrap(), "GET\n/b/k\nX-Amz-Expires=9&x=1\n\n\n");
     }
 }

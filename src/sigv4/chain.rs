@@ -6,10 +6,9 @@
 
 use std::fmt;
 
-use aws_sigv4::sign::v4::calculate_signature;
 use zeroize::Zeroizing;
 
-use super::EMPTY_SHA256;
+use super::{EMPTY_SHA256, signature};
 
 /// The running signature, and the key that continues it.
 pub struct Chain {
@@ -38,7 +37,7 @@ impl Chain {
     fn advance(&mut self, algorithm: &str, hashes: &[&str]) -> &str {
         let Self { time, scope, previous, .. } = self;
         let text = format!("{algorithm}\n{time}\n{scope}\n{previous}\n{}", hashes.join("\n"));
-        self.previous = calculate_signature(self.key.as_slice(), text.as_bytes());
+        self.previous = signature(self.key.as_slice(), &text);
         &self.previous
     }
 }
