@@ -18,7 +18,7 @@ pub(crate) struct Decision<'a> {
     pub(crate) request_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) for_request: Option<&'a str>,
-    pub(crate) peer: String,
+    pub(crate) peer: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) client_address: Option<IpAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]

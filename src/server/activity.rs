@@ -1,10 +1,11 @@
 //! What one connection is doing: shared between its socket ([`Wire`](super::wire::Wire)), its requests and its task.
 
 use std::{
+    future::poll_fn,
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
@@ -12,7 +13,7 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 
 use crate::body::Body;
 
@@ -20,7 +21,10 @@ use crate::body::Body;
 #[derive(Debug)]
 pub(super) struct Activity {
     /// Requests between their head and the last byte of their response and their body, and writes that wait for the peer.
-    in_flight: watch::Sender<usize>,
+    in_flight: AtomicUsize,
+    /// When the connection was last in use, in nanoseconds since `opened`.
+    used: AtomicU64,
+    opened: Instant,
     /// Requests so far.
     begun: AtomicU64,
     /// Bytes read since the last request began, while none was in flight: the next head, as it came.
@@ -35,9 +39,16 @@ pub(super) struct Activity {
 impl Activity {
     /// A connection on which nothing has happened; keeps at most `head_limit` bytes of a head.
     pub(super) fn new(head_limit: usize) -> Arc<Self> {
-        let (in_flight, _) = watch::channel(0);
-        let (upgraded, kept_open) = (AtomicBool::new(false), AtomicBool::new(false));
-        Arc::new(Self { in_flight, begun: AtomicU64::new(0), head: Mutex::default(), head_limit, upgraded, kept_open })
+        Arc::new(Self {
+            in_flight: AtomicUsize::new(0),
+            used: AtomicU64::new(0),
+            opened: Instant::now(),
+            begun: AtomicU64::new(0),
+            head: Mutex::default(),
+            head_limit,
+            upgraded: AtomicBool::new(false),
+            kept_open: AtomicBool::new(false),
+        })
     }
 
     /// Counts a request until the guard is dropped.
@@ -48,19 +59,19 @@ impl Activity {
 
     /// Keeps the connection from being idle until the guard is dropped, without counting a request.
     pub(super) fn hold(self: &Arc<Self>) -> InFlight {
-        self.in_flight.send_modify(|n| *n += 1);
+        self.in_flight.fetch_add(1, Ordering::SeqCst);
         InFlight(self.clone())
     }
 
     /// Whether a request or a write is in progress.
     pub(super) fn is_busy(&self) -> bool {
-        *self.in_flight.borrow() > 0
+        self.in_flight.load(Ordering::SeqCst) > 0
     }
 
-    /// Returns when something is in progress.
+    /// Ready when something is in progress. For the task that begins requests alone, which asks again whenever it has begun one: nobody is woken,
+    /// since that would have it look at everything twice for each request.
     pub(super) async fn busy(&self) {
-        // Fails only when the sender is gone, and `self` holds it.
-        let _ = self.in_flight.subscribe().wait_for(|n| *n > 0).await;
+        poll_fn(|_| if self.is_busy() { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 
     /// How many requests have begun.
@@ -119,26 +130,31 @@ impl Activity {
     pub(super) async fn quiet_for(&self, limit: Duration) {
         loop {
             self.idle_for(limit).await;
-            // Before the look, and for any change: a request can begin and be over unseen.
-            let mut in_flight = self.in_flight.subscribe();
             if self.lock_head().is_empty() {
                 return;
             }
-            // The head has a deadline of its own. Fails only when the sender is gone, and `self` holds it.
-            let _ = in_flight.changed().await;
+            // The head has a deadline of its own.
         }
     }
 
-    /// Returns when nothing has been in progress for `limit` without a break.
+    /// Returns when nothing has been in progress for `limit` without a break, from now on. It looks when that could be so at the earliest, since
+    /// being told of each request would cost more.
     pub(super) async fn idle_for(&self, limit: Duration) {
-        let mut in_flight = self.in_flight.subscribe();
+        let from = Instant::now();
+        let mut earliest = from + limit;
         loop {
-            // Fails only when the sender is gone, and `self` holds it.
-            let _ = in_flight.wait_for(|n| *n == 0).await;
-            if tokio::time::timeout(limit, in_flight.changed()).await.is_err() {
+            sleep_until(earliest).await;
+            // Before the look: where something was in progress until then, its end has been noted, and is in the next round.
+            let now = Instant::now();
+            earliest = if self.is_busy() { now + limit } else { from.max(self.last_use()) + limit };
+            if earliest <= now {
                 return;
             }
         }
+    }
+
+    fn last_use(&self) -> Instant {
+        self.opened + Duration::from_nanos(self.used.load(Ordering::SeqCst))
     }
 }
 
@@ -148,7 +164,10 @@ pub(super) struct InFlight(Arc<Activity>);
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.in_flight.send_modify(|n| *n = n.saturating_sub(1));
+        let used = u64::try_from(self.0.opened.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        // First: whoever sees that nothing is in progress has to see since when.
+        self.0.used.fetch_max(used, Ordering::SeqCst);
+        self.0.in_flight.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

@@ -23,7 +23,6 @@ use futures_util::TryFutureExt;
 use http::{HeaderName, HeaderValue, Request, Response, Version, header};
 use hyper::body::Incoming;
 use tower::{Service, ServiceBuilder, layer::layer_fn, service_fn};
-use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 
 use self::{panic::CatchPanic, rules::Rules};
 use super::{
@@ -67,7 +66,7 @@ pub(super) fn stack<H: Handler>(
     let (guarded_peer, ruled_peer) = (peer.clone(), peer.clone());
     ServiceBuilder::new()
         // First, so that not even a panic can print them.
-        .layer(SetSensitiveRequestHeadersLayer::from_shared(sensitive))
+        .map_request(move |request| marked(request, &sensitive))
         // Around the rules too: what they read is hostile.
         .layer(layer_fn(move |inner| CatchPanic::new(inner, guarded.clone(), guarded_peer.clone())))
         .layer(layer_fn(move |inner| {
@@ -78,6 +77,16 @@ pub(super) fn stack<H: Handler>(
             let (handler, peer) = (handler.clone(), peer.clone());
             async move { Ok(handler.handle(request, peer).await) }
         }))
+}
+
+/// Marks the values of these headers as secret, for whoever prints them.
+fn marked<B>(mut request: Request<B>, secret: &[HeaderName]) -> Request<B> {
+    for (name, value) in request.headers_mut().iter_mut() {
+        if secret.contains(name) {
+            value.set_sensitive(true);
+        }
+    }
+    request
 }
 
 /// Applies the [`Rules`], and the idle limit to what they let pass: here, so that no handler can forget it.

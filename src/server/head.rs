@@ -19,13 +19,22 @@ pub(super) fn contradicts_itself(raw: &[u8], method: &Method) -> bool {
         return false;
     }
     let (mut lengths, mut encodings) = (0, 0);
-    let lines = rest.split(|b| *b == b'\n').skip(1).map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    for line in lines.take_while(|line| !line.is_empty()) {
-        let name = line.split(|b| *b == b':').next().unwrap_or_default();
-        lengths += usize::from(name.eq_ignore_ascii_case(b"content-length"));
-        encodings += usize::from(name.eq_ignore_ascii_case(b"transfer-encoding"));
+    for end in memchr::memchr_iter(b'\n', rest) {
+        let line = &rest[end + 1..];
+        match line {
+            [] | [b'\n', ..] | [b'\r', b'\n', ..] => break,
+            [b'c' | b'C', ..] => lengths += usize::from(is_named(line, b"content-length")),
+            [b't' | b'T', ..] => encodings += usize::from(is_named(line, b"transfer-encoding")),
+            _ => {}
+        }
     }
     lengths + encodings > 1
+}
+
+/// Whether a header line, with everything behind it, has this name.
+fn is_named(line: &[u8], name: &[u8]) -> bool {
+    let ends = |rest: &[u8]| matches!(rest, [] | [b'\r'] | [b':' | b'\n', ..] | [b'\r', b'\n', ..]);
+    line.split_at_checked(name.len()).is_some_and(|(start, rest)| start.eq_ignore_ascii_case(name) && ends(rest))
 }
 
 #[cfg(test)]

@@ -15,24 +15,32 @@ use super::{
 #[derive(Debug, Clone)]
 pub struct Peer {
     address: SocketAddr,
+    /// The peer in writing, since every request is logged with it.
+    text: Arc<str>,
     client: Option<Arc<ClientCertificate>>,
     user: Option<User>,
 }
 
 impl Peer {
     /// A peer that is known by its address alone.
-    pub const fn at(address: SocketAddr) -> Self {
-        Self { address, client: None, user: None }
+    pub fn at(address: SocketAddr) -> Self {
+        Self { address, text: address.to_string().into(), client: None, user: None }
     }
 
     /// A peer on a Unix socket, and which user it is, where the kernel says so. Its address is loopback, with port 0.
-    pub(crate) const fn over_socket(user: Option<User>) -> Self {
-        Self { address: NO_ADDRESS, client: None, user }
+    pub(crate) fn over_socket(user: Option<User>) -> Self {
+        let text = user.map_or_else(|| NO_ADDRESS.to_string(), |user| user.to_string());
+        Self { address: NO_ADDRESS, text: text.into(), client: None, user }
     }
 
     /// The same peer, which has shown that a certificate is its own.
     pub(super) fn with_client(self, client: Arc<ClientCertificate>) -> Self {
         Self { client: Some(client), ..self }
+    }
+
+    /// The address and port, or the user: what it is called in logs.
+    pub fn as_str(&self) -> &str {
+        &self.text
     }
 
     /// Where the connection comes from: the nearest proxy, where there is one in front.
@@ -70,9 +78,6 @@ impl Peer {
 
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.user {
-            None => self.address.fmt(f),
-            Some(user) => user.fmt(f),
-        }
+        f.write_str(&self.text)
     }
 }

@@ -39,8 +39,8 @@ pub(super) struct Wire<T> {
     io: T,
     activity: Arc<Activity>,
     limits: WireLimits,
-    /// Runs from the first byte of a head; names the request before it, to tell when that head is complete.
-    head_deadline: Option<(u64, Pin<Box<Sleep>>)>,
+    /// There from the first byte of a head.
+    head_deadline: Option<HeadDeadline>,
     /// There while the peer takes nothing.
     stall: Option<Stall>,
     http2: Option<bool>,
@@ -100,18 +100,18 @@ impl<T> Wire<T> {
             }
         }
         let begun = self.activity.begun();
-        if self.head_deadline.as_ref().is_none_or(|(of, _)| *of != begun) {
-            self.head_deadline = Some((begun, Box::pin(sleep(self.limits.head))));
+        if self.head_deadline.as_ref().is_none_or(|deadline| deadline.behind != begun) {
+            self.head_deadline = Some(HeadDeadline { behind: begun, clock: None });
         }
     }
 
     fn head_is_overdue(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some((of, deadline)) = &mut self.head_deadline else { return false };
-        if *of != self.activity.begun() {
+        let Some(deadline) = &mut self.head_deadline else { return false };
+        if deadline.behind != self.activity.begun() {
             self.head_deadline = None;
             return false;
         }
-        deadline.as_mut().poll(cx).is_ready()
+        deadline.clock.get_or_insert_with(|| Box::pin(sleep(self.limits.head))).as_mut().poll(cx).is_ready()
     }
 
     /// Turns a write that has been pending for too long into an error.
@@ -150,6 +150,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
     }
 }
 
+/// What a head has to be complete by.
+struct HeadDeadline {
+    /// How many requests came before it, to tell when it is complete.
+    behind: u64,
+    /// There once the head is found to be incomplete: most come whole.
+    clock: Option<Pin<Box<Sleep>>>,
+}
+
 /// A write that waits for the peer.
 struct Stall {
     deadline: Pin<Box<Sleep>>,
@@ -173,9 +181,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<T> {
         let before = buf.filled().len();
         // In the same call as what is read again: hyper doubles its buffer when it has to read twice.
         if let Poll::Ready(result) = Pin::new(&mut this.io).poll_read(cx, buf) {
+            let is_going_on = this.head_deadline.is_some();
             this.note_read(&buf.filled()[before..]);
             // A client that sends a byte now and then is overdue as well.
-            if !this.head_is_overdue(cx) {
+            if !(is_going_on && this.head_is_overdue(cx)) {
                 return Poll::Ready(result);
             }
         } else if !this.head_is_overdue(cx) {

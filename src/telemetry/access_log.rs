@@ -70,7 +70,7 @@ pub struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub for_request: Option<&'a str>,
     /// Address of the peer.
-    pub peer: String,
+    pub peer: &'a str,
     /// Address of the client, on the ingress: the peer's, or what a trusted proxy says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_address: Option<String>,
@@ -239,7 +239,7 @@ pub(crate) mod tests {
             listener: "egress",
             request_id: id,
             for_request: None,
-            peer: "127.0.0.1:1".into(),
+            peer: "127.0.0.1:1",
             client_address: None,
             client: None,
             method: "GET",
