@@ -14,7 +14,7 @@ mod verified;
 mod voice;
 mod workload;
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use http::{HeaderName, Request, Response, request};
 
@@ -98,7 +98,7 @@ impl Egress {
         if taken.names_a_workload() {
             return Box::pin(self.work(taken, peer, record)).await;
         }
-        let request = traces::step("verify", VerifiedRequest::verify(taken, &this.gate)).await?;
+        let request = traces::step("verify", pin!(VerifiedRequest::verify(taken, &this.gate))).await?;
         record.tenant(request.tenant());
         let lease = request.lease();
         record.for_proof(&lease);
@@ -125,7 +125,7 @@ impl Egress {
     async fn carry_out(&self, request: VerifiedRequest, record: &mut Record) -> Result<Response<Body>, Refusal> {
         let this = &*self.0;
         let request = AdmittedRequest::admit(request, &this.limiter)?;
-        let request = traces::step("guard", this.guard.guard(request, record)).await?;
+        let request = traces::step("guard", pin!(this.guard.guard(request, record))).await?;
         let request = self.credentialed(request).await?;
         let (request, receipt) = signing::sign(request, this.skew.time())?;
         self.send(request, receipt, record).await
@@ -138,7 +138,7 @@ impl Egress {
         let tenant = this.gate.recheck(request.tenant()).await?;
         let request = request.renewed(tenant.clone())?;
         let began = this.clock.instant();
-        let request = traces::step("credentials", CredentialedRequest::attach(request, &this.broker)).await?;
+        let request = traces::step("credentials", pin!(CredentialedRequest::attach(request, &this.broker))).await?;
         if this.clock.instant().saturating_duration_since(began) > AT_HAND {
             this.gate.recheck(&tenant).await?;
         }
@@ -161,7 +161,8 @@ impl Handler for Egress {
         record.head(head.version, &head.headers);
         let body = body::without_trailers(record.count_received(body));
         let span = record.span();
-        match traces::within(span, self.answer(head, body, &peer, &mut record)).await {
+        let answered = traces::within(span, pin!(self.answer(head, body, &peer, &mut record))).await;
+        match answered {
             Ok(mut response) => {
                 stamp(&mut response, &record);
                 record.finish_with(response)

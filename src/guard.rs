@@ -107,14 +107,14 @@ struct Served {
 #[derive(Debug)]
 pub struct GuardedRequest {
     tenant: ActiveTenant,
-    parts: GuardedParts,
+    parts: Box<GuardedParts>,
 }
 
 /// The same of a workload, which may do what is listed alone.
 #[derive(Debug)]
 pub struct GuardedWorkload {
     workload: ProvedWorkload,
-    parts: GuardedParts,
+    parts: Box<GuardedParts>,
 }
 
 /// A request as it comes to the guard, whosever it is.
@@ -126,7 +126,7 @@ struct Sent {
     permit: Permit,
 }
 
-/// What a guarded request consists of.
+/// What a guarded request consists of. Boxed, since it is handed from state to state.
 #[derive(Debug)]
 pub(crate) struct GuardedParts {
     pub(crate) permit: Permit,
@@ -201,11 +201,11 @@ impl Guard {
     /// request that the tenant's passport belongs to, where there is one.
     async fn judge(
         &self,
-        parts: GuardedParts,
+        parts: Box<GuardedParts>,
         tenant: &ActiveTenant,
         passport: Option<&RequestId>,
         record: &mut Record,
-    ) -> Result<(GuardedParts, Additions), Refusal> {
+    ) -> Result<(Box<GuardedParts>, Additions), Refusal> {
         let mut tables = self.schemas.tables(tenant, &parts.target);
         let wants_grounds = record.wants_grounds();
         let watcher = || self.watcher().or_else(|| wants_grounds.then(Seen::default));
@@ -270,7 +270,7 @@ impl Guard {
         rules.map_or_else(Touches::default, |rules| Touches::of(rules, parts.question(&needed, tenant, tables)))
     }
 
-    async fn settle(&self, sent: Sent, record: &mut Record) -> Result<(GuardedParts, SettledSignature), Refusal> {
+    async fn settle(&self, sent: Sent, record: &mut Record) -> Result<(Box<GuardedParts>, SettledSignature), Refusal> {
         let Sent { head, body, placeholder, mut signature, permit } = sent;
         let mut target = self.targets.resolve(&hints(&head, host(&head)?.as_ref(), placeholder.as_ref()))?;
         record.service(&target.service, Some(&target.region));
@@ -297,7 +297,7 @@ impl Guard {
         let named = operation::check(operations, candidates)?;
         record.operation(named.logged());
         let (method, headers, timeouts) = (head.method, head.headers, service.timeouts);
-        Ok((GuardedParts { permit, method, headers, target, wire, payload, timeouts, named }, settled))
+        Ok((Box::new(GuardedParts { permit, method, headers, target, wire, payload, timeouts, named }), settled))
     }
 }
 
@@ -334,7 +334,7 @@ fn host(head: &request::Parts) -> Result<Option<Authority>, Refusal> {
 
 impl GuardedRequest {
     /// Takes the settled signature as a token: a request whose signature is still open cannot get here.
-    fn new(tenant: ActiveTenant, parts: GuardedParts, _: SettledSignature) -> Self {
+    fn new(tenant: ActiveTenant, parts: Box<GuardedParts>, _: SettledSignature) -> Self {
         Self { tenant, parts }
     }
 
@@ -365,14 +365,14 @@ impl GuardedRequest {
     }
 
     /// Gives the parts to the next state.
-    pub(crate) fn into_parts(self) -> (ActiveTenant, GuardedParts) {
+    pub(crate) fn into_parts(self) -> (ActiveTenant, Box<GuardedParts>) {
         (self.tenant, self.parts)
     }
 }
 
 impl GuardedWorkload {
     /// As [`GuardedRequest::new`].
-    fn new(workload: ProvedWorkload, parts: GuardedParts, _: SettledSignature) -> Self {
+    fn new(workload: ProvedWorkload, parts: Box<GuardedParts>, _: SettledSignature) -> Self {
         Self { workload, parts }
     }
 
@@ -382,7 +382,7 @@ impl GuardedWorkload {
     }
 
     /// Gives the parts to the next state.
-    pub(crate) fn into_parts(self) -> (ProvedWorkload, GuardedParts) {
+    pub(crate) fn into_parts(self) -> (ProvedWorkload, Box<GuardedParts>) {
         (self.workload, self.parts)
     }
 }

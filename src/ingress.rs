@@ -19,7 +19,7 @@ mod tunnel;
 mod verified;
 mod voice;
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use http::{HeaderName, Request, Response, StatusCode, Version, header, request};
 use http_body_util::BodyExt;
@@ -155,7 +155,7 @@ impl Ingress {
         record: &mut Record,
     ) -> Result<Response<Body>, Refusal> {
         let this = &*self.0;
-        let request = traces::step("verify", VerifiedRequest::verify(request, way, &this.gate, &this.cors)).await?;
+        let request = traces::step("verify", pin!(VerifiedRequest::verify(request, way, &this.gate, &this.cors))).await?;
         record.tenant(request.tenant());
         let request = AuthorisedRequest::authorise(request, way.shown(&this.clock))?;
         let request = AdmittedRequest::admit(request, &this.limiter)?;
@@ -202,7 +202,7 @@ impl Ingress {
         let request = self.0.upstream.route(request)?;
         record.route(request.route());
         record.about_to(Event::Allowed, None).await?;
-        let answered = traces::call(record.call_to_application(), request.send(), |(response, _)| response.status()).await?;
+        let answered = traces::call(record.call_to_application(), pin!(request.send()), |(response, _)| response.status()).await?;
         record.upstream(self.0.clock.instant().saturating_duration_since(begun));
         Ok(answered)
     }
@@ -213,7 +213,8 @@ impl Handler for Ingress {
         let mut record = self.0.recorder.begin(Listener::Ingress, request.method(), &peer);
         let voice = Voice::of(request.headers());
         let span = record.span();
-        match traces::within(span, self.answer(request, &peer, &voice, &mut record)).await {
+        let answered = traces::within(span, pin!(self.answer(request, &peer, &voice, &mut record))).await;
+        match answered {
             Ok(mut response) => {
                 stamp(&mut response, &record);
                 record.finish_with(response)

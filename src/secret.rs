@@ -2,16 +2,16 @@
 
 use std::fmt;
 
-use zeroize::Zeroizing;
+use zeroize::optimization_barrier;
 
 /// A secret held in memory: never shown by `Debug`, wiped on drop, compared in constant time.
 #[derive(Clone)]
-pub struct Secret(Zeroizing<String>);
+pub struct Secret(String);
 
 impl Secret {
     /// Takes ownership of `text`.
     pub fn new(text: String) -> Self {
-        Self(Zeroizing::new(text))
+        Self(text)
     }
 
     /// The secret itself. Callers hand it to a signer or a comparison, never to a formatter.
@@ -22,6 +22,16 @@ impl Secret {
     /// Compares without telling by its duration how much of `candidate` is right (its length is not hidden).
     pub fn matches(&self, candidate: &[u8]) -> bool {
         subtle::ConstantTimeEq::ct_eq(self.0.as_bytes(), candidate).into()
+    }
+}
+
+impl Drop for Secret {
+    /// As `Zeroize` does for a `String`, which takes it byte by byte: every request has a token, of about a kilobyte.
+    fn drop(&mut self) {
+        let mut bytes = std::mem::take(&mut self.0).into_bytes();
+        bytes.resize(bytes.capacity(), 0);
+        bytes.fill(0);
+        optimization_barrier(bytes.as_slice());
     }
 }
 

@@ -17,6 +17,11 @@ use crate::{
 
 /// Says that a message is RPC v2 CBOR; mandatory on its responses.
 pub(crate) const PROTOCOL_HEADER: HeaderName = HeaderName::from_static("smithy-protocol");
+/// How many headers tell in which protocol a request is written.
+pub(crate) const TOLD: usize = 4;
+/// The headers that tell in which protocol a request is written, for whoever keeps them in place of the request.
+pub(crate) const TELLING: [HeaderName; TOLD] =
+    [PROTOCOL_HEADER, header::CONTENT_TYPE, TARGET_HEADER, HeaderName::from_static("x-amz-content-sha256")];
 const ERROR_TYPE_HEADER: HeaderName = HeaderName::from_static("x-amzn-errortype");
 const QUERY_ERROR_HEADER: HeaderName = HeaderName::from_static("x-amzn-query-error");
 

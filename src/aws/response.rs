@@ -200,25 +200,18 @@ const REMOVED: &[&str] = &[
 ///
 /// `x-amz-bucket-region` stays on successes where it names an allowed region: on errors SDKs take it as a redirect.
 pub fn clean_headers(status: StatusCode, headers: &mut HeaderMap, allowed_regions: &[String]) {
-    let named: Vec<HeaderName> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|b| *b == b','))
-        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
-        .collect();
-    let ours = headers.keys().filter(|name| name.as_str().starts_with("x-palisade-")).cloned();
-    for name in named.into_iter().chain(ours.collect::<Vec<_>>()) {
-        headers.remove(name);
-    }
-    for name in REMOVED {
-        headers.remove(*name);
-    }
+    let named = headers.get_all(header::CONNECTION).iter().flat_map(|value| value.as_bytes().split(|b| *b == b','));
+    let named = named.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok());
     let allowed = |value: &http::HeaderValue| allowed_regions.iter().any(|region| value.as_bytes() == region.as_bytes());
-    if !status.is_success() || !headers.get_all(BUCKET_REGION).iter().all(allowed) {
-        headers.remove(BUCKET_REGION);
-    }
-    if !status.is_success() {
-        headers.remove(header::LOCATION);
+    let is_ours = |name: &HeaderName, value: &http::HeaderValue| {
+        REMOVED.contains(&name.as_str())
+            || name.as_str().starts_with("x-palisade-")
+            || (name == BUCKET_REGION && !(status.is_success() && allowed(value)))
+            || (name == header::LOCATION && !status.is_success())
+    };
+    let ours = headers.iter().filter(|(name, value)| is_ours(name, value)).map(|(name, _)| name.clone());
+    for name in named.chain(ours).collect::<Vec<_>>() {
+        headers.remove(name);
     }
 }
 

@@ -4,6 +4,8 @@
 //! authorisation can quote the session token, the canonical request, the role and the account, and a redirect would make an
 //! SDK take its proof to AWS itself. Such answers are read, up to a limit, and replaced by ours.
 
+use std::pin::pin;
+
 use http::{Response, response};
 
 use super::Egress;
@@ -26,7 +28,7 @@ impl Egress {
         let this = &*self.0;
         record.about_to(Event::Allowed, Some(&receipt.credentials)).await?;
         let begun = this.clock.instant();
-        let answer = traces::call_aws(record.call_to_aws(), this.upstream.send(request)).await?;
+        let answer = traces::call_aws(record.call_to_aws(), pin!(this.upstream.send(request))).await?;
         record.upstream(this.clock.instant().saturating_duration_since(begun));
         let (mut head, incoming) = answer.into_parts();
         let verdict = triage(head.status);

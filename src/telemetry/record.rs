@@ -5,6 +5,7 @@
 
 use std::{
     borrow::Cow,
+    cell::RefCell,
     net::IpAddr,
     pin::Pin,
     sync::{
@@ -38,6 +39,7 @@ use crate::{
     identity::{Deferred, Lease},
     reject::Refusal,
     server::{ClientCertificate, Peer},
+    sigv4::hex,
     tenant::TenantId,
     workload_name::WorkloadName,
     workloads::ProvedWorkload,
@@ -117,9 +119,16 @@ pub struct RequestId(Box<str>);
 impl RequestId {
     /// A new one. Without randomness (which other parts refuse to work without) ids are merely all the same.
     pub fn random() -> Self {
-        let mut bytes = [0u8; 16];
-        let _ = getrandom::fill(&mut bytes);
-        Self(format!("{:032x}", u128::from_be_bytes(bytes)).into())
+        // An id is no secret, so a thread asks the kernel for many at a time.
+        let bytes = DRAWN.with_borrow_mut(|(drawn, used)| {
+            if *used == drawn.len() {
+                *used = 0;
+                let _ = getrandom::fill(drawn.as_flattened_mut());
+            }
+            *used += 1;
+            std::mem::take(&mut drawn[*used - 1])
+        });
+        Self(hex(&bytes).into())
     }
 
     /// One that somebody else made, who is believed: up to 128 letters, digits, and `.`, `_`, `-`.
@@ -141,6 +150,11 @@ impl RequestId {
             _ => CompactRequestId::Given(self.0.clone()),
         }
     }
+}
+
+thread_local! {
+    /// Random bytes for ids, and how many of them are used.
+    static DRAWN: RefCell<([[u8; 16]; 32], usize)> = const { RefCell::new(([[0; 16]; 32], 32)) };
 }
 
 /// A [`RequestId`] in little room: its 128 bits where it is our own, else its text.
@@ -394,7 +408,7 @@ impl Record {
             listener: self.listener.as_str(),
             request_id: self.request_id.as_str(),
             for_request: who.for_request,
-            peer: self.peer.to_string(),
+            peer: self.peer.as_str(),
             client_address: self.client_address,
             client: self.peer.client().map(ClientCertificate::name),
             method: self.method.as_str(),
@@ -490,7 +504,7 @@ impl Drop for Record {
             listener: self.listener.as_str(),
             request_id: self.request_id.as_str(),
             for_request: who.for_request,
-            peer: self.peer.to_string(),
+            peer: self.peer.as_str(),
             client_address: self.client_address.map(|address| address.to_string()),
             client: self.peer.client().map(ClientCertificate::name),
             method: self.method.as_str(),

@@ -28,11 +28,12 @@ use crate::{
 /// A request body that reports on itself.
 pub(super) struct Watched {
     body: Body,
-    shared: Arc<Shared>,
+    /// `None` for a body without bytes, of which there is nothing to report.
+    shared: Option<Arc<Shared>>,
 }
 
 /// The report.
-pub(super) struct Progress(Arc<Shared>);
+pub(super) struct Progress(Option<Arc<Shared>>);
 
 struct Shared {
     /// Frames handed over for sending.
@@ -46,29 +47,33 @@ struct Shared {
 
 /// Starts to watch `body`.
 pub(super) fn watch(body: Body) -> (Watched, Progress) {
+    if body.is_end_stream() {
+        return (Watched { body, shared: None }, Progress(None));
+    }
     let (ended, _) = watch::channel(false);
     let shared = Shared { frames: AtomicU64::new(0), starved: AtomicBool::new(false), ended, failure: OnceLock::new() };
     let shared = Arc::new(shared);
-    (Watched { body, shared: shared.clone() }, Progress(shared))
+    (Watched { body, shared: Some(shared.clone()) }, Progress(Some(shared)))
 }
 
 impl Progress {
     /// Why the body failed, if it did.
     pub(super) fn failure(&self) -> Option<Refusal> {
-        self.0.failure.get().cloned()
+        self.0.as_ref()?.failure.get().cloned()
     }
 
     /// Returns when the upstream has taken nothing of the body for `idle`, or has had all of it for `response`. A source that
     /// gives nothing is not the upstream's fault, and under a deadline of its own.
     pub(super) async fn overdue(&self, timeouts: &TimeoutsConfig) {
-        let mut ended = self.0.ended.subscribe();
+        let Some(shared) = &self.0 else { return sleep(timeouts.response).await };
+        let mut ended = shared.ended.subscribe();
         loop {
-            let before = self.0.frames.load(Ordering::Relaxed);
+            let before = shared.frames.load(Ordering::Relaxed);
             if timeout(timeouts.idle, ended.wait_for(|ended| *ended)).await.is_ok() {
                 return sleep(timeouts.response).await;
             }
-            let is_stuck = self.0.frames.load(Ordering::Relaxed) == before;
-            if is_stuck && !self.0.starved.load(Ordering::Relaxed) {
+            let is_stuck = shared.frames.load(Ordering::Relaxed) == before;
+            if is_stuck && !shared.starved.load(Ordering::Relaxed) {
                 return;
             }
         }
@@ -81,7 +86,7 @@ impl HttpBody for Watched {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
-        let shared = &self.shared;
+        let Some(shared) = &self.shared else { return polled };
         shared.starved.store(polled.is_pending(), Ordering::Relaxed);
         match &polled {
             Poll::Pending => {}
@@ -114,7 +119,9 @@ impl HttpBody for Watched {
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        self.shared.ended.send_replace(true);
+        if let Some(shared) = &self.shared {
+            shared.ended.send_replace(true);
+        }
     }
 }
 

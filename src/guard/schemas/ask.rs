@@ -142,7 +142,7 @@ async fn describe(tenant: &ActiveTenant, target: &Target, table: &str, behalf: &
     let candidates = operation::candidates(behalf.operations, &target, &method, &headers, payload.bytes().map(|bytes| &bytes[..]))?;
     let named = operation::check(behalf.operations, candidates)?;
     let (permit, timeouts) = (behalf.permit.beside(), behalf.timeouts);
-    let parts = GuardedParts { permit, method, headers, target, wire, payload, timeouts, named };
+    let parts = Box::new(GuardedParts { permit, method, headers, target, wire, payload, timeouts, named });
     Ok(GuardedRequest::new(tenant.clone(), parts, signature))
 }
 

@@ -14,7 +14,7 @@ fn of_dynamodb(operation: &str, body: &serde_json::Value) -> Request<Body> {
 
 impl Bench {
     /// The request as it comes out of the guard's first half.
-    async fn settled(&self, request: Request<Body>) -> (GuardedParts, SettledSignature) {
+    async fn settled(&self, request: Request<Body>) -> (Box<GuardedParts>, SettledSignature) {
         let (head, body) = request.into_parts();
         let mut record = self.recorder.begin(Listener::Egress, &head.method, &Peer::at("127.0.0.1:5".parse().unwrap()));
         let limits = Limits { requests_per_second: None, burst: None, concurrent: None };

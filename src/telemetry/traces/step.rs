@@ -18,7 +18,7 @@ use crate::reject::Refusal;
 #[must_use = "a step that is dropped at once takes no time"]
 pub struct Step(Arc<Open>);
 
-/// Does `work` as a step of what the task is in, and says what became of it.
+/// Does `work` as a step of what the task is in, and says what became of it. Large work is handed in pinned, since it is moved several times here.
 pub fn step<T>(name: &'static str, work: impl Future<Output = Result<T, Refusal>>) -> impl Future<Output = Result<T, Refusal>> {
     let step = Step::begin(name, Kind::Internal);
     // In one place of the future, whether it is recorded or not.
