@@ -30,6 +30,10 @@ FEATURES = {"release": ["cedar"], "sandbox": ["cedar", "sandbox"]}
 def build(kind: str, profile: str, triple: str) -> tuple[Path, Path]:
     """The binary, and Cargo's record of what it was made of."""
     static = "-C target-feature=+crt-static"
+    # The C library relocates itself by the compact table since 2.36. Against one before, the program would crash at its start.
+    name, version = platform.libc_ver()
+    if name == "glibc" and tuple(map(int, version.split(".")[:2])) >= (2, 36):
+        static += " -C link-arg=-Wl,-z,pack-relative-relocs"
     # The sandbox has the default features, as what `cargo build` makes.
     features = ["--no-default-features", "--features", ",".join(FEATURES[kind])] if kind == "release" else []
     what = ["--locked", "--profile", profile, *features, "--bin", "palisade", "--message-format", "json-render-diagnostics"]

@@ -5,7 +5,7 @@
 
 mod table;
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::sync::LazyLock;
 
 /// A partition: a set of regions with one set of DNS suffixes.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,13 +24,17 @@ pub struct Partition {
 impl Partition {
     /// The partition of `region`; `None` for a text that is no region.
     pub fn of(region: &str) -> Option<&'static Self> {
-        static REGIONS: LazyLock<HashMap<&str, &Partition>> = LazyLock::new(|| {
+        // Asked several times for each request. In order: few comparisons cost less than a hash.
+        static REGIONS: LazyLock<Vec<(&str, &Partition)>> = LazyLock::new(|| {
             let regions = |partition: &'static Partition| partition.regions.iter().map(move |region| (*region, partition));
-            table::PARTITIONS.iter().flat_map(regions).collect()
+            let mut all: Vec<_> = table::PARTITIONS.iter().flat_map(regions).collect();
+            all.sort_unstable_by_key(|(region, _)| *region);
+            all
         });
         REGIONS
-            .get(region)
-            .copied()
+            .binary_search_by_key(&region, |(known, _)| known)
+            .ok()
+            .map(|at| REGIONS[at].1)
             // The longest prefix decides: `us-gov-` before `us-`.
             .or_else(|| {
                 table::PARTITIONS.iter().filter_map(|p| Some((p.shaped(region)?, p))).max_by_key(|(length, _)| *length).map(|(_, p)| p)

@@ -94,12 +94,15 @@ impl Service {
 
     /// The service that host names call `label`.
     pub(crate) fn labelled(label: &str) -> Option<&'static Self> {
-        // Asked once for each request. Where two have one label, the first of the table has it.
-        static LABELS: LazyLock<HashMap<&str, &Service>> = LazyLock::new(|| {
+        // Asked several times for each request. Where two have one label, the first of the table has it: sorting keeps their order.
+        static LABELS: LazyLock<Vec<(&str, &Service)>> = LazyLock::new(|| {
             let labels = |service: &'static Service| service.labels.iter().map(move |label| (*label, service));
-            table::SERVICES.iter().rev().flat_map(labels).collect()
+            let mut all: Vec<_> = table::SERVICES.iter().flat_map(labels).collect();
+            all.sort_by_key(|(label, _)| *label);
+            all.dedup_by_key(|(label, _)| *label);
+            all
         });
-        LABELS.get(label).copied()
+        LABELS.binary_search_by_key(&label, |(known, _)| known).ok().map(|at| LABELS[at].1)
     }
 
     /// The services that `prefix` stands for in `X-Amz-Target`. Upper and lower case are the same here, so that no

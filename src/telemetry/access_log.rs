@@ -146,10 +146,96 @@ pub struct Line<'a> {
 }
 
 impl Line<'_> {
+    /// Appends it as JSON, as serde would: which looks at each name and value for what has to be escaped, where names need nothing
+    /// and values next to never.
+    fn write_json(&self, out: &mut Vec<u8>) -> serde_json::Result<()> {
+        out.extend_from_slice(b"{\"time\":");
+        text_value(out, &self.time)?;
+        let always = [("log", self.log), ("listener", self.listener), ("request_id", self.request_id)];
+        for (name, value) in always {
+            member(out, name, value)?;
+        }
+        optional(out, "for_request", self.for_request)?;
+        member(out, "peer", self.peer)?;
+        optional(out, "client_address", self.client_address.as_deref())?;
+        optional(out, "client", self.client.as_deref())?;
+        member(out, "method", self.method)?;
+        let perhaps = [
+            ("tenant", self.tenant),
+            ("workload", self.workload),
+            ("subject", self.subject),
+            ("issuer", self.issuer),
+            ("context_id", self.context_id),
+            ("purpose", self.purpose),
+            ("service", self.service),
+            ("region", self.region),
+            ("operation", self.operation),
+            ("upstream", self.upstream),
+        ];
+        for (name, value) in perhaps {
+            optional(out, name, value)?;
+        }
+        member(out, "decision", self.decision)?;
+        optional(out, "would_deny", self.would_deny)?;
+        if !self.touched.is_empty() {
+            serialized(out, "touched", &self.touched)?;
+        }
+        if self.touched_left_out > 0 {
+            serialized(out, "touched_left_out", &self.touched_left_out)?;
+        }
+        optional(out, "reason", self.reason)?;
+        optional(out, "note", self.note)?;
+        serialized(out, "status", &self.status)?;
+        serialized(out, "duration_ms", &self.duration_ms)?;
+        if let Some(upstream) = &self.upstream_ms {
+            serialized(out, "upstream_ms", upstream)?;
+        }
+        serialized(out, "bytes_received", &self.bytes_received)?;
+        serialized(out, "bytes_sent", &self.bytes_sent)?;
+        if self.aborted {
+            serialized(out, "aborted", &true)?;
+        }
+        if let Some(sample) = &self.sample {
+            serialized(out, "sample", sample)?;
+        }
+        out.push(b'}');
+        Ok(())
+    }
+
     /// Whether it says that nothing was wrong, so that one of many is as good as all.
     fn is_ordinary(&self) -> bool {
         self.decision != "refused" && self.would_deny.is_none() && !self.aborted && (100..500).contains(&self.status)
     }
+}
+
+fn name(out: &mut Vec<u8>, name: &str) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+}
+
+fn text_value(out: &mut Vec<u8>, text: &str) -> serde_json::Result<()> {
+    if text.bytes().any(|b| b < b' ' || matches!(b, b'"' | b'\\')) {
+        return serde_json::to_writer(out, text);
+    }
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
+    Ok(())
+}
+
+fn member(out: &mut Vec<u8>, called: &str, text: &str) -> serde_json::Result<()> {
+    name(out, called);
+    text_value(out, text)
+}
+
+fn optional(out: &mut Vec<u8>, called: &str, text: Option<&str>) -> serde_json::Result<()> {
+    text.map_or(Ok(()), |text| member(out, called, text))
+}
+
+fn serialized(out: &mut Vec<u8>, called: &str, value: &impl Serialize) -> serde_json::Result<()> {
+    name(out, called);
+    serde_json::to_writer(out, value)
 }
 
 // serde hands it a reference.
@@ -192,7 +278,7 @@ impl AccessLog {
         TEXT.with_borrow_mut(|text| {
             text.clear();
             let written = match self.format {
-                LogFormat::Json => serde_json::to_writer(&mut *text, line).is_ok(),
+                LogFormat::Json => line.write_json(text).is_ok(),
                 LogFormat::Text => text::line(line).map(|line| text.extend_from_slice(line.as_bytes())).is_ok(),
             };
             if written {
@@ -280,6 +366,39 @@ pub(crate) mod tests {
         let ids: Vec<_> = text.lines().map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap()["request_id"].clone()).collect();
         assert_eq!(ids, ["a", "b"]);
         assert!(!text.contains("subject"), "absent fields are left out");
+    }
+
+    #[test]
+    fn a_line_is_written_as_serde_would_write_it() {
+        let odd = "\u{0}\u{1f} \"quoted\" \\ \u{7f}\u{2028}\u{fc}\r\n\t";
+        let touched: Vec<Touched> = serde_json::from_value(serde_json::json!([{"section": "s3", "name": odd}])).unwrap();
+        let full = Line {
+            for_request: Some("r"),
+            client_address: Some("::1".into()),
+            client: Some(odd.into()),
+            workload: Some("w"),
+            subject: Some(odd),
+            issuer: Some("https://idp.test/"),
+            context_id: Some("c"),
+            purpose: Some(""),
+            region: Some("eu-west-1"),
+            operation: Some("GetObject"),
+            upstream: Some("default"),
+            would_deny: Some(odd),
+            touched: &touched,
+            touched_left_out: 3,
+            upstream_ms: Some(0.25),
+            bytes_received: u64::MAX,
+            duration_ms: 1e21,
+            aborted: true,
+            sample: Some(0.1),
+            ..line("x")
+        };
+        for line in [line("a"), line(odd), full] {
+            let mut written = Vec::new();
+            line.write_json(&mut written).unwrap();
+            assert_eq!(String::from_utf8(written).unwrap(), serde_json::to_string(&line).unwrap());
+        }
     }
 
     #[test]
