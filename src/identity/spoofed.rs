@@ -4,6 +4,8 @@
 //! who has logged in. To them Palisade is that proxy, often on loopback, which they trust by default. So whatever they might take for a
 //! proxy's word is removed from what callers send; `ingress.keep_headers` lets single names through from proxies that are believed.
 
+use std::sync::LazyLock;
+
 use http::HeaderName;
 
 /// What Palisade says itself. None of these can be kept: they are set anew, or removed.
@@ -137,7 +139,24 @@ pub(crate) fn is_rebuilt(name: &HeaderName) -> bool {
 
 /// Whether `name`, in any spelling that folds to it, could be taken for a proxy's word.
 pub(crate) fn is_spoofed(name: &HeaderName) -> bool {
-    is_rebuilt(name) || HONOURED.iter().flat_map(|(_, names)| *names).any(|known| matches(known, name.as_str()))
+    // By the byte that they begin with, since every header of every request is looked for.
+    static BY_FIRST: LazyLock<[Vec<&str>; 256]> = LazyLock::new(|| {
+        let mut by_first = [const { Vec::new() }; 256];
+        for known in REBUILT.iter().chain(HONOURED.iter().flat_map(|(_, names)| *names)) {
+            by_first[usize::from(first(known))].push(*known);
+        }
+        by_first
+    });
+    BY_FIRST[usize::from(first(name.as_str()))].iter().any(|known| matches(known, name.as_str()))
+}
+
+fn first(name: &str) -> u8 {
+    name.bytes().next().map_or(0, fold)
+}
+
+/// What an application server may make of a byte of a name: CGI and its kin make `_` of everything that is neither letter nor digit.
+fn fold(byte: u8) -> u8 {
+    if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
 }
 
 /// Whether `name` is `known`, or begins as one that ends in `*` does.
@@ -148,10 +167,8 @@ fn matches(known: &str, name: &str) -> bool {
     }
 }
 
-/// Whether an application server could take one header name for the other. CGI and its kin make `_` of everything that is
-/// neither letter nor digit.
+/// Whether an application server could take one header name for the other.
 pub(super) fn folds_to(one: &str, other: &str) -> bool {
-    let fold = |byte: u8| if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' };
     one.len() == other.len() && one.bytes().zip(other.bytes()).all(|(a, b)| fold(a) == fold(b))
 }
 
