@@ -16,6 +16,10 @@ use palisade::{
     guard::bench::Rig,
 };
 
+// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const CONFIG: &str = r##"
 ingress: {tls: {certificate: p.cedar, private_key: p.cedar}, upstream: "http://127.0.0.1:8080"}
 identity:

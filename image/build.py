@@ -34,6 +34,9 @@ def build(kind: str, profile: str, triple: str) -> tuple[Path, Path]:
     name, version = platform.libc_ver()
     if name == "glibc" and tuple(map(int, version.split(".")[:2])) >= (2, 36):
         static += " -C link-arg=-Wl,-z,pack-relative-relocs"
+    # In messages, crates' files have names that begin here: where they lay on the machine that builds is nobody's business.
+    home = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo")
+    static += f" --remap-path-prefix={home / 'registry' / 'src'}=crates"
     # The sandbox has the default features, as what `cargo build` makes.
     features = ["--no-default-features", "--features", ",".join(FEATURES[kind])] if kind == "release" else []
     what = ["--locked", "--profile", profile, *features, "--bin", "palisade", "--message-format", "json-render-diagnostics"]
@@ -73,7 +76,7 @@ def assemble(folder: Path, kind: str, triple: str, binary: Path, record: Path):
     package, others = sbom.crates(ROOT, record, FEATURES[kind], triple)
     around = sbom.runtime()
     document = sbom.document(package, others, around, own, sbom.moment(ROOT))
-    (share / "sbom.cdx.json").write_text(json.dumps(document, indent=1) + "\n")
+    (share / "sbom.cdx.json").write_text(json.dumps(document, separators=(",", ":")) + "\n")
     sysroot = subprocess.run(["rustc", "--print", "sysroot"], check=True, capture_output=True, text=True).stdout.strip()
     (share / "licences.txt").write_text(licences.document(package, others, around, Path(sysroot) / "share" / "doc" / "rust" / "licenses"))
 

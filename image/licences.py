@@ -1,6 +1,5 @@
 """The licences of what is in the image, with their texts: one document, each text once."""
 
-import hashlib
 import os
 import re
 from pathlib import Path
@@ -10,6 +9,8 @@ from sbom import Crate, Runtime
 NAMED = re.compile(r"(LICEN[CS]E|COPYING|COPYRIGHT|NOTICE|UNLICENSE)([-._].*)?$", re.IGNORECASE)
 SOURCE = {".rs", ".toml", ".py", ".go", ".c", ".h"}
 LINE = "=" * 100
+# Whose the copyright is.
+NOTICE = re.compile(r"\s*(Copyright|COPYRIGHT|\(c\)|\(C\)|©)(?!\w)")
 
 
 def texts(folder: Path) -> list[Path]:
@@ -20,6 +21,12 @@ def texts(folder: Path) -> list[Path]:
         folders[:] = sorted(name for name in folders if name not in ("target", ".git"))
         found += [Path(base) / name for name in sorted(names) if NAMED.match(name) and Path(name).suffix not in SOURCE]
     return found
+
+
+def whole(text: str, notices: list[str]) -> str:
+    """The text, behind the notices of all who have put their work under it in the same words."""
+    missing = [notice for notice in notices if notice not in text]
+    return "\n".join([*missing, "", text] if missing else [text])
 
 
 def document(own: Crate, others: list[Crate], around: list[Runtime], standard: Path) -> str:
@@ -34,7 +41,11 @@ def document(own: Crate, others: list[Crate], around: list[Runtime], standard: P
         numbers = []
         for file in files:
             text = "\n".join(line.rstrip() for line in file.read_text(errors="replace").strip().splitlines())
-            number = by_text.setdefault(hashlib.sha256(text.encode()).hexdigest(), (len(by_text) + 1, text))[0]
+            # Many are the same but for whose the copyright is, and where their lines end.
+            notices = [line.strip() for line in text.splitlines() if NOTICE.match(line)]
+            words = " ".join(word for line in text.splitlines() if not NOTICE.match(line) for word in line.split())
+            number, _, others_of_it = by_text.setdefault(words, (len(by_text) + 1, text, []))
+            others_of_it += [notice for notice in notices if notice not in others_of_it]
             numbers.append(number)
         rows.append((label, licence, ", ".join(str(number) for number in dict.fromkeys(numbers))))
 
@@ -44,9 +55,9 @@ def document(own: Crate, others: list[Crate], around: list[Runtime], standard: P
     for part in around:
         take(f"{part.name} {part.version}", part.licence, part.texts)
 
-    widths = [max(len(row[column]) for row in rows) for column in range(2)]
-    table = "".join(f"{label:{widths[0]}}  {licence:{widths[1]}}  {numbers}\n" for label, licence, numbers in rows)
-    body = "".join(f"\n{LINE}\n[{number}]\n{LINE}\n\n{text}\n" for number, text in by_text.values())
+    width = max(len(label) for label, _, _ in rows)
+    table = "".join(f"{label:{width}}  {licence}  {numbers}\n" for label, licence, numbers in rows)
+    body = "".join(f"\n{LINE}\n[{number}]\n{LINE}\n\n{whole(text, notices)}\n" for number, text, notices in by_text.values())
     return (
         "What this image is made of, under which licence (SPDX), and the numbers of the texts below.\n\n"
         f"{table}\n"

@@ -27,7 +27,7 @@ pub struct Rig {
 
 /// A request whose destination and operation are settled.
 #[derive(Debug)]
-pub struct Settled(GuardedParts);
+pub struct Settled(Box<GuardedParts>);
 
 impl Rig {
     /// The guard of a configuration; `None` where it has no egress.
