@@ -8,6 +8,10 @@ use super::{
     shape::Shape,
     *,
 };
+use crate::{
+    aws::target::{Style, Target},
+    config::Endpoint,
+};
 
 impl Api {
     /// Whether indexes are named in its body.
@@ -109,6 +113,106 @@ fn a_document_has_no_more_members_than_are_looked_at() {
     assert!(
         Body::Document.read(format!("{{\"a\":{half},\"b\":{half}}}").as_bytes(), &mut Indexes::new(Some("a"), false).unwrap()).is_err()
     );
+}
+
+/// AWS's own endpoint is where domains are made and opened to others, and what is no index's is no index's path.
+#[test]
+fn only_an_endpoint_that_is_configured_is_a_domain() {
+    let about = |api: &str, dial_is_configured| {
+        let target = Target {
+            service: "mine".to_owned(),
+            api: api.to_owned(),
+            signing_name: "es".to_owned(),
+            region: "eu-west-1".to_owned(),
+            style: Style::Plain,
+            dial: Endpoint { tls: true, authority: "h".parse().unwrap() },
+            dial_is_configured,
+            host: "h".parse().unwrap(),
+            signed_host: "h".parse().unwrap(),
+            path_and_query: "/a/_search".parse().unwrap(),
+        };
+        let asked = Asked { target: &target, operation: None, labels: &[], headers: &http::HeaderMap::new(), body: Some(b"") };
+        read(&asked, "GET").map(|(api, _)| api.name)
+    };
+    let why = "only the endpoint of a domain or collection is taken for OpenSearch";
+    for (api, dial_is_configured, is) in
+        [("es", true, true), ("aoss", true, true), ("es", false, false), ("sqs", true, false), ("sqs", false, false)]
+    {
+        assert_eq!(about(api, dial_is_configured), if is { Ok("search") } else { Err(why.into()) }, "{api} {dial_is_configured}");
+    }
+}
+
+/// A body that may be left out is looked at where there is one.
+#[test]
+fn a_body_may_be_left_out_where_it_says_nothing_that_has_to_be_said() {
+    let read = |body: Body, text: &str| body.read(text.as_bytes(), &mut Indexes::new(Some("a"), false).unwrap());
+    for body in [api::SEARCH, Body::NewIndex, Body::Nothing] {
+        assert_eq!(read(body, ""), Ok(()), "{body:?}");
+        assert!(read(body, "x").is_err(), "{body:?}");
+    }
+    for body in [Body::Bulk, Body::Document, Body::Mapping, Body::MultiGet, Body::MultiSearch, Body::Settings, Body::Update] {
+        assert!(read(body, "").is_err(), "{body:?}");
+    }
+}
+
+/// Whoever is refused is told what to do without.
+#[test]
+fn a_path_that_is_refused_is_told_from_others() {
+    for (path, why) in [
+        ("/_plugins/_sql", "a statement of SQL or PPL is not read here"),
+        ("/a/_clone/b", "it writes into another index than it names first"),
+        ("/_async_search/x", "a token of a search does not say whose it is"),
+        ("/_search/point_in_time", "a token of a search does not say whose it is"),
+        ("/a/_search/point_in_time", "a token of a search does not say whose it is"),
+        ("/a/_alias/b", "it gives indexes other names, or lists everybody's"),
+        ("/_scripts/x", "a script, template or pipeline is everybody's, and could do anything"),
+        ("/a/_search/template", "a script, template or pipeline is everybody's, and could do anything"),
+        ("/_search/pipeline/x", "a script, template or pipeline is everybody's, and could do anything"),
+        ("/_plugins/_asynchronous", "plugins and Dashboards have languages of their own"),
+        ("/_nodes", "without an index it is about everybody's"),
+        ("/a/b/c/d", "the path and method are of no API that is understood"),
+        ("/a//b", "the path has an empty segment"),
+    ] {
+        // No API has this method.
+        assert_eq!(api::find("PATCH", path).unwrap_err(), why, "{path}");
+    }
+}
+
+#[test]
+fn a_parameter_that_is_refused_is_told_from_others() {
+    let search = APIS.iter().find(|api| api.name == "search").unwrap();
+    for (names, why) in [
+        (&["index", "indices", "id", "type"][..], "a parameter of the query stands for a part of the path"),
+        (&["pipeline", "search_pipeline"], "a pipeline, which could write or read elsewhere"),
+        (&["require_alias"], "an alias, whose name does not say which index it stands for"),
+        (&["scroll", "scroll_id"], "a scroll, whose token does not say whose it is"),
+        (&["source", "source_content_type"], "a parameter of the query stands for the body"),
+        (&["unheard_of"], "a parameter of the query is not known"),
+    ] {
+        for name in names {
+            assert_eq!(search.check_query(&format!("size=1&{name}=x")), Err(why), "{name}");
+        }
+    }
+    assert_eq!(search.check_query("size=1"), Ok(()));
+}
+
+/// What a rule lists for nothing would look as if it allowed something.
+#[test]
+fn an_action_that_no_index_knows_is_not_meant() {
+    let are_meant = |actions: &[&str]| {
+        let patterns = actions.iter().map(|action| crate::aws::action::Pattern::parse(action).unwrap()).collect();
+        super::are_meant("es", &crate::aws::action::Actions::new(patterns).unwrap())
+    };
+    for (actions, is) in [
+        (&["es:ReadDocument"][..], true),
+        (&["es:*"], true),
+        (&["es:*Index", "es:WriteDocument"], true),
+        (&["es:ESHttpGet"], false),
+        (&["es:ReadDocument", "es:ESHttp*"], false),
+        (&["aoss:ReadDocument"], false),
+    ] {
+        assert_eq!(are_meant(actions), is, "{actions:?}");
+    }
 }
 
 /// What a rule may list is what some operation needs.
