@@ -155,6 +155,36 @@ fn a_body_may_be_left_out_where_it_says_nothing_that_has_to_be_said() {
     }
 }
 
+/// A template's placeholder could become `type`, or whatever else a document has for a name.
+#[test]
+fn a_mapping_has_no_placeholder_for_a_member() {
+    let field = |name: &str| json!({name: {"type": "keyword"}});
+    let template = |mapping: serde_json::Value| json!({"dynamic_templates": [{"t": {"match": "*", "mapping": mapping}}]});
+    for (name, is) in
+        [("name", Ok(())), ("{name}", Err("a placeholder in the name of a member")), ("a}", Err("a placeholder in the name of a member"))]
+    {
+        assert_eq!(mapping::check(&json!({"properties": field(name)})), is, "{name}");
+        assert_eq!(mapping::check(&template(json!({"type": "object", "properties": field(name)}))), is, "{name}");
+    }
+    assert_eq!(mapping::check(&template(json!({"type": "{dynamic_type}"}))), Ok(()), "a value may be one");
+}
+
+/// What a field is said to be is its type, whatever else has a type's name for a value.
+#[test]
+fn a_parameter_is_no_type() {
+    for (field, is) in [
+        (json!({"type": "keyword"}), true),
+        (json!({"type": "keyword", "store": true}), true),
+        (json!({"type": "derived"}), false),
+        (json!({"type": "keyword", "script": "keyword"}), false),
+        (json!({"type": "text", "model_id": "text"}), false),
+        (json!({"type": ["keyword"]}), false),
+        (json!("keyword"), false),
+    ] {
+        assert_eq!(mapping::field(&field).is_ok(), is, "{field}");
+    }
+}
+
 /// Whoever is refused is told what to do without.
 #[test]
 fn a_path_that_is_refused_is_told_from_others() {
