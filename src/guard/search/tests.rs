@@ -50,6 +50,79 @@ fn a_name_is_what_it_looks_like() {
     assert!(names(&vec!["a"; 1_000].join(","), true).is_some() && names(&vec!["a"; 1_001].join(","), true).is_none());
 }
 
+/// Whoever is refused is told which of a name's characters it is for.
+#[test]
+fn a_name_that_is_refused_is_told_from_others() {
+    const ODD: &str = "the name of an index has a character that could mean more than itself";
+    for (segment, why) in [
+        ("", "the name of an index is empty, which stands for all"),
+        ("a*", names::NOT_ONE),
+        ("a,b", names::NOT_ONE),
+        ("a:b", "an index of another cluster is named"),
+        ("%3Ca-%7Bnow%7D%3E", "an index is named by date math"),
+        ("aB", "the name of an index has a capital letter, which an alias alone can have"),
+        ("a b", ODD),
+        ("_all", "a name of an index that begins with _ stands for others, or for an API"),
+        (".a", "an index whose name begins with . is the system's, or hidden"),
+        ("-a", "an index is left out of others"),
+    ] {
+        assert_eq!(Indexes::new(Some(segment), false).unwrap_err(), why, "{segment}");
+    }
+    for (segment, is) in [("a*b", true), ("a*B", false), ("a*?", false), ("a*:b", false)] {
+        assert_eq!(Indexes::new(Some(segment), true).map(drop), if is { Ok(()) } else { Err(ODD) }, "{segment}");
+    }
+    let long = |length: usize| format!("a*{}", "b".repeat(length - 2));
+    assert!(Indexes::new(Some(&long(255)), true).is_ok() && Indexes::new(Some(&long(256)), true).is_err());
+}
+
+/// A part of a body without an index is about the one in the path, and about everybody's where there is none.
+#[test]
+fn what_names_no_index_has_that_of_the_path_or_none() {
+    let mut in_path = Indexes::new(Some("a"), false).unwrap();
+    assert_eq!((in_path.add_one(None), in_path.into_touched().len()), (Ok(()), 1));
+    let mut nowhere = Indexes::new(None, false).unwrap();
+    assert_eq!(nowhere.add_one(None), Err("a part of the body names no index, and the path has none"));
+    assert_eq!(nowhere.add_one(Some("b")), Ok(()));
+    assert_eq!(nowhere.add_one(None), Err("a part of the body names no index, and the path has none"), "whatever else is named");
+    assert_eq!(nowhere.add_many([].into_iter()), Err("the name of an index is empty, which stands for all"));
+}
+
+/// The whole of a setting's name counts, however it is nested.
+#[test]
+fn a_setting_is_called_by_no_longer_a_name_than_any_has() {
+    let long = "a".repeat(504);
+    for (body, is) in [
+        (json!({"analysis": {&long: "x"}}), true),
+        (json!({"analysis": {format!("{long}a"): "x"}}), false),
+        (json!({"a".repeat(513): "x"}), false),
+    ] {
+        let read = settings::read(body.to_string().as_bytes());
+        assert_eq!(read, if is { Ok(()) } else { Err("the body has a setting whose name is longer than any") }, "{body}");
+    }
+}
+
+#[test]
+fn a_setting_that_is_refused_is_told_from_others() {
+    for (name, why) in [
+        ("index.default_pipeline", "a pipeline, which could write or read elsewhere"),
+        ("final_pipeline", "a pipeline, which could write or read elsewhere"),
+        ("index.similarity.scripted.script.source", "the body has a setting that is not known"),
+        ("similarity.x.script", "a script, which could do anything"),
+        ("index.blocks.write", "the body has a setting that is not known"),
+    ] {
+        assert_eq!(settings::read(json!({name: "x"}).to_string().as_bytes()), Err(why), "{name}");
+    }
+}
+
+#[test]
+fn settings_of_a_new_index_are_an_object() {
+    let new_index = |body: serde_json::Value| settings::new_index(body.to_string().as_bytes());
+    assert_eq!(new_index(json!({"settings": {"number_of_shards": 1}})), Ok(()));
+    for odd in [json!("x"), json!(null), json!([]), json!([{"number_of_shards": 1}])] {
+        assert_eq!(new_index(json!({"settings": odd})), Err(shape::unknown("settings")), "{odd}");
+    }
+}
+
 /// What a wildcard stands for begins with what is before it.
 #[test]
 fn a_wildcard_is_known_by_its_beginning() {
