@@ -169,6 +169,76 @@ fn a_shape_is_exact() {
     }
 }
 
+/// What a query could be called is one where a query could stand.
+#[test]
+fn data_has_no_query_in_it() {
+    for (value, is) in [
+        (json!({"must": "a", "filter": 1, "query": null}), true),
+        (json!({"filters": ["a", 1], "should": []}), true),
+        (json!({"must": {"match": {"a": 1}}}), false),
+        (json!({"must": [{"match": {"a": 1}}]}), false),
+        (json!({"must": ["a", {"match": {"a": 1}}]}), false),
+        (json!({"must": [["a"]]}), false),
+        (json!({"x": [{"y": {"query": {"match_all": {}}}}]}), false),
+    ] {
+        assert_eq!(Shape::Data.check(&value).is_ok(), is, "{value}");
+    }
+    // Whatever is said of it.
+    for name in ["_index", "lang", "pipeline", "wrapper", "neural", "neural_sparse", "script", "scripted_metric", "bucket_script"] {
+        assert!(Shape::Data.check(&json!({"x": [{name: 1}]})).is_err(), "{name}");
+    }
+}
+
+/// Whoever is refused is told what a member is taken for.
+#[test]
+fn a_member_that_is_refused_is_told_from_others() {
+    for (names, why) in [
+        (
+            &["_index", "_indices", "index", "indexed_shape", "indices", "indices_boost"][..],
+            "the body names an index where one is not judged",
+        ),
+        (&["aliases"], "an alias, by which an index has another name"),
+        (&["percolate"], "a percolator, which asks what is stored"),
+        (&["pit", "scroll", "slice"], "a token of a search does not say whose it is"),
+        (&["pipeline", "search_pipeline", "default_pipeline", "final_pipeline"], "a pipeline, which could write or read elsewhere"),
+        (&["filter", "filters", "nested_filter", "query"], "a query where none is read"),
+        (&["max_determinized_states"], "an option that lets one expression take all memory of a node"),
+        (&["template", "wrapper"], "a query inside of what is not read"),
+        (&["agentic", "ext", "neural", "neural_sparse", "sltr"], "what a plugin makes of it is not known"),
+        (
+            &[
+                "bucket_script",
+                "bucket_selector",
+                "derived",
+                "moving_fn",
+                "runtime_mappings",
+                "scripted_metric",
+                "script",
+                "init_script",
+                "script_fields",
+            ],
+            "a script, which could do anything",
+        ),
+        (&["unheard_of", "", "SCRIPT"], "the body has a member or clause that is not known"),
+    ] {
+        for name in names {
+            assert_eq!(shape::unknown(name), why, "{name}");
+            assert_eq!(Shape::Record(&[]).check(&json!({*name: 1})), Err(why), "{name}");
+        }
+    }
+}
+
+/// Parentheses that are closed cost no more stack.
+#[test]
+fn a_text_is_as_deep_as_what_is_open_in_it() {
+    let nested = |open: &str, close: &str, depth| format!("{}a{}", open.repeat(depth), close.repeat(depth));
+    for (open, close) in [("(", ")"), ("[", "]"), ("{", "}")] {
+        assert!(shape::shallow(&nested(open, close, 64)).is_ok() && shape::shallow(&nested(open, close, 65)).is_err(), "{open}");
+        assert!(shape::shallow(&nested(open, close, 1).repeat(200)).is_ok(), "{open}");
+        assert!(shape::shallow(&(close.repeat(200) + &nested(open, close, 65))).is_err(), "what closes nothing makes no room: {close}");
+    }
+}
+
 /// However many indexes a body names, what they cost is bounded.
 #[test]
 fn a_request_names_no_more_indexes_than_are_judged() {
