@@ -305,3 +305,17 @@ fn listed(ids: &[&str]) -> String {
     let more = if ids.len() > NAMED { ", …" } else { "" };
     format!("policy {}{more}", ids.iter().take(NAMED).copied().collect::<Vec<_>>().join(", "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Names of the request's are for tests alone, which ask with a schema.
+    #[test]
+    fn what_contradicts_itself_is_said_without_a_name() {
+        let error = std::io::Error::other("acme/secret-key");
+        assert_eq!(told(None, &error), "the policies cannot be asked: what would be asked contradicts itself");
+        let schema = &Published::get().unwrap().schema;
+        assert_eq!(told(Some(schema), &error), "the policies cannot be asked: acme/secret-key");
+    }
+}

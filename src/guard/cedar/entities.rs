@@ -247,3 +247,38 @@ fn entity(uid: EntityUid, attributes: Attributes, within: Vec<EntityUid>, tags: 
     let tags = tags.into_iter().filter(|_| reach.reads_tags()).map(|(name, value)| (name.to_owned(), text(value)));
     Entity::new_with_tags(uid, attributes, within, tags).map_err(|_| "an attribute that cannot be evaluated")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guard::cedar::published::Published;
+
+    /// An item of which a part is left out is denied where policies could look for that part, and nowhere else.
+    #[test]
+    fn an_item_that_is_cut_is_told_where_no_tag_is_read() {
+        let thing = |is_cut| Thing {
+            section: "dynamodb",
+            noun: "table",
+            names: vec!["orders".to_owned()],
+            within: Within::Items {
+                index: None,
+                attributes: BTreeMap::from([("pk".to_owned(), b"acme#1".to_vec())]),
+                is_item: true,
+                is_cut,
+            },
+            actions: vec!["dynamodb:PutItem".to_owned()],
+            account: None,
+            region: None,
+            arn: None,
+        };
+        let names = &Published::get().unwrap().names;
+        let place = Place { service: "dynamodb", region: "eu-west-1" };
+        let (tags, no_tags) = (Reach::EVERYTHING, Reach::default());
+        for (reach, is_cut, is_told) in [(&tags, false, true), (&tags, true, false), (&no_tags, false, true), (&no_tags, true, true)] {
+            let readings = Resource::readings(names, &thing(is_cut), place, reach);
+            assert_eq!(readings.is_ok(), is_told, "{readings:?}");
+            let tag = readings.ok().and_then(|readings| readings[0].itself.tag("pk").map(|tag| tag.is_ok()));
+            assert_eq!(tag.is_some(), is_told && reach.reads_tags());
+        }
+    }
+}

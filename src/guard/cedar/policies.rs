@@ -5,6 +5,8 @@
 
 mod faults;
 mod files;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::BTreeSet,

@@ -143,4 +143,22 @@ mod tests {
             assert_eq!(of(condition), (attributes, tags), "{condition}");
         }
     }
+
+    #[test]
+    fn what_no_policy_reads_or_names_is_left_out() {
+        let policy = "forbid(principal in Palisade::Role::\"a\", action in [Palisade::Action::\"read\", Palisade::Action::\"s3:PutObject\"], resource)
+            when { context.hour > 3 && resource in Palisade::Bucket::\"b\" };";
+        let policy = Policy::parse(None, policy).unwrap();
+        let reach = Reach::of([&policy].into_iter(), &Published::get().unwrap().names);
+        let uid = |text: &str| text.parse::<EntityUid>().unwrap();
+        assert!(reach.reads("hour") && !reach.reads("minute") && !reach.reads_tags());
+        assert_eq!(reach.only([("hour", 1), ("minute", 2), ("token", 3)]).collect::<Vec<_>>(), [("hour", 1)]);
+        for (named, is) in [("Role::\"a\"", true), ("Role::\"b\"", false), ("Bucket::\"b\"", true), ("Bucket::\"a\"", false)] {
+            assert_eq!(reach.names(&uid(&format!("Palisade::{named}"))), is, "{named}");
+        }
+        // Of an action that is named itself, its groups decide nothing.
+        for (action, is) in [("s3:GetObject", true), ("sqs:SendMessage", false), ("s3:PutObject", false), ("s3:DeleteObject", false)] {
+            assert_eq!(reach.groups(&uid(&format!("Palisade::Action::\"{action}\""))), is, "{action}");
+        }
+    }
 }

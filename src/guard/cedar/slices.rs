@@ -124,3 +124,91 @@ fn put(bits: &mut [u64], number: usize) {
 fn has(bits: &[u64], number: usize) -> bool {
     bits.get(number / 64).is_some_and(|word| word & (1 << (number % 64)) != 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use cedar_policy::PolicyId;
+
+    use super::*;
+    use crate::guard::cedar::published::Published;
+
+    /// Policies that permit what these scopes have, each called by its number.
+    fn slices<'s>(scopes: impl IntoIterator<Item = &'s str>) -> Slices {
+        let policy =
+            |(number, scope): (usize, &str)| Policy::parse(Some(PolicyId::new(number.to_string())), format!("permit({scope});")).unwrap();
+        let policies = scopes.into_iter().enumerate().map(policy);
+        Slices::new(PolicySet::from_policies(policies).unwrap(), &Published::get().unwrap().names)
+    }
+
+    fn uid(text: &str) -> EntityUid {
+        format!("Palisade::{text}").parse().unwrap()
+    }
+
+    fn numbers(slice: &Slice) -> Vec<usize> {
+        let mut numbers: Vec<usize> = slice.policies.policies().map(|policy| AsRef::<str>::as_ref(policy.id()).parse().unwrap()).collect();
+        numbers.sort_unstable();
+        numbers
+    }
+
+    #[test]
+    fn a_slice_has_the_policies_that_can_have_a_say_and_no_others() {
+        let (user, role, object) = (uid("User::\"u\""), uid("Role::\"a\""), uid("Object::\"b/k\""));
+        let scopes = [
+            ("principal == Palisade::User::\"v\", action, resource", false),
+            ("principal, action, resource", true),
+            ("principal == Palisade::User::\"u\", action, resource", true),
+            ("principal in Palisade::Role::\"a\", action, resource", true),
+            ("principal in Palisade::Role::\"b\", action, resource", false),
+            ("principal is Palisade::User, action, resource", true),
+            ("principal is Palisade::User in Palisade::Role::\"a\", action, resource", true),
+            ("principal is Palisade::User in Palisade::Role::\"b\", action, resource", false),
+            ("principal, action == Palisade::Action::\"s3:GetObject\", resource", true),
+            ("principal, action == Palisade::Action::\"s3:PutObject\", resource", false),
+            ("principal, action in Palisade::Action::\"s3:GetObject\", resource", true),
+            ("principal, action in Palisade::Action::\"read\", resource", true),
+            ("principal, action in Palisade::Action::\"write\", resource", false),
+            ("principal, action in [Palisade::Action::\"write\", Palisade::Action::\"s3\"], resource", true),
+            ("principal, action in [], resource", false),
+            ("principal, action, resource is Palisade::Object", true),
+            ("principal, action, resource is Palisade::Bucket", false),
+            ("principal, action, resource is Palisade::Object in Palisade::Bucket::\"b\"", true),
+            ("principal, action, resource is Palisade::Item in Palisade::Table::\"t\"", false),
+            ("principal, action, resource in Palisade::Bucket::\"b\"", true),
+            ("principal, action, resource == Palisade::Object::\"b/k\"", true),
+            ("principal, action, resource == Palisade::Bucket::\"b\"", false),
+            ("principal in Palisade::Role::\"a\", action == Palisade::Action::\"s3:PutObject\", resource is Palisade::Object", false),
+        ];
+        let slices = slices(scopes.map(|(scope, _)| scope));
+        let found = numbers(&slices.about([&user, &role].into_iter(), "s3:GetObject", &object));
+        for (number, (scope, is)) in scopes.iter().enumerate() {
+            assert_eq!(found.contains(&number), *is, "{scope}");
+        }
+        for (action, resource) in [("s3:GetObjekt", "Object::\"b/k\""), ("s3:GetObject", "Objekt::\"b/k\"")] {
+            let found = slices.about([&user].into_iter(), action, &uid(resource));
+            assert_eq!(numbers(&found).len(), scopes.len(), "what is not known is for all of them");
+        }
+    }
+
+    /// However many there are, each is told from the others.
+    #[test]
+    fn policies_are_counted_beyond_a_word() {
+        let scopes: Vec<String> = (0..130).map(|number| format!("principal in Palisade::Role::\"{number}\", action, resource")).collect();
+        let slices = slices(scopes.iter().map(String::as_str));
+        for some in [&[0, 63][..], &[1, 64, 65], &[127, 128, 129], &[]] {
+            let roles: Vec<EntityUid> = some.iter().map(|number| uid(&format!("Role::\"{number}\""))).collect();
+            let found = slices.about(roles.iter(), "s3:GetObject", &uid("Object::\"b/k\""));
+            assert_eq!(numbers(&found), some);
+        }
+    }
+
+    #[test]
+    fn a_slice_is_made_once() {
+        let slices = slices(["principal, action, resource is Palisade::Object", "principal, action, resource is Palisade::Bucket"]);
+        let about = |resource: &str| slices.about([].into_iter(), "s3:GetObject", &uid(resource));
+        let (object, bucket) = (about("Object::\"b/k\""), about("Bucket::\"b\""));
+        assert!(!Arc::ptr_eq(&object, &bucket));
+        for (again, first) in [("Object::\"b/other\"", &object), ("Bucket::\"other\"", &bucket), ("Object::\"b/k\"", &object)] {
+            assert!(Arc::ptr_eq(&about(again), first), "{again}");
+        }
+    }
+}

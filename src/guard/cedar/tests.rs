@@ -49,6 +49,8 @@ fn what_is_wrong_is_told_with_its_place() {
         ("forbid(principal, action, resource) when { context.hour == 1 && false };", "p.cedar:1:1: ", "impossible"),
         ("permit(principal == ?principal, action, resource);", "p.cedar:1:21: ", "a template"),
         ("@id(\"\")\npermit(principal, action, resource);", "p.cedar:1:1: ", "@id is not taken"),
+        ("@id(\"a\u{e9}\")\npermit(principal, action, resource);", "p.cedar:1:1: ", "@id is not taken"),
+        ("@id(\"a\tb\")\npermit(principal, action, resource);", "p.cedar:1:1: ", "@id is not taken"),
         (
             "@id(\"a\")\npermit(principal, action, resource);\n@id(\"a\")\npermit(principal, action, resource);",
             "p.cedar:3:1: ",
@@ -68,6 +70,10 @@ fn all_files_of_a_folder_are_one_set() {
     assert!(faults(&[("a.cedar", EVERYTHING), other]).starts_with("b.cedar:1:1: there is another policy with the id everything"));
     let both = faults(&[("a.cedar", "permit(x);"), ("b.cedar", "permit(y);")]);
     assert!(both.lines().any(|line| line.starts_with("a.cedar:1:")) && both.lines().any(|line| line.starts_with("b.cedar:1:")), "{both}");
+    // Also what only the schema is against.
+    let bucket = "permit(principal, action, resource is Palisade::Bukket);";
+    assert!(faults(&[("a.cedar", EVERYTHING), ("b.cedar", bucket)]).starts_with("b.cedar:1:39: "));
+    assert!(faults(&[("a.cedar", bucket), ("b.cedar", EVERYTHING)]).starts_with("a.cedar:1:39: "));
     assert_eq!(
         faults(&[("a.cedar", EVERYTHING), ("b.cedar", "permit(principal, action, resource);"), ("README.md", "no policy")]),
         "nothing"
@@ -75,6 +81,11 @@ fn all_files_of_a_folder_are_one_set() {
     assert_eq!(faults(&[("a.cedar", EVERYTHING), (".a.cedar", "no policy")]), "nothing", "what an editor leaves is no policy");
     assert!(faults(&[("README.md", "none")]).starts_with(".: has no file that ends in .cedar"));
     assert!(Policies::open(Path::new("/nowhere/p.cedar")).unwrap_err().to_string().starts_with("/nowhere/p.cedar: cannot be read"));
+}
+
+#[test]
+fn an_id_may_be_words() {
+    assert_eq!(faults(&[("p.cedar", "@id(\"No writes (2026)!\")\npermit(principal, action, resource);")]), "nothing");
 }
 
 #[test]
@@ -117,6 +128,18 @@ async fn watching_goes_on_from_what_is_current_when_it_is_begun_again() {
         };
         assert!(taken, "{text}");
     }
+}
+
+/// Whoever settles does not wait for the next look.
+#[tokio::test]
+async fn what_has_changed_is_in_use_once_it_is_settled() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("p.cedar");
+    fs::write(&path, EVERYTHING).unwrap();
+    let policies = Policies::open_polling(&path, Duration::from_millis(1)).unwrap();
+    fs::write(&path, format!("{EVERYTHING}forbid(principal, action, resource);")).unwrap();
+    policies.settle(&Metrics::new().unwrap()).await;
+    assert_eq!(policies.count(), 2);
 }
 
 #[tokio::test]

@@ -183,3 +183,38 @@ fn plain(value: &Value) -> Option<Cow<'_, str>> {
         Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use cedar_policy::Policy;
+
+    use super::*;
+    use crate::{guard::cedar::published::Published, identity::VerifiedTenant};
+
+    /// What of the roles and the tenant of a user a policy hears.
+    fn within(policy: &str) -> Vec<String> {
+        let verified = VerifiedTenant::for_tests_as("acme", &["editor", "reader"], &[]);
+        let acme = ActiveTenant::join(verified, Arc::new(TenantRecord::bare("acme".parse().unwrap()))).unwrap();
+        let names = &Published::get().unwrap().names;
+        let policy = Policy::parse(None, policy).unwrap();
+        let principal = Who::of(&acme, None).principal(names, &Reach::of([&policy].into_iter(), names)).unwrap();
+        principal.within.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn what_a_user_is_in_is_told_where_a_policy_can_tell() {
+        let (user, tenant, role) =
+            ("Palisade::User::\"https://idp.test/#user-1\"", "Palisade::Tenant::\"acme\"", "Palisade::Role::\"editor\"");
+        for (policy, told) in [
+            ("permit(principal, action, resource);", &[user][..]),
+            ("permit(principal in Palisade::Role::\"editor\", action, resource);", &[role, user]),
+            ("permit(principal in Palisade::Role::\"admin\", action, resource);", &[user]),
+            ("permit(principal in Palisade::Tenant::\"acme\", action, resource);", &[tenant, user]),
+            ("permit(principal, action, resource) when { principal in principal.tenant };", &[tenant, user]),
+        ] {
+            assert_eq!(within(policy), told, "{policy}");
+        }
+    }
+}

@@ -88,7 +88,7 @@ pub(super) fn named(index: Option<&Value>) -> Result<Option<&str>, Untold> {
 pub(super) fn members(body: &[u8]) -> Result<Vec<String>, Untold> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let left = Cell::new(MAX_VALUES);
-    let names = Look { keep: true, left: &left }.deserialize(&mut deserializer).map_err(|_| UNREADABLE)?;
+    let names = Look { left: &left }.deserialize(&mut deserializer).map_err(|_| UNREADABLE)?;
     deserializer.end().map_err(|_| UNREADABLE)?;
     names.ok_or(UNREADABLE)
 }
@@ -96,7 +96,6 @@ pub(super) fn members(body: &[u8]) -> Result<Vec<String>, Untold> {
 /// Looks a value through: of an object the names are given back, in which none is twice.
 #[derive(Clone, Copy)]
 struct Look<'b> {
-    keep: bool,
     /// How many members the document may have yet, at whatever depth: names are kept while their object is read.
     left: &'b Cell<usize>,
 }
@@ -141,7 +140,7 @@ impl<'de> Visitor<'de> for Look<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        while items.next_element_seed(Look { keep: false, ..self })?.is_some() {}
+        while items.next_element_seed(self)?.is_some() {}
         Ok(None)
     }
 
@@ -151,12 +150,12 @@ impl<'de> Visitor<'de> for Look<'_> {
             let left = self.left.get().checked_sub(1).ok_or_else(|| A::Error::custom("more members than a document may have"))?;
             self.left.set(left);
             names.push(name);
-            access.next_value_seed(Look { keep: false, ..self })?;
+            access.next_value_seed(self)?;
         }
         names.sort_unstable();
         if names.windows(2).any(|pair| pair[0] == pair[1]) {
             return Err(A::Error::custom("a member is there twice"));
         }
-        Ok(self.keep.then_some(names))
+        Ok(Some(names))
     }
 }

@@ -11,7 +11,9 @@ use super::{
 use crate::guard::cedar::Policies;
 
 mod examples;
+mod explain;
 mod surroundings;
+mod things;
 
 const EVERYTHING: &str = "@id(\"everything\") permit(principal, action, resource);\n";
 const S3: &str = "s3: [{buckets: [pool-data], prefix: '{tenant.id}/'}, {buckets: ['own-{tenant.id}']}]";
@@ -106,6 +108,16 @@ async fn forbid_wins_and_says_which_policy_it_was() {
     assert_eq!(of_s3(&bench, "GET /own-acme?list-type=2").await.0, "allowed", "a listing is none");
 }
 
+/// A line of the log stays short, however many policies are against a request.
+#[tokio::test]
+async fn a_denial_names_the_first_policies_alone() {
+    for (count, named) in [(1, "a"), (5, "a, b, c, d, e"), (6, "a, b, c, d, e, …"), (7, "a, b, c, d, e, …")] {
+        let forbidding: String = ('a'..).take(count).map(|id| format!("@id(\"{id}\") forbid(principal, action, resource);\n")).collect();
+        let (verdict, note) = of_s3(&s3(&forbidding), "GET /own-acme/x").await;
+        assert_eq!((verdict, note), ("guard-denied", format!("guard.cedar: policy {named} forbids s3:GetObject of Object")));
+    }
+}
+
 /// Cedar passes over a policy that cannot be evaluated. A `permit` beside it must not win, nor may it be the one that fails.
 #[tokio::test]
 async fn a_policy_that_cannot_be_evaluated_denies() {
@@ -155,6 +167,10 @@ async fn each_thing_of_a_request_is_asked_about() {
         assert_eq!(outcome.verdict, is, "{uri} {outcome:?}");
         assert!(!outcome.note.contains("acme"), "no key in the log: {outcome:?}");
     }
+}
+
+fn at_s3(line: &str) -> Request<Body> {
+    request(line, HOST, &[], "")
 }
 
 fn dynamodb(operation: &str, body: serde_json::Value) -> Request<Body> {
@@ -293,13 +309,14 @@ async fn tags_are_told_all_or_not_at_all() {
     let rules = "{dynamodb: [{tables: [orders], leading_key: '{tenant.id}#', key: pk}]}";
     let bench = Bench::under("{dynamodb: {}}", rules, &policies);
     let headers = [("x-amz-target", "DynamoDB_20120810.PutItem"), ("content-type", "application/x-amz-json-1.0")];
-    for (more, is) in [(511, "allowed"), (512, "guard-denied"), (2_000, "guard-denied")] {
+    let too_many = "guard.cedar: the policies cannot be asked: a thing of which the request says more than policies are told";
+    for (more, is, note) in [(511, "allowed", ""), (512, "guard-denied", too_many), (2_000, "guard-denied", too_many)] {
         let mut item: serde_json::Map<_, _> = (0..more).map(|n| (format!("a{n}"), json!({"S": "x"}))).collect();
         item.insert("pk".to_owned(), json!({"S": "acme#1"}));
         let asked =
             request("POST /", "dynamodb.eu-west-1.amazonaws.com", &headers, json!({"TableName": "orders", "Item": item}).to_string());
         let outcome = bench.ask(&tenant("acme"), asked).await;
-        assert_eq!(outcome.verdict, is, "{more}: {}", outcome.note);
+        assert_eq!((outcome.verdict, &*outcome.note), (is, note), "{more}");
     }
     // Attributes that make no tag do not stand for others that are left out.
     for odd in [json!({"B": "/w=="}), json!({"B": "/"})] {

@@ -58,6 +58,7 @@ impl Courier for Desk {
         let (tenant, parts) = request.into_parts();
         let header = |name: &str| parts.headers[name].to_str().unwrap().to_owned();
         assert_eq!((parts.method.as_str(), parts.wire.path_and_query().as_str()), ("POST", "/"));
+        assert_eq!(parts.target.path_and_query, "/");
         assert_eq!(
             (header("x-amz-target").as_str(), header("content-type").as_str()),
             ("DynamoDB_20120810.DescribeTable", "application/x-amz-json-1.0")
@@ -141,6 +142,28 @@ async fn keys_are_those_that_dynamodb_says_and_are_asked_for_once() {
     assert_eq!(bench.ask(&tenant("globex"), own("globex")).await.verdict, "allowed");
     assert_eq!(bench.ask(&tenant("globex"), own("acme")).await.verdict, "guard-denied");
     assert_eq!(desk.asked(), [("acme".to_owned(), "pool".to_owned())], "of one role it is one answer");
+}
+
+/// The question is ours, and has nothing of the request's but whose it is and where it goes.
+#[tokio::test]
+async fn a_question_is_asked_at_the_root_whatever_path_made_it_necessary() {
+    let desk = Desk::of_a_pool();
+    let (bench, acme) = (bench(&desk), tenant("acme"));
+    let (mut head, body) = own("acme").into_parts();
+    head.uri = "/pool?x=1".parse().unwrap();
+    let mut record = bench.recorder.begin(Listener::Egress, &head.method, &Peer::at("127.0.0.1:5".parse().unwrap()));
+    let limits = Limits { requests_per_second: None, burst: None, concurrent: None };
+    let permit = Quota::new(limits, bench.recorder.clock.clone()).admit().unwrap();
+    let sent = Sent { head, body, placeholder: None, signature: ClientSignature::uncheckable(), permit };
+    let (parts, _) = bench.guard.settle(sent, &mut record).await.unwrap();
+    assert_eq!(parts.target.path_and_query, "/pool?x=1");
+    let Served { config, operations } = &bench.guard.services["dynamodb"];
+    let behalf = Behalf { operations, buffers: &bench.guard.buffers, timeouts: config.timeouts, permit: &parts.permit };
+    let mut tables = bench.guard.schemas.tables(&acme, &parts.target);
+    // The desk looks at what it is to carry.
+    bench.guard.schemas.learn(&mut tables, vec!["pool".to_owned()], behalf).await.unwrap();
+    assert_eq!(tables.keys_of("pool").ok().flatten().map(|keys| keys.key.clone()), Some("tenant_key".to_owned()));
+    assert_eq!(desk.asked(), [("acme".to_owned(), "pool".to_owned())]);
 }
 
 #[tokio::test]

@@ -29,6 +29,8 @@ fn every_key_is_found_as_s3_reads_it() {
     }
     let declared = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\r\n{}\n", one("acme/a").replace("><", ">\r\n  <"));
     assert_eq!(keys_of(&declared), Ok(vec![("acme/a".into(), false)]));
+    let alone = format!("<?xml version=\"1.0\" encoding=\"utf-8\" standalone=\"yes\"?>{}", one("acme/a"));
+    assert_eq!(keys_of(&alone), Ok(vec![("acme/a".into(), false)]));
     let conditional =
         "<Delete><Object><ETag>e</ETag><Size>1</Size><LastModifiedTime>t</LastModifiedTime><Key>acme/a</Key><VersionId/></Object></Delete>";
     assert_eq!(keys_of(conditional), Ok(vec![("acme/a".into(), false)]));
@@ -94,6 +96,9 @@ fn what_another_reader_could_read_differently_is_refused() {
 #[test]
 fn what_is_said_to_be_in_another_alphabet_is_refused() {
     let body = one("acme/a");
+    let declared = |said: &str| keys_of(&format!("<?xml version=\"1.0\" encoding=\"{said}\"?>{body}"));
+    assert_eq!(declared("utf-16"), Err("the body is declared not to be UTF-8"));
+    assert!(declared("utf-8").is_ok());
     for (said, right) in [
         ("application/xml", true),
         ("application/xml; charset=UTF-8", true),

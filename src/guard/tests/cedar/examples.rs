@@ -31,10 +31,6 @@ async fn is_permitted(bench: &Bench, who: &ActiveTenant, asked: Request<Body>) -
     }
 }
 
-fn at_s3(line: &str) -> Request<Body> {
-    request(line, HOST, &[], "")
-}
-
 #[tokio::test]
 async fn support_reads_and_changes_nothing() {
     let bench = example("support.cedar", 0);

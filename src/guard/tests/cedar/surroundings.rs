@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::*;
-use crate::identity::TokenFacts;
+use crate::identity::{TokenFacts, workload::WORKLOAD_ISSUER};
 
 /// Whether acme's request is let through under one policy that permits where `condition` holds.
 async fn holds(condition: &str, tenant: &ActiveTenant, passport: Option<&RequestId>) -> bool {
@@ -49,6 +49,9 @@ async fn a_user_has_what_the_proof_and_the_directory_say() {
         ("principal in Palisade::Role::\"auditor\"", true, false),
         ("principal.roles.contains(\"auditor\") && !principal.roles.contains(\"admin\")", true, false),
         ("principal in Palisade::Role::\"admin\"", false, false),
+        ("principal in Palisade::Tenant::\"acme\"", true, true),
+        // A tenant that is named nowhere.
+        ("principal in principal.tenant", true, true),
         ("context.token.scopes.contains(\"files:read\")", true, false),
         ("principal.tenant.id == \"acme\" && principal.tenant has tier && principal.tenant.tier == \"gold\"", true, true),
         ("principal.tenant.hasTag(\"shard\") && principal.tenant.getTag(\"shard\") == \"7\"", true, true),
@@ -104,5 +107,32 @@ async fn a_request_has_a_time_a_place_and_a_proof() {
     ] {
         let found = (holds(condition, &acme, Some(&passport)).await, holds(condition, &acme, None).await);
         assert_eq!(found, (with_passport, without), "{condition}");
+    }
+}
+
+/// A certificate is a proof of its own: nothing was presented that could be taken from somebody.
+#[tokio::test]
+async fn a_certificate_is_no_token() {
+    let facts = |issuer: &'static str| TokenFacts {
+        issuer,
+        subject: "spiffe://prod/worker",
+        token_id: None,
+        context_id: None,
+        issued_at: None,
+        tenants: &[],
+    };
+    let proved_by = |issuer: &'static str| proved(VerifiedTenant::for_tests_of("acme", facts(issuer), None, None));
+    let (certified, told) = (proved_by(WORKLOAD_ISSUER), proved_by("https://idp.test/"));
+    let passport = RequestId::given("r-1").unwrap();
+    for (condition, passport, of_certified, of_told) in [
+        ("context.proof == \"certificate\"", None, true, false),
+        ("context.proof == \"token\"", None, false, true),
+        ("context.proof == \"certificate\"", Some(&passport), false, false),
+    ] {
+        assert_eq!(
+            (holds(condition, &certified, passport).await, holds(condition, &told, passport).await),
+            (of_certified, of_told),
+            "{condition}"
+        );
     }
 }
