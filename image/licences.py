@@ -11,6 +11,8 @@ SOURCE = {".rs", ".toml", ".py", ".go", ".c", ".h"}
 LINE = "=" * 100
 # Whose the copyright is.
 NOTICE = re.compile(r"\s*(Copyright|COPYRIGHT|\(c\)|\(C\)|©)(?!\w)")
+# Nothing of what a licence says.
+BRACKETS = str.maketrans("", "", "[]{}\"'")
 
 
 def texts(folder: Path) -> list[Path]:
@@ -41,9 +43,10 @@ def document(own: Crate, others: list[Crate], around: list[Runtime], standard: P
         numbers = []
         for file in files:
             text = "\n".join(line.rstrip() for line in file.read_text(errors="replace").strip().splitlines())
-            # Many are the same but for whose the copyright is, and where their lines end.
+            # Many are the same but for whose the copyright is, where their lines end, and which brackets are to be filled in.
             notices = [line.strip() for line in text.splitlines() if NOTICE.match(line)]
             words = " ".join(word for line in text.splitlines() if not NOTICE.match(line) for word in line.split())
+            words = words.translate(BRACKETS).replace("https://", "http://")
             number, _, others_of_it = by_text.setdefault(words, (len(by_text) + 1, text, []))
             others_of_it += [notice for notice in notices if notice not in others_of_it]
             numbers.append(number)

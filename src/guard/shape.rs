@@ -248,3 +248,6 @@ fn replaced(text: &str, value: &str, placeholder: &str) -> String {
 pub(crate) fn is_separator(c: char) -> bool {
     SEPARATORS.contains(c) && !u8::try_from(c).is_ok_and(TenantId::is_id_byte)
 }
+
+#[cfg(test)]
+mod tests;

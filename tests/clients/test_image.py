@@ -22,7 +22,7 @@ from harness.docker import HARDENED, Containers, files, inspect, logs, published
 
 ROOT = Path(__file__).resolve().parents[2]
 # In MiB, what a node pulls and what it unpacks. CI makes images of the profile dev.
-SIZES = {"release": (16, 34), "dev": (60, 150)}
+SIZES = {"release": (10, 20), "dev": (60, 150)}
 BINARY = "usr/local/bin/palisade"
 SHARE = "usr/share/palisade"
 CONTENT = {BINARY, "etc/ssl/certs/ca-certificates.crt", f"{SHARE}/sbom.cdx.json", f"{SHARE}/licences.txt"}
