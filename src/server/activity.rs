@@ -2,7 +2,7 @@
 
 use std::{
     future::poll_fn,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -13,7 +13,10 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use tokio::time::{Instant, sleep_until};
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep_until},
+};
 
 use crate::body::Body;
 
@@ -22,6 +25,8 @@ use crate::body::Body;
 pub(super) struct Activity {
     /// Requests between their head and the last byte of their response and their body, and writes that wait for the peer.
     in_flight: AtomicUsize,
+    /// Told when nothing is in progress any more.
+    rested: Notify,
     /// When the connection was last in use, in nanoseconds since `opened`.
     used: AtomicU64,
     opened: Instant,
@@ -41,6 +46,7 @@ impl Activity {
     pub(super) fn new(head_limit: usize) -> Arc<Self> {
         Arc::new(Self {
             in_flight: AtomicUsize::new(0),
+            rested: Notify::new(),
             used: AtomicU64::new(0),
             opened: Instant::now(),
             begun: AtomicU64::new(0),
@@ -138,16 +144,20 @@ impl Activity {
     }
 
     /// Returns when nothing has been in progress for `limit` without a break, from now on. It looks when that could be so at the earliest, since
-    /// being told of each request would cost more.
+    /// being told of each request would cost more; of one that is in progress then, it waits for the end.
     pub(super) async fn idle_for(&self, limit: Duration) {
         let from = Instant::now();
         let mut earliest = from + limit;
         loop {
             sleep_until(earliest).await;
-            // Before the look: where something was in progress until then, its end has been noted, and is in the next round.
-            let now = Instant::now();
-            earliest = if self.is_busy() { now + limit } else { from.max(self.last_use()) + limit };
-            if earliest <= now {
+            let mut rested = pin!(self.rested.notified());
+            // Before the look, so that an end behind it is not missed.
+            rested.as_mut().enable();
+            if self.is_busy() {
+                rested.await;
+            }
+            earliest = from.max(self.last_use()) + limit;
+            if !self.is_busy() && earliest <= Instant::now() {
                 return;
             }
         }
@@ -167,7 +177,9 @@ impl Drop for InFlight {
         let used = u64::try_from(self.0.opened.elapsed().as_nanos()).unwrap_or(u64::MAX);
         // First: whoever sees that nothing is in progress has to see since when.
         self.0.used.fetch_max(used, Ordering::SeqCst);
-        self.0.in_flight.fetch_sub(1, Ordering::SeqCst);
+        if self.0.in_flight.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.0.rested.notify_waiters();
+        }
     }
 }
 
@@ -234,6 +246,30 @@ mod tests {
         tokio::time::sleep(limit / 2).await;
         assert!(watcher.is_finished());
         assert_eq!((activity.begun(), activity.is_busy()), (2, false));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_lasts_is_not_looked_at_again_and_again() {
+        let activity = Activity::new(10);
+        let limit = Duration::from_millis(250);
+        let lasting = activity.begin();
+        let looks = Arc::new(AtomicUsize::new(0));
+        let watcher = tokio::spawn({
+            let (activity, looks) = (activity.clone(), looks.clone());
+            async move {
+                let mut idle = pin!(activity.idle_for(limit));
+                poll_fn(|cx| {
+                    looks.fetch_add(1, Ordering::SeqCst);
+                    idle.as_mut().poll(cx)
+                })
+                .await;
+            }
+        });
+        tokio::time::sleep(limit * 1_000).await;
+        assert!(looks.load(Ordering::SeqCst) <= 3 && !watcher.is_finished());
+        drop(lasting);
+        tokio::time::sleep(limit * 2).await;
+        assert!(watcher.is_finished(), "its end is told");
     }
 
     #[test]

@@ -149,53 +149,88 @@ impl Line<'_> {
     /// Appends it as JSON, as serde would: which looks at each name and value for what has to be escaped, where names need nothing
     /// and values next to never.
     fn write_json(&self, out: &mut Vec<u8>) -> serde_json::Result<()> {
+        // All of it: a field that is not written would not compile.
+        let Self {
+            time,
+            log,
+            listener,
+            request_id,
+            for_request,
+            peer,
+            client_address,
+            client,
+            method,
+            tenant,
+            workload,
+            subject,
+            issuer,
+            context_id,
+            purpose,
+            service,
+            region,
+            operation,
+            upstream,
+            decision,
+            would_deny,
+            touched,
+            touched_left_out,
+            reason,
+            note,
+            status,
+            duration_ms,
+            upstream_ms,
+            bytes_received,
+            bytes_sent,
+            aborted,
+            sample,
+        } = self;
         out.extend_from_slice(b"{\"time\":");
-        text_value(out, &self.time)?;
-        let always = [("log", self.log), ("listener", self.listener), ("request_id", self.request_id)];
+        text_value(out, time)?;
+        let always = [("log", log), ("listener", listener), ("request_id", request_id)];
         for (name, value) in always {
             member(out, name, value)?;
         }
-        optional(out, "for_request", self.for_request)?;
-        member(out, "peer", self.peer)?;
-        optional(out, "client_address", self.client_address.as_deref())?;
-        optional(out, "client", self.client.as_deref())?;
-        member(out, "method", self.method)?;
+        optional(out, "for_request", *for_request)?;
+        member(out, "peer", peer)?;
+        optional(out, "client_address", client_address.as_deref())?;
+        optional(out, "client", client.as_deref())?;
+        member(out, "method", method)?;
         let perhaps = [
-            ("tenant", self.tenant),
-            ("workload", self.workload),
-            ("subject", self.subject),
-            ("issuer", self.issuer),
-            ("context_id", self.context_id),
-            ("purpose", self.purpose),
-            ("service", self.service),
-            ("region", self.region),
-            ("operation", self.operation),
-            ("upstream", self.upstream),
+            ("tenant", tenant),
+            ("workload", workload),
+            ("subject", subject),
+            ("issuer", issuer),
+            ("context_id", context_id),
+            ("purpose", purpose),
+            ("service", service),
+            ("region", region),
+            ("operation", operation),
+            ("upstream", upstream),
         ];
         for (name, value) in perhaps {
-            optional(out, name, value)?;
+            optional(out, name, *value)?;
         }
-        member(out, "decision", self.decision)?;
-        optional(out, "would_deny", self.would_deny)?;
-        if !self.touched.is_empty() {
-            serialized(out, "touched", &self.touched)?;
+        member(out, "decision", decision)?;
+        optional(out, "would_deny", *would_deny)?;
+        if !touched.is_empty() {
+            serialized(out, "touched", touched)?;
         }
-        if self.touched_left_out > 0 {
-            serialized(out, "touched_left_out", &self.touched_left_out)?;
+        if *touched_left_out > 0 {
+            serialized(out, "touched_left_out", touched_left_out)?;
         }
-        optional(out, "reason", self.reason)?;
-        optional(out, "note", self.note)?;
-        serialized(out, "status", &self.status)?;
-        serialized(out, "duration_ms", &self.duration_ms)?;
-        if let Some(upstream) = &self.upstream_ms {
+        optional(out, "reason", *reason)?;
+        optional(out, "note", *note)?;
+        serialized(out, "status", status)?;
+        serialized(out, "duration_ms", duration_ms)?;
+        if let Some(upstream) = upstream_ms {
             serialized(out, "upstream_ms", upstream)?;
         }
-        serialized(out, "bytes_received", &self.bytes_received)?;
-        serialized(out, "bytes_sent", &self.bytes_sent)?;
-        if self.aborted {
+        serialized(out, "bytes_received", bytes_received)?;
+        serialized(out, "bytes_sent", bytes_sent)?;
+        if *aborted {
             serialized(out, "aborted", &true)?;
         }
-        if let Some(sample) = &self.sample {
+        if let Some(sample) = sample {
             serialized(out, "sample", sample)?;
         }
         out.push(b'}');

@@ -1,7 +1,7 @@
 //! How far the sending of a request has come, seen from its body.
 
 use std::{
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::{
-    sync::watch,
+    sync::Notify,
     time::{sleep, timeout},
 };
 
@@ -28,12 +28,11 @@ use crate::{
 /// A request body that reports on itself.
 pub(super) struct Watched {
     body: Body,
-    /// `None` for a body without bytes, of which there is nothing to report.
-    shared: Option<Arc<Shared>>,
+    shared: Arc<Shared>,
 }
 
 /// The report.
-pub(super) struct Progress(Option<Arc<Shared>>);
+pub(super) struct Progress(Arc<Shared>);
 
 struct Shared {
     /// Frames handed over for sending.
@@ -41,41 +40,58 @@ struct Shared {
     /// Whether the last thing seen was the body's source having nothing to give.
     starved: AtomicBool,
     /// Sent, failed or dropped.
-    ended: watch::Sender<bool>,
+    has_ended: AtomicBool,
+    /// Told of that.
+    ended: Notify,
     failure: OnceLock<Refusal>,
 }
 
 /// Starts to watch `body`.
 pub(super) fn watch(body: Body) -> (Watched, Progress) {
-    if body.is_end_stream() {
-        return (Watched { body, shared: None }, Progress(None));
-    }
-    let (ended, _) = watch::channel(false);
-    let shared = Shared { frames: AtomicU64::new(0), starved: AtomicBool::new(false), ended, failure: OnceLock::new() };
-    let shared = Arc::new(shared);
-    (Watched { body, shared: Some(shared.clone()) }, Progress(Some(shared)))
+    let shared = Arc::new(Shared {
+        frames: AtomicU64::new(0),
+        starved: AtomicBool::new(false),
+        has_ended: AtomicBool::new(false),
+        ended: Notify::new(),
+        failure: OnceLock::new(),
+    });
+    (Watched { body, shared: shared.clone() }, Progress(shared))
 }
 
 impl Progress {
     /// Why the body failed, if it did.
     pub(super) fn failure(&self) -> Option<Refusal> {
-        self.0.as_ref()?.failure.get().cloned()
+        self.0.failure.get().cloned()
     }
 
     /// Returns when the upstream has taken nothing of the body for `idle`, or has had all of it for `response`. A source that
     /// gives nothing is not the upstream's fault, and under a deadline of its own.
     pub(super) async fn overdue(&self, timeouts: &TimeoutsConfig) {
-        let Some(shared) = &self.0 else { return sleep(timeouts.response).await };
-        let mut ended = shared.ended.subscribe();
         loop {
-            let before = shared.frames.load(Ordering::Relaxed);
-            if timeout(timeouts.idle, ended.wait_for(|ended| *ended)).await.is_ok() {
+            let before = self.0.frames.load(Ordering::Relaxed);
+            if timeout(timeouts.idle, self.0.ended()).await.is_ok() {
                 return sleep(timeouts.response).await;
             }
-            let is_stuck = shared.frames.load(Ordering::Relaxed) == before;
-            if is_stuck && !shared.starved.load(Ordering::Relaxed) {
+            let is_stuck = self.0.frames.load(Ordering::Relaxed) == before;
+            if is_stuck && !self.0.starved.load(Ordering::Relaxed) {
                 return;
             }
+        }
+    }
+}
+
+impl Shared {
+    fn end(&self) {
+        self.has_ended.store(true, Ordering::SeqCst);
+        self.ended.notify_waiters();
+    }
+
+    async fn ended(&self) {
+        let mut told = pin!(self.ended.notified());
+        // Before the look, so that an end behind it is not missed.
+        told.as_mut().enable();
+        if !self.has_ended.load(Ordering::SeqCst) {
+            told.await;
         }
     }
 }
@@ -86,23 +102,23 @@ impl HttpBody for Watched {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
-        let Some(shared) = &self.shared else { return polled };
+        let shared = &self.shared;
         shared.starved.store(polled.is_pending(), Ordering::Relaxed);
         match &polled {
             Poll::Pending => {}
             Poll::Ready(Some(Ok(_))) => {
                 shared.frames.fetch_add(1, Ordering::Relaxed);
                 if self.body.is_end_stream() {
-                    shared.ended.send_replace(true);
+                    shared.end();
                 }
             }
             Poll::Ready(Some(Err(error))) => {
                 // Only the first can be the cause.
                 let _ = shared.failure.set(blame(&**error));
-                shared.ended.send_replace(true);
+                shared.end();
             }
             Poll::Ready(None) => {
-                shared.ended.send_replace(true);
+                shared.end();
             }
         }
         polled
@@ -119,9 +135,7 @@ impl HttpBody for Watched {
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        if let Some(shared) = &self.shared {
-            shared.ended.send_replace(true);
-        }
+        self.shared.end();
     }
 }
 
@@ -164,6 +178,19 @@ mod tests {
         progress.overdue(&TIMEOUTS).await;
         assert_eq!(started.elapsed(), SECOND * 24 + TIMEOUTS.response);
         upload.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_body_the_wait_starts_when_the_request_is_out_and_not_before_there_is_a_connection() {
+        let (body, progress) = watch(crate::body::empty());
+        let started = Instant::now();
+        let connecting = tokio::spawn(async move {
+            tokio::time::sleep(SECOND * 8).await;
+            drop(body);
+        });
+        progress.overdue(&TIMEOUTS).await;
+        assert_eq!(started.elapsed(), SECOND * 8 + TIMEOUTS.response);
+        connecting.await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]

@@ -54,6 +54,17 @@ fn counter() -> IntCounter {
 }
 
 #[test]
+fn a_logger_s_line_waits_for_no_other_and_an_access_log_s_does() {
+    // Without the thread, which would take them.
+    let shared = Arc::new(Shared { waiting: Mutex::default(), work: Condvar::new(), written: Condvar::new(), lost: None });
+    let mut queue = LineQueue(Arc::new(Handle(shared.clone())));
+    queue.push(b"access\n", Rank::Ordinary);
+    assert!(!shared.lock().is_urgent);
+    queue.write_all(b"message\n").unwrap();
+    assert!(shared.lock().is_urgent && shared.lock().lines == 2);
+}
+
+#[test]
 fn a_stuck_reader_holds_up_nobody_and_what_is_lost_is_counted() {
     let lost = counter();
     let queue = LineQueue::to(Stuck, "stuck", Some(lost.clone())).unwrap();
