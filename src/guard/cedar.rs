@@ -15,6 +15,7 @@
 mod ask;
 mod entities;
 mod explain;
+mod first;
 mod merged;
 mod policies;
 mod published;

@@ -27,7 +27,7 @@ const MOST_QUESTIONS: usize = 2_000;
 
 /// One question, and its answer.
 pub(super) struct Answered<'a> {
-    pub(super) resource: &'a Resource,
+    pub(super) resource: &'a Resource<'a>,
     /// In IAM's words.
     pub(super) action: &'a str,
     pub(super) response: &'a Response,
@@ -87,7 +87,7 @@ fn ask(
             for (action, entity) in &actions {
                 left = left.checked_sub(1).ok_or("the request is about more than the policies are asked")?;
                 let slice = policies.slices.about(asker.principal.within.iter(), entity.uid().id().unescaped(), &resource.uid);
-                let merged = slice.merged.as_ref().map(|merged| asker.answer(resource, entity, around, merged)).transpose()?;
+                let merged = slice.short(resource).map(|merged| asker.answer(resource, entity, around, merged)).transpose()?;
                 let is_permitted = merged.is_some_and(|response| permits(&response));
                 #[cfg(test)]
                 everything.agrees(
@@ -119,7 +119,7 @@ impl<'a> Asking<'a> {
 }
 
 /// Readings of a thing, and the actions that are needed for it.
-type Subject = (Vec<Resource>, Actions);
+type Subject<'a> = (Vec<Resource<'a>>, Actions);
 
 /// In IAM's words, and as policies know them.
 type Actions = Vec<(String, &'static Entity)>;
@@ -168,7 +168,7 @@ impl<'a> Asker<'a> {
     }
 
     /// Neither part is ever empty.
-    fn subject(&self, asking: &Asking<'_>, thing: Option<&Thing>) -> Result<Subject, String> {
+    fn subject(&self, asking: &Asking<'_>, thing: Option<&'a Thing>) -> Result<Subject<'a>, String> {
         let resources = match thing {
             None => Resource::service(self.names, self.place, self.reach).map(|service| vec![service]),
             Some(thing) => Resource::readings(self.names, thing, self.place, self.reach),
@@ -177,7 +177,7 @@ impl<'a> Asker<'a> {
         Ok((resources.map_err(unsaid)?, actions(self.names, needed)?))
     }
 
-    fn around(&self, resource: &Resource, actions: &Actions, schema: Option<&Schema>) -> Result<(Context, Entities), String> {
+    fn around(&self, resource: &Resource<'_>, actions: &Actions, schema: Option<&Schema>) -> Result<(Context, Entities), String> {
         let context = self.surroundings.of(resource.prefix.as_deref().filter(|_| self.reach.reads("prefix"))).map_err(unsaid)?;
         // An action matters as an entity for the groups that it is in alone.
         let grouped = actions.iter().filter(|(_, entity)| self.reach.groups(&entity.uid()));
@@ -192,7 +192,7 @@ impl<'a> Asker<'a> {
 
     fn answer(
         &self,
-        resource: &Resource,
+        resource: &Resource<'_>,
         action: &Entity,
         (context, store): (&Context, &Entities),
         policies: &PolicySet,
@@ -208,7 +208,7 @@ impl<'a> Asker<'a> {
     fn agrees(
         &self,
         asking: &Asking<'_>,
-        thing: Option<&Thing>,
+        thing: Option<&'a Thing>,
         actions: &Actions,
         (resource, action): (&cedar_policy::EntityUid, &Entity),
         (is_permitted, response): (bool, &Response),

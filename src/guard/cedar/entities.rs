@@ -1,6 +1,6 @@
 //! Things that requests touch, as entities.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
 use cedar_policy::{Entity, EntityUid, RestrictedExpression};
 
@@ -140,12 +140,21 @@ impl Kind {
 
 /// What a request is asked about.
 #[derive(Debug)]
-pub(super) struct Resource {
+pub(super) struct Resource<'t> {
     pub(super) uid: EntityUid,
     pub(super) itself: Entity,
     pub(super) prefix: Option<String>,
     /// Its type, for logs.
     pub(super) entity: &'static str,
+    said: Said<'t>,
+}
+
+/// What is known of a thing.
+#[derive(Debug, Default)]
+struct Said<'t> {
+    texts: Vec<(&'static str, &'t str)>,
+    below: Option<bool>,
+    tags: Vec<(&'t str, &'t str)>,
 }
 
 /// Where a request goes.
@@ -156,27 +165,29 @@ pub(super) struct Place<'a> {
     pub(super) region: &'a str,
 }
 
-type Attributes = BTreeMap<&'static str, RestrictedExpression>;
-type Tags<'t> = Vec<(&'t str, &'t str)>;
+impl<'t> Resource<'t> {
+    /// An attribute that is a text.
+    pub(super) fn text(&self, attribute: &str) -> Option<&'t str> {
+        self.said.texts.iter().find(|(name, _)| *name == attribute).map(|(_, text)| *text)
+    }
 
-fn text(text: &str) -> RestrictedExpression {
-    RestrictedExpression::new_string(text.to_owned())
-}
+    pub(super) fn tag(&self, name: &str) -> Option<&'t str> {
+        self.said.tags.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+    }
 
-impl Resource {
     /// A service, of a request that is about nothing in particular.
-    pub(super) fn service(names: &Names, place: Place<'_>, reach: &Reach) -> Result<Self, Unsaid> {
+    pub(super) fn service(names: &Names, place: Place<'t>, reach: &Reach) -> Result<Self, Unsaid> {
         let uid = names.uid("Service", place.service)?;
-        let attributes = BTreeMap::from([("name", text(place.service)), ("region", text(place.region))]);
-        let itself = entity(uid.clone(), attributes, Vec::new(), Vec::new(), reach)?;
-        Ok(Self { uid, itself, prefix: None, entity: "Service" })
+        let said = Said { texts: vec![("name", place.service), ("region", place.region)], ..Said::default() };
+        let itself = said.entity(uid.clone(), Vec::new(), reach)?;
+        Ok(Self { uid, itself, prefix: None, entity: "Service", said })
     }
 
     /// The thing, in every way in which its name can be read, with as much of it as is read.
     ///
     /// # Errors
     /// Policies have no word for it.
-    pub(super) fn readings(names: &Names, thing: &Thing, place: Place<'_>, reach: &Reach) -> Result<Vec<Self>, Unsaid> {
+    pub(super) fn readings(names: &Names, thing: &'t Thing, place: Place<'t>, reach: &Reach) -> Result<Vec<Self>, Unsaid> {
         let kind = Kind::of(thing).ok_or("a thing that policies have no word for")?;
         if thing.names.is_empty() {
             // Only what is said in pairs may do without.
@@ -188,41 +199,45 @@ impl Resource {
         thing.names.iter().map(|name| Self::named((names, reach), kind, thing, Some(name), place)).collect()
     }
 
-    fn named((names, reach): (&Names, &Reach), kind: &Kind, thing: &Thing, name: Option<&str>, place: Place<'_>) -> Result<Self, Unsaid> {
-        let region = thing.region.as_deref().unwrap_or(place.region);
-        let mut attributes = Attributes::from([("region", text(region))]);
-        let mut said = |attribute, value: Option<&str>| attributes.extend(value.map(|value| (attribute, text(value))));
+    fn named(
+        (names, reach): (&Names, &Reach),
+        kind: &Kind,
+        thing: &'t Thing,
+        name: Option<&'t str>,
+        place: Place<'t>,
+    ) -> Result<Self, Unsaid> {
+        let mut said = Said { texts: vec![("region", thing.region.as_deref().unwrap_or(place.region))], ..Said::default() };
         let whole = name.unwrap_or_default();
-        let (mut id, mut prefix, mut tags) = (whole.to_owned(), None, Tags::new());
+        let (mut id, mut prefix) = (Cow::Borrowed(whole), None);
         match (kind.shape, &thing.within) {
             (Shape::Object, Within::Key(key)) => {
-                id = format!("{whole}/{key}");
-                said("bucket", name);
-                said("key", Some(key));
+                id = format!("{whole}/{key}").into();
+                said.add("bucket", name);
+                said.add("key", Some(key));
             }
             (Shape::Items, Within::Items { is_cut: true, .. }) if reach.reads_tags() => return Err(TOO_MANY),
             (Shape::Items, Within::Items { index, attributes, .. }) => {
-                said("table", name);
-                said("index", index.as_deref());
-                tags.extend(attributes.iter().filter_map(|(name, value)| Some((name.as_str(), std::str::from_utf8(value).ok()?))));
+                said.add("table", name);
+                said.add("index", index.as_deref());
+                said.tags.extend(attributes.iter().filter_map(|(name, value)| Some((name.as_str(), std::str::from_utf8(value).ok()?))));
             }
             (_, within) => {
-                said("name", name);
+                said.add("name", name);
                 match within {
-                    Within::Context(pairs) => tags.extend(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()))),
+                    Within::Context(pairs) => said.tags.extend(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()))),
                     Within::Listing(of) => prefix.clone_from(of),
                     _ => {}
                 }
             }
         }
         if !matches!(kind.shape, Shape::Bucket | Shape::Object | Shape::Wild) {
-            said("account", thing.account.as_deref());
+            said.add("account", thing.account.as_deref());
         }
         if matches!(kind.shape, Shape::Named | Shape::Paired | Shape::Path) {
-            said("arn", thing.arn.as_deref());
+            said.add("arn", thing.arn.as_deref());
         }
         if matches!(kind.shape, Shape::Path | Shape::Wild) {
-            attributes.insert("below", RestrictedExpression::new_bool(thing.within == Within::Below));
+            said.below = Some(thing.within == Within::Below);
         }
         let mut within = vec![names.uid("Service", place.service)?];
         if kind.parent() != "Service" {
@@ -230,8 +245,8 @@ impl Resource {
         }
         within.retain(|uid| reach.names(uid));
         let uid = names.uid(kind.entity, &id)?;
-        let itself = entity(uid.clone(), attributes, within, tags, reach)?;
-        Ok(Self { uid, itself, prefix, entity: kind.entity })
+        let itself = said.entity(uid.clone(), within, reach)?;
+        Ok(Self { uid, itself, prefix, entity: kind.entity, said })
     }
 }
 
@@ -239,17 +254,32 @@ impl Resource {
 const MOST_TAGS: usize = 512;
 const TOO_MANY: Unsaid = "a thing of which the request says more than policies are told";
 
-fn entity(uid: EntityUid, attributes: Attributes, within: Vec<EntityUid>, tags: Tags<'_>, reach: &Reach) -> Result<Entity, Unsaid> {
-    let attributes = reach.only(attributes).map(|(name, value)| (name.to_owned(), value));
-    if reach.reads_tags() && tags.len() > MOST_TAGS {
-        return Err(TOO_MANY);
+impl<'t> Said<'t> {
+    fn add(&mut self, attribute: &'static str, value: Option<&'t str>) {
+        self.texts.extend(value.map(|value| (attribute, value)));
     }
-    let tags = tags.into_iter().filter(|_| reach.reads_tags()).map(|(name, value)| (name.to_owned(), text(value)));
-    Entity::new_with_tags(uid, attributes, within, tags).map_err(|_| "an attribute that cannot be evaluated")
+
+    /// What of it is read.
+    fn entity(&self, uid: EntityUid, within: Vec<EntityUid>, reach: &Reach) -> Result<Entity, Unsaid> {
+        if reach.reads_tags() && self.tags.len() > MOST_TAGS {
+            return Err(TOO_MANY);
+        }
+        let texts = reach.only(self.texts.iter().copied()).map(|(name, value)| (name.to_owned(), text(value)));
+        let below = reach.only(self.below.map(|below| ("below", below)));
+        let attributes = texts.chain(below.map(|(name, below)| (name.to_owned(), RestrictedExpression::new_bool(below))));
+        let tags = self.tags.iter().filter(|_| reach.reads_tags()).map(|(name, value)| ((*name).to_owned(), text(value)));
+        Entity::new_with_tags(uid, attributes, within, tags).map_err(|_| "an attribute that cannot be evaluated")
+    }
+}
+
+fn text(text: &str) -> RestrictedExpression {
+    RestrictedExpression::new_string(text.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::guard::cedar::published::Published;
 
@@ -275,7 +305,8 @@ mod tests {
         let place = Place { service: "dynamodb", region: "eu-west-1" };
         let (tags, no_tags) = (Reach::EVERYTHING, Reach::default());
         for (reach, is_cut, is_told) in [(&tags, false, true), (&tags, true, false), (&no_tags, false, true), (&no_tags, true, true)] {
-            let readings = Resource::readings(names, &thing(is_cut), place, reach);
+            let thing = thing(is_cut);
+            let readings = Resource::readings(names, &thing, place, reach);
             assert_eq!(readings.is_ok(), is_told, "{readings:?}");
             let tag = readings.ok().and_then(|readings| readings[0].itself.tag("pk").map(|tag| tag.is_ok()));
             assert_eq!(tag.is_some(), is_told && reach.reads_tags());

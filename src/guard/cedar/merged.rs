@@ -11,9 +11,9 @@ use cedar_policy::{Effect, Policy, PolicyId, PolicySet};
 use serde_json::{Map, Value, json};
 
 /// `None`: they are of a form that is not known here, and have to be asked themselves.
-pub(super) fn of(policies: &PolicySet) -> Option<PolicySet> {
+pub(super) fn of<'p>(policies: impl Iterator<Item = &'p Policy>) -> Option<PolicySet> {
     let mut conditions = [(Effect::Permit, "permit", Vec::new()), (Effect::Forbid, "forbid", Vec::new())];
-    for policy in policies.policies() {
+    for policy in policies {
         let (.., of_effect) = conditions.iter_mut().find(|(effect, ..)| *effect == policy.effect())?;
         of_effect.push(condition(policy)?);
     }
@@ -163,7 +163,7 @@ mod tests {
         let mut compare = |some: &[usize]| {
             let set = PolicySet::from_policies(some.iter().map(|number| policies[*number].clone())).unwrap();
             let whole = permits(&set);
-            let two = of(&set).expect("every form is known");
+            let two = of(set.policies()).expect("every form is known");
             assert!(two.num_of_policies() <= 2);
             assert_eq!(permits(&two), whole, "{:?}", some.iter().map(|number| &texts[*number]).collect::<Vec<_>>());
             permitted += usize::from(whole);

@@ -8,7 +8,7 @@ use std::{collections::HashMap, sync::Arc};
 use cedar_policy::{ActionConstraint, EntityTypeName, EntityUid, Policy, PolicySet, PrincipalConstraint, ResourceConstraint};
 use dashmap::DashMap;
 
-use super::{merged, published::Names};
+use super::{entities::Resource, first::First, merged, published::Names};
 
 /// Sets that are kept; then they are made anew. Roles make them different, and a thousand kinds of requests are more than an application has.
 const MOST_KEPT: usize = 1_024;
@@ -35,13 +35,31 @@ pub(super) struct Slices {
 pub(super) struct Slice {
     pub(super) policies: PolicySet,
     /// The same, for a short answer.
-    pub(super) merged: Option<PolicySet>,
+    merged: Option<PolicySet>,
+    rest: Option<Rest>,
+}
+
+/// What is left of a slice where the demands of the others are missed.
+#[derive(Debug)]
+struct Rest {
+    demands: Vec<First>,
+    merged: PolicySet,
 }
 
 impl Slice {
     fn new(policies: PolicySet) -> Arc<Self> {
-        let merged = merged::of(&policies);
-        Arc::new(Self { policies, merged })
+        let merged = merged::of(policies.policies());
+        let (demands, others): (Vec<_>, Vec<_>) =
+            policies.policies().map(|policy| (First::of(policy), policy)).partition(|(first, _)| first.is_some());
+        let merged_rest = (!demands.is_empty()).then(|| merged::of(others.into_iter().map(|(_, policy)| policy))).flatten();
+        let rest = merged_rest.map(|merged| Rest { demands: demands.into_iter().filter_map(|(first, _)| first).collect(), merged });
+        Arc::new(Self { policies, merged, rest })
+    }
+
+    /// Those that give the short answer about `resource`.
+    pub(super) fn short(&self, resource: &Resource<'_>) -> Option<&PolicySet> {
+        let rest = self.rest.as_ref().filter(|rest| rest.demands.iter().all(|first| first.is_missed_by(resource)));
+        rest.map(|rest| &rest.merged).or(self.merged.as_ref())
     }
 }
 
