@@ -67,18 +67,18 @@ const NAME_BYTES: usize = 128;
 
 /// What `X-Amz-Target` says.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct TargetHeader {
+pub(crate) struct TargetHeader<'h> {
     /// The service's part, up to the last dot; may be empty.
-    pub(crate) prefix: String,
+    pub(crate) prefix: &'h str,
     /// The operation.
-    pub(crate) operation: String,
+    pub(crate) operation: &'h str,
 }
 
 /// `X-Amz-Target`, where there is one.
 ///
 /// # Errors
 /// `OperationAmbiguous` when it is repeated or no operation can be read from it.
-pub(crate) fn target_header(headers: &HeaderMap) -> Result<Option<TargetHeader>, Refusal> {
+pub(crate) fn target_header(headers: &HeaderMap) -> Result<Option<TargetHeader<'_>>, Refusal> {
     let mut values = headers.get_all(TARGET_HEADER).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
@@ -86,7 +86,7 @@ pub(crate) fn target_header(headers: &HeaderMap) -> Result<Option<TargetHeader>,
     }
     let text = value.to_str().map_err(|_| ambiguous("X-Amz-Target is not text"))?;
     let (prefix, operation) = text.rsplit_once('.').unwrap_or(("", text));
-    Ok(Some(TargetHeader { prefix: prefix.to_owned(), operation: checked_name(operation)? }))
+    Ok(Some(TargetHeader { prefix, operation: checked_name(operation)? }))
 }
 
 /// Headers by which some servers let the method be another than it is.
@@ -168,7 +168,7 @@ pub fn candidates(
     if path.has_dots() {
         return Err(ambiguous("the path has dot segments"));
     }
-    let mut stated: Vec<String> = target_header(headers)?.map(|header| header.operation).into_iter().collect();
+    let mut stated: Vec<String> = target_header(headers)?.map(|header| header.operation.to_owned()).into_iter().collect();
     if service.is_none_or(|service| service.protocols.iter().any(|protocol| protocol.is_rpc())) {
         stated.extend(query.operation()?);
         stated.extend(in_body(service, method, headers, body)?);
@@ -296,13 +296,13 @@ fn in_rpc_path(service: Option<&Service>, headers: &HeaderMap, path: &PathView<'
     if service.is_some_and(|service| !service.targets.is_empty() && !service.takes_target(name)) {
         return Err(Refusal::noted(Reason::TargetConflict, "the RPC path is of another service"));
     }
-    checked_name(operation).map(Some)
+    checked_name(operation).map(|name| Some(name.to_owned()))
 }
 
 /// A name as AWS's operations have them. Anything else might be read differently there than here.
-fn checked_name(name: &str) -> Result<String, Refusal> {
+fn checked_name(name: &str) -> Result<&str, Refusal> {
     let well_formed = (1..=NAME_BYTES).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    if well_formed { Ok(name.to_owned()) } else { Err(ambiguous("the operation's name is malformed")) }
+    if well_formed { Ok(name) } else { Err(ambiguous("the operation's name is malformed")) }
 }
 
 fn ambiguous(note: &'static str) -> Refusal {

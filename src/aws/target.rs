@@ -10,11 +10,12 @@
 //! Any other host means that somebody takes us for an open proxy.
 
 mod host;
+mod memory;
 pub(crate) mod name;
 mod own;
 mod place;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Deref, sync::Arc};
 
 use http::{
     HeaderMap, Uri,
@@ -23,7 +24,9 @@ use http::{
 
 use self::{
     host::{AwsHost, Kind},
+    memory::{Memory, Question},
     own::{Own, OwnNames},
+    place::Placed,
 };
 use crate::{
     aws::{
@@ -49,7 +52,7 @@ pub struct TargetHints<'a> {
 }
 
 /// The part of a credential scope that says where a request goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Scope<'a> {
     /// Signing name.
     pub service: &'a str,
@@ -57,9 +60,26 @@ pub struct Scope<'a> {
     pub region: &'a str,
 }
 
-/// An allowed destination.
+/// An allowed destination, and what is asked for there. It has the fields of its [`Destination`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
+    /// Shared by all requests to it.
+    pub destination: Arc<Destination>,
+    /// Path and query, byte for byte as received; for S3 with an endpoint of one's own the bucket goes from host to path.
+    pub path_and_query: PathAndQuery,
+}
+
+impl Deref for Target {
+    type Target = Destination;
+
+    fn deref(&self) -> &Destination {
+        &self.destination
+    }
+}
+
+/// An allowed destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destination {
     /// Key in `egress.services`.
     pub service: String,
     /// The name under which the tables know the service; differs from `service` where the configuration made up a key.
@@ -78,8 +98,6 @@ pub struct Target {
     pub host: Authority,
     /// `Host` to sign: what a gateway on the way makes of it.
     pub signed_host: Authority,
-    /// Path and query, byte for byte as received; for S3 with an endpoint of one's own the bucket goes from host to path.
-    pub path_and_query: PathAndQuery,
 }
 
 /// Where a request names its resource.
@@ -100,6 +118,7 @@ pub struct Targets {
     /// Of these regions, the default one's first.
     partitions: Vec<&'static str>,
     own: OwnNames,
+    memory: Memory,
 }
 
 /// What the configuration says about one service.
@@ -151,6 +170,7 @@ impl Targets {
             region: config.region.clone(),
             regions: config.regions.clone(),
             own: OwnNames::new(&config.listen, &config.hosts),
+            memory: Memory::new(),
         }
     }
 
@@ -160,23 +180,43 @@ impl Targets {
     /// `MalformedRequest`, `HostNotAllowed`, `TargetConflict`, `OperationAmbiguous` (two `X-Amz-Target`), `ServiceUnknown`,
     /// `ServiceNotAllowed`, `RegionNotAllowed`, `SignatureUnsupported` (an endpoint that wants another kind).
     pub fn resolve(&self, hints: &TargetHints<'_>) -> Result<Target, Refusal> {
-        let named = self.named(hints)?;
+        let authority = authority(hints)?;
+        let header = operation::target_header(hints.headers);
+        let question = Question {
+            authority: authority.map(Authority::as_str),
+            scope: hints.scope,
+            prefix: header.as_ref().ok().and_then(|header| header.as_ref()).map(|header| header.prefix),
+            is_control: hints.headers.contains_key("x-amz-account-id") && hints.uri.path().starts_with("/v20180820/"),
+        };
+        // Of a header that cannot be read nothing was ever answered.
+        if header.is_ok()
+            && let Some(placed) = self.memory.get(&question)
+        {
+            return placed.target(hints.uri);
+        }
+        let named = self.named(authority)?;
+        let placed = self.place(&question, named, header?.as_ref())?;
+        let target = placed.clone().target(hints.uri)?;
+        self.memory.put(&question, placed);
+        Ok(target)
+    }
+
+    fn place(&self, question: &Question<'_>, named: Named, header: Option<&TargetHeader<'_>>) -> Result<Placed, Refusal> {
         let aws = if let Named::Aws(host) = &named { Some(host) } else { None };
-        let header = operation::target_header(hints.headers)?;
-        let key = self.service(hints, aws, header.as_ref())?;
+        let key = self.service(question, aws, header)?;
         let Some(rule) = self.services.get(&key) else {
             return Err(not_listed(&key));
         };
-        if let Some(header) = &header {
+        if let Some(header) = header {
             rule.check_header(header)?;
         }
-        let region = self.region(rule, hints.scope, aws)?;
+        let region = self.region(rule, question.scope, aws)?;
         let host = match named {
             Named::Aws(host) => Some(host),
             Named::Prefixed(prefix) => rule.prefixed(prefix)?,
             Named::Us => None,
         };
-        rule.target(key, region, hints.uri, host)
+        rule.place(key, region, host)
     }
 
     /// The configured services: key, what the tables have of it, and the name it signs as.
@@ -190,14 +230,8 @@ impl Targets {
     }
 
     /// Whether the request names AWS or us.
-    fn named(&self, hints: &TargetHints<'_>) -> Result<Named, Refusal> {
-        let authority = match (hints.uri.authority(), hints.host) {
-            (Some(target), Some(host)) if !same_authority(target, host, hints.uri.scheme_str()) => {
-                return Err(Refusal::noted(Reason::TargetConflict, "the absolute-form target and Host differ"));
-            }
-            (Some(authority), _) | (None, Some(authority)) => authority,
-            (None, None) => return Ok(Named::Us),
-        };
+    fn named(&self, authority: Option<&Authority>) -> Result<Named, Refusal> {
+        let Some(authority) = authority else { return Ok(Named::Us) };
         if authority.as_str().contains('@') {
             return Err(Refusal::noted(Reason::MalformedRequest, "user information in the authority"));
         }
@@ -214,15 +248,15 @@ impl Targets {
     }
 
     /// The key of the one service that everything in the request points to.
-    fn service(&self, hints: &TargetHints<'_>, host: Option<&AwsHost>, header: Option<&TargetHeader>) -> Result<String, Refusal> {
-        let scope = hints.scope.map(|scope| scope.service);
+    fn service(&self, question: &Question<'_>, host: Option<&AwsHost>, header: Option<&TargetHeader<'_>>) -> Result<String, Refusal> {
+        let scope = question.scope.map(|scope| scope.service);
         match (host, scope) {
             (Some(host), None) => Ok(host.service.clone()),
             (Some(host), Some(scope)) if self.signs_as(&host.service, scope) => Ok(host.service.clone()),
             (Some(_), Some(_)) => Err(Refusal::noted(Reason::TargetConflict, "the host is not one of the signed service")),
-            (None, Some(scope)) => self.service_by_scope(scope, hints, header),
+            (None, Some(scope)) => self.service_by_scope(scope, question.is_control, header),
             (None, None) => match header {
-                Some(header) => only(self.by_header(header), Service::targeted(&header.prefix).next().map(|service| service.key)),
+                Some(header) => only(self.by_header(header), Service::targeted(header.prefix).next().map(|service| service.key)),
                 None => Err(Refusal::noted(
                     Reason::ServiceUnknown,
                     "neither a credential scope nor X-Amz-Target nor a host of AWS's; name one, such as Host: s3.eu-west-1.amazonaws.com",
@@ -233,20 +267,19 @@ impl Targets {
 
     /// Several services may share a signing name: `X-Amz-Target`, S3 Control's paths, and at last the service that is called
     /// as it signs tell them apart.
-    fn service_by_scope(&self, scope: &str, hints: &TargetHints<'_>, header: Option<&TargetHeader>) -> Result<String, Refusal> {
+    fn service_by_scope(&self, scope: &str, is_control: bool, header: Option<&TargetHeader<'_>>) -> Result<String, Refusal> {
         let mut keys: Vec<&String> = self.services.keys().filter(|key| self.signs_as(key, scope)).collect();
         if let Some(header) = header
-            && Service::targeted(&header.prefix).next().is_some()
+            && Service::targeted(header.prefix).next().is_some()
         {
-            if !Service::targeted(&header.prefix).any(|service| service.signing_name == scope || service.key == scope)
+            if !Service::targeted(header.prefix).any(|service| service.signing_name == scope || service.key == scope)
                 && !keys.iter().any(|key| self.by_header(header).contains(key))
             {
                 return Err(Refusal::noted(Reason::TargetConflict, "X-Amz-Target is not of the signed service"));
             }
             keys.retain(|key| self.by_header(header).contains(key));
         } else if scope == "s3" {
-            let control = hints.headers.contains_key("x-amz-account-id") && hints.uri.path().starts_with("/v20180820/");
-            keys.retain(|key| (key.as_str() == "s3-control") == control);
+            keys.retain(|key| (key.as_str() == "s3-control") == is_control);
         }
         match keys.iter().find(|key| key.as_str() == scope) {
             Some(key) => Ok((*key).clone()),
@@ -255,8 +288,8 @@ impl Targets {
     }
 
     /// The configured services whose `X-Amz-Target` starts as `header` does.
-    fn by_header(&self, header: &TargetHeader) -> Vec<&String> {
-        let takes = |rule: &Rule| rule.known.is_some_and(|known| known.takes_target(&header.prefix));
+    fn by_header(&self, header: &TargetHeader<'_>) -> Vec<&String> {
+        let takes = |rule: &Rule| rule.known.is_some_and(|known| known.takes_target(header.prefix));
         self.services.iter().filter(|(_, rule)| takes(rule)).map(|(key, _)| key).collect()
     }
 
@@ -321,10 +354,10 @@ impl Targets {
 
 impl Rule {
     /// `X-Amz-Target` has to be of this service, and a service that knows no such header must not get one.
-    fn check_header(&self, header: &TargetHeader) -> Result<(), Refusal> {
+    fn check_header(&self, header: &TargetHeader<'_>) -> Result<(), Refusal> {
         let agrees = match self.known {
-            Some(service) => service.takes_target(&header.prefix),
-            None => Service::targeted(&header.prefix).next().is_none(),
+            Some(service) => service.takes_target(header.prefix),
+            None => Service::targeted(header.prefix).next().is_none(),
         };
         if agrees { Ok(()) } else { Err(Refusal::noted(Reason::TargetConflict, "X-Amz-Target is not of this service")) }
     }
@@ -348,12 +381,44 @@ fn foreign(region: &str) -> Refusal {
     Refusal::noted(Reason::RegionNotAllowed, format!("{} is not in egress.regions", quote(region)))
 }
 
+/// What the request calls its host.
+fn authority<'h>(hints: &TargetHints<'h>) -> Result<Option<&'h Authority>, Refusal> {
+    match (hints.uri.authority(), hints.host) {
+        (Some(target), Some(host)) if !same_authority(target, host, hints.uri.scheme_str()) => {
+            Err(Refusal::noted(Reason::TargetConflict, "the absolute-form target and Host differ"))
+        }
+        (target, host) => Ok(target.or(host)),
+    }
+}
+
 /// RFC 9112, section 3.2.2: a proxy is told its target twice. Both have to be the same, with default ports filled in.
 fn same_authority(target: &Authority, host: &Authority, scheme: Option<&str>) -> bool {
     let default = if scheme == Some("https") { 443 } else { 80 };
     target.host().eq_ignore_ascii_case(host.host())
         && target.port_u16().unwrap_or(default) == host.port_u16().unwrap_or(default)
         && target.as_str().contains('@') == host.as_str().contains('@')
+}
+
+#[cfg(test)]
+impl Target {
+    /// One in `eu-west-1`, for unit tests of other rooms.
+    pub(crate) fn for_tests((service, api, signing_name): (&str, &str, &str), style: Style, path: &str) -> Self {
+        let host = || Authority::from_static("h");
+        let destination = Destination {
+            service: service.to_owned(),
+            api: api.to_owned(),
+            signing_name: signing_name.to_owned(),
+            region: "eu-west-1".to_owned(),
+            style,
+            dial: Endpoint { tls: true, authority: host() },
+            dial_is_configured: false,
+            host: host(),
+            signed_host: host(),
+        };
+        let uri: Uri = path.parse().unwrap();
+        let path_and_query = uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
+        Self { destination: Arc::new(destination), path_and_query }
+    }
 }
 
 #[cfg(test)]

@@ -66,7 +66,7 @@ pub(super) async fn inspect(
             match rejected(&head.headers, &document) {
                 Rejected::Session => broker.reject(credentials),
                 Rejected::Signature => {
-                    tracing::warn!(service = receipt.service, status = %head.status, "AWS rejected a signature, or its time");
+                    tracing::warn!(service = receipt.destination.service, status = %head.status, "AWS rejected a signature, or its time");
                     skew.complain();
                 }
                 Rejected::Other => {}

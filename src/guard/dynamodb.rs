@@ -196,7 +196,7 @@ fn unknown(operation: &str) -> Untold {
 }
 
 /// The operation and the body of a request in DynamoDB's protocol, beside which nothing says what it is for.
-fn document<'a>(asked: &Asked<'a>, method: &Method) -> Result<(String, &'a [u8]), Untold> {
+fn document<'a>(asked: &Asked<'a>, method: &Method) -> Result<(&'a str, &'a [u8]), Untold> {
     const ANOTHER: Untold = "the request is not in DynamoDB's JSON protocol";
     let (target, headers) = (asked.target, asked.headers);
     if *method != Method::POST || target.path_and_query.path() != "/" || target.path_and_query.query().is_some() {

@@ -38,7 +38,7 @@ pub(super) use self::ask::Behalf;
 use self::store::{Seen, Store};
 use super::{GuardedRequest, rules::Opinion};
 use crate::{
-    aws::target::Target,
+    aws::target::{Destination, Target},
     body::Body,
     clock::Clock,
     config::TableKeys,
@@ -172,7 +172,7 @@ impl Tables<'_> {
         let name = || {
             let no_courier = || Refusal::noted(Reason::Internal, "a rule learns keys, and nobody asks for them");
             let courier = &self.schemas.asker.as_ref().ok_or_else(no_courier)?.courier;
-            let Target { service, region, dial, host, signed_host, .. } = self.target;
+            let Destination { service, region, dial, host, signed_host, .. } = &**self.target;
             let role = courier.role(service, self.tenant.ok_or_else(no_courier)?)?;
             Ok(format!("{service}\n{region}\n{}\n{host}\n{signed_host}\n{role}", dial.authority))
         };

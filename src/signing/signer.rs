@@ -8,8 +8,9 @@ use zeroize::Zeroizing;
 
 use super::{credentialed::CredentialedRequest, payload::Length};
 use crate::{
+    aws::target::Destination,
     body::Body,
-    config::{Endpoint, TimeoutsConfig},
+    config::TimeoutsConfig,
     credentials::ScopedCredentials,
     hop,
     identity::unverified::SECURITY_TOKEN,
@@ -43,17 +44,13 @@ pub struct SignedRequest {
 /// What a signed request consists of, for the client that sends it.
 #[derive(Debug)]
 pub struct SignedParts {
-    /// Name of the service in the configuration.
-    pub service: String,
-    /// Where to connect.
-    pub dial: Endpoint,
-    /// Whether the configuration names that endpoint, so that it may be on a private or local address.
-    pub dial_is_configured: bool,
+    /// Where to connect. An endpoint that the configuration names may be on a private or local address.
+    pub destination: Arc<Destination>,
     /// Deadlines.
     pub timeouts: TimeoutsConfig,
     /// Whether the client waits to be asked for the body. `Expect` is then sent on, unsigned.
     pub expects_continue: bool,
-    /// The request, absolute-form.
+    /// The request, in origin form.
     pub request: Request<Body>,
 }
 
@@ -64,8 +61,8 @@ pub struct Receipt {
     pub permit: Permit,
     /// The credentials that signed, for the check of AWS's answer.
     pub credentials: Arc<ScopedCredentials>,
-    /// Name of the service in the configuration.
-    pub service: String,
+    /// Where it went.
+    pub destination: Arc<Destination>,
     /// Deadlines.
     pub timeouts: TimeoutsConfig,
 }
@@ -102,26 +99,13 @@ pub fn sign(request: CredentialedRequest, now: SystemTime) -> Result<(SignedRequ
     if parts.target.host != parts.target.signed_host {
         headers.insert(header::HOST, host(&parts.target.host)?);
     }
-    let scheme = if parts.target.dial.tls { "https" } else { "http" };
-    let uri = Uri::builder()
-        .scheme(scheme)
-        .authority(parts.target.dial.authority.clone())
-        .path_and_query(parts.wire.path_and_query().clone())
-        .build()
-        .map_err(|_| Reason::Internal)?;
     let mut request = Request::new(parts.payload.into_body(|| signed.chain(key.as_ref())));
     *request.method_mut() = parts.method;
-    *request.uri_mut() = uri;
+    *request.uri_mut() = Uri::from(parts.wire.path_and_query().clone());
     *request.headers_mut() = headers;
-    let receipt = Receipt { permit: parts.permit, credentials, service: parts.target.service.clone(), timeouts: parts.timeouts };
-    let parts = SignedParts {
-        service: parts.target.service,
-        dial: parts.target.dial,
-        dial_is_configured: parts.target.dial_is_configured,
-        timeouts: parts.timeouts,
-        expects_continue,
-        request,
-    };
+    let destination = parts.target.destination;
+    let receipt = Receipt { permit: parts.permit, credentials, destination: destination.clone(), timeouts: parts.timeouts };
+    let parts = SignedParts { destination, timeouts: parts.timeouts, expects_continue, request };
     Ok((SignedRequest { parts }, receipt))
 }
 

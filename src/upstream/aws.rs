@@ -15,6 +15,7 @@ use super::{
     resolve::Resolver,
 };
 use crate::{
+    aws::target::Destination,
     config::{EgressConfig, Endpoint, ServiceConfig},
     reject::{Reason, Refusal},
     signing::{SignedRequest, signer::SignedParts},
@@ -72,11 +73,12 @@ impl AwsClient {
     }
 
     pub(super) async fn deliver(&self, parts: SignedParts) -> Result<Response<Answer>, Refusal> {
-        let SignedParts { service, dial, dial_is_configured: is_configured, timeouts, expects_continue, mut request } = parts;
-        let Some(client) = self.services.get(&service) else {
+        let SignedParts { destination, timeouts, expects_continue, mut request } = parts;
+        let Destination { service, dial, dial_is_configured: is_configured, .. } = &*destination;
+        let Some(client) = self.services.get(service) else {
             return Err(Refusal::noted(Reason::Internal, "a request was signed for a service without a client"));
         };
-        if is_configured != (client.endpoint.as_ref() == Some(&dial)) {
+        if *is_configured != (client.endpoint.as_ref() == Some(dial)) {
             return Err(Refusal::noted(Reason::Internal, "a request was signed for an endpoint that is not the service's"));
         }
         // An address is never looked up, so the guard of the resolver would not see it.

@@ -30,6 +30,7 @@ use tokio::{
 
 use super::*;
 use crate::{
+    aws::target::{Style, Target},
     body::{self, BoxError},
     clock::Clock,
     config::{Balance, EgressConfig, Endpoint, Proofs, Protocol, RouteConfig, RoutingConfig, ServerConfig, ServiceConfig, Upstream},
@@ -344,7 +345,14 @@ fn service(endpoint: Option<Endpoint>, ca: Option<PathBuf>) -> ServiceConfig {
 }
 
 fn parts(dial: &Endpoint, dial_is_configured: bool, request: Request<Body>) -> SignedParts {
-    SignedParts { service: "s3".to_owned(), dial: dial.clone(), dial_is_configured, timeouts: TIMEOUTS, expects_continue: false, request }
+    parts_of("s3", dial, dial_is_configured, request)
+}
+
+fn parts_of(service: &str, dial: &Endpoint, dial_is_configured: bool, request: Request<Body>) -> SignedParts {
+    let Target { mut destination, .. } = Target::for_tests((service, service, service), Style::Plain, "/");
+    let known = Arc::make_mut(&mut destination);
+    (known.dial, known.dial_is_configured) = (dial.clone(), dial_is_configured);
+    SignedParts { destination, timeouts: TIMEOUTS, expects_continue: false, request }
 }
 
 async fn send(client: &AwsClient, dial: &Endpoint, is_configured: bool, request: Request<Body>) -> Result<Response<Answer>, Refusal> {
@@ -383,7 +391,7 @@ async fn claims_about_the_endpoint_are_checked_against_the_configuration() {
     for (client, dial, is_configured) in [(&without, &dial, true), (&with, &other, true), (&with, &dial, false)] {
         assert_eq!(send(client, dial, is_configured, get("/")).await.unwrap_err().reason, Reason::Internal);
     }
-    let unknown = with.deliver(SignedParts { service: "sqs".to_owned(), ..parts(&dial, true, get("/")) }).await.unwrap_err();
+    let unknown = with.deliver(parts_of("sqs", &dial, true, get("/"))).await.unwrap_err();
     assert_eq!(unknown.reason, Reason::Internal);
 }
 

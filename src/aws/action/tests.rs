@@ -1,12 +1,9 @@
-use http::{HeaderName, Method, Uri};
+use http::{HeaderName, Method};
 
 use super::*;
-use crate::{
-    aws::{
-        operation::{self, Catalogue, s3_operation_names},
-        target::Style,
-    },
-    config::Endpoint,
+use crate::aws::{
+    operation::{self, Catalogue, s3_operation_names},
+    target::Style,
 };
 
 /// Needs one action of S3.
@@ -15,19 +12,8 @@ pub(crate) fn s3(operation: &str) -> Needed<'_> {
 }
 
 fn target(key: &str, style: Style, path: &str) -> Target {
-    let service = Service::find(key);
-    Target {
-        service: key.to_owned(),
-        api: key.to_owned(),
-        signing_name: service.map_or(key, |service| service.signing_name).to_owned(),
-        region: "eu-west-1".to_owned(),
-        style,
-        dial: Endpoint { tls: true, authority: "h".parse().unwrap() },
-        dial_is_configured: false,
-        host: "h".parse().unwrap(),
-        signed_host: "h".parse().unwrap(),
-        path_and_query: path.parse::<Uri>().unwrap().path_and_query().unwrap().clone(),
-    }
+    let signing_name = Service::find(key).map_or(key, |service| service.signing_name);
+    Target::for_tests((key, key, signing_name), style, path)
 }
 
 fn headers(list: &[(&str, &str)]) -> HeaderMap {

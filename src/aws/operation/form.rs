@@ -55,7 +55,7 @@ impl<'b> Pairs<'b> {
         if named.next().is_some() {
             return Err(ambiguous("the operation is named more than once"));
         }
-        checked_name(value.rsplit_once('.').map_or(&**value, |(_, operation)| operation)).map(Some)
+        checked_name(value.rsplit_once('.').map_or(&**value, |(_, operation)| operation)).map(|name| Some(name.to_owned()))
     }
 }
 

@@ -1,25 +1,17 @@
-use http::{Uri, uri::PathAndQuery};
+use std::sync::Arc;
+
+use http::Uri;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{aws::target::Style, config::Endpoint};
+use crate::aws::target::Style;
 
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded; charset=utf-8");
 
 fn target(key: &str, style: Style, path: &str) -> Target {
     let service = Service::named(key);
-    Target {
-        service: key.to_owned(),
-        api: service.map_or(key, |s| s.key).to_owned(),
-        signing_name: service.map_or(key, |s| s.signing_name).to_owned(),
-        region: "eu-west-1".to_owned(),
-        style,
-        dial: Endpoint { tls: true, authority: "h".parse().unwrap() },
-        dial_is_configured: false,
-        host: "h".parse().unwrap(),
-        signed_host: "h".parse().unwrap(),
-        path_and_query: path.parse::<Uri>().unwrap().path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/")),
-    }
+    let (api, signing_name) = (service.map_or(key, |s| s.key), service.map_or(key, |s| s.signing_name));
+    Target::for_tests((key, api, signing_name), style, path)
 }
 
 fn headers(list: &[(&str, &str)]) -> HeaderMap {
@@ -334,7 +326,7 @@ fn a_service_with_named_and_located_operations_has_one_of_them_in_a_request() {
 fn what_is_asked_of_a_customers_host_is_named_as_iam_does() {
     let on_own_endpoint = |key: &str, method: &str, path: &str, list: &[(&str, &str)]| {
         let mut target = target(key, Style::Plain, path);
-        target.dial_is_configured = true;
+        Arc::make_mut(&mut target.destination).dial_is_configured = true;
         let named = asked(&target, method, list, Some("{}")).unwrap();
         named.names().collect::<Vec<_>>().join(" ")
     };

@@ -1,24 +1,13 @@
-use http::{HeaderName, Uri};
+use std::sync::Arc;
+
+use http::HeaderName;
 
 use super::*;
-use crate::{
-    aws::{service::Service, target::Style},
-    config::Endpoint,
-};
+use crate::aws::{service::Service, target::Style};
 
 fn target(key: &str, style: Style, path: &str) -> Target {
-    Target {
-        service: key.to_owned(),
-        api: key.to_owned(),
-        signing_name: Service::find(key).map_or(key, |service| service.signing_name).to_owned(),
-        region: "eu-west-1".to_owned(),
-        style,
-        dial: Endpoint { tls: true, authority: "h".parse().unwrap() },
-        dial_is_configured: false,
-        host: "h".parse().unwrap(),
-        signed_host: "h".parse().unwrap(),
-        path_and_query: path.parse::<Uri>().unwrap().path_and_query().unwrap().clone(),
-    }
+    let signing_name = Service::find(key).map_or(key, |service| service.signing_name);
+    Target::for_tests((key, key, signing_name), style, path)
 }
 
 fn home() -> Home {
@@ -87,7 +76,7 @@ fn what_s3_could_read_otherwise_or_elsewhere_is_untold() {
     let mut control = target("s3-control", Style::Plain, "/v20180820/x");
     assert_eq!(about(&control, Some("GetJob"), &[], None), None);
     control = target("s3", Style::Bucket("ap-111122223333".into()), "/k");
-    control.host = "ap-111122223333.s3-accesspoint.eu-west-1.amazonaws.com".parse().unwrap();
+    Arc::make_mut(&mut control.destination).host = "ap-111122223333.s3-accesspoint.eu-west-1.amazonaws.com".parse().unwrap();
     assert_eq!(about(&control, Some("GetObject"), &[], None), None);
 }
 

@@ -1,12 +1,14 @@
 //! The destination, put together from parts that are all checked.
 
+use std::sync::Arc;
+
 use http::{
     Uri,
     uri::{Authority, PathAndQuery},
 };
 
 use super::{
-    Rule, Style, Target,
+    Destination, Rule, Style, Target,
     host::{self, AwsHost, Kind},
 };
 use crate::{
@@ -27,17 +29,13 @@ impl Rule {
     }
 
     /// Where a request to this service goes.
-    pub(super) fn target(&self, key: String, region: String, uri: &Uri, host: Option<AwsHost>) -> Result<Target, Refusal> {
-        let path = uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-        if !path.as_str().starts_with('/') {
-            return Err(Reason::MalformedRequest.into());
-        }
+    pub(super) fn place(&self, key: String, region: String, host: Option<AwsHost>) -> Result<Placed, Refusal> {
         let api = self.known.map_or(key.as_str(), |service| service.key).to_owned();
         let place = match &self.endpoint {
-            Some(endpoint) => self.own_place(endpoint, host, &path)?,
+            Some(endpoint) => self.own_place(endpoint, host)?,
             None => self.aws_place(&key, &region, host)?,
         };
-        Ok(Target {
+        let destination = Destination {
             service: key,
             api,
             signing_name: self.signing_name.clone(),
@@ -47,8 +45,8 @@ impl Rule {
             dial_is_configured: self.endpoint.is_some(),
             signed_host: self.signed_host.clone().unwrap_or_else(|| place.host.clone()),
             host: place.host,
-            path_and_query: place.path.unwrap_or(path),
-        })
+        };
+        Ok(Placed { destination: Arc::new(destination), bucket: place.bucket.map(Arc::from) })
     }
 
     /// AWS's own endpoint: the one that the request names, or the region's.
@@ -74,17 +72,17 @@ impl Rule {
             style: bucket.map_or(Style::Plain, Style::Bucket),
             dial: Endpoint { tls: true, authority: authority(&dial)? },
             host: authority(&named)?,
-            path: None,
+            bucket: None,
         })
     }
 
     /// The configured endpoint. What the request's host names besides the service has to go into the path, or be refused.
-    fn own_place(&self, endpoint: &Endpoint, host: Option<AwsHost>, path: &PathAndQuery) -> Result<Place, Refusal> {
+    fn own_place(&self, endpoint: &Endpoint, host: Option<AwsHost>) -> Result<Place, Refusal> {
         let sent = self.host.as_ref().unwrap_or(&endpoint.authority);
         let same = |host: &AwsHost| host.resource.as_deref().map(|r| format!("{r}.{}", host.endpoint)).as_deref() == Some(sent.host());
-        let path = match host {
+        let bucket = match host {
             Some(AwsHost { resource: Some(bucket), kind: Kind::Ordinary | Kind::VpcEndpoint, ref service, .. }) if service == "s3" => {
-                Some(PathAndQuery::try_from(format!("/{bucket}{path}")).map_err(|_| Reason::MalformedRequest)?)
+                Some(bucket)
             }
             Some(AwsHost { resource: None, .. }) | None => None,
             Some(ref host) if host::ROUTED.contains(&host.service.as_str()) || same(host) => None,
@@ -92,7 +90,7 @@ impl Rule {
                 return Err(Refusal::noted(Reason::TargetConflict, "the host names a resource that the configured endpoint does not have"));
             }
         };
-        Ok(Place { style: Style::Plain, dial: endpoint.clone(), host: sent.clone(), path })
+        Ok(Place { style: Style::Plain, dial: endpoint.clone(), host: sent.clone(), bucket })
     }
 }
 
@@ -101,7 +99,31 @@ struct Place {
     style: Style,
     dial: Endpoint,
     host: Authority,
-    path: Option<PathAndQuery>,
+    /// To be put before the path.
+    bucket: Option<String>,
+}
+
+/// Where requests go, whatever they ask for there. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Placed {
+    destination: Arc<Destination>,
+    /// To be put before the path.
+    bucket: Option<Arc<str>>,
+}
+
+impl Placed {
+    /// With what is asked for.
+    pub(super) fn target(self, uri: &Uri) -> Result<Target, Refusal> {
+        let path = uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+        if !path.as_str().starts_with('/') {
+            return Err(Reason::MalformedRequest.into());
+        }
+        let path_and_query = match &self.bucket {
+            Some(bucket) => PathAndQuery::try_from(format!("/{bucket}{path}")).map_err(|_| Reason::MalformedRequest)?,
+            None => path,
+        };
+        Ok(Target { destination: self.destination, path_and_query })
+    }
 }
 
 fn authority(name: &str) -> Result<Authority, Refusal> {

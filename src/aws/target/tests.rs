@@ -107,7 +107,12 @@ fn ask(
     let uri: Uri = uri.parse().unwrap();
     let host: Option<Authority> = host.map(|host| host.parse().unwrap());
     let scope = scope.map(|(service, region)| Scope { service, region });
-    Targets::new(config).resolve(&TargetHints { scope, uri: &uri, host: host.as_ref(), headers: &headers })
+    let hints = TargetHints { scope, uri: &uri, host: host.as_ref(), headers: &headers };
+    let targets = Targets::new(config);
+    let first = targets.resolve(&hints);
+    let outcome = |resolved: &Result<Target, Refusal>| resolved.as_ref().cloned().map_err(|refusal| (refusal.reason, refusal.note.clone()));
+    assert_eq!(outcome(&targets.resolve(&hints)), outcome(&first), "the second answer is the first");
+    first
 }
 
 fn resolve(scope: Option<(&str, &str)>, uri: &str, host: Option<&str>, list: &[(&str, &str)]) -> Result<Target, Reason> {
@@ -343,6 +348,76 @@ fn an_endpoint_of_ones_own_takes_the_bucket_into_the_path() {
     assert_eq!(path("/k", "ap-111122223333.s3-accesspoint.eu-west-1.amazonaws.com"), Err(Reason::TargetConflict));
     assert_eq!(path("/i", "search-a.eu-west-1.es.amazonaws.com"), Ok("search-a.eu-west-1.es.amazonaws.com/i".to_owned()));
     assert_eq!(path("/i", "search-b.eu-west-1.es.amazonaws.com"), Err(Reason::TargetConflict));
+}
+
+/// Words that differ in one thing alone, asked of one memory in every order of two: each has the answer that it has by itself.
+#[test]
+fn what_was_asked_before_answers_nothing_else() {
+    type Words = (Option<(&'static str, &'static str)>, &'static str, Option<&'static str>, &'static [(&'static str, &'static str)]);
+    let control: &[_] = &[("x-amz-account-id", "111122223333")];
+    let emulated: &[_] = &[("x-amz-target", "AmazonSQS.SendMessage")];
+    let all: [Words; 20] = [
+        (None, "/", OWN, &[]),
+        (None, "/", None, &[]),
+        (None, "/", OWN, &[GET_ITEM]),
+        (None, "/", OWN, &[GET_ITEM, GET_ITEM]),
+        (None, "/", Some("s3.eu-west-1.amazonaws.com"), &[]),
+        (None, "/", Some("s3.us-east-1.amazonaws.com"), &[]),
+        (None, "/", Some("s3.us-east-1.amazonaws.com:443"), &[]),
+        (None, "/", Some("a.s3.us-east-1.amazonaws.com"), &[]),
+        (None, "/", Some("user@s3.us-east-1.amazonaws.com"), &[]),
+        (Some(("s3", "eu-west-1")), "/", OWN, &[]),
+        (Some(("s3", "us-east-1")), "/", OWN, &[]),
+        (Some(("s3", "us-east-1")), "http://127.0.0.1:8180/", OWN, &[]),
+        (Some(("s3", "us-east-1")), "http://127.0.0.1:8180/", Some("s3.us-east-1.amazonaws.com"), &[]),
+        (Some(("s3", "us-east-1")), "/v20180820/x", OWN, control),
+        (Some(("s3", "us-east-1")), "/v20180820/x", OWN, &[]),
+        (Some(("s3", "us-east-1")), "/", Some("b.localhost:8180"), &[]),
+        (Some(("s3us", "east-1")), "/", OWN, &[]),
+        (Some(("dynamodb", "eu-west-1")), "/", OWN, &[GET_ITEM]),
+        (Some(("dynamodb", "eu-west-1")), "/", OWN, &[GET_RECORDS]),
+        (Some(("dynamodb", "eu-west-1")), "/", OWN, emulated),
+    ];
+    let config = config();
+    let hinted = |targets: &Targets, (scope, uri, host, list): Words| {
+        let headers = list.iter().map(|(name, value)| (name.parse::<http::HeaderName>().unwrap(), value.parse().unwrap()));
+        let mut map = HeaderMap::new();
+        headers.for_each(|(name, value): (_, http::HeaderValue)| {
+            map.append(name, value);
+        });
+        let (uri, host) = (uri.parse().unwrap(), host.map(|host| host.parse().unwrap()));
+        let scope = scope.map(|(service, region)| Scope { service, region });
+        let answer = targets.resolve(&TargetHints { scope, uri: &uri, host: host.as_ref(), headers: &map });
+        answer.map_err(|refusal| (refusal.reason, refusal.note))
+    };
+    let fresh = all.map(|words| hinted(&Targets::new(&config), words));
+    assert!(fresh.iter().filter(|answer| answer.is_ok()).count() >= 12, "{fresh:?}");
+    for first in all {
+        let targets = Targets::new(&config);
+        let _ = hinted(&targets, first);
+        for (words, fresh) in all.iter().zip(&fresh) {
+            assert_eq!(hinted(&targets, *words), *fresh, "{words:?} after {first:?}");
+        }
+    }
+}
+
+/// Who keeps an answer in mind shares it, and who makes words up takes no more room than there is.
+#[test]
+fn answers_are_shared_and_bounded() {
+    let targets = Targets::new(&config());
+    let resolve = |bucket: &str| {
+        let (uri, host) = ("/k".parse().unwrap(), format!("{bucket}.localhost:8180").parse().unwrap());
+        let scope = Some(Scope { service: "s3", region: "eu-west-1" });
+        targets.resolve(&TargetHints { scope, uri: &uri, host: Some(&host), headers: &HeaderMap::new() }).unwrap()
+    };
+    let (first, again) = (resolve("a"), resolve("a"));
+    assert!(Arc::ptr_eq(&first.destination, &again.destination));
+    for number in 0..5_000 {
+        assert_eq!(resolve(&format!("b-{number}")).style, Style::Bucket(format!("b-{number}")));
+    }
+    // Of its slot's many users somebody else was the last.
+    assert!(!Arc::ptr_eq(&first.destination, &resolve("a").destination));
+    assert_eq!(resolve("a"), first);
 }
 
 proptest! {

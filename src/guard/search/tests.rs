@@ -1,5 +1,7 @@
 //! Parts, apart from whole requests, which the catalogue has.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use super::{
@@ -8,10 +10,7 @@ use super::{
     shape::Shape,
     *,
 };
-use crate::{
-    aws::target::{Style, Target},
-    config::Endpoint,
-};
+use crate::aws::target::{Style, Target};
 
 impl Api {
     /// Whether indexes are named in its body.
@@ -262,18 +261,8 @@ fn a_document_has_no_more_members_than_are_looked_at() {
 #[test]
 fn only_an_endpoint_that_is_configured_is_a_domain() {
     let about = |api: &str, dial_is_configured| {
-        let target = Target {
-            service: "mine".to_owned(),
-            api: api.to_owned(),
-            signing_name: "es".to_owned(),
-            region: "eu-west-1".to_owned(),
-            style: Style::Plain,
-            dial: Endpoint { tls: true, authority: "h".parse().unwrap() },
-            dial_is_configured,
-            host: "h".parse().unwrap(),
-            signed_host: "h".parse().unwrap(),
-            path_and_query: "/a/_search".parse().unwrap(),
-        };
+        let mut target = Target::for_tests(("mine", api, "es"), Style::Plain, "/a/_search");
+        Arc::make_mut(&mut target.destination).dial_is_configured = dial_is_configured;
         let asked = Asked { target: &target, operation: None, labels: &[], headers: &http::HeaderMap::new(), body: Some(b"") };
         read(&asked, "GET").map(|(api, _)| api.name)
     };

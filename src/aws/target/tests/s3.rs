@@ -81,7 +81,7 @@ fn documented_names_are_understood() {
             let style = bucket.map_or(Style::Plain, |bucket| Style::Bucket(bucket.to_owned()));
             (key.to_owned(), region.to_owned(), if dial.is_empty() { (*host).to_owned() } else { dial.to_owned() }, style)
         });
-        assert_eq!(found.map(|t| (t.service, t.region, t.dial.authority.to_string(), t.style)), expected, "{host}");
+        assert_eq!(found.map(|t| (t.service.clone(), t.region.clone(), t.dial.authority.to_string(), t.style.clone())), expected, "{host}");
     }
 }
 

@@ -73,7 +73,13 @@ fn outcome(vector: &Vector, scope: Option<(&str, &str)>, host: &str) -> Result<[
     let headers: &[_] = if control { &[("x-amz-account-id", "111122223333")] } else { &[] };
     let target = resolve_with(&config_of(vector), scope, if control { "/v20180820/x" } else { "/" }, Some(host), headers)?;
     assert!(target.dial.tls && target.signed_host == target.host);
-    Ok([target.service, target.region, target.signing_name, target.dial.authority.to_string(), target.host.to_string()])
+    Ok([
+        target.service.clone(),
+        target.region.clone(),
+        target.signing_name.clone(),
+        target.dial.authority.to_string(),
+        target.host.to_string(),
+    ])
 }
 
 fn expected(vector: &Vector) -> [String; 5] {
