@@ -1,20 +1,21 @@
 //! How far the sending of a request has come, seen from its body.
+//!
+//! Nobody is woken when a request is out: that would be one more look at the whole connection for each of them. When it was is written down, and whoever waits for the answer
+//! looks there when the first deadline comes that could be one.
 
 use std::{
-    pin::{Pin, pin},
+    pin::Pin,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use tokio::{
-    sync::Notify,
-    time::{sleep, timeout},
-};
+use tokio::time::{Instant, sleep_until};
 
 use crate::{
     body::{Body, BoxError},
@@ -39,10 +40,9 @@ struct Shared {
     frames: AtomicU64,
     /// Whether the last thing seen was the body's source having nothing to give.
     starved: AtomicBool,
-    /// Sent, failed or dropped.
-    has_ended: AtomicBool,
-    /// Told of that.
-    ended: Notify,
+    born: Instant,
+    /// When the body was sent, failed or was dropped: nanoseconds since `born`, and one. 0 until then.
+    ended: AtomicU64,
     failure: OnceLock<Refusal>,
 }
 
@@ -51,8 +51,8 @@ pub(super) fn watch(body: Body) -> (Watched, Progress) {
     let shared = Arc::new(Shared {
         frames: AtomicU64::new(0),
         starved: AtomicBool::new(false),
-        has_ended: AtomicBool::new(false),
-        ended: Notify::new(),
+        born: Instant::now(),
+        ended: AtomicU64::new(0),
         failure: OnceLock::new(),
     });
     (Watched { body, shared: shared.clone() }, Progress(shared))
@@ -67,32 +67,40 @@ impl Progress {
     /// Returns when the upstream has taken nothing of the body for `idle`, or has had all of it for `response`. A source that
     /// gives nothing is not the upstream's fault, and under a deadline of its own.
     pub(super) async fn overdue(&self, timeouts: &TimeoutsConfig) {
+        let mut looked = self.0.born;
+        let mut before = self.0.frames.load(Ordering::Relaxed);
+        let mut stuck_at = Instant::now() + timeouts.idle;
         loop {
-            let before = self.0.frames.load(Ordering::Relaxed);
-            if timeout(timeouts.idle, self.0.ended()).await.is_ok() {
-                return sleep(timeouts.response).await;
+            // What ends behind this look has all of its time behind it, too.
+            sleep_until(stuck_at.min(looked + timeouts.response)).await;
+            if let Some(ended) = self.0.ended() {
+                return sleep_until(ended + timeouts.response).await;
             }
-            let is_stuck = self.0.frames.load(Ordering::Relaxed) == before;
-            if is_stuck && !self.0.starved.load(Ordering::Relaxed) {
+            looked = Instant::now();
+            if looked < stuck_at {
+                continue;
+            }
+            let frames = self.0.frames.load(Ordering::Relaxed);
+            if frames == before && !self.0.starved.load(Ordering::Relaxed) {
                 return;
             }
+            (before, stuck_at) = (frames, looked + timeouts.idle);
         }
     }
 }
 
 impl Shared {
+    /// The first end counts: what was sent is dropped, too.
     fn end(&self) {
-        self.has_ended.store(true, Ordering::SeqCst);
-        self.ended.notify_waiters();
+        if self.ended.load(Ordering::Relaxed) == 0 {
+            let since = u64::try_from(self.born.elapsed().as_nanos()).unwrap_or(u64::MAX).saturating_add(1);
+            let _ = self.ended.compare_exchange(0, since, Ordering::Relaxed, Ordering::Relaxed);
+        }
     }
 
-    async fn ended(&self) {
-        let mut told = pin!(self.ended.notified());
-        // Before the look, so that an end behind it is not missed.
-        told.as_mut().enable();
-        if !self.has_ended.load(Ordering::SeqCst) {
-            told.await;
-        }
+    fn ended(&self) -> Option<Instant> {
+        let since = self.ended.load(Ordering::Relaxed);
+        Some(self.born + Duration::from_nanos(since.checked_sub(1)?))
     }
 }
 
@@ -149,10 +157,8 @@ fn blame(error: &(dyn std::error::Error + 'static)) -> Refusal {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use http_body_util::{BodyExt, StreamBody};
-    use tokio::time::Instant;
+    use tokio::time::timeout;
 
     use super::*;
     use crate::reject::Reason;
@@ -191,6 +197,27 @@ mod tests {
         progress.overdue(&TIMEOUTS).await;
         assert_eq!(started.elapsed(), SECOND * 8 + TIMEOUTS.response);
         connecting.await.unwrap();
+    }
+
+    /// Whichever of the two deadlines is the longer one.
+    #[tokio::test(start_paused = true)]
+    async fn the_wait_is_as_long_wherever_in_between_the_body_is_out() {
+        for (response, idle) in [(30, 10), (10, 30), (10, 10), (7, 1)].map(|(response, idle)| (SECOND * response, SECOND * idle)) {
+            let timeouts = TimeoutsConfig { response, idle, ..TIMEOUTS };
+            for out in (0..130).map(|tenths| SECOND / 10 * tenths) {
+                let (body, progress) =
+                    watch(StreamBody::new(futures_util::stream::pending::<Result<Frame<Bytes>, BoxError>>()).boxed_unsync());
+                let started = Instant::now();
+                let upload = tokio::spawn(async move {
+                    let mut body = body;
+                    // A source that gives nothing until it is given up.
+                    let _ = timeout(out, body.frame()).await;
+                });
+                progress.overdue(&timeouts).await;
+                assert_eq!(started.elapsed(), out + response, "{timeouts:?}");
+                upload.await.unwrap();
+            }
+        }
     }
 
     #[tokio::test(start_paused = true)]
