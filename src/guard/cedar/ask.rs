@@ -87,7 +87,8 @@ fn ask(
             for (action, entity) in &actions {
                 left = left.checked_sub(1).ok_or("the request is about more than the policies are asked")?;
                 let slice = policies.slices.about(asker.principal.within.iter(), entity.uid().id().unescaped(), &resource.uid);
-                let merged = slice.short(resource).map(|merged| asker.answer(resource, entity, around, merged)).transpose()?;
+                let merged =
+                    policies.slices.short(&slice, resource).map(|merged| asker.answer(resource, entity, around, merged)).transpose()?;
                 let is_permitted = merged.is_some_and(|response| permits(&response));
                 #[cfg(test)]
                 everything.agrees(

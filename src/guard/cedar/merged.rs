@@ -10,12 +10,26 @@
 use cedar_policy::{Effect, Policy, PolicyId, PolicySet};
 use serde_json::{Map, Value, json};
 
-/// `None`: they are of a form that is not known here, and have to be asked themselves.
-pub(super) fn of<'p>(policies: impl Iterator<Item = &'p Policy>) -> Option<PolicySet> {
+/// A policy, to be put together with others.
+#[derive(Debug)]
+pub(super) struct Part {
+    effect: Effect,
+    /// When it holds; `None`: it is of a form that is not known here.
+    condition: Option<Value>,
+}
+
+impl Part {
+    pub(super) fn of(policy: &Policy) -> Self {
+        Self { effect: policy.effect(), condition: condition(policy) }
+    }
+}
+
+/// `None`: there is one of a form that is not known here, and they have to be asked themselves.
+pub(super) fn of<'p>(parts: impl Iterator<Item = &'p Part>) -> Option<PolicySet> {
     let mut conditions = [(Effect::Permit, "permit", Vec::new()), (Effect::Forbid, "forbid", Vec::new())];
-    for policy in policies {
-        let (.., of_effect) = conditions.iter_mut().find(|(effect, ..)| *effect == policy.effect())?;
-        of_effect.push(condition(policy)?);
+    for part in parts {
+        let (.., of_effect) = conditions.iter_mut().find(|(effect, ..)| *effect == part.effect)?;
+        of_effect.push(part.condition.as_ref()?);
     }
     let whole = conditions.into_iter().filter(|(.., conditions)| !conditions.is_empty()).map(|(_, effect, conditions)| {
         let any = json!({"contains": {"left": {"Set": conditions}, "right": {"Value": true}}});
@@ -163,7 +177,8 @@ mod tests {
         let mut compare = |some: &[usize]| {
             let set = PolicySet::from_policies(some.iter().map(|number| policies[*number].clone())).unwrap();
             let whole = permits(&set);
-            let two = of(set.policies()).expect("every form is known");
+            let parts: Vec<_> = set.policies().map(Part::of).collect();
+            let two = of(parts.iter()).expect("every form is known");
             assert!(two.num_of_policies() <= 2);
             assert_eq!(permits(&two), whole, "{:?}", some.iter().map(|number| &texts[*number]).collect::<Vec<_>>());
             permitted += usize::from(whole);

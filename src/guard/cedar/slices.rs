@@ -8,7 +8,12 @@ use std::{collections::HashMap, sync::Arc};
 use cedar_policy::{ActionConstraint, EntityTypeName, EntityUid, Policy, PolicySet, PrincipalConstraint, ResourceConstraint};
 use dashmap::DashMap;
 
-use super::{entities::Resource, first::First, merged, published::Names};
+use super::{
+    entities::Resource,
+    first::First,
+    merged::{self, Part},
+    published::Names,
+};
 
 /// Sets that are kept; then they are made anew. Roles make them different, and a thousand kinds of requests are more than an application has.
 const MOST_KEPT: usize = 1_024;
@@ -19,7 +24,7 @@ type Bits = Box<[u64]>;
 /// Policies by what their scopes have.
 #[derive(Debug)]
 pub(super) struct Slices {
-    policies: Vec<Policy>,
+    policies: Vec<Known>,
     all: Arc<Slice>,
     /// Those that are for whichever principal.
     anybody: Bits,
@@ -28,6 +33,14 @@ pub(super) struct Slices {
     actions: HashMap<String, Bits>,
     types: HashMap<EntityTypeName, Bits>,
     kept: DashMap<Bits, Arc<Slice>>,
+}
+
+/// A policy, and what slices want of it.
+#[derive(Debug)]
+struct Known {
+    policy: Policy,
+    part: Part,
+    first: Option<First>,
 }
 
 /// Some of the policies.
@@ -42,40 +55,35 @@ pub(super) struct Slice {
 /// What is left of a slice where the demands of the others are missed.
 #[derive(Debug)]
 struct Rest {
-    demands: Vec<First>,
+    /// By number.
+    demanding: Vec<usize>,
     merged: PolicySet,
 }
 
 impl Slice {
-    fn new(policies: PolicySet) -> Arc<Self> {
-        let merged = merged::of(policies.policies());
-        let (demands, others): (Vec<_>, Vec<_>) =
-            policies.policies().map(|policy| (First::of(policy), policy)).partition(|(first, _)| first.is_some());
-        let merged_rest = (!demands.is_empty()).then(|| merged::of(others.into_iter().map(|(_, policy)| policy))).flatten();
-        let rest = merged_rest.map(|merged| Rest { demands: demands.into_iter().filter_map(|(first, _)| first).collect(), merged });
+    fn new<'k>(policies: PolicySet, known: impl Iterator<Item = (usize, &'k Known)> + Clone) -> Arc<Self> {
+        let merged = merged::of(known.clone().map(|(_, known)| &known.part));
+        let demanding: Vec<usize> = known.clone().filter(|(_, known)| known.first.is_some()).map(|(number, _)| number).collect();
+        let others = known.filter(|(_, known)| known.first.is_none()).map(|(_, known)| &known.part);
+        let rest = if demanding.is_empty() { None } else { merged::of(others).map(|merged| Rest { demanding, merged }) };
         Arc::new(Self { policies, merged, rest })
-    }
-
-    /// Those that give the short answer about `resource`.
-    pub(super) fn short(&self, resource: &Resource<'_>) -> Option<&PolicySet> {
-        let rest = self.rest.as_ref().filter(|rest| rest.demands.iter().all(|first| first.is_missed_by(resource)));
-        rest.map(|rest| &rest.merged).or(self.merged.as_ref())
     }
 }
 
 impl Slices {
     pub(super) fn new(set: PolicySet, names: &Names) -> Self {
-        let policies: Vec<Policy> = set.policies().cloned().collect();
+        let known = |policy: &Policy| Known { policy: policy.clone(), part: Part::of(policy), first: First::of(policy) };
+        let policies: Vec<Known> = set.policies().map(known).collect();
         let which = |holds: &dyn Fn(&Policy) -> bool| {
             let mut bits = vec![0; policies.len().div_ceil(64)].into_boxed_slice();
-            policies.iter().enumerate().filter(|(_, policy)| holds(policy)).for_each(|(number, _)| put(&mut bits, number));
+            policies.iter().enumerate().filter(|(_, known)| holds(&known.policy)).for_each(|(number, _)| put(&mut bits, number));
             bits
         };
         let whom = |policy: &Policy| match policy.principal_constraint() {
             PrincipalConstraint::Any | PrincipalConstraint::Is(_) => None,
             PrincipalConstraint::Eq(uid) | PrincipalConstraint::In(uid) | PrincipalConstraint::IsIn(_, uid) => Some(uid),
         };
-        let named: Vec<EntityUid> = policies.iter().filter_map(whom).collect();
+        let named: Vec<EntityUid> = policies.iter().filter_map(|known| whom(&known.policy)).collect();
         let principals = named.into_iter().map(|uid| (uid.clone(), which(&|policy| whom(policy).as_ref() == Some(&uid)))).collect();
         let action = |id: &str, uid: &EntityUid| {
             let holds = |policy: &Policy| match policy.action_constraint() {
@@ -98,8 +106,8 @@ impl Slices {
             principals,
             actions: names.actions().map(|(id, uid)| action(id, &uid)).collect(),
             types: names.types().map(of_type).collect(),
+            all: Slice::new(set, policies.iter().enumerate()),
             policies,
-            all: Slice::new(set),
             kept: DashMap::new(),
         }
     }
@@ -122,14 +130,24 @@ impl Slices {
         if let Some(known) = self.kept.get(&bits) {
             return known.clone();
         }
-        let some = self.policies.iter().enumerate().filter(|(number, _)| has(&bits, *number)).map(|(_, policy)| policy.clone());
-        let Ok(some) = PolicySet::from_policies(some) else { return self.all.clone() };
-        let some = Slice::new(some);
+        let some = self.policies.iter().enumerate().filter(|(number, _)| has(&bits, *number));
+        let Ok(policies) = PolicySet::from_policies(some.clone().map(|(_, known)| known.policy.clone())) else { return self.all.clone() };
+        let some = Slice::new(policies, some);
         if self.kept.len() >= MOST_KEPT {
             self.kept.clear();
         }
         self.kept.insert(bits, some.clone());
         some
+    }
+
+    /// Those of a slice that give the short answer about a thing.
+    pub(super) fn short<'s>(&self, slice: &'s Slice, resource: &Resource<'_>) -> Option<&'s PolicySet> {
+        let is_missed = |number: &usize| {
+            let first = self.policies.get(*number).and_then(|known| known.first.as_ref());
+            first.is_some_and(|first| first.is_missed_by(resource))
+        };
+        let rest = slice.rest.as_ref().filter(|rest| rest.demanding.iter().all(is_missed));
+        rest.map(|rest| &rest.merged).or(slice.merged.as_ref())
     }
 }
 
@@ -148,7 +166,10 @@ mod tests {
     use cedar_policy::PolicyId;
 
     use super::*;
-    use crate::guard::cedar::published::Published;
+    use crate::guard::{
+        cedar::{entities::Place, published::Published, reach::Reach},
+        seen::{Thing, Within},
+    };
 
     /// Policies that permit what these scopes have, each called by its number.
     fn slices<'s>(scopes: impl IntoIterator<Item = &'s str>) -> Slices {
@@ -216,6 +237,25 @@ mod tests {
             let roles: Vec<EntityUid> = some.iter().map(|number| uid(&format!("Role::\"{number}\""))).collect();
             let found = slices.about(roles.iter(), "s3:GetObject", &uid("Object::\"b/k\""));
             assert_eq!(numbers(&found), some);
+        }
+    }
+
+    /// Where every demand is missed, whoever makes them is left out; where one is met, nobody is.
+    #[test]
+    fn the_short_answer_is_of_those_whose_demands_are_not_missed() {
+        let policies = r#"permit(principal, action, resource);
+            forbid(principal, action, resource) when { resource.key like "x/*" };
+            forbid(principal, action, resource) when { resource.key like "*/y" && context.hour > 3 };"#;
+        let names = &Published::get().unwrap().names;
+        let slices = Slices::new(policies.parse().unwrap(), names);
+        let place = Place { service: "s3", region: "eu-west-1" };
+        for (key, effects) in [("a", 1), ("x", 1), ("x/a", 2), ("a/y", 2), ("x/y", 2)] {
+            let (account, region, arn, actions) = (None, None, None, vec!["s3:GetObject".to_owned()]);
+            let within = Within::Key(key.to_owned());
+            let thing = Thing { section: "s3", noun: "bucket", names: vec!["b".to_owned()], within, actions, account, region, arn };
+            let resources = Resource::readings(names, &thing, place, &Reach::EVERYTHING).unwrap();
+            let slice = slices.about([].into_iter(), "s3:GetObject", &resources[0].uid);
+            assert_eq!(slices.short(&slice, &resources[0]).unwrap().num_of_policies(), effects, "{key}");
         }
     }
 
