@@ -121,6 +121,38 @@ pub enum AwsError {
     TooLarge,
 }
 
+impl Reason {
+    /// Whether honest callers and applications seldom cause it, so that somebody wants to hear of the first ones.
+    pub(crate) const fn is_suspicious(self) -> bool {
+        matches!(
+            self,
+            Self::ActionNotAllowed
+                | Self::AdminTokenWrong
+                | Self::DeferredNotForUs
+                | Self::DeferredUnknown
+                | Self::GuardDenied
+                | Self::HeaderNotSigned
+                | Self::HostNotAllowed
+                | Self::IssuerNotForTenant
+                | Self::KeysUnknown
+                | Self::OperationRefused
+                | Self::PassportUnknown
+                | Self::PassportUsedUp
+                | Self::ProofNotAccepted
+                | Self::ResourceNotAllowed
+                | Self::ServiceNotAllowed
+                | Self::SignatureMismatch
+                | Self::TenantMismatch
+                | Self::TenantNotActive
+                | Self::TokenAlgorithm
+                | Self::TokenIssuer
+                | Self::TokenRevoked
+                | Self::TokenSignature
+                | Self::WorkloadUnproved
+        )
+    }
+}
+
 macro_rules! reasons {
     ($( $(#[$doc:meta])* $variant:ident = $name:literal, $status:ident, $aws:ident, $text:literal; )*) => {
         /// Why a request was refused.

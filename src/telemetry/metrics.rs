@@ -379,6 +379,11 @@ impl Families {
         for result in ["written", "dropped"] {
             self.audit_records.with_label_values(&[result]);
         }
+        for listener in [Listener::Egress, Listener::Ingress] {
+            for reason in Reason::ALL.iter().filter(|reason| reason.is_suspicious()) {
+                self.refusals.with_label_values(&[listener.as_str(), TenantLabel::NONE.as_str(), reason.as_str()]);
+            }
+        }
     }
 
     /// The audit log, where there is one: whatever counts a decision has it at hand.

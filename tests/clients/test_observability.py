@@ -4,7 +4,9 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import urllib.parse
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +16,9 @@ from harness.backends import BUCKET
 from harness.clients import client
 from harness.palisade import ADMIN_TOKEN, METRICS_TOKEN
 from harness.process import settled, wait_until
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
+from dashboards import reasons  # noqa: E402
 
 
 def get(sidecar, authority, token: str, tenant: str, target: str = "/echo", **headers: str) -> wire.Message:
@@ -47,6 +52,17 @@ def test_refusals_are_counted_and_junk_makes_no_series(sidecar, authority, idp):
         assert get(sidecar, authority, idp.token("acme"), f"made-up-{n}").status == 403
     wait_until(lambda: sidecar.metric("palisade_refusals_total", listener="ingress", reason="tenant-mismatch") - before == 5, 5, "five refusals")
     assert "made-up" not in sidecar.metrics_text(), "a tenant that nothing vouches for became a label"
+
+
+def test_what_alerts_wait_for_is_there_before_it_happens(start, setting, authority, application, pool, sts, pooled_services):
+    """`increase` does not see a counter that appears with its first event. Nothing of an issuer's or tenant's can be there before it."""
+    fresh = start("fresh", setting.ingress(authority.certificate, authority.key, application.port), setting.egress(pooled_services), setting.identity(),
+                  setting.pooled(pool, sts.port))
+    text = fresh.metrics_text()
+    for listener in ("egress", "ingress"):
+        for reason in reasons.ISOLATION:
+            assert f'palisade_refusals_total{{listener="{listener}",reason="{reason}",tenant="_none"}} 0\n' in text, (listener, reason)
+    assert text.count("palisade_refusals_total{") == 2 * len(reasons.ISOLATION)
 
 
 def test_what_cannot_be_parsed_is_counted(sidecar):
