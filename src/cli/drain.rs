@@ -69,7 +69,7 @@ pub async fn drain(address: &str, wait: Duration, token: Option<Secret>) -> Exit
             ExitCode::SUCCESS
         }
         Err(_) => {
-            eprintln!("requests are still in progress after {} ms", wait.as_millis());
+            eprintln!("not drained after {} ms: shutdown.delay is not over, or requests are in progress", wait.as_millis());
             ExitCode::from(FAILED)
         }
     }
