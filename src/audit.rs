@@ -233,7 +233,7 @@ impl Audit {
             version: crate::VERSION,
             key: public.id(),
             public_key: public.to_base64(),
-            config_sha256: &line::hash(effective.to_string().as_bytes()),
+            config_sha256: &digest(effective),
             after,
         };
         let first = serde_json::to_vec(&first)?;
@@ -313,7 +313,17 @@ impl Audit {
 
     /// Records that a file of the configuration was read again.
     pub(crate) fn reloaded(&self, what: &str, is_ok: bool) {
-        self.tell(&Reloaded { time: self.now(), event: "reloaded", what, result: if is_ok { "ok" } else { "error" } });
+        self.reloaded_as(what, is_ok, &[], None);
+    }
+
+    /// Records that another configuration is in force: by what it differs from the one before, and its [`digest`].
+    pub(crate) fn reconfigured(&self, settings: &[String], config_sha256: &str) {
+        self.reloaded_as("configuration", true, settings, Some(config_sha256));
+    }
+
+    fn reloaded_as(&self, what: &str, is_ok: bool, settings: &[String], config_sha256: Option<&str>) {
+        let result = if is_ok { "ok" } else { "error" };
+        self.tell(&Reloaded { time: self.now(), event: "reloaded", what, result, settings, config_sha256 });
     }
 
     /// The time of a record.
@@ -368,6 +378,11 @@ impl Audit {
 fn because(shared: &Shared) -> String {
     let trouble = shared.trouble.load();
     if trouble.is_empty() || shared.failing.load(Ordering::Relaxed) == 0 { String::new() } else { format!(": {trouble}") }
+}
+
+/// That of a configuration without its secrets, in hexadecimal.
+pub(crate) fn digest(effective: &serde_json::Value) -> String {
+    line::hash(effective.to_string().as_bytes())
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ use self::{
 use super::{Lasting, front::Served, generation::Generation, memory, probe};
 use crate::{
     admin::AdminState,
+    audit,
     config::{Change, Config, ConfigError, ConfigErrors, Part, place::Places},
     server,
     telemetry::Recorder,
@@ -165,8 +166,9 @@ impl Reloader {
             Ok(Some(prepared)) => {
                 files.taken(looks);
                 let settings = prepared.change.settings().map(str::to_owned).collect();
+                let digest = audit::digest(&prepared.generation.config.effective);
                 self.commit(prepared, following);
-                Outcome::Applied { settings }
+                Outcome::Applied { settings, digest }
             }
             Ok(None) => {
                 files.taken(looks);

@@ -120,6 +120,12 @@ pub(crate) struct Reloaded<'a> {
     pub(crate) what: &'a str,
     /// `ok` or `error`: then what was there before stays in use.
     pub(crate) result: &'static str,
+    /// Of the configuration itself, where it is another one: what of it has changed, by name.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub(crate) settings: &'a [String],
+    /// Of the configuration that is in force from now on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) config_sha256: Option<&'a str>,
 }
 
 /// Somebody with the admin token did something, or was not let.

@@ -505,11 +505,23 @@ impl Families {
         self.session_renewals.with_label_values(&[if is_ok { "ok" } else { "error" }]).inc();
     }
 
+    /// Counts a configuration that is in force in place of another; what is said of it is for the audit log.
+    pub(crate) fn reconfigured(&self, settings: &[String], digest: &str) {
+        if let Some(audit) = self.audit.get() {
+            audit.reconfigured(settings, digest);
+        }
+        self.count_reload(true);
+    }
+
     /// Counts a changed file of the configuration that was read again; `what` is for the audit log.
     pub fn config_reload(&self, what: &str, taken: bool) {
-        if let Some(audit) = &self.audit.get() {
+        if let Some(audit) = self.audit.get() {
             audit.reloaded(what, taken);
         }
+        self.count_reload(taken);
+    }
+
+    fn count_reload(&self, taken: bool) {
         self.config_reloads.with_label_values(&[if taken { "applied" } else { "rejected" }]).inc();
     }
 

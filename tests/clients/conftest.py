@@ -14,7 +14,7 @@ from xdist.scheduler import LoadFileScheduling
 
 from harness import backends, clients
 from harness.application import Application, Script
-from harness.configs import RECORDS, Setting, at, revoked
+from harness.configs import RECORDS, Setting, at, recorded, revoked
 from harness.idp import IdentityProvider, KeyServer
 from harness.palisade import Palisade, Plain
 from harness.pki import Authority
@@ -209,7 +209,7 @@ def worker(start, setting, deferring, pool, ministack) -> Palisade:
 
 
 @pytest.fixture(scope="session")
-def ruled(start, setting, authority, application) -> Palisade:
+def ruled(start, directory, setting, authority, application) -> Palisade:
     """An ingress with endpoint rules, a token cookie, tenants in hosts and paths, and CORS."""
     access = {
         "endpoints": [
@@ -229,7 +229,8 @@ def ruled(start, setting, authority, application) -> Palisade:
         "tenant_from": {"host": "{tenant}.app.example.com", "path": "/at/{tenant}/**"},
         "cors": {"answer": {"origins": ["https://app.example.com"], "credentials": True}},
     }
-    return start("ruled", setting.ingress(authority.certificate, authority.key, application.port, **access), setting.identity())
+    return start("ruled", setting.ingress(authority.certificate, authority.key, application.port, **access), setting.identity(),
+                 recorded(directory / "ruled.audit"))
 
 
 def members_of(idp, partner) -> dict:

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from harness import backends, recipes, wire
 from harness.backends import ACCOUNT, BUCKET, REGION
 from harness.clients import client, placeholder
-from harness.configs import RECORDS, at
+from harness.configs import RECORDS, at, recorded
 from harness.palisade import Palisade
 from harness.process import Child, clean_environment, free_port, wait_until
 
@@ -80,7 +80,7 @@ def place(start, setting, authority, application, idp, pool, ministack, role, sh
 
     def sealing(name: str, upstream: int) -> Palisade:
         return start(name, setting.ingress(authority.certificate, authority.key, upstream), setting.egress(services, defer=defer), setting.identity(),
-                     credentials)
+                     credentials, recorded(directory / f"{name}.audit"))
 
     seals = sealing("sealing", application.port)
     # The worker's: no ingress, no issuer, records of its own.
@@ -169,6 +169,13 @@ def test_it_expires(place):
     context = sealed(place, lifetime="1s")["context"]
     answer = wait_until(lambda: (a := use(place.redeeming, context)).status != 200 and a, 5, "its end")
     assert answer.reason == "deferred-expired" and b"ExpiredToken" in answer.body
+
+
+def test_sealing_is_on_record_before_the_context_is_handed_out(place):
+    before = len(place.sealing.records("context-sealed"))
+    context = sealed(place)["context"]
+    record, = place.sealing.records("context-sealed")[before:]
+    assert (record["tenant"], record["listener"]) == ("acme", "egress") and context not in json.dumps(record)
 
 
 def test_only_a_live_passport_is_deferred(place, idp):

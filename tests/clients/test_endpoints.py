@@ -101,6 +101,8 @@ def test_a_public_request_is_nobodys(ruled, call, idp):
     line = logged(ruled, answer)
     assert line["decision"] == "public" and "tenant" not in line and line["bytes_received"] == 5
     assert ruled.metric("palisade_requests_total", listener="ingress", tenant="_none", decision="public", status_class="2xx") >= 1
+    record = next(record for record in ruled.records("public") if record["request_id"] == line["request_id"])
+    assert record["listener"] == "ingress" and "tenant" not in record
 
 
 def test_a_password_of_the_applications_own_passes_a_public_path(call):

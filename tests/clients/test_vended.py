@@ -16,7 +16,7 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from harness import wire
 from harness.backends import BUCKET, REGION
-from harness.configs import at
+from harness.configs import at, recorded
 from harness.process import wait_until
 from matrix import GET_ITEM
 
@@ -213,10 +213,10 @@ def test_a_proof_in_a_url(egress, idp, note):
 
 
 @pytest.fixture(scope="module")
-def presigning(start, setting, pool, sts, aws):
+def presigning(start, directory, setting, pool, sts, aws):
     """An egress that may presign, without the taps' address in its URLs: they go straight to the emulator."""
     return start("presigning", setting.egress({"s3": at(aws.port)}, presign={"max_expires": "2m"}), setting.identity(), setting.pooled(pool, sts.port),
-                 {"limits": {"tiers": {"gold": {"requests_per_second": 2000, "burst": 4000}}}})
+                 {"limits": {"tiers": {"gold": {"requests_per_second": 2000, "burst": 4000}}}}, recorded(directory / "presigning.audit"))
 
 
 def ask(palisade, proof: str, tenant: str = "acme", **wanted) -> wire.Message:
@@ -246,6 +246,17 @@ def test_real_presigned_urls(presigning, idp):
     assert use(get | {"method": "DELETE"})[0] == 403
     foreign = json.loads(ask(presigning, token, method="GET", bucket=BUCKET, key="globex/welcome.txt").body)
     assert use(foreign)[0] == 403, "the URL is worth what the tenant's session is"
+
+
+def test_what_is_handed_out_is_on_record_before(presigning, idp):
+    url = json.loads(ask(presigning, idp.token("acme"), method="GET", bucket=BUCKET, key="acme/hello.txt").body)["url"]
+    record = presigning.records("presigned")[-1]
+    assert (record["tenant"], record["service"], record["operation"]) == ("acme", "s3", "GetObject")
+    assert record["plan"]["access_key_id"] in url and "hello.txt" not in json.dumps(record)
+    key = keys(presigning, idp.token("globex"))
+    record = presigning.records("keys-vended")[-1]
+    assert record["tenant"] == "globex" and "plan" not in record, "no session is behind placeholder keys"
+    assert key.secret_key not in json.dumps(record) and key.token not in json.dumps(record)
 
 
 def test_what_is_not_presigned(presigning, egress, idp):

@@ -11,6 +11,8 @@ pub(super) enum Outcome {
     Applied {
         /// In order.
         settings: Vec<String>,
+        /// Of the new one, for the audit log.
+        digest: String,
     },
     /// The old one stays in force. Why, with file, line and setting where there is one.
     Rejected(Rejection),
@@ -139,8 +141,8 @@ pub(super) fn note(refused: Option<Refused>, recorder: &Recorder) {
 pub(super) fn announce(outcome: &Outcome, path: &Path, recorder: &Recorder) {
     let metrics = &recorder.metrics;
     match outcome {
-        Outcome::Applied { settings } => {
-            metrics.config_reload("configuration", true);
+        Outcome::Applied { settings, digest } => {
+            metrics.reconfigured(settings, digest);
             note(None, recorder);
             let changed = settings.join(", ");
             tracing::info!(path = %path.display(), changed, "the changed configuration is in use");

@@ -87,6 +87,11 @@ class Setting:
                             "headers": {"x-user-email": "{claims.email}"}, **more}}
 
 
+def recorded(path: Path) -> dict:
+    """An audit log, with a key of its own."""
+    return {"telemetry": {"audit": {"path": str(path)}}}
+
+
 def at(port: int, **more) -> dict:
     """A service that is an emulator on this machine."""
     return {"endpoint": f"http://127.0.0.1:{port}", "insecure": True, **more}

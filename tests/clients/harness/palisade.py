@@ -68,6 +68,11 @@ class Palisade(Child):
         self.hang_up()
         wait_until(lambda: self.reloads(result) > before, 15, f"a configuration is {result}")
 
+    def records(self, event: str) -> list[dict]:
+        """What the audit log, a file, has of an event."""
+        lines = Path(self.config["telemetry"]["audit"]["path"]).read_text().splitlines(keepends=True)
+        return [record for record in (json.loads(line) for line in lines if line.endswith("\n")) if record["event"] == event]
+
     def port(self, listener: str) -> int:
         return int(self.config[listener]["listen"].rsplit(":", 1)[1])
 
