@@ -1,7 +1,7 @@
 # Palisade's image: one static binary on nothing, for a numeric user, without a shell. `palisade:TAG-sandbox` is the same with `palisade dev`.
 #
-#   docker build --tag palisade .                                                          compiles in a container
-#   docker build --tag palisade:sandbox --target sandbox --build-arg BUILD=--sandbox .
+#   docker build --tag palisade:0.1.0 --build-arg VERSION=0.1.0 .                          compiles in a container
+#   docker build --tag palisade:0.1.0-sandbox --build-arg VERSION=0.1.0 --target sandbox --build-arg BUILD=--sandbox .
 #   make image                                                                             compiles here, and pulls nothing
 #
 # `make image` takes what is below the line "FROM scratch AS common", and the folder that image/build.py made in place of the stage `build`.

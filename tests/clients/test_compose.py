@@ -5,13 +5,14 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 from harness import docker
-from harness.backends import ACCOUNT, REGION
+from harness.backends import ACCOUNT
 from harness.clients import client
 from harness.configs import at
 from harness.palisade import Palisade, binary
@@ -89,6 +90,16 @@ def test_prometheus_takes_its_configuration():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def make_the_bucket(moto):
+    """What the service `bucket` of compose.yaml does, with the AWS CLI of the tests."""
+    bucket = yaml.safe_load((COMPOSE / "compose.yaml").read_text())["services"]["bucket"]
+    assert bucket["environment"]["AWS_ENDPOINT_URL"] == "http://moto:5000"
+    environment = clean_environment(**bucket["environment"] | {"AWS_ENDPOINT_URL": moto.url})
+    environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
+    done = subprocess.run([*bucket["entrypoint"], *bucket["command"]], capture_output=True, text=True, timeout=60, env=environment)
+    assert done.returncode == 0, done.stderr
+
+
 def test_it_works_with_moto(open_moto, tmp_path, authority, application, idp):
     """compose.yaml's own configuration, with the names of its containers replaced by places on this machine."""
     config = yaml.safe_load((COMPOSE / "palisade.moto.yaml").read_text())
@@ -98,7 +109,8 @@ def test_it_works_with_moto(open_moto, tmp_path, authority, application, idp):
     config["ingress"] = {"tls": {"certificate": str(authority.certificate), "private_key": str(authority.key)}, "upstream": f"http://127.0.0.1:{application.port}"}
     config["identity"]["issuers"] = [{"issuer": idp.issuer, "audience": "api", "jwks": {"file": str(idp.write(tmp_path / "keys.json"))}}]
     shutil.copy(COMPOSE / "tenants.yaml", tmp_path)
-    open_moto.client("s3").create_bucket(Bucket="palisade-demo", CreateBucketConfiguration={"LocationConstraint": REGION})
+    for _ in ("up", "up again"):
+        make_the_bucket(open_moto)
     # moto keeps a bucket by account: the role has to be of the one that it plays.
     assert ACCOUNT in config["credentials"]["assume_role"]["role_arn"]
     palisade = Palisade("compose", config, tmp_path, BASE_SECRET="testing")

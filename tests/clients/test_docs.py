@@ -157,11 +157,20 @@ def test_commands_do_what_their_page_says(stage, block):
 
 
 def test_the_stack_takes_the_parameters_that_the_readme_gives():
-    (command,) = [block.text for block in BLOCKS if block.page == "README.md" and "cloudformation deploy" in block.text]
-    given = set(re.findall(r"\b(\w+)=\S", command.split("--parameter-overrides")[1]))
+    commands = [block.text for block in BLOCKS if "examples/ecs/cloudformation.yaml" in block.text]
+    assert len(commands) == 2 and all("--stack-name orders" in command for command in commands)
     parameters = re.search(r"^Parameters:\n(.*?)^\w", (ROOT / "examples" / "ecs" / "cloudformation.yaml").read_text(), re.MULTILINE | re.DOTALL)[1]
     wanted = {name for name, rest in re.findall(r"^  (\w+):(.*(?:\n    .*)*)", parameters, re.MULTILINE) if "Default:" not in rest}
-    assert given == wanted
+    for command in commands:
+        assert set(re.findall(r"\b(\w+)=\S", command.split("--parameter-overrides")[1])) == wanted
+
+
+def test_images_that_are_named_have_the_version_of_palisade():
+    (version,) = re.findall(r'^version = "(.*)"$', (ROOT / "Cargo.toml").read_text(), re.MULTILINE)
+    header = (ROOT / "Dockerfile").read_text().split("\nARG ")[0]
+    assert set(re.findall(r"docker build .*--build-arg VERSION=(\S+)", header)) == {version} and f"--tag palisade:{version} " in header
+    for file in [ROOT / "Dockerfile", *documents.PAGES, *(ROOT / "examples").rglob("*.yaml")]:
+        assert set(re.findall(r"\bpalisade:(\d+\.\d+\.\d+)", file.read_text())) <= {version}, file
 
 
 def test_charts_are_installed_as_their_page_has_it():

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 import yaml
 from botocore.config import Config
 
+from harness import documents
 from harness.palisade import binary
 from harness.process import clean_environment
 
@@ -31,12 +33,17 @@ VALUES = {
     "log_group": "/ecs/orders",
     "region": REGION,
 }
+GATEWAY = VALUES | {"task_role_arn": f"arn:aws:iam::{ACCOUNT}:role/palisade-gateway"}
 PARAMETERS = {"PalisadeImage": VALUES["palisade_image"], "ApplicationImage": VALUES["application_image"], "ConfigParameter": CONFIG_NAME, "SecretArn": SECRET}
 
 
 def definition() -> dict:
     """The task definition with every placeholder filled in, as `envsubst` and Terraform do it."""
     return json.loads(Template((ECS / "task-definition.json").read_text()).substitute(VALUES))
+
+
+def gateway() -> dict:
+    return json.loads(Template((ECS / "task-definition.gateway.json").read_text()).substitute(GATEWAY))
 
 
 class Loader(yaml.SafeLoader):
@@ -103,7 +110,9 @@ def test_no_container_can_ask_for_palisades_identity():
     application = container("application")
     assert "secrets" not in application and "mountPoints" not in application and "volumesFrom" not in application
     assert application["dependsOn"] == [{"containerName": "palisade", "condition": "HEALTHY"}]
-    assert not {v["name"] for v in application["environment"]} & {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"}
+    environment = {variable["name"]: variable["value"] for variable in application["environment"]}
+    assert environment["HOST"] == "127.0.0.1" and "portMappings" not in application, "there is no way to it but through Palisade"
+    assert not environment.keys() & {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"}
     palisade = container("palisade")
     assert palisade["essential"] and palisade["readonlyRootFilesystem"] and palisade["linuxParameters"]["capabilities"]["drop"] == ["ALL"]
     assert palisade["healthCheck"]["command"] == ["CMD", "/usr/local/bin/palisade", "health"]
@@ -145,6 +154,60 @@ def test_it_is_registered(aws, spelled):
     assert palisade["healthCheck"] == container("palisade")["healthCheck"]
     assert {secret["name"] for secret in palisade["secrets"]} == {secret["name"] for secret in container("palisade")["secrets"]}
     assert application["dependsOn"] == container("application")["dependsOn"]
+
+
+def test_a_gateway_is_palisade_alone_and_otherwise_the_same(aws):
+    beside, alone = definition(), gateway()
+    (palisade,) = alone["containerDefinitions"]
+    own = {"containerDefinitions", "family", "taskRoleArn"}
+    assert {key: value for key, value in alone.items() if key not in own} == {key: value for key, value in beside.items() if key not in own}
+    differs = {key for key in palisade.keys() | container("palisade").keys() if palisade.get(key) != container("palisade").get(key)}
+    assert differs == {"portMappings", "secrets"}
+    config = yaml.safe_load((ECS / "palisade.gateway.yaml").read_text())
+    assert config["egress"]["listen"] == "0.0.0.0:8180"
+    assert [(port["name"], port["containerPort"]) for port in palisade["portMappings"]] == [("egress", 8180), ("probes", 8191)]
+    used = set(re.findall(r"\{env: (\w+)\}", (ECS / "palisade.gateway.yaml").read_text())) | {"PALISADE_CONFIG"}
+    assert {secret["name"] for secret in palisade["secrets"]} == used
+    assert [secret for secret in container("palisade")["secrets"] if secret["name"] in used] == palisade["secrets"]
+    told = aws("ecs").register_task_definition(**alone)["taskDefinition"]
+    assert told["status"] == "ACTIVE" and told["taskRoleArn"] == GATEWAY["task_role_arn"]
+    (known,) = aws("ecs").describe_task_definition(taskDefinition="palisade-gateway")["taskDefinition"]["containerDefinitions"]
+    assert known["healthCheck"] == palisade["healthCheck"] and known["logConfiguration"] == palisade["logConfiguration"]
+
+
+@pytest.mark.skipif(not shutil.which("jq") or not shutil.which("openssl"), reason="jq or openssl is not here")
+def test_the_commands_of_the_readme_register_it(aws, open_moto, authority, tmp_path):
+    """All blocks that say so, in their order, with the AWS CLI of the tests: parameter, secret, log group, and both task definitions."""
+    (tmp_path / "examples").symlink_to(ECS.parent)
+    shutil.copy(authority.certificate, tmp_path / "tls.crt")
+    shutil.copy(authority.key, tmp_path / "tls.key")
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    if not shutil.which("envsubst"):
+        # gettext's is the real one. What is asked of it here is this much.
+        (tools / "envsubst").write_text(f"#!{sys.executable}\nimport os, string, sys\nsys.stdout.write(string.Template(sys.stdin.read()).substitute(os.environ))\n")
+        (tools / "envsubst").chmod(0o755)
+    environment = clean_environment(AWS_ENDPOINT_URL=open_moto.url, AWS_DEFAULT_REGION=REGION, AWS_ACCESS_KEY_ID="testing", AWS_SECRET_ACCESS_KEY="testing",
+                                    BASE_SECRET_ACCESS_KEY="b" * 40)
+    environment["PATH"] = f"{tools}:{Path(sys.executable).parent}:{environment['PATH']}"
+    own = "tests/clients/test_ecs.py::test_the_commands_of_the_readme_register_it"
+    blocks = [block for block in documents.commands() if block.run_by == own]
+    assert len(blocks) == 3
+    for block in blocks:
+        done = subprocess.run(["bash", "-euo", "pipefail", "-c", block.text], capture_output=True, text=True, timeout=120, cwd=tmp_path, env=environment)
+        assert done.returncode == 0, f"{block}: {done.stderr}"
+    assert aws("ssm").get_parameter(Name=CONFIG_NAME)["Parameter"]["Value"] == (ECS / "palisade.yaml").read_text()
+    secret = json.loads(aws("secretsmanager").get_secret_value(SecretId="palisade/orders")["SecretString"])
+    assert secret["tls_certificate"] == authority.certificate.read_text() and secret["base_secret_access_key"] == "b" * 40
+    assert len(secret["admin_token"]) == len(secret["metrics_token"]) == 64
+    asked = {known["valueFrom"].removeprefix(f"{SECRET}:").removesuffix("::") for known in container("palisade")["secrets"]} - {VALUES["config_arn"]}
+    assert asked == secret.keys()
+    (group,) = aws("logs").describe_log_groups(logGroupNamePrefix="/ecs/")["logGroups"]
+    for family, written in (("orders", definition()), ("palisade-gateway", gateway())):
+        known = aws("ecs").describe_task_definition(taskDefinition=family)["taskDefinition"]
+        assert [c["name"] for c in known["containerDefinitions"]] == [c["name"] for c in written["containerDefinitions"]]
+        for registered in known["containerDefinitions"]:
+            assert registered["logConfiguration"]["options"]["awslogs-group"] == group["logGroupName"], "ECS makes none by itself"
 
 
 @pytest.mark.parametrize("name", sorted(file.name for file in ECS.glob("palisade*.yaml")))

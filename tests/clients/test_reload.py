@@ -17,7 +17,9 @@ from harness import wire
 from harness.application import Application
 from harness.backends import ACCOUNT, BUCKET
 from harness.clients import placeholder
+from harness.idp import IdentityProvider
 from harness.palisade import Plain
+from harness.pki import Authority
 from harness.process import free_port, wait_until
 
 GUIDE = Path(__file__).parents[2] / "config/guide/reload.md"
@@ -77,8 +79,7 @@ class Callers:
         return wire.exchange(self.palisade.port("egress"), wire.request("GET", target or f"/{BUCKET}/{key}", {"Host": "localhost"} | placeholder(tenant, proof, service, headers)))
 
     def leaf(self) -> bytes:
-        with wire.Connection(self.palisade.port("ingress"), self.authority.client()) as connection:
-            return connection.socket.getpeercert(binary_form=True)
+        return wire.leaf(self.palisade.port("ingress"), self.authority.client())
 
     def sessions(self) -> list[dict]:
         return json.loads(self.palisade.admin("/tenants")[1])
@@ -367,6 +368,100 @@ def test_a_change_is_found_without_a_signal_through_kubernetes_links(reloaded, a
         version(number)
         wait_until(lambda number=number: callers.seen().get("x-version") == f"acme-{number}", 10, "the change is found")
     assert reloaded.reloads("applied") == 2 and reloaded.reloads("rejected") == 0
+
+
+class Mount:
+    """A volume as a kubelet makes it: every name leads through the link `..data`, which is swapped for all of them at once."""
+
+    def __init__(self, path: Path):
+        self.path, self.versions = path, 0
+        path.mkdir()
+
+    def swap(self, files: dict[str, str]):
+        """Other content, by path. The folder of before is removed."""
+        self.versions += 1
+        data, folder = self.path / "..data", self.path / f"..version-{self.versions}"
+        for path, text in files.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(text)
+            top = Path(path).parts[0]
+            if not (self.path / top).is_symlink():
+                os.symlink(f"..data/{top}", self.path / top)
+        before = data.is_symlink() and data.resolve()
+        os.symlink(folder.name, self.path / "..data_tmp")
+        os.replace(self.path / "..data_tmp", data)
+        if before:
+            shutil.rmtree(before)
+
+
+class Generation:
+    """Everything that may be mounted, of one time: the certificate, roots and revocations of clients, keys of tokens, tenants, and policies."""
+
+    def __init__(self, directory: Path, authority: Authority, issuer: str, globex: str, policy: str):
+        directory.mkdir()
+        clients, self.provider = Authority(directory), IdentityProvider(issuer)
+        self.client, self.revoked = clients.identity("client"), clients.identity("revoked")
+        certificate, key = directory / "server.crt", directory / "server.key"
+        authority.issue(certificate, key)
+        self.leaf = ssl.PEM_cert_to_DER_cert(certificate.read_text())
+        records = {"acme": {}, "globex": {"status": globex}}
+        self.files = {"tls/tls.crt": certificate.read_text(), "tls/tls.key": key.read_text(), "clients/ca.pem": clients.ca.read_text(),
+                      "clients/ca.crl": clients.revoke(self.revoked).read_text(), "keys.json": json.dumps(self.provider.jwks()),
+                      "tenants.yaml": yaml.safe_dump({"tenants": records}), "guard/policies.cedar": policy}
+
+
+@pytest.mark.parametrize("also", [False, True], ids=["files", "files-and-configuration"])
+def test_everything_that_is_mounted_follows_one_swap_of_kubernetes_links(start, setting, authority, application, pool, ministack, pooled_services, tmp_path, also):
+    issuer, name = "https://mounted.test/", f"reload-mounted-{also}".lower()
+    old = Generation(tmp_path / "old", authority, issuer, "active", "permit(principal, action, resource);\n")
+    new = Generation(tmp_path / "new", authority, issuer, "suspended", "forbid(principal, action, resource);\n")
+    mount = Mount(setting.directory / f"{name}-mount")
+    mount.swap(old.files)
+    at = {path: f"{mount.path.name}/{path}" for path in old.files}
+    ingress = setting.ingress(at["tls/tls.crt"], at["tls/tls.key"], application.port)
+    ingress["ingress"]["tls"] |= {"client_ca": at["clients/ca.pem"], "client_crl": at["clients/ca.crl"]}
+    services = copy.deepcopy(pooled_services)
+    services["dynamodb"]["unguarded"] = True
+    issuers = {"issuers": [{"issuer": issuer, "audience": ["api"], "jwks": {"file": at["keys.json"]}}]}
+    palisade = start(name, ingress, setting.egress(services, proofs=["passport", "jwt"]), setting.pooled(pool, ministack.port), {
+        "guard": {"s3": [{"buckets": [BUCKET], "prefix": "{tenant.id}/"}], "cedar": {"policies": at["guard/policies.cedar"]}},
+        "identity": issuers, "tenants": {"directory": {"file": at["tenants.yaml"]}}})
+    mount.swap(old.files | {"palisade.yaml": palisade.file.read_text()})
+    palisade.file.unlink()
+    os.symlink(f"{mount.path.name}/palisade.yaml", palisade.file)
+
+    def enter(client, token: str, tenant: str = "acme") -> tuple:
+        """Status and reason; nothing of either where there is no handshake."""
+        request = wire.request("GET", "/echo", {"Authorization": f"Bearer {token}", "x-tenant-id": tenant})
+        try:
+            answer = wire.exchange(palisade.port("ingress"), request, authority.client(identity=client))
+        except (wire.Closed, OSError):
+            return (None, None)
+        return answer.status, answer.reason
+
+    def served(known: Generation, other: Generation) -> dict:
+        """What is seen of each file, where those of one generation are in use. Nobody but a client of its own gets to be asked for more."""
+        token, shows = known.provider.token, authority.client(identity=known.client)
+        fetched = wire.request("GET", f"/{BUCKET}/acme/hello.txt", {"Host": "localhost"} | placeholder("acme", token("acme")))
+        return {"leaf": wire.leaf(palisade.port("ingress"), shows), "client": enter(known.client, token("acme")), "other client": enter(other.client, token("acme")),
+                "revoked": enter(known.revoked, token("acme")), "other key": enter(known.client, other.provider.token("acme"))[0],
+                "tenant": enter(known.client, token("globex"), "globex"), "policy": wire.exchange(palisade.port("egress"), fetched).status}
+
+    common = {"client": OK, "other client": (None, None), "revoked": (None, None), "other key": 401}
+    before = common | {"leaf": old.leaf, "tenant": OK, "policy": 200}
+    after = common | {"leaf": new.leaf, "tenant": (403, "tenant-suspended"), "policy": 403}
+    assert served(old, new) == before
+    config = copy.deepcopy(palisade.config)
+    if also:
+        config["ingress"]["headers"] = {"x-version": "{tenant.id}-2"}
+    mount.swap(new.files | {"palisade.yaml": yaml.dump(config, Dumper=Plain, sort_keys=False)})
+    for what, expected in after.items():
+        wait_until(lambda what=what, expected=expected: served(new, old)[what] == expected, 15, f"the new {what}")
+    assert served(new, old) == after
+    answer = wire.exchange(palisade.port("ingress"), wire.request("GET", "/echo", {"Authorization": f"Bearer {new.provider.token('acme')}", "x-tenant-id": "acme"}),
+                           authority.client(identity=new.client))
+    assert dict(json.loads(answer.body)["headers"]).get("x-version") == ("acme-2" if also else None)
+    assert palisade.reloads("rejected") == 0
 
 
 def test_the_signal_alone_changes_nothing(reloaded):

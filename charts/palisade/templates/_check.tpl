@@ -83,6 +83,9 @@
 {{- fail "config.ingress.health.readiness: the application's container starts when Palisade is ready, so that each would wait for the other; the application's own readinessProbe says as much" -}}
 {{- end -}}
 {{- end -}}
+{{- if and .Values.autoscaling.enabled (not .Values.deployment.enabled) -}}
+{{- fail "autoscaling.enabled: there is no Deployment of this chart to scale; scale the workload that has the pod, in its own chart" -}}
+{{- end -}}
 {{- $user := toString .Values.securityContext.runAsUser -}}
 {{- if eq $user (toString .Values.podSecurityContext.runAsUser) -}}
 {{- fail (printf "podSecurityContext.runAsUser: %s is Palisade's own user; the application has to be another" $user) -}}

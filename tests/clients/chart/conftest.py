@@ -26,6 +26,16 @@ def helm(directory):
     return run
 
 
+@pytest.fixture(scope="session")
+def kubectl() -> str:
+    """The same; it is asked for nothing that takes a cluster."""
+    executable = shutil.which("kubectl")
+    if not executable and not os.environ.get("CI"):
+        pytest.skip("kubectl is not there: `make helm` gets it")
+    assert executable, "kubectl is missing: `make helm`"
+    return executable
+
+
 @pytest.fixture
 def chart(helm, tmp_path):
     return Chart(helm, tmp_path)

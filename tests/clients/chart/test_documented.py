@@ -5,11 +5,16 @@ import os
 import re
 import shlex
 import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 import yaml
 
-from .render import CHART, EXAMPLES, FOLDER, Chart, Once, example, merge, run, schema
+from harness import documents
+from harness.process import clean_environment
+
+from .render import CHART, EXAMPLES, FOLDER, Chart, Once, Release, example, merge, run, schema
 from .validity import VERSIONS
 
 README = CHART / "README.md"
@@ -121,6 +126,45 @@ def test_commands_of_the_readme_work(helm):
         options = [CHART.parents[1] / option if option.startswith("charts/") else option for option in options]
         done = helm("template", release, CHART, *[option for option in options if option != "--create-namespace"])
         assert done.returncode == 0, done.stderr
+
+
+SECRETS = [block for block in documents.commands() if "kubectl" in block.text and "create secret" in block.text]
+
+
+def test_pages_that_make_secrets_are_known():
+    assert [block.page for block in SECRETS] == ["README.md", "charts/palisade/README.md", "charts/palisade/README.md"]
+
+
+@pytest.mark.parametrize("block", SECRETS, ids=str)
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not here")
+def test_secrets_that_pages_make_are_what_the_chart_mounts(helm, kubectl, authority, tmp_path, block):
+    """Each `kubectl` line of a page as it is, without a cluster: the Secret is written out. The `helm` line behind it says who mounts it."""
+    lines = block.text.splitlines()
+    (command,) = [shlex.split(line) for line in lines if line.startswith("helm ")]
+    shutil.copy(authority.certificate, tmp_path / "tls.crt")
+    shutil.copy(authority.key, tmp_path / "tls.key")
+    environment = clean_environment(KUBECONFIG=str(tmp_path / "none"))
+    environment["PATH"] = f"{Path(kubectl).parent}:{environment['PATH']}"
+    made = {}
+    for line in [line for line in lines if line.startswith("kubectl ")]:
+        done = subprocess.run(["sh", "-euc", f"{line} --dry-run=client --output yaml"], capture_output=True, text=True, timeout=60, cwd=tmp_path, env=environment)
+        assert done.returncode == 0, done.stderr
+        secret = yaml.safe_load(done.stdout)
+        assert secret["kind"] == "Secret" and all(secret["data"].values())
+        made[secret["metadata"].get("namespace"), secret["metadata"]["name"]] = secret
+    namespace = next((option.removeprefix("--namespace=") for option in command if option.startswith("--namespace=")), None)
+    options = [CHART.parents[1] / option if option.startswith("charts/") else option for option in command[5:]]
+    done = helm("template", command[3], CHART, *options)
+    assert done.returncode == 0, done.stderr
+    release = Release([document for document in yaml.load_all(done.stdout, Once) if document])
+    mounted = {}
+    for source in [source["secret"] for source in release.sources if "secret" in source]:
+        mounted.setdefault((namespace, source["name"]), set()).update(item["key"] for item in source["items"])
+    for key, secret in made.items():
+        assert secret["data"].keys() == mounted.pop(key, None), key
+        assert ("tls.crt" in secret["data"]) == (secret.get("type") == "kubernetes.io/tls")
+    # The chart's page says in words that a certificate is expected, and cert-manager writes that of a gateway.
+    assert all(keys == {"tls.crt", "tls.key"} for keys in mounted.values()) and (not mounted or block.page != "README.md")
 
 
 def test_another_chart_can_put_it_into_its_own_pod(helm, outside, tmp_path):

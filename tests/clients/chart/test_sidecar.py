@@ -148,3 +148,14 @@ def test_the_pods_restart_for_a_new_configuration_and_not_for_tenants(chart):
     assert mark({"config": {"limits": {"default": {"concurrent": 65}}}}) != before
     assert mark({"files": {"session-policy.json": "{}"}}) != before
     assert mark({"tenants": {"acme": {"status": "suspended"}}}) == before
+
+
+def test_labels_and_annotations_that_the_chart_writes_cannot_be_given_again(chart):
+    """A key that is there twice counts once, and the selector would be another's."""
+    metadata = chart.render("service").template["metadata"]
+    for key in metadata["labels"]:
+        assert f"at '/podLabels/{key.replace('/', '~1')}': false schema" in chart.refused("service", {"podLabels": {key: "x"}})
+    for key in metadata["annotations"]:
+        assert f"at '/podAnnotations/{key.replace('/', '~1')}': false schema" in chart.refused("service", {"podAnnotations": {key: "x"}})
+    given = chart.render("service", {"podLabels": {"team": "orders"}, "podAnnotations": {"example.com/a": "b"}}).template["metadata"]
+    assert given["labels"]["team"] == "orders" and given["annotations"]["example.com/a"] == "b"

@@ -17,6 +17,15 @@ DRAINS = [
     ({"server": {"drain": "1h1m1s1ms"}}, 3662),
 ]
 
+# What `shutdown` adds before the drain, and behind it.
+AROUND = [
+    ({"delay": "5s"}, 5, 0),
+    ({"linger": "20s"}, 0, 20),
+    ({"delay": "1m30s", "linger": "1500ms"}, 90, 2),
+    ({"delay": "500ms", "order": "together"}, 1, 0),
+    (None, 0, 0),
+]
+
 
 def waits(argv: list[str]) -> int:
     return int(argv[argv.index("--wait") + 1].removesuffix("s"))
@@ -47,6 +56,22 @@ def test_a_gateway_has_longer_than_its_pause_and_the_drain(chart, before, drain,
     message = chart.refused("gateway", stop, {"terminationGracePeriodSeconds": least - 1})
     assert f"{least - 1} seconds are too few for the drain of {longest} seconds" in message and f"give at least {least}" in message
     assert chart.render("gateway", stop, {"terminationGracePeriodSeconds": least}).pod["terminationGracePeriodSeconds"] == least
+
+
+@pytest.mark.parametrize("shutdown, delay, linger", AROUND)
+def test_what_goes_before_the_drain_and_behind_it_has_its_time_too(chart, shutdown, delay, linger):
+    """Beside an application the hook waits for the delay and the drain; in a gateway both come with SIGTERM. The egress lingers after it in either."""
+    config = {"config": {"server": {"drain": "30s"}, "shutdown": shutdown}}
+    stops = {"service": (config, 1), "gateway": (config | {"gateway": {"preStopSeconds": 7}}, 7)}
+    for name, (stop, before) in stops.items():
+        release = chart.render(name, stop)
+        usual = delay + 30 + linger + 15 + (before if name == "gateway" else 0)
+        assert release.pod["terminationGracePeriodSeconds"] == usual, name
+        if name == "service":
+            assert waits(release.palisade["lifecycle"]["preStop"]["exec"]["command"]) == delay + 30 + 1
+        least = before + delay + 30 + linger + LAST_WORDS
+        assert f"give at least {least}" in chart.refused(name, stop, {"terminationGracePeriodSeconds": least - 1}), name
+        assert chart.render(name, stop, {"terminationGracePeriodSeconds": least}).pod["terminationGracePeriodSeconds"] == least
 
 
 def test_an_application_may_not_sleep_until_it_is_killed(chart):

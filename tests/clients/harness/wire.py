@@ -153,6 +153,12 @@ def exchange(port: int, data: bytes, tls: ssl.SSLContext | None = None, timeout:
         return connection.receive(bodiless=data.startswith(b"HEAD "))
 
 
+def leaf(port: int, tls: ssl.SSLContext) -> bytes:
+    """The certificate that a server shows to a connection of its own."""
+    with Connection(port, tls) as connection:
+        return connection.socket.getpeercert(binary_form=True)
+
+
 def redact(text: str) -> str:
     """Shortens what looks like a token, for assertion messages."""
     return re.sub(r"[A-Za-z0-9+/=_.-]{60,}", lambda m: m.group()[:12] + "...", text)
