@@ -23,11 +23,12 @@ PYTEST = MINISTACK_PYTHON="$$($(PYTHON) tests/tools/venvs.py path ministack)" CO
 
 .PHONY: test test-rust test-clients test-aws bless venvs compat-clients backends fmt clippy doc audit bench bench-peers bench-instructions bench-binary fuzz mutants promtool dashboards helm go image image-sandbox images test-image clean
 
-## All tests: unit, integration, documentation, compile-fail, and real clients against emulated AWS.
+## All tests: unit (the guard's also in a build without Cedar and the sandbox), integration, documentation, compile-fail, and real clients against emulated AWS.
 test: test-rust test-clients
 
 test-rust:
 	$(CARGO) test --locked
+	$(CARGO) test --locked --lib --no-default-features guard::
 
 ## The client suite, a file at a time in each of some processes; ARGS goes to pytest (ARGS='-k story', ARGS='-n 0' for one process).
 test-clients: venvs compat-clients

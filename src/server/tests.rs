@@ -28,7 +28,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::{body, body::BoxError, clock::Clock, reject};
+use crate::{body, body::BoxError, reject};
 
 /// Longer than anything here should take.
 const PATIENCE: Duration = Duration::from_secs(10);

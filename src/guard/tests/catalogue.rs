@@ -147,6 +147,7 @@ impl Catalogue {
     }
 
     /// The request of a case.
+    #[cfg(feature = "cedar")]
     pub(super) fn request(&self, case: &Case) -> Request<Body> {
         let headers = case.headers(self);
         let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();

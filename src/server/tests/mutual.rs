@@ -13,7 +13,7 @@ use rustls::{
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::*;
-use crate::{config::ClientAuthConfig, server::tls::provider, server::tls::tests::Issued};
+use crate::{clock::Clock, config::ClientAuthConfig, server::tls::provider, server::tls::tests::Issued};
 
 const ID: &str = "spiffe://prod/ns/acme/sa/worker";
 

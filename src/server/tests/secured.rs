@@ -4,7 +4,10 @@ use rustls::pki_types::ServerName;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::*;
-use crate::server::tls::tests::{Issued, client_config};
+use crate::{
+    clock::Clock,
+    server::tls::tests::{Issued, client_config},
+};
 
 async fn connect(server: &Running, issued: &Issued, alpn: &[&[u8]]) -> io::Result<TlsStream<TcpStream>> {
     let mut config = client_config(issued);
