@@ -258,6 +258,7 @@ fn no_service_is_without_a_catalogue_and_a_matrix() {
             .collect()
     };
     let mut services = BTreeSet::from(["dynamodb".to_owned(), "s3".to_owned()]);
+    assert_eq!(files(".ways"), owned(Table::all().map(|table| table.key).chain(["dynamodb", "s3"])));
     for table in Table::all() {
         services.insert(table.key.to_owned());
         assert_eq!(in_matrix(table.key), owned(table.operations()), "{}", table.key);
