@@ -178,7 +178,7 @@ fn warnings(config: &Config, directory: Option<&Directory>) -> Found {
     grants::workloads(&mut warn, config);
     audit::warnings(&mut warn, config);
     base::warnings(&mut warn, config);
-    guard::warnings(&mut warn, config);
+    guard::warnings(&mut warn, config, directory);
     isolation::warnings(&mut warn, config, directory);
     warm_up::warnings(&mut warn, config, directory);
     config.identity.issuers.iter().for_each(|issuer| grants::issuers(&mut warn, issuer));

@@ -10,7 +10,7 @@ use std::{
 use super::{
     ServiceConfig,
     leading_key::LeadingKey,
-    pattern::{NamePattern, NamePrefix},
+    pattern::{NamePattern, NamePrefix, Start},
     template::Template,
 };
 use crate::aws::{
@@ -107,6 +107,26 @@ impl ServiceRules {
             Self::Search(rules) => rules.iter().map(|rule| &rule.terms).collect(),
         }
     }
+}
+
+/// One of the ways in which a rule says what is a tenant's: all of these together.
+pub(crate) type Way<'r> = (&'r RuleTerms, Vec<&'r Start>);
+
+impl ServiceRules {
+    /// Each of them.
+    pub(crate) fn ways(&self) -> Vec<Way<'_>> {
+        match self {
+            Self::DynamoDb(rules) => rules.iter().flat_map(DynamoDbRuleConfig::ways).collect(),
+            Self::Named(rules) => rules.iter().flat_map(NamedRuleConfig::ways).collect(),
+            Self::S3(rules) => rules.iter().flat_map(S3RuleConfig::ways).collect(),
+            Self::Search(rules) => rules.iter().flat_map(SearchRuleConfig::ways).collect(),
+        }
+    }
+}
+
+/// Each of `names`, and `beside` it what the rule says of each of them.
+fn ways<'r>(terms: &'r RuleTerms, names: &'r [NamePattern], beside: Vec<&'r Start>) -> impl Iterator<Item = Way<'r>> {
+    names.iter().map(move |name| (terms, std::iter::once(name.start()).chain(beside.iter().copied()).collect()))
 }
 
 /// What every rule has.
@@ -268,6 +288,11 @@ pub(crate) fn judged_as(kind: &str) -> &str {
 }
 
 impl DynamoDbRuleConfig {
+    fn ways(&self) -> impl Iterator<Item = Way<'_>> {
+        let of_key = self.pool.iter().map(|pool| pool.leading_key.start());
+        ways(&self.terms, &self.tables, of_key.chain(self.account.iter().map(NamePattern::start)).collect())
+    }
+
     fn has_open_end(&self) -> bool {
         let of_key = self.pool.as_ref().and_then(|pool| pool.leading_key.open_end());
         of_key.or_else(|| self.tables.iter().find_map(NamePattern::open_end)).is_some()
@@ -275,6 +300,10 @@ impl DynamoDbRuleConfig {
 }
 
 impl NamedRuleConfig {
+    fn ways(&self) -> impl Iterator<Item = Way<'_>> {
+        ways(&self.terms, &self.names, self.context.iter().map(|(_, value)| value.start()).collect())
+    }
+
     fn has_open_end(&self) -> bool {
         let of_context = self.context.iter().map(|(_, value)| value);
         self.names.iter().chain(&self.guardrails).chain(of_context).any(|pattern| pattern.open_end().is_some())
@@ -282,6 +311,10 @@ impl NamedRuleConfig {
 }
 
 impl S3RuleConfig {
+    fn ways(&self) -> impl Iterator<Item = Way<'_>> {
+        ways(&self.terms, &self.buckets, self.prefix.iter().map(NamePrefix::start).collect())
+    }
+
     fn has_open_end(&self) -> bool {
         let of_prefix = self.prefix.as_ref().and_then(NamePrefix::open_end);
         of_prefix.or_else(|| self.buckets.iter().find_map(NamePattern::open_end)).is_some()
@@ -289,6 +322,10 @@ impl S3RuleConfig {
 }
 
 impl SearchRuleConfig {
+    fn ways(&self) -> impl Iterator<Item = Way<'_>> {
+        ways(&self.terms, &self.indexes, Vec::new())
+    }
+
     fn has_open_end(&self) -> bool {
         self.indexes.iter().any(|pattern| pattern.open_end().is_some())
     }

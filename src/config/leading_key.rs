@@ -6,7 +6,7 @@
 use std::fmt;
 
 use super::{
-    pattern::{NamePattern, NamePrefix},
+    pattern::{NamePattern, NamePrefix, Start},
     template::{OpenEnd, RenderError, TemplateError, Values},
 };
 
@@ -50,6 +50,14 @@ impl LeadingKey {
         match self {
             Self::Begins(prefix) => prefix.tells_tenants_apart(),
             Self::Is(pattern) => pattern.tells_tenants_apart(),
+        }
+    }
+
+    /// What comes before any `*`.
+    pub(crate) fn start(&self) -> &Start {
+        match self {
+            Self::Begins(prefix) => prefix.start(),
+            Self::Is(pattern) => pattern.start(),
         }
     }
 

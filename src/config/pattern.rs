@@ -7,13 +7,15 @@
 //! * placeholders are over the tenant's record alone: what a user's token says widens nothing;
 //! * a placeholder ends where everybody sees that it does (see [`template`](super::template)): `{tenant.id}-*` is refused, since for `acme` it also is
 //!   what belongs to `acme-eu`, unless the directory is known to have no id that begins another;
+//! * a value does not go on into what follows it: with `{tenant.attributes.folder}/` one tenant's `data` would also begin another one's `data/globex`, so a
+//!   value with a `/` is not taken there;
 //! * no `*` stands before a placeholder: `*/{tenant.id}/*` would leave it to the keys' layout whose a key is;
 //! * a value that is missing fits nothing, and is told apart from a name that does not fit.
 
 use std::{borrow::Cow, fmt};
 
 use super::template::{Name, OpenEnd, RenderError, Segment, TemplateError, Values, check_ends, segments, told_apart};
-use crate::aws::glob;
+use crate::{aws::glob, tenant::TenantId};
 
 /// Longest pattern, in bytes: a key of S3 has 1,024 (Amazon S3 user guide, "Naming Amazon S3 objects"), and ARNs of 2,048 name it.
 const MAX_BYTES: usize = 2_048;
@@ -38,7 +40,7 @@ pub struct NamePrefix {
 
 /// What comes before any `*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Start(Vec<Segment>);
+pub(crate) struct Start(Vec<Segment>);
 
 impl NamePattern {
     /// Reads a pattern.
@@ -68,7 +70,7 @@ impl NamePattern {
     /// Whether `name` is meant, for the tenant that `values` are of.
     ///
     /// # Errors
-    /// A placeholder has no value for this tenant.
+    /// A placeholder has no value for this tenant, or one whose end could not be told.
     pub fn matches(&self, name: &str, values: &dyn Values) -> Result<bool, RenderError> {
         let rest = self.start.strip(name.as_bytes(), values)?;
         Ok(match (&self.rest, rest) {
@@ -92,17 +94,12 @@ impl NamePattern {
     /// # Errors
     /// As [`NamePattern::matches`].
     pub fn whole(&self, values: &dyn Values) -> Result<Option<String>, RenderError> {
-        if self.rest.is_some() {
-            return Ok(None);
-        }
-        let mut name = String::new();
-        for segment in &self.start.0 {
-            match segment {
-                Segment::Literal(literal) => name.push_str(literal),
-                Segment::Placeholder(placeholder) => name.push_str(&value_of(placeholder, values)?),
-            }
-        }
-        Ok(Some(name))
+        if self.rest.is_some() { Ok(None) } else { self.start.rendered(values).map(Some) }
+    }
+
+    /// What comes before any `*`.
+    pub(crate) fn start(&self) -> &Start {
+        &self.start
     }
 
     /// Whether a `*` stands for a part of it.
@@ -142,9 +139,14 @@ impl NamePrefix {
     /// Whether `name` begins so, for the tenant that `values` are of.
     ///
     /// # Errors
-    /// A placeholder has no value for this tenant.
+    /// A placeholder has no value for this tenant, or one whose end could not be told.
     pub fn begins(&self, name: &[u8], values: &dyn Values) -> Result<bool, RenderError> {
         self.start.strip(name, values).map(|rest| rest.is_some())
+    }
+
+    /// All of it.
+    pub(crate) fn start(&self) -> &Start {
+        &self.start
     }
 
     /// Whether two tenants' names differ, as far as the prefix alone tells.
@@ -161,10 +163,10 @@ impl NamePrefix {
 impl Start {
     /// What follows in `name`, if it begins so.
     fn strip<'n>(&self, mut name: &'n [u8], values: &dyn Values) -> Result<Option<&'n [u8]>, RenderError> {
-        for segment in &self.0 {
+        for (segment, next) in self.segments() {
             let rest = match segment {
                 Segment::Literal(literal) => name.strip_prefix(literal.as_bytes()),
-                Segment::Placeholder(placeholder) => name.strip_prefix(value_of(placeholder, values)?.as_bytes()),
+                Segment::Placeholder(placeholder) => name.strip_prefix(value_of(placeholder, next, values)?.as_bytes()),
             };
             match rest {
                 Some(rest) => name = rest,
@@ -174,14 +176,55 @@ impl Start {
         Ok(Some(name))
     }
 
+    /// The text, for the tenant that `values` are of.
+    ///
+    /// # Errors
+    /// As [`NamePattern::matches`].
+    pub(crate) fn rendered(&self, values: &dyn Values) -> Result<String, RenderError> {
+        let mut name = String::new();
+        for (segment, next) in self.segments() {
+            match segment {
+                Segment::Literal(literal) => name.push_str(literal),
+                Segment::Placeholder(placeholder) => name.push_str(&value_of(placeholder, next, values)?),
+            }
+        }
+        Ok(name)
+    }
+
+    /// The placeholders, in order.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &Name> {
+        self.0.iter().filter_map(|segment| match segment {
+            Segment::Literal(_) => None,
+            Segment::Placeholder(name) => Some(name),
+        })
+    }
+
+    /// Each segment, with the one behind it.
+    fn segments(&self) -> impl Iterator<Item = (&Segment, Option<&Segment>)> {
+        self.0.iter().enumerate().map(|(at, segment)| (segment, self.0.get(at + 1)))
+    }
+
     fn tells_tenants_apart(&self) -> bool {
-        self.0.iter().any(|segment| matches!(segment, Segment::Placeholder(name) if name.tells_tenants_apart()))
+        self.names().any(Name::tells_tenants_apart)
     }
 }
 
-fn value_of<'v>(placeholder: &Name, values: &'v dyn Values) -> Result<Cow<'v, str>, RenderError> {
+/// The value of `placeholder` before `next`. Where that is text, the value ends at the first character of it that no id has: one that had it too could go on where
+/// another tenant's ends. What has no such character stands behind ids (see [`check_ends`]) or is the end of the name.
+fn value_of<'v>(placeholder: &Name, next: Option<&Segment>, values: &'v dyn Values) -> Result<Cow<'v, str>, RenderError> {
     let value = values.value(placeholder).filter(|value| !value.is_empty());
-    value.ok_or_else(|| RenderError::Missing(placeholder.to_string()))
+    let value = value.ok_or_else(|| RenderError::Missing(placeholder.to_string()))?;
+    match next {
+        Some(Segment::Literal(literal)) if separator(literal).is_some_and(|separator| value.contains(separator)) => {
+            Err(RenderError::Unsafe(format!("{{{placeholder}}}")))
+        }
+        _ => Ok(value),
+    }
+}
+
+/// By what a value's end is seen.
+fn separator(literal: &str) -> Option<char> {
+    literal.chars().find(|c| !u8::try_from(*c).is_ok_and(TenantId::is_id_byte))
 }
 
 /// What both kinds have in common.

@@ -162,7 +162,7 @@ pub(super) fn judge(rules: &[DynamoDbRule], question: &Question<'_>, unruled: Un
     if name == HARMLESS {
         return Verdict::allowed();
     }
-    let Some(operation) = Operation::find(&name) else { return deny(unknown(&name)) };
+    let Some(operation) = Operation::find(name) else { return deny(unknown(name)) };
     let Some(body) = json::read(body, &operation.body) else {
         return deny("the body is not what the operation takes: a member is not known, twice or of another type");
     };

@@ -29,6 +29,7 @@ mod report;
 #[cfg(feature = "sandbox")]
 mod s3_server;
 mod search;
+mod ways;
 
 /// A guard, and what is beside it.
 struct Bench {

@@ -76,6 +76,14 @@ def ministack(directory):
     backend.stop()
 
 
+@pytest.fixture(scope="module")
+def doomed(tmp_path_factory):
+    """One for a file's own use, to which everything may be done."""
+    backend = backends.ministack(backends.ministack_python(), tmp_path_factory.mktemp("doomed"))
+    yield backend
+    backend.stop()
+
+
 @pytest.fixture(scope="session")
 def pool(ministack) -> backends.Key:
     """The pooled data, its roles, and the key of Palisade's own identity."""

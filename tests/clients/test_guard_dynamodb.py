@@ -8,8 +8,8 @@ import botocore.session
 import pytest
 import yaml
 from botocore.exceptions import ClientError
-from harness import wire
-from harness.backends import ACCOUNT, REGION, allow, role
+from harness import unguarded, wire
+from harness.backends import ACCOUNT, REGION, allow, base_user, role
 from harness.clients import client
 from harness.configs import RECORDS, at
 from harness.process import wait_until
@@ -77,14 +77,19 @@ def call(palisade, idp, operation: str, body: dict) -> wire.Message:
     return ask(palisade, idp, "POST /", usual, json.dumps(body).encode())
 
 
+def send(palisade, idp, case: dict) -> wire.Message:
+    """The request of a case of the catalogue."""
+    usual = [("x-amz-target", case["ask"]), ("content-type", "application/x-amz-json-1.0")] if "ask" in case else []
+    body = case.get("body", "")
+    body = (body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)).encode()
+    return ask(palisade, idp, case.get("do", "POST /"), [*usual, *case.get("headers", ())], body, case.get("host", HOST))
+
+
 def test_requests_of_the_catalogue_meet_on_the_wire_what_they_meet_in_the_unit_tests(run, idp):
     palisade = run("catalogue-tables", guard=yaml.safe_load(CATALOGUE["rules"]))
     wrong = []
     for case in CATALOGUE["cases"]:
-        usual = [("x-amz-target", case["ask"]), ("content-type", "application/x-amz-json-1.0")] if "ask" in case else []
-        body = case.get("body", "")
-        body = (body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)).encode()
-        answer = ask(palisade, idp, case.get("do", "POST /"), [*usual, *case.get("headers", ())], body, case.get("host", HOST))
+        answer = send(palisade, idp, case)
         # What passes the guard is DynamoDB's to answer.
         if answer.reason != (None if case["is"] in ("allowed", "watched") else case["is"]):
             wrong.append((case["why"], case["is"], answer.status, answer.reason))
@@ -117,6 +122,55 @@ def test_what_is_refused_would_have_happened(guarded, watched, open_door, idp, o
     found = lambda: [line for line in watched.log() if line["request_id"] == passed.header("x-request-id")]  # noqa: E731
     seen = wait_until(found, 5, "the log has it")[0]
     assert seen["decision"] == "allowed" and seen["would_deny"].startswith("guard.dynamodb") and "globex#" not in seen["would_deny"]
+
+
+@pytest.fixture
+def ruins(start, setting, doomed):
+    """A door without a guard before tables of its own, as the catalogue's rules have them, and what puts those in order."""
+    user, key = base_user(doomed)
+    role(doomed, "tenant-open-tables", user, [allow("dynamodb:*", "*")])
+    assume = {"role_arn": f"arn:aws:iam::{ACCOUNT}:role/tenant-open-tables", "session_tags": {"TenantID": "{tenant.id}"}}
+    services = {"dynamodb": at(doomed.port), "dynamodbstreams": at(doomed.port)}
+    palisade = start("no-guard-tables", setting.egress(services), setting.identity(), setting.credentials(key, doomed.port, assume))
+    tables = doomed.client("dynamodb")
+    ranged = {name: (("pk", "S"), ("sk", "S")) for name in ("orders-eu", "data-acme", "data-globex")}
+    hashed = {"exact": (("tenant", "S"),), "numbers": (("nr", "N"),)} | {name: (("pk", "S"),) for name in ("assets", "nobodys", "of-region", "watched")}
+
+    def make(name: str, keys: tuple):
+        indexes = {"by-date": "gsi1pk", "by-id": "id.of", "any": "gsi1pk"} if len(keys) == 2 else {}
+        more = {"GlobalSecondaryIndexes": [
+            {"IndexName": index, "KeySchema": [{"AttributeName": key, "KeyType": "HASH"}], "Projection": {"ProjectionType": "ALL"}} for index, key in indexes.items()],
+        } if indexes else {}
+        tables.create_table(
+            TableName=name, BillingMode="PAY_PER_REQUEST",
+            KeySchema=[{"AttributeName": key, "KeyType": kind} for (key, _), kind in zip(keys, ("HASH", "RANGE"), strict=False)],
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": kind} for key, kind in (*keys, *((key, "S") for key in sorted(set(indexes.values()))))], **more)
+
+    def repair():
+        there = tables.list_tables()["TableNames"]
+        for name, keys in (ranged | hashed).items():
+            if name not in there:
+                make(name, keys)
+        for name in ranged:
+            for tenant in ("acme", "globex"):
+                tables.put_item(TableName=name, Item={"pk": {"S": f"{tenant}#1"}, "sk": {"S": "1"}, "gsi1pk": {"S": f"{tenant}#1"}, "id.of": {"S": f"{tenant}#1"}})
+
+    repair()
+    return palisade, repair
+
+
+def test_the_catalogue_is_what_would_have_happened(ruins, idp):
+    palisade, repair = ruins
+    reads = ("BatchGetItem", "GetItem", "Query", "Scan", "TransactGetItems")
+
+    def spoil(case: dict) -> wire.Message:
+        answer = send(palisade, idp, case)
+        if answer.status < 300 and not case.get("ask", "").endswith(tuple(f".{name}" for name in reads)):
+            repair()
+        return answer
+
+    done = unguarded.record("unguarded-dynamodb", CATALOGUE["cases"], lambda case: case.get("ask") or case["do"], spoil)
+    assert len(done) >= 110, len(done)
 
 
 def test_sdks_raise_their_own_error(guarded, store, idp):

@@ -2,12 +2,15 @@
 
 import json
 import random
+import urllib.parse
 from pathlib import Path
 
+import boto3
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
-from harness import wire
-from harness.backends import ACCOUNT, BUCKET, REGION, allow, role
+from harness import unguarded, wire
+from harness.backends import ACCOUNT, BUCKET, REGION, allow, base_user, role
 from harness.clients import client
 from harness.configs import at
 from harness.process import wait_until
@@ -101,6 +104,122 @@ def test_what_is_refused_would_have_happened(guarded, watched, open_door, idp, m
     assert seen["decision"] == "allowed" and seen["would_deny"].startswith("guard.s3") and "globex" not in seen["would_deny"].replace("own-globex", "")
     refused = line(guarded, answer)
     assert (refused["decision"], refused["reason"], refused["note"]) == ("refused", "guard-denied", seen["would_deny"])
+
+
+@pytest.fixture
+def ruins(start, setting, doomed):
+    """A door without a guard before a store of its own, and what puts that in order."""
+    user, key = base_user(doomed)
+    role(doomed, "tenant-open", user, [allow("s3:*", "*")])
+    assume = {"role_arn": f"arn:aws:iam::{ACCOUNT}:role/tenant-open", "session_tags": {"TenantID": "{tenant.id}"}}
+    palisade = start("no-guard", setting.egress({"s3": at(doomed.port)}), setting.identity(), setting.credentials(key, doomed.port, assume))
+    s3 = doomed.client("s3")
+    # What the catalogue asks for by names that are nearly the tenant's.
+    nearly = ["acme", "ACME/x", "acme2/x", "/acme/x", "%61cme/x", "acme%62/x", "x/acme/x", "shared/x", "acm\u00e9/x", "acme/../globex/x"]
+    objects = {BUCKET: ["acme/x", "globex/x", *nearly], "own-acme": ["x y"], "own-acme2": ["acme/x"], "own-globex": ["x"], "other": ["acme/x"]}
+
+    def repair():
+        there = {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
+        for bucket, keys in objects.items():
+            if bucket not in there:
+                s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+            for key in keys:
+                s3.put_object(Bucket=bucket, Key=key, Body=b"of " + key.encode())
+
+    repair()
+    return palisade, repair
+
+
+def test_the_catalogue_is_what_would_have_happened(ruins, idp):
+    palisade, repair = ruins
+
+    def send(case: dict) -> wire.Message:
+        method, path = case["do"].split(" ", 1)
+        answer = ask(palisade, idp, method, path, case.get("headers", ()), case.get("body", "").encode(), case.get("host", HOST))
+        if method not in ("GET", "HEAD") and answer.status < 300:
+            repair()
+        return answer
+
+    done = unguarded.record("unguarded-s3", CATALOGUE["cases"], lambda case: case["do"], send)
+    assert len(done) >= 85, len(done)
+
+
+@pytest.fixture(scope="module")
+def presigning(start, setting, store, pool, sts):
+    """A guard in front of what presigns, with a key for what is written."""
+    assume = {"role_arn": f"arn:aws:iam::{ACCOUNT}:role/tenant-open", "session_tags": {"TenantID": "{tenant.id}"}}
+    rules = {"s3": [RULES["s3"][0] | {"kms": {"key": "alias/{tenant.id}", "context": {"tenant": "{tenant.id}"}}}]}
+    return start("guarded-presigning", setting.egress({"s3": at(store.port)}, presign={}), setting.identity(), setting.credentials(pool, sts.port, assume),
+                 {"guard": rules})
+
+
+def presign(palisade, idp, **wanted) -> wire.Message:
+    headers = {"Host": "127.0.0.1:8180", "Authorization": f"Bearer {idp.token('acme')}", "x-tenant-id": "acme", "content-type": "application/json"}
+    return wire.exchange(palisade.port("egress"), wire.request("POST", "/_palisade/presign", headers, json.dumps(wanted).encode()))
+
+
+@pytest.mark.parametrize("wanted", [
+    {"method": "GET", "bucket": BUCKET, "key": "globex/x"},
+    {"method": "GET", "bucket": BUCKET, "key": "acme/../globex/x"},
+    {"method": "GET", "bucket": "own-globex", "key": "x"},
+    {"method": "PUT", "bucket": BUCKET, "key": "globex/x"},
+    {"method": "PUT", "bucket": BUCKET, "key": "acme/x", "headers": {"x-amz-acl": "public-read"}},
+    {"method": "PUT", "bucket": BUCKET, "key": "acme/x",
+     "headers": {"x-amz-server-side-encryption": "aws:kms", "x-amz-server-side-encryption-aws-kms-key-id": "alias/globex"}},
+    {"method": "PUT", "bucket": BUCKET, "key": "acme/x", "headers": {"x-amz-copy-source": f"{BUCKET}/globex/x"}},
+])
+def test_no_url_is_presigned_for_what_no_rule_allows(presigning, idp, wanted):
+    answer = presign(presigning, idp, **wanted)
+    assert (answer.status, answer.reason) == (403, "guard-denied") and b"X-Amz-Signature" not in answer.body
+
+
+def test_what_a_rule_adds_has_to_be_sent_with_a_presigned_url(presigning, store, idp):
+    put = json.loads(presign(presigning, idp, method="PUT", bucket=BUCKET, key="acme/presigned", headers={"content-type": "text/plain"}).body)
+    own, begin = "content-type", "x-amz-server-side-encryption"
+    assert set(put["headers"]) == {own, begin, f"{begin}-aws-kms-key-id", f"{begin}-context"}
+    assert (put["headers"][begin], put["headers"][f"{begin}-aws-kms-key-id"]) == ("aws:kms", "alias/acme")
+    split = urllib.parse.urlsplit(put["url"])
+    signed = urllib.parse.parse_qs(split.query)["X-Amz-SignedHeaders"][0].split(";")
+    assert set(put["headers"]) <= set(signed)
+
+    def use(headers: dict) -> int:
+        return wire.exchange(store.port, wire.request("PUT", f"{split.path}?{split.query}", {"Host": split.netloc} | headers, b"x")).status
+
+    assert use(put["headers"]) == 200
+    head = store.client("s3").head_object(Bucket=BUCKET, Key="acme/presigned")
+    assert (head["ServerSideEncryption"], head["SSEKMSKeyId"]) == ("aws:kms", "alias/acme")
+    get = json.loads(presign(presigning, idp, method="GET", bucket=BUCKET, key="acme/presigned").body)
+    assert get["headers"] == {}, "nothing is added to what is read"
+
+
+@pytest.fixture(scope="module")
+def vended(guarded, idp):
+    """Keys as `GET /_palisade/credentials` gives them to an SDK: their signatures are checked."""
+    own = [("Host", "127.0.0.1:8180"), ("Authorization", idp.token("acme"))]
+    return json.loads(wire.exchange(guarded.port("egress"), wire.request("GET", "/_palisade/credentials", own)).body)
+
+
+def test_urls_that_sdks_presign_are_judged_as_what_they_stand_for(guarded, vended, idp):
+    session = boto3.Session(vended["AccessKeyId"], vended["SecretAccessKey"], vended["Token"], REGION)
+    s3 = session.client("s3", endpoint_url=guarded.url, config=Config(signature_version="s3v4", s3={"addressing_style": "path"}))
+
+    def use(operation: str, method: str, body: bytes = b"", **parameters) -> wire.Message:
+        split = urllib.parse.urlsplit(s3.generate_presigned_url(operation, Params={"Bucket": BUCKET} | parameters))
+        return wire.exchange(guarded.port("egress"), wire.request(method, f"{split.path}?{split.query}", {"Host": split.netloc}, body))
+
+    assert use("put_object", "PUT", b"by url", Key="acme/by-url").status == 200
+    assert use("get_object", "GET", Key="acme/by-url").body == b"by url"
+    assert use("list_objects_v2", "GET", Prefix="acme/").status == 200
+    for operation, method, parameters in (
+        ("get_object", "GET", {"Key": "globex/x"}),
+        ("put_object", "PUT", {"Key": "globex/x"}),
+        ("delete_object", "DELETE", {"Key": "globex/x"}),
+        ("list_objects_v2", "GET", {"Prefix": "globex/"}),
+        ("list_objects_v2", "GET", {}),
+        ("get_object", "GET", {"Bucket": "own-globex", "Key": "x"}),
+    ):
+        answer = use(operation, method, **parameters)
+        assert (answer.status, answer.reason) == (403, "guard-denied"), (operation, parameters)
 
 
 def test_metrics_say_what_was_decided_and_by_which_rule(guarded, watched, idp):

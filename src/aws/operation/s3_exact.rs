@@ -37,8 +37,13 @@ const PLAIN: [&str; 19] = [
     "version-id-marker",
     "versionId",
 ];
-/// S3 takes no notice of the first, which SDKs and log readers use, and the second is about the answer's headers.
-const PLAIN_PREFIXES: [&str; 2] = ["x-", "response-"];
+/// How parameters begin that are about the answer's headers.
+const OF_ANSWER: &str = "response-";
+/// By which SDKs tell each other what they mean.
+const OF_SDKS: &str = "x-id";
+/// How parameters begin of which AWS takes no notice, and which log readers use. Other stores have such that change what is read: `x-oss-process` names a
+/// second object.
+const UNNOTICED: &str = "x-";
 
 /// How S3 could read a request.
 #[derive(Debug, Default)]
@@ -56,9 +61,11 @@ pub(crate) fn s3_readings(target: &Target, method: &Method, headers: &HeaderMap)
         return Readings::default();
     };
     let rows = rows_at(method, level);
-    let known = |key: &str| {
-        PLAIN.contains(&key) || PLAIN_PREFIXES.iter().any(|prefix| key.starts_with(prefix)) || rows.iter().any(|row| row.has_key(key))
+    let is_plain = |key: &str| {
+        let is_unnoticed = !target.dial_is_configured && key.starts_with(UNNOTICED);
+        PLAIN.contains(&key) || key == OF_SDKS || is_unnoticed || key.starts_with(OF_ANSWER)
     };
+    let known = |key: &str| is_plain(key) || rows.iter().any(|row| row.has_key(key));
     if !pairs.iter().all(|(key, _)| known(key)) {
         return Readings::default();
     }

@@ -94,6 +94,29 @@ fn s3_operations_are_told_apart() {
     assert_eq!(named("s3", "POST", "/b/k", &[], None), Err(Reason::OperationAmbiguous));
 }
 
+/// By the letter: what the log calls it does not allow anything.
+#[test]
+fn what_a_compatible_store_makes_of_a_parameter_nobody_knows() {
+    let by_letter = |path: &str, dial_is_configured: bool| {
+        let mut target = target("s3", Style::Plain, path);
+        Arc::make_mut(&mut target.destination).dial_is_configured = dial_is_configured;
+        asked(&target, "GET", &[], None).unwrap().only().map(Known::name)
+    };
+    for (query, on_aws, elsewhere) in [
+        ("x-id=GetObject", Some("GetObject"), Some("GetObject")),
+        ("response-content-type=a", Some("GetObject"), Some("GetObject")),
+        ("x-log-of=me", Some("GetObject"), None),
+        ("x-ids=GetObject", Some("GetObject"), None),
+        ("x-oss-process=image/watermark,image_b3RoZXI", Some("GetObject"), None),
+        ("x-image-process=image/resize", Some("GetObject"), None),
+        ("x-id=GetObject&x-oss-process=style/a", Some("GetObject"), None),
+        ("ci-process=a", None, None),
+    ] {
+        let path = format!("/b/k?{query}");
+        assert_eq!((by_letter(&path, false), by_letter(&path, true)), (on_aws, elsewhere), "{query}");
+    }
+}
+
 #[test]
 fn what_hands_out_credentials_is_refused_however_it_is_named() {
     let target = |value: &'static str| [("x-amz-target", value)];

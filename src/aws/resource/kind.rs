@@ -231,8 +231,9 @@ impl Kind {
                 let (kind, rest) = resource.split_once(':')?;
                 let name = rest.split_once(':').map_or(rest, |(name, _)| name);
                 // A map state inside it, by its label.
-                let name = name.split_once('/').map_or(name, |(name, _)| name);
-                matches!(kind, "stateMachine" | "execution" | "express" | "mapRun").then(|| vec![name.to_owned()])
+                let (name, label) = name.split_once('/').map_or((name, None), |(name, label)| (name, Some(label)));
+                let is_known = matches!(kind, "stateMachine" | "execution" | "express" | "mapRun");
+                (is_known && label.is_none_or(|label| self.is_name(label))).then(|| vec![name.to_owned()])
             }
             Self::Parameter => {
                 let rest = resource.strip_prefix(self.before())?;

@@ -15,9 +15,25 @@ use crate::aws::target::{Style, Target};
 /// user guide). What is behind an alias its name does not say.
 const OTHERS: [&str; 6] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3", "--xa-s3"];
 
-/// How headers begin with which an upload is another one: MinIO and Snow devices take it apart as an archive and write what is in it, under its own names; a
-/// directory bucket moves an object.
-const ELSEWHERE: [&str; 4] = ["x-amz-meta-minio-snowball", "x-amz-meta-snowball", "x-amz-rename-source", "x-minio-"];
+/// How headers begin with which a request is another one: MinIO and Snow devices take an upload apart as an archive and write what is in it, under its own names; a
+/// directory bucket moves an object. The rest is what compatible stores have of their own beside S3's headers, or in place of them.
+const ELSEWHERE: [&str; 10] = [
+    "x-amz-meta-minio-snowball",
+    "x-amz-meta-snowball",
+    "x-amz-rename-source",
+    "x-cos-",
+    "x-emc-",
+    "x-goog-",
+    "x-minio-",
+    "x-obs-",
+    "x-oss-",
+    "x-rgw-",
+];
+
+/// What says, in a header's name, that it names the source of a copy.
+const OF_SOURCES: [&str; 2] = ["copy-source", "copy-from"];
+/// The one header that does, with its conditions and keys ([`named`] refuses it, and the guard reads it).
+const SOURCE: &str = "x-amz-copy-source";
 
 /// What names objects in its body, or another place to write to.
 const IN_BODY: [&str; 2] = ["delete", "restore"];
@@ -64,8 +80,12 @@ pub(crate) fn plain(key: &str) -> Result<(), Untold> {
 
 /// Whether no header makes the request one about other objects.
 pub(crate) fn stays(headers: &HeaderMap) -> Result<(), Untold> {
-    if headers.keys().any(|name| ELSEWHERE.iter().any(|beginning| name.as_str().starts_with(beginning))) {
-        return Err("a header with which some stores write other objects than the one that is named");
+    let leads_elsewhere = |name: &str| {
+        let is_of_source = !name.starts_with(SOURCE) && OF_SOURCES.iter().any(|word| name.contains(word));
+        is_of_source || ELSEWHERE.iter().any(|beginning| name.starts_with(beginning))
+    };
+    if headers.keys().any(|name| leads_elsewhere(name.as_str())) {
+        return Err("a header with which some stores read or write other objects than the one that is named");
     }
     Ok(())
 }
@@ -79,7 +99,10 @@ pub(crate) fn query_says(target: &Target, also: impl Fn(&str) -> bool) -> bool {
 }
 
 pub(super) fn named(asked: &Asked<'_>, home: &Home) -> Result<String, Untold> {
-    if asked.headers.contains_key("x-amz-copy-source") {
+    if asked.operation.is_none() {
+        return Err("what S3 makes of the request is not known, nor what else it names");
+    }
+    if asked.headers.contains_key(SOURCE) {
         return Err("the request copies from another object");
     }
     if query_says(asked.target, |key| IN_BODY.contains(&key)) {

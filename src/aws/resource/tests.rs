@@ -67,8 +67,27 @@ fn what_s3_could_read_otherwise_or_elsewhere_is_untold() {
         assert_eq!(s3(path), None, "{path}");
     }
     assert!(s3("/pool/jobs/..a").is_some());
-    let archive = [("x-amz-meta-snowball-auto-extract", "true")];
-    assert_eq!(about(&target("s3", Style::Plain, "/pool/jobs/k"), Some("PutObject"), &archive, None), None);
+    let put = |header: &str| about(&target("s3", Style::Plain, "/pool/jobs/k"), Some("PutObject"), &[(header, "other/k")], None);
+    for header in [
+        "x-amz-meta-snowball-auto-extract",
+        "x-amz-copy-source",
+        "x-copy-from",
+        "copy-source",
+        "x-amz-meta-copy-source",
+        "x-goog-copy-source",
+        "x-goog-if-generation-match",
+        "x-oss-process",
+        "x-cos-meta-a",
+        "x-obs-meta-a",
+        "x-emc-namespace",
+        "x-rgw-object-type",
+    ] {
+        assert_eq!(put(header), None, "{header}");
+    }
+    for header in ["x-amz-meta-source", "x-goog", "cache-control"] {
+        assert!(put(header).is_some(), "{header}");
+    }
+    assert_eq!(about(&target("s3", Style::Plain, "/pool/jobs/k"), None, &[], None), None, "what S3 makes of it is not known");
     assert_eq!(about(&target("s3", Style::Plain, "/pool/k"), Some("CopyObject"), &[("x-amz-copy-source", "other/k")], None), None);
     for copied in ["/pool/k?x-amz-copy-source=other%2Fk", "/pool/k?X-Amz%2DCopy-Source=other/k"] {
         assert_eq!(about(&target("s3", Style::Plain, copied), Some("PutObject"), &[], None), None, "{copied}");

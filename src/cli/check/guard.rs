@@ -1,8 +1,17 @@
-//! Requests that nobody holds against rules: IAM alone then keeps tenants apart.
+//! Requests that nobody holds against rules: IAM alone then keeps tenants apart. And rules that do not keep them apart.
 
-use crate::config::{Config, GuardMode, RuleTerms, is_guarded, judged_as, kind_of};
+use std::collections::BTreeMap;
 
-pub(super) fn warnings(warn: &mut dyn FnMut(String), config: &Config) {
+use super::SHOWN;
+use crate::{
+    config::{
+        Config, GuardConfig, GuardMode, RuleTerms, is_guarded, judged_as, kind_of,
+        template::{Name, RenderError},
+    },
+    directory::Directory,
+};
+
+pub(super) fn warnings(warn: &mut dyn FnMut(String), config: &Config, directory: Option<&Directory>) {
     let Some(egress) = &config.egress else { return };
     let guard = &config.guard;
     if guard.rules.is_empty() && guard.mode == GuardMode::Off {
@@ -43,6 +52,43 @@ pub(super) fn warnings(warn: &mut dyn FnMut(String), config: &Config) {
     #[cfg(feature = "cedar")]
     for terms in guard.rules.values().flat_map(|rules| rules.terms()) {
         meaningless(warn, terms);
+    }
+    if let Some(directory) = directory {
+        alike(warn, guard, directory);
+    }
+}
+
+/// Tenants between whom a rule does not tell, since their records do not, and tenants for whom it is about nothing. Ids are nobody else's.
+fn alike(warn: &mut dyn FnMut(String), guard: &GuardConfig, directory: &Directory) {
+    let mut told = Vec::new();
+    for (terms, starts) in guard.rules.values().flat_map(|rules| rules.ways()) {
+        let mut names: Vec<&Name> = starts.iter().flat_map(|start| start.names()).filter(|name| name.tells_tenants_apart()).collect();
+        names.dedup();
+        if names.is_empty() || names.contains(&&Name::TenantId) {
+            continue;
+        }
+        let names = names.iter().map(|name| format!("{{{name}}}")).collect::<Vec<_>>().join(" and ");
+        let mut holders: BTreeMap<Vec<String>, Vec<String>> = BTreeMap::new();
+        for record in directory.records() {
+            match starts.iter().map(|start| start.rendered(&*record)).collect() {
+                Ok(whole) => holders.entry(whole).or_default().push(record.id.to_string()),
+                Err(wrong @ RenderError::Unsafe(_)) => {
+                    told.push(format!("{}: {}: {wrong}, since what follows it begins with one of its characters", terms.name, record.id));
+                }
+                Err(RenderError::Missing(_)) => {}
+            }
+        }
+        let shared = holders.into_values().filter(|holders| holders.len() > 1);
+        told.extend(shared.map(|holders| {
+            let who = holders.join(" and ");
+            format!("{} tells tenants apart by {names}, which is the same for {who}: what is the one's is the other's", terms.name)
+        }));
+    }
+    told.sort_unstable();
+    told.dedup();
+    told.iter().take(SHOWN).for_each(|told| warn(told.clone()));
+    if told.len() > SHOWN {
+        warn(format!("guard: and {} more records of the kind", told.len() - SHOWN));
     }
 }
 

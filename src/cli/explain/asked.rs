@@ -132,7 +132,7 @@ impl Asking {
 /// Puts in the `Content-Type` that SDKs send with `X-Amz-Target`, where none is given.
 fn usual_type(headers: &mut HeaderMap) -> Option<String> {
     let target = target_header(headers).ok().flatten().filter(|_| !headers.contains_key(header::CONTENT_TYPE))?;
-    let service = Service::targeted(&target.prefix).next()?;
+    let service = Service::targeted(target.prefix).next()?;
     let usual = service.protocols.iter().find_map(|protocol| match protocol {
         Dialect::AwsJson10 | Dialect::AwsJson10Compatible => Some("application/x-amz-json-1.0"),
         Dialect::AwsJson11 => Some("application/x-amz-json-1.1"),

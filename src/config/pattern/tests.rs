@@ -93,6 +93,42 @@ fn what_has_no_value_is_an_error_and_no_match() {
     }
 }
 
+/// `data` would otherwise begin what is `data/globex`'s.
+#[test]
+fn a_value_that_goes_on_into_what_follows_is_not_taken() {
+    let with = |folder: &str| Table([("tenant.attributes.folder".to_owned(), folder.to_owned())].into());
+    let refused = Err(RenderError::Unsafe("{tenant.attributes.folder}".to_owned()));
+    for (text, folder, is_taken) in [
+        ("{tenant.attributes.folder}/", "data", true),
+        ("{tenant.attributes.folder}/", "data-2", true),
+        ("{tenant.attributes.folder}/", "data#2", true),
+        ("{tenant.attributes.folder}/", "data/globex", false),
+        ("{tenant.attributes.folder}/", "data/", false),
+        ("in/{tenant.attributes.folder}/", "/", false),
+        ("{tenant.attributes.folder}#x/", "data#globex", false),
+        ("{tenant.attributes.folder}#x/", "data/globex", true),
+        ("{tenant.attributes.folder}-x/", "data-x", true),
+        ("{tenant.attributes.folder}-x/", "data-x/data", false),
+        ("{tenant.attributes.folder}-é/", "data-é", false),
+    ] {
+        let (prefix, values) = (NamePrefix::parse(text).unwrap(), with(folder));
+        let name = text.replace("{tenant.attributes.folder}", folder) + "k";
+        let expected = if is_taken { Ok(true) } else { refused.clone() };
+        assert_eq!(prefix.begins(name.as_bytes(), &values), expected, "{text} {folder}");
+        let pattern = pattern(&format!("{text}*"));
+        assert_eq!(pattern.matches(&name, &values), expected, "{text} {folder}");
+        assert_eq!(pattern.matches_below(&name, &values), expected, "{text} {folder}");
+    }
+    // What nothing follows is compared to its end.
+    for text in ["x/{tenant.attributes.folder}", "x/{tenant.attributes.folder}-log"] {
+        let name = text.replace("{tenant.attributes.folder}", "data/globex");
+        assert_eq!(pattern(text).matches(&name, &with("data/globex")), Ok(true), "{text}");
+        assert_eq!(pattern(text).matches(&name, &with("data")), Ok(false), "{text}");
+        assert_eq!(pattern(text).whole(&with("data/globex")), Ok(Some(name)));
+    }
+    assert_eq!(pattern("{tenant.attributes.folder}/x").whole(&with("data/globex")), refused.map(|_: bool| None));
+}
+
 #[test]
 fn a_prefix_is_a_beginning() {
     let prefix = NamePrefix::parse("in/{tenant.id}/").unwrap();
@@ -165,6 +201,14 @@ const TEMPLATES: [&str; 6] = [
     "{tenant.cell}/{tenant.id}#*",
 ];
 
+const OVER_ATTRIBUTES: [&str; 5] = [
+    "{tenant.attributes.x}/",
+    "a-{tenant.attributes.x}-b/",
+    "{tenant.attributes.x}--/",
+    "{tenant.attributes.x}/{tenant.attributes.y}/",
+    "{tenant.attributes.x}-#-{tenant.attributes.y}-/",
+];
+
 proptest! {
     /// Whatever pattern is taken and needs no knowledge of the ids: no name is two tenants'.
     #[test]
@@ -176,5 +220,22 @@ proptest! {
         let name = TEMPLATES[template].replace("{tenant.id}", &a).replace("{tenant.account}", "111122223333").replace("{tenant.cell}", "c1").replace('*', &tail);
         prop_assert_eq!(pattern.matches(&name, &tenant(&a)), Ok(true));
         prop_assert_eq!(pattern.matches(&name, &tenant(&b)), Ok(false), "{}", name);
+    }
+
+    /// Whatever an operator writes into records that differ.
+    #[test]
+    fn no_beginning_is_two_tenants(
+        template in 0..OVER_ATTRIBUTES.len(), a in "[ab/#-]{1,4}", b in "[ab/#-]{1,4}", c in "[ab/#-]{1,4}", d in "[ab/#-]{1,4}", tail in "[ab/#-]{0,4}",
+    ) {
+        prop_assume!((&a, &c) != (&b, &d));
+        let text = OVER_ATTRIBUTES[template];
+        prop_assume!(a != b || text.contains("{tenant.attributes.y}"));
+        let with = |x: &str, y: &str| {
+            Table([("tenant.attributes.x".to_owned(), x.to_owned()), ("tenant.attributes.y".to_owned(), y.to_owned())].into())
+        };
+        let name = text.replace("{tenant.attributes.x}", &a).replace("{tenant.attributes.y}", &c) + &tail;
+        let prefix = NamePrefix::parse(text).unwrap();
+        let has = |x: &str, y: &str| prefix.begins(name.as_bytes(), &with(x, y)) == Ok(true);
+        prop_assert!(!(has(&a, &c) && has(&b, &d)), "{}", name);
     }
 }

@@ -7,6 +7,24 @@ use crate::telemetry::Metrics;
 
 const EVERYTHING: &str = "@id(\"everything\")\npermit(principal, action, resource);\n";
 
+/// The guide's row of what a policy may read of the request's surroundings is the schema's type.
+#[test]
+fn the_guide_lists_all_of_the_context() {
+    let schema = schema();
+    let (_, after) = schema.split_once("type Context = {").unwrap();
+    let (members, _) = after.split_once("\n  };").unwrap();
+    let guide = include_str!("../../../config/guide/cedar.md");
+    let row = guide.lines().find(|line| line.starts_with("| context |")).unwrap();
+    let names: Vec<&str> = members.lines().filter_map(|line| line.split_once(": ")).map(|(name, _)| name.trim()).collect();
+    assert!(names.len() > 10, "{names:?}");
+    for name in names {
+        let bare = name.trim_end_matches('?');
+        assert!(row.contains(&format!("`.{bare}`")) || row.contains(&format!("`.{bare}.")), "{name}");
+        let (_, missing) = row.rsplit_once("; ").unwrap();
+        assert_eq!(missing.contains(&format!("`{bare}`")), name.ends_with('?'), "{name}");
+    }
+}
+
 /// The copy that is published.
 #[test]
 fn the_schema_is_the_one_that_is_published() {

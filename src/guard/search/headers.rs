@@ -5,8 +5,19 @@ use http::{HeaderMap, header};
 use crate::aws::{dialect::PROTOCOL_HEADER, operation::TARGET_HEADER, resource::Untold};
 
 /// How headers begin by which OpenSearch, its security plugin, or a server before it, takes a request for another one, or for somebody else's.
-const OTHERWISE: [&str; 8] =
-    ["_opendistro", "_opensearch", "_system", "opendistro_", "opensearch_security", "securitytenant", "x-http-method", "x-method-override"];
+const OTHERWISE: [&str; 11] = [
+    "_opendistro",
+    "_opensearch",
+    "_system",
+    "es-secondary-",
+    "es-security-",
+    "opendistro_",
+    "opensearch_security",
+    "securitytenant",
+    "x-http-method",
+    "x-method-override",
+    "x-proxy-",
+];
 
 /// Headers of AWS's own that a client may send. Others say more: `x-amz-aoss-collection-id` which collection it is ("Collection endpoints", Amazon OpenSearch Service
 /// developer guide).

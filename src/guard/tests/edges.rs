@@ -97,6 +97,24 @@ async fn each_object_of_a_deletion_needs_its_own_action() {
     }
 }
 
+/// Records in which one tenant's folder is inside another one's.
+#[tokio::test]
+async fn no_tenant_has_what_is_below_another_ones_folder() {
+    let bench = Bench::new("{s3: {}}", "{s3: [{buckets: [pool], prefix: '{tenant.attributes.folder}/'}]}");
+    let with = |id: &str, folder: &str| {
+        let mut record = TenantRecord::bare(id.parse().unwrap());
+        record.attributes.insert("folder".into(), folder.into());
+        ActiveTenant::join(VerifiedTenant::for_tests(id), Arc::new(record)).unwrap()
+    };
+    let get = || request("GET /pool/data/globex/secret", S3, &[], "");
+    // Of the two that the key could be of, it is the one's whose folder ends where the slash is; the other one's record is not taken.
+    assert_eq!(bench.ask(&with("acme", "data"), get()).await.verdict, "allowed");
+    let outcome = bench.ask(&with("globex", "data/globex"), get()).await;
+    let why = "{tenant.attributes.folder} has a value that is not taken here";
+    assert!(outcome.verdict == "guard-denied" && outcome.note.contains(why), "{outcome:?}");
+    assert_eq!(bench.ask(&with("globex", "data-globex"), get()).await.verdict, "guard-denied");
+}
+
 /// Settings of a bucket are no listing: not even everything that may be done with a tenant's part of it is anything of the bucket.
 #[tokio::test]
 async fn settings_of_a_bucket_are_nobodys_where_it_is_shared_and_are_never_changed() {

@@ -52,7 +52,7 @@ fn modelled() -> impl Iterator<Item = (&'static str, &'static str, Vec<&'static 
     })
 }
 
-fn members(about: About) -> &'static [Member] {
+pub(super) fn members(about: About) -> &'static [Member] {
     match about {
         About::Each(members) | About::Same(members) => members,
         About::Metrics(_) | About::Nothing | About::Rest(_) => &[],
@@ -74,7 +74,7 @@ fn read_by_hand(about: About) -> &'static [&'static str] {
 const READ_WHERE_IT_IS: [&str; 7] =
     ["Qualifier", "TenantId", "modelId", "guardrailIdentifier", "guardrailConfig", "DurableExecutionArn", "Resource"];
 
-fn name(kind: Kind, owner: &str) -> String {
+pub(super) fn name(kind: Kind, owner: &str) -> String {
     match kind {
         Kind::LogGroup | Kind::Parameter => format!("/tenants/{owner}/x"),
         Kind::Secret => format!("tenants/{owner}/x"),
@@ -84,10 +84,10 @@ fn name(kind: Kind, owner: &str) -> String {
     }
 }
 
-/// What the member has that names a thing of this tenant.
-fn value(member: &Member, owner: &str) -> Option<String> {
+/// What a member has that names a thing of this tenant.
+pub(super) fn value(names: Names, owner: &str) -> Option<String> {
     let arn = |kind: Kind| kind.arn(("aws", "eu-west-1", "111122223333"), &name(kind, owner));
-    match member.names {
+    match names {
         Names::Arn(kind) => Some(arn(kind)),
         Names::Any(kind) | Names::Name(kind) | Names::Owned(kind, _) => Some(name(kind, owner)),
         Names::Below(_) => Some(format!("/tenants/{owner}")),
@@ -96,7 +96,7 @@ fn value(member: &Member, owner: &str) -> Option<String> {
     }
 }
 
-fn put(document: &mut Map<String, Value>, path: &str, value: String) {
+pub(super) fn put(document: &mut Map<String, Value>, path: &str, value: String) {
     let (head, rest) = path.split_once('.').map_or((path, None), |(head, rest)| (head, Some(rest)));
     let (key, is_list) = head.strip_suffix("[]").map_or((head, false), |key| (key, true));
     let value = match rest {
@@ -120,7 +120,7 @@ fn of(table: &Table, operation: &str, owner: &str) -> Request<Body> {
         Ok(About::Metrics(metrics)) => document = metrics_of(metrics, owner),
         Ok(about) => {
             for member in members(about) {
-                value(member, owner).into_iter().for_each(|value| put(&mut document, member.path, value));
+                value(member.names, owner).into_iter().for_each(|value| put(&mut document, member.path, value));
             }
         }
         Err(_) => {
@@ -330,7 +330,7 @@ fn no_name_is_two_tenants() {
                 let outcome = runtime.block_on(bench.ask(&tenant(&a), sent));
                 prop_assert!(outcome.verdict != "allowed", "{} {} {}", table.key, row.operations[0], b);
                 for member in members(row.about) {
-                    let Some(text) = value(member, &b) else { continue };
+                    let Some(text) = value(member.names, &b) else { continue };
                     let mut document = Map::new();
                     put(&mut document, member.path, format!("{text}{end}"));
                     let sent = written(table, row.operations[0], document);

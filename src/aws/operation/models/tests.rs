@@ -82,6 +82,14 @@ fn every_service_has_its_operations() {
         routed += SECTIONS[service.key].lines().count() - models.stated.len();
     }
     assert_eq!((Service::all().count(), stated, routed), (418, 9397, 10408), "services, operations that are stated, and that have a place");
+    let thousands = |number: usize| format!("{},{:03}", number / 1_000, number % 1_000);
+    let said = format!(
+        "{} services, {} operations that requests state by name and {}",
+        Service::all().count(),
+        thousands(stated),
+        thousands(routed)
+    );
+    assert!(include_str!("../../../../config/guide/guard.md").contains(&said), "config/guide/guard.md does not say: {said}");
 }
 
 #[test]

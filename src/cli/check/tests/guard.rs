@@ -91,3 +91,52 @@ fn policies_are_checked() {
     let (code, _, err) = check(", mode: audit", "permit(principal, action, resource);");
     assert!(code == 0 && err.contains("guard.cedar.mode is audit: what the policies do not permit passes"), "{err}");
 }
+
+/// Whoever has the same value has the same keys.
+#[test]
+fn records_that_a_rule_does_not_tell_apart_are_said() {
+    let told = |services: &str, guard: &str, tenants: &str| -> Vec<String> {
+        let config = CONFIG.replace("{s3: {}}", services).replace(RULES, &format!("guard: {guard}\n"));
+        let (code, _, err) = check_text(&config, tenants);
+        assert_eq!(code, 0, "{err}");
+        err.lines().map(|line| line.split_once(": warning: ").unwrap().1.to_owned()).collect()
+    };
+    let folders = |folders: &[&str]| {
+        let record = |(nr, folder): (usize, &&str)| format!("t{nr}0: {{attributes: {{folder: '{folder}'}}}}");
+        format!("tenants: {{none: {{}}, {}}}", folders.iter().enumerate().map(record).collect::<Vec<_>>().join(", "))
+    };
+    let rule = "{s3: [{buckets: [pool, other], prefix: '{tenant.attributes.folder}/'}]}";
+    assert!(told("{s3: {}}", rule, &folders(&["a", "b", "a-b"])).is_empty());
+    let same = "guard.s3[0] tells tenants apart by {tenant.attributes.folder}, which is the same for";
+    let end = "what is the one's is the other's";
+    assert_eq!(told("{s3: {}}", rule, &folders(&["a", "b", "a", "a"])), [format!("{same} t00 and t20 and t30: {end}")]);
+    let beside = "{s3: [{buckets: ['pool-{tenant.id}'], prefix: '{tenant.attributes.folder}/'}]}";
+    assert!(told("{s3: {}}", beside, &folders(&["a", "a"])).is_empty(), "the bucket is the tenant's");
+    let taken =
+        "t10: {tenant.attributes.folder} has a value that is not taken here, since what follows it begins with one of its characters";
+    assert_eq!(told("{s3: {}}", rule, &folders(&["a", "a/b"])), [format!("guard.s3[0]: {taken}")]);
+    // What is not told apart by the one alone may be by the other.
+    let both = "{s3: [{buckets: ['{tenant.attributes.bucket}'], prefix: '{tenant.attributes.folder}/'}]}";
+    let records = |bucket: &str| {
+        format!("tenants: {{a00: {{attributes: {{folder: a, bucket: b}}}}, b00: {{attributes: {{folder: a, bucket: {bucket}}}}}}}")
+    };
+    assert!(told("{s3: {}}", both, &records("c")).is_empty());
+    let names = "{tenant.attributes.bucket} and {tenant.attributes.folder}";
+    assert_eq!(
+        told("{s3: {}}", both, &records("b")),
+        [format!("guard.s3[0] tells tenants apart by {names}, which is the same for a00 and b00: {end}")]
+    );
+    let services = "{dynamodb: {}, sqs: {}, es: {endpoint: 'https://a.example'}}";
+    let rules = "{dynamodb: [{tables: [t], leading_key: '{tenant.account}#', key: pk}, {tables: [s], leading_key: '{tenant.id}', key: pk}], \
+                 sqs: [{queues: ['q-{tenant.account}']}], es: [{indexes: ['{tenant.account}']}]}";
+    let accounts = |account: &str| format!("tenants: {{a00: {{account: '111122223333'}}, b00: {{account: '{account}'}}}}");
+    assert!(told(services, rules, &accounts("444455556666")).is_empty());
+    assert_eq!(
+        told(services, rules, &accounts("111122223333")),
+        ["guard.dynamodb[0]", "guard.es[0]", "guard.sqs[0]"]
+            .map(|rule| format!("{rule} tells tenants apart by {{tenant.account}}, which is the same for a00 and b00: {end}"))
+    );
+    let many: Vec<_> = (0..12).map(|nr| format!("x/{nr}")).collect();
+    let many = told("{s3: {}}", rule, &folders(&many.iter().map(String::as_str).collect::<Vec<_>>()));
+    assert!(many.len() == 11 && many[10] == "guard: and 2 more records of the kind", "{many:?}");
+}
