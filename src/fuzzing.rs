@@ -25,7 +25,8 @@ pub struct Target {
 }
 
 /// Every one, by name.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 15] = [
+    target("arithmetic", resource::arithmetic),
     target("cbor", resource::cbor),
     target("copy_source", s3::copy_source),
     target("delete_objects", s3::delete_objects),

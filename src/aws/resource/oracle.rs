@@ -1,7 +1,10 @@
-//! What has to hold for whatever bytes come: other readers of CBOR and of forms. They say whether they were taken.
+//! What has to hold for whatever bytes come: other readers of CBOR, of forms, and of expressions. They say whether they were taken.
+
+mod arithmetic;
 
 use serde_json::{Map, Number, Value};
 
+pub(crate) use self::arithmetic::arithmetic;
 use super::{cbor, form::Form};
 
 /// A document that is taken is the same one to a reader of all of CBOR, which ends where it ends.
