@@ -25,7 +25,7 @@ pub struct Target {
 }
 
 /// Every one, by name.
-pub const TARGETS: [Target; 16] = [
+pub const TARGETS: [Target; 17] = [
     target("arithmetic", resource::arithmetic),
     target("cbor", resource::cbor),
     target("copy_source", s3::copy_source),
@@ -36,6 +36,7 @@ pub const TARGETS: [Target; 16] = [
     target("dynamodb_number", dynamodb::number),
     target("dynamodb_update", dynamodb::update),
     target("form", resource::form),
+    target("named_body", resource::body),
     target("query", operation::query),
     target("rest_path", operation::path),
     target("restore_object", s3::restore_object),

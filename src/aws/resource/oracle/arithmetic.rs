@@ -59,7 +59,7 @@ fn tokens(text: &str) -> Vec<Token<'_>> {
 
 /// # Panics
 /// It is not.
-fn is_arithmetic(text: &str, ids: &[&str]) {
+pub(super) fn is_arithmetic(text: &str, ids: &[&str]) {
     let tokens = tokens(text);
     for (at, token) in tokens.iter().enumerate() {
         let Token::Name(name) = token else { continue };
