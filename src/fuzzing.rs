@@ -1,4 +1,4 @@
-//! Readers of what clients send, held to other readers: the targets of `make fuzz`, and of tests.
+//! Readers of what clients send, and of what they are judged by, held to other readers: the targets of `make fuzz`, and of tests.
 //!
 //! It is here with `cfg(fuzzing)` and in tests, and in no release. A [`Target`] takes any bytes. It panics where a reader of ours takes something that another
 //! reader would see differently: the other one is a crate that the reader does not use, or is written here, with no mind for safety. To refuse is always right,
@@ -9,7 +9,7 @@ mod wire;
 
 use crate::{
     aws::{operation::oracle as operation, resource::oracle as resource},
-    guard::oracles::{dynamodb, s3, search},
+    guard::oracles::{dynamodb, s3, schemas, search},
 };
 
 /// A property of a reader.
@@ -25,15 +25,18 @@ pub struct Target {
 }
 
 /// Every one, by name.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 17] = [
+    target("arithmetic", resource::arithmetic),
     target("cbor", resource::cbor),
     target("copy_source", s3::copy_source),
     target("delete_objects", s3::delete_objects),
+    target("describe_table", schemas::described),
     target("dynamodb_body", dynamodb::body),
     target("dynamodb_condition", dynamodb::condition),
     target("dynamodb_number", dynamodb::number),
     target("dynamodb_update", dynamodb::update),
     target("form", resource::form),
+    target("named_body", resource::body),
     target("query", operation::query),
     target("rest_path", operation::path),
     target("restore_object", s3::restore_object),

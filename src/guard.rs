@@ -31,7 +31,7 @@ mod usual;
 /// Readers of bodies, held to other readers.
 #[cfg(any(test, fuzzing))]
 pub(crate) mod oracles {
-    pub(crate) use super::{dynamodb::oracle as dynamodb, s3::oracle as s3, search::oracle as search};
+    pub(crate) use super::{dynamodb::oracle as dynamodb, s3::oracle as s3, schemas::oracle as schemas, search::oracle as search};
 }
 
 use std::{collections::BTreeMap, sync::Arc};

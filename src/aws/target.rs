@@ -399,9 +399,9 @@ fn same_authority(target: &Authority, host: &Authority, scheme: Option<&str>) ->
         && target.as_str().contains('@') == host.as_str().contains('@')
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 impl Target {
-    /// One in `eu-west-1`, for unit tests of other rooms.
+    /// One in `eu-west-1`, for unit tests and oracles of other rooms.
     pub(crate) fn for_tests((service, api, signing_name): (&str, &str, &str), style: Style, path: &str) -> Self {
         let host = || Authority::from_static("h");
         let destination = Destination {

@@ -20,6 +20,8 @@
 
 mod answer;
 mod ask;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod oracle;
 mod store;
 
 use std::{

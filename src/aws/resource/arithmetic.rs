@@ -6,7 +6,7 @@
 /// Longest expression (`MetricExpression`, CloudWatch API reference).
 const MAX_BYTES: usize = 2_048;
 
-/// Whether `text` is numbers and `ids`, which are sorted, with `+ - * / ^` between them, and nothing else.
+/// Whether `text` is numbers and `ids`, which are sorted, with `+ - * / ^` between them, and nothing else. What CloudWatch takes for no id is none.
 pub(super) fn is_plain(text: &str, ids: &[&str]) -> bool {
     if text.len() > MAX_BYTES {
         return false;
@@ -30,7 +30,7 @@ pub(super) fn is_plain(text: &str, ids: &[&str]) -> bool {
                 wants_operand = true;
                 1
             }
-            (_, true) if end > 0 && (is_number(&rest[..end]) || ids.binary_search(&&rest[..end]).is_ok()) => {
+            (_, true) if end > 0 && (is_number(&rest[..end]) || (is_id(&rest[..end]) && ids.binary_search(&&rest[..end]).is_ok())) => {
                 wants_operand = false;
                 end
             }
@@ -39,6 +39,11 @@ pub(super) fn is_plain(text: &str, ids: &[&str]) -> bool {
         rest = &rest[taken..];
     }
     open == 0 && !wants_operand
+}
+
+/// Begins with a small letter, and has letters, digits and `_` (`MetricDataQuery`, CloudWatch API reference). Names of functions and words of its language are in capitals.
+fn is_id(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_lowercase()) && !text.contains('.')
 }
 
 fn is_number(text: &str) -> bool {
@@ -92,6 +97,9 @@ mod tests {
             "\u{e9}",
         ] {
             assert!(!is_plain(text, &["m1", "m2"]), "{text}");
+        }
+        for id in ["1e5", "M1", "_m1", "m1.x"] {
+            assert!(!is_plain(id, &[id]), "{id} is no id");
         }
         assert!(!is_plain("select avg(x) from ns", &["avg", "from", "ns", "select", "x"]));
         assert!(!is_plain(&format!("m1{}", "+m1".repeat(MAX_BYTES)), &["m1"]));

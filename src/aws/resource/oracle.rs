@@ -1,7 +1,11 @@
-//! What has to hold for whatever bytes come: other readers of CBOR and of forms. They say whether they were taken.
+//! What has to hold for whatever bytes come: other readers of CBOR, of forms, of expressions, and of what members name. They say whether they were taken.
+
+mod arithmetic;
+mod named;
 
 use serde_json::{Map, Number, Value};
 
+pub(crate) use self::{arithmetic::arithmetic, named::body};
 use super::{cbor, form::Form};
 
 /// A document that is taken is the same one to a reader of all of CBOR, which ends where it ends.

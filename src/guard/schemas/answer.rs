@@ -4,26 +4,33 @@
 //! to it; which one is the first, the table says in the order in which it was made.
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.DesignPattern.MultiAttributeKeys.html>
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+};
 
 use crate::config::TableKeys;
+
+/// An object and nothing else: a list of what its members would be is one to `serde_json` alone.
+#[derive(Debug)]
+struct Object<T>(T);
 
 /// Members that are not here decide nothing. One that is twice is an error.
 #[derive(Debug, Deserialize)]
 struct Answer {
     #[serde(rename = "Table")]
-    table: Described,
+    table: Object<Described>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Described {
     table_name: String,
-    key_schema: Vec<Key>,
-    local_secondary_indexes: Option<Vec<Index>>,
-    global_secondary_indexes: Option<Vec<Index>>,
+    key_schema: Vec<Object<Key>>,
+    local_secondary_indexes: Option<Vec<Object<Index>>>,
+    global_secondary_indexes: Option<Vec<Object<Index>>>,
 }
 
 /// Whatever its status: one that is being made has its keys already.
@@ -31,7 +38,7 @@ struct Described {
 #[serde(rename_all = "PascalCase")]
 struct Index {
     index_name: String,
-    key_schema: Vec<Key>,
+    key_schema: Vec<Object<Key>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -42,37 +49,74 @@ struct Key {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
+#[serde(try_from = "String")]
 enum KeyType {
     Hash,
     Range,
 }
 
+impl TryFrom<String> for KeyType {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match text.as_str() {
+            "HASH" => Ok(Self::Hash),
+            "RANGE" => Ok(Self::Range),
+            _ => Err("a kind of key that is not known"),
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Reader<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(members)).map(Object)
+            }
+        }
+
+        deserializer.deserialize_map(Reader(PhantomData))
+    }
+}
+
 /// What a document says of the table `name`; `None` where it is no such document, or one of another table.
 pub(super) fn read(document: &[u8], name: &str) -> Option<TableKeys> {
-    let Answer { table } = serde_json::from_slice(document).ok()?;
+    let Object(Answer { table: Object(table) }) = serde_json::from_slice(document).ok()?;
     if table.table_name != name {
         return None;
     }
-    let key = one(hashes(table.key_schema))?;
+    let key = named(one(hashes(table.key_schema))?)?;
     let mut indexes = BTreeMap::new();
-    for index in table.local_secondary_indexes.unwrap_or_default() {
+    for Object(index) in table.local_secondary_indexes.unwrap_or_default() {
         // A local index is within the table's key, or none.
         one(hashes(index.key_schema)).filter(|hash| *hash == key)?;
         put(&mut indexes, index.index_name, key.clone())?;
     }
-    for index in table.global_secondary_indexes.unwrap_or_default() {
-        put(&mut indexes, index.index_name, hashes(index.key_schema).next()?)?;
+    for Object(index) in table.global_secondary_indexes.unwrap_or_default() {
+        put(&mut indexes, index.index_name, named(hashes(index.key_schema).next()?)?)?;
     }
     Some(TableKeys { key, indexes })
 }
 
-fn hashes(schema: Vec<Key>) -> impl Iterator<Item = String> {
-    schema.into_iter().filter(|key| key.key_type == KeyType::Hash).map(|key| key.attribute_name).filter(|name| !name.is_empty())
+fn hashes(schema: Vec<Object<Key>>) -> impl Iterator<Item = String> {
+    let hashes = schema.into_iter().map(|Object(key)| key).filter(|key| key.key_type == KeyType::Hash);
+    hashes.map(|key| key.attribute_name)
 }
 
 fn one(mut all: impl Iterator<Item = String>) -> Option<String> {
     all.next().filter(|_| all.next().is_none())
+}
+
+fn named(attribute: String) -> Option<String> {
+    (!attribute.is_empty()).then_some(attribute)
 }
 
 fn put(indexes: &mut BTreeMap<String, String>, name: String, hash: String) -> Option<()> {
@@ -154,6 +198,7 @@ mod tests {
             json!({"LocalSecondaryIndexes": [index("i", &["other"], &["a"])]}),
             json!({"LocalSecondaryIndexes": [index("i", &[], &["a"])]}),
             json!({"GlobalSecondaryIndexes": [index("i", &[], &["a"])]}),
+            json!({"GlobalSecondaryIndexes": [index("i", &["", "b"], &["a"])]}),
             json!({"GlobalSecondaryIndexes": [{"IndexName": "i"}]}),
             json!({"GlobalSecondaryIndexes": [{"KeySchema": schema(&["pk"], &[])}]}),
             json!({"GlobalSecondaryIndexes": [index("i", &["a"], &[]), index("i", &["b"], &[])]}),
@@ -161,6 +206,16 @@ mod tests {
         ] {
             assert_eq!(keys(&described(more.clone())), None, "{more}");
         }
+        // Lists in place of objects, and objects in place of texts.
+        for more in [
+            json!({"KeySchema": [["pk", "HASH"]]}),
+            json!({"KeySchema": [{"AttributeName": "pk", "KeyType": {"HASH": null}}]}),
+            json!({"GlobalSecondaryIndexes": [["i", schema(&["pk"], &[])]]}),
+        ] {
+            assert_eq!(keys(&described(more.clone())), None, "{more}");
+        }
+        assert_eq!(keys(&json!([["pool", schema(&["pk"], &[]), null, null]])), None);
+        assert_eq!(keys(&json!({"Table": ["pool", schema(&["pk"], &[]), null, null]})), None);
         let good = described(json!({})).to_string();
         assert!(read(good.as_bytes(), "pool").is_some());
         let twice = good.replacen("\"TableName\"", "\"KeySchema\":[{\"AttributeName\":\"sk\",\"KeyType\":\"HASH\"}],\"TableName\"", 1);

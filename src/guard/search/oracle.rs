@@ -5,23 +5,29 @@
 
 use std::collections::BTreeSet;
 
+use http::uri::PathAndQuery;
 use serde_json::Value;
 
 use super::{
-    api::{self, Body},
+    api::{self, Api, Body},
     names::{Indexes, Name},
 };
+use crate::sigv4::{Canon, WireTarget};
 
-/// The first line is method and target, what follows is the body. Every index that OpenSearch would find in what is taken was found, and nothing in it is a script or looks up.
+/// The first line is method and target, what follows is the body. Every index that OpenSearch would find in what is taken was found, and nothing in it is a script or looks up;
+/// no parameter of the query stands for either.
 pub(crate) fn body(bytes: &[u8]) -> bool {
     let Some(at) = bytes.iter().position(|b| *b == b'\n') else { return false };
     let (line, body) = (&bytes[..at], &bytes[at + 1..]);
-    let Some((method, path)) = std::str::from_utf8(line).ok().and_then(|line| line.split_once(' ')) else { return false };
+    let Some((method, target)) = std::str::from_utf8(line).ok().and_then(|line| line.split_once(' ')) else { return false };
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let Ok(found) = api::find(method, path) else { return false };
     let Ok(mut indexes) = Indexes::new(found.index, found.api.may_be_many) else { return false };
-    if found.api.body.read(body, &mut indexes).is_err() {
+    let Some(query) = sent(query) else { return false };
+    if found.api.check_query(&query).is_err() || found.api.body.read(body, &mut indexes).is_err() {
         return false;
     }
+    well_known(found.api, &query);
     let touched = indexes.into_touched();
     let names: BTreeSet<&str> = touched.iter().map(Name::text).collect();
     let in_path: Vec<String> = found.index.map(|index| decoded(index).split(',').map(str::to_owned).collect()).unwrap_or_default();
@@ -35,6 +41,34 @@ pub(crate) fn body(bytes: &[u8]) -> bool {
         harmless(&parsed(body));
     }
     !body.is_empty()
+}
+
+/// A query in the form in which it is sent.
+fn sent(query: &str) -> Option<String> {
+    let raw = PathAndQuery::try_from(format!("/?{query}")).ok()?;
+    let wire = WireTarget::new(&raw, Canon::Normalised).ok()?;
+    Some(wire.path_and_query().query().unwrap_or_default().to_owned())
+}
+
+/// Whether each parameter is one that the API has, once, and what it does ends with the answer. OpenSearch separates them at semicolons, too (`RestUtils.decodeQueryString`).
+fn well_known(api: &Api, query: &str) {
+    let mut names = BTreeSet::new();
+    for (name, value) in query.split(['&', ';']).flat_map(|pair| form_urlencoded::parse(pair.as_bytes())) {
+        assert!(api.parameters.iter().any(|list| list.contains(&&*name)), "{name:?} is not known: {query:?}");
+        let elsewhere = ["index", "pipeline", "require_alias", "scroll", "search_pipeline", "source", "source_content_type"];
+        assert!(!elsewhere.contains(&&*name), "{name:?} stands for something else: {query:?}");
+        match &*name {
+            "requests_per_second" => assert_eq!(value, "-1", "it goes on: {query:?}"),
+            "wait_for_completion" => assert!(value.is_empty() || value == "true", "it goes on: {query:?}"),
+            _ => {}
+        }
+        let deepest = value.chars().scan(0_i32, |depth, c| {
+            *depth += i32::from("([{".contains(c)) - i32::from(")]}".contains(c));
+            Some(*depth)
+        });
+        assert!(deepest.max().unwrap_or_default() <= 64, "{value:?} is deep");
+        assert!(names.insert(name.clone()), "{name:?} is there twice: {query:?}");
+    }
 }
 
 fn decoded(text: &str) -> String {
