@@ -222,18 +222,17 @@ proptest! {
         prop_assert_eq!(pattern.matches(&name, &tenant(&b)), Ok(false), "{}", name);
     }
 
-    /// Whatever an operator writes into records that differ.
+    /// Whatever an operator writes into records that differ, one of which goes on where the other one ends.
     #[test]
     fn no_beginning_is_two_tenants(
-        template in 0..OVER_ATTRIBUTES.len(), a in "[ab/#-]{1,4}", b in "[ab/#-]{1,4}", c in "[ab/#-]{1,4}", d in "[ab/#-]{1,4}", tail in "[ab/#-]{0,4}",
+        template in 0..OVER_ATTRIBUTES.len(), a in "[ab/#-]{1,2}", more in "[ab/#-]{1,4}", c in "[ab]{1,2}", d in "[ab/#-]{1,3}", tail in "[ab/#-]{0,4}",
     ) {
-        prop_assume!((&a, &c) != (&b, &d));
+        let b = format!("{a}{more}");
         let text = OVER_ATTRIBUTES[template];
-        prop_assume!(a != b || text.contains("{tenant.attributes.y}"));
         let with = |x: &str, y: &str| {
             Table([("tenant.attributes.x".to_owned(), x.to_owned()), ("tenant.attributes.y".to_owned(), y.to_owned())].into())
         };
-        let name = text.replace("{tenant.attributes.x}", &a).replace("{tenant.attributes.y}", &c) + &tail;
+        let name = text.replace("{tenant.attributes.x}", &b).replace("{tenant.attributes.y}", &d) + &tail;
         let prefix = NamePrefix::parse(text).unwrap();
         let has = |x: &str, y: &str| prefix.begins(name.as_bytes(), &with(x, y)) == Ok(true);
         prop_assert!(!(has(&a, &c) && has(&b, &d)), "{}", name);
