@@ -24,7 +24,7 @@ use crate::aws::{
 pub struct GuardConfig {
     /// What becomes of requests that no rule allows.
     pub mode: GuardMode,
-    /// By kind of service ([`Target::api`](crate::aws::target::Target::api)).
+    /// By kind of service ([`Destination::api`](crate::aws::target::Destination::api)).
     pub rules: BTreeMap<String, ServiceRules>,
     /// `cedar`: policies on top of the rules.
     pub cedar: Option<CedarConfig>,
@@ -271,7 +271,7 @@ impl GuardConfig {
     }
 }
 
-/// Whether there can be rules for this kind of service, as [`Target::api`](crate::aws::target::Target::api) says it.
+/// Whether there can be rules for this kind of service, as [`Destination::api`](crate::aws::target::Destination::api) says it.
 pub(crate) fn is_guarded(kind: &str) -> bool {
     matches!(kind, "dynamodb" | "s3") || search_key(kind).is_some() || Table::of(kind).is_some()
 }
