@@ -11,6 +11,10 @@ use serde_json::Value;
 use super::entities::Resource;
 use crate::aws::glob;
 
+/// How many `&&` may stand inside one another, of those that are read. Cedar goes down all of them, and fails where that is too deep for its stack; a policy that fails
+/// is not to be passed over.
+const DEPTH: usize = 32;
+
 /// What a policy demands of a thing before anything else, in the order in which Cedar looks.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct First(Vec<Demand>);
@@ -42,10 +46,13 @@ impl First {
     /// `None`: the policy begins with something else.
     pub(super) fn of(policy: &Policy) -> Option<Self> {
         let policy = policy.to_json().ok()?;
+        let conditions = policy.get("conditions")?.as_array()?;
+        // Cedar joins them by `&&`.
+        let depth = DEPTH.checked_sub(conditions.len())?;
         let mut demands = Vec::new();
-        for condition in policy.get("conditions")?.as_array()? {
+        for condition in conditions {
             let is_when = condition.get("kind")?.as_str()? == "when";
-            if !is_when || !read(condition.get("body")?, &mut demands) {
+            if !is_when || !read(condition.get("body")?, depth, &mut demands) {
                 break;
             }
         }
@@ -84,11 +91,12 @@ impl Demand {
     }
 }
 
-/// Adds what a condition demands; `false` where something follows that is of another form.
-fn read(condition: &Value, demands: &mut Vec<Demand>) -> bool {
+/// Adds what a condition demands; `false` where something follows that is of another form, or deeper.
+fn read(condition: &Value, depth: usize, demands: &mut Vec<Demand>) -> bool {
     if let Some(both) = operator(condition, "&&") {
-        let side = |name| both.get(name).unwrap_or(&Value::Null);
-        return read(side("left"), demands) && read(side("right"), demands);
+        let Some(depth) = depth.checked_sub(1) else { return false };
+        let mut side = |name| both.get(name).is_some_and(|side| read(side, depth, demands));
+        return side("left") && side("right");
     }
     let Some(demand) = demand(condition) else { return false };
     demands.push(demand);
@@ -265,6 +273,19 @@ mod tests {
                 assert_eq!(cedar(condition, resource), (false, true), "{condition}");
             }
         });
+    }
+
+    #[test]
+    fn what_is_too_deep_is_for_cedar() {
+        let missed = |condition: &str| first(condition).is_some_and(|first| with(&object("a"), |resource| first.is_missed_by(resource)));
+        let miss = r#"resource.key == "b""#;
+        let joined = |number: usize| vec![miss; number].join(" && ");
+        assert!(missed(&format!("when {{ {} }}", joined(DEPTH))));
+        assert!(!missed(&format!("when {{ {} }}", joined(DEPTH + 1))));
+        assert!(missed(&format!("when {{ {miss} }}").repeat(DEPTH)));
+        assert!(!missed(&format!("when {{ {miss} }}").repeat(DEPTH + 1)));
+        // Both count.
+        assert!(!missed(&format!("when {{ {} }} when {{ {miss} }} when {{ {miss} }}", joined(DEPTH - 1))));
     }
 
     proptest! {
