@@ -101,7 +101,7 @@ ifndef BENCH_BINARY
 	$(CARGO) build --locked --release --no-default-features --features cedar --bin palisade
 endif
 
-## Mutation testing of `src/identity` and `src/guard`: every change that no test notices is printed. ARGS goes to tests/tools/mutants.py (ARGS='--shard 0/4').
+## Mutation testing of `src/identity`, `src/guard` and what the guard reads with: every change that no test notices is printed. ARGS goes to tests/tools/mutants.py (ARGS='--shard 0/4').
 mutants: $(TARGET)/tools/bin/cargo-mutants
 	$(PYTHON) tests/tools/venvs.py mutants
 	CARGO="$(CARGO)" CARGO_MUTANTS="$<" CARGO_PROFILE_DEV_DEBUG=0 "$$($(PYTHON) tests/tools/venvs.py path mutants)" tests/tools/mutants.py $(ARGS)

@@ -11,7 +11,7 @@ usage: mutants.py [--files GLOB]... [--shard K/N] [--filter TEST]... [--again] [
 
   --files    only what fits, of what .cargo/mutants.toml has; `*` is any run of characters
   --shard    every N-th mutant, beginning with the K-th from 0
-  --filter   the tests that may notice (default: those of the mutant's room, `identity::` or `guard::`)
+  --filter   the tests that may notice (default: those of the mutant's room, and the guard's for what the guard reads with)
   --again    what tests noticed before is taken to be noticed still, and what survived is run again: for when tests have been added
   --singly   also those that cannot be switched: a build for each
   --list     prints the mutants, and what becomes of each in the build
@@ -53,6 +53,8 @@ pub mod mutant {
     }
 }
 '''
+# Rooms whose own tests have to notice what is changed in them. Of the others it is what the guard reads requests and rules with, so its tests may notice as well.
+TRUSTED = ("identity::", "guard::")
 # Tests of a room that take seconds each. They run where the others have noticed nothing.
 SLOW = {
     "identity::": (
@@ -313,6 +315,11 @@ def switched_build(sources: list[Source], mutants: list[dict]) -> tuple[Path, se
     sys.exit("the copy does not come to compile")
 
 
+def rooms_of(file: str) -> list[str]:
+    room = Path(file).with_suffix("").parts[1] + "::"
+    return [room] if room in TRUSTED else [room, "guard::"]
+
+
 class Tests:
     """The test binary's tests that may notice: first the quick ones of the mutant's own module, then those of the modules
     around it, then all quick ones, then the slow ones. The first that fails ends it."""
@@ -326,7 +333,7 @@ class Tests:
         """Filters, whether slow tests are left out, and the time that it may take."""
         parts = [] if file is None else Path(file).with_suffix("").parts[1:]
         own = "::".join(parts) + "::"
-        rooms = [parts[0] + "::"] if parts else self.rooms
+        rooms = rooms_of(file) if file else self.rooms
         near = [f"{parts[0]}::{parts[1]}::", f"{parts[0]}::tests::{parts[1]}"] if len(parts) > 1 else []
         filters = self.filters or rooms
         slow = [name for room in rooms for name in SLOW.get(room, ())]
@@ -449,7 +456,7 @@ def main() -> int:
             kind = "switched" if mutant["number"] in placed else "unviable" if mutant["number"] in unviable else "alone"
             print(f"{kind:8} {mutant['name']}")
         return 0
-    tests = Tests(arguments.filter, sorted({"::".join(Path(path).with_suffix("").parts[1:2]) + "::" for path in by_file}))
+    tests = Tests(arguments.filter, sorted({room for path in by_file for room in rooms_of(path)}))
     print(f"built; the tests take {tests.timed(binary):.0f} s", flush=True)
 
     shard, shards = map(int, arguments.shard.split("/"))
