@@ -3,7 +3,7 @@
 //! From "Required permissions for Amazon S3 API operations" in the S3 user guide. What the table does not have needs the action of its
 //! own name.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use percent_encoding::percent_decode;
 
 use crate::aws::operation::Named;
@@ -90,12 +90,13 @@ const HEADERS: &[(&str, &[&str], &str)] = &[
     ("x-amz-bucket-object-lock-enabled", &["CreateBucket"], "PutBucketObjectLockConfiguration"),
     ("x-amz-bucket-object-lock-enabled", &["CreateBucket"], "PutBucketVersioning"),
     ("x-amz-bypass-governance-retention", &["DeleteObject", "DeleteObjects", "PutObjectRetention"], "BypassGovernanceRetention"),
-    ("x-amz-object-lock-legal-hold", UPLOADS, "PutObjectLegalHold"),
-    ("x-amz-object-lock-mode", UPLOADS, "PutObjectRetention"),
-    ("x-amz-object-lock-retain-until-date", UPLOADS, "PutObjectRetention"),
+    (LEGAL_HOLD, UPLOADS, "PutObjectLegalHold"),
     ("x-amz-object-ownership", &["CreateBucket"], "PutBucketOwnershipControls"),
     ("x-amz-tagging", UPLOADS, "PutObjectTagging"),
 ];
+const LEGAL_HOLD: &str = "x-amz-object-lock-legal-hold";
+/// How the others begin that say for how long an object stays: until a date, or from an event on.
+const LOCK: &str = "x-amz-object-lock-";
 /// One of several headers that grant.
 const GRANT: &str = "x-amz-grant-";
 /// What makes an object.
@@ -116,6 +117,10 @@ pub(super) fn needed(signing_name: &str, named: &Named, headers: &HeaderMap) -> 
         actions.extend(
             HEADERS.iter().filter(|(header, of, _)| of.contains(&name) && headers.contains_key(*header)).map(|(_, _, action)| action),
         );
+        let retains = |header: &HeaderName| header.as_str().starts_with(LOCK) && header.as_str() != LEGAL_HOLD;
+        if UPLOADS.contains(&name) && headers.keys().any(retains) {
+            actions.push("PutObjectRetention");
+        }
         if headers.keys().any(|header| header.as_str().starts_with(GRANT)) {
             actions.extend(match name {
                 "CreateBucket" => Some("PutBucketAcl"),
@@ -161,7 +166,7 @@ pub(super) fn could_need(name: &'static str) -> Vec<&'static str> {
         _ => &[],
     });
     if UPLOADS.contains(&name) {
-        actions.push("PutObjectAcl");
+        actions.extend(["PutObjectAcl", "PutObjectRetention"]);
     }
     actions.retain(|action| !action.is_empty());
     actions
