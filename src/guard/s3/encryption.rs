@@ -18,6 +18,9 @@ use crate::{
 const ALGORITHM: HeaderName = HeaderName::from_static("x-amz-server-side-encryption");
 const KEY: HeaderName = HeaderName::from_static("x-amz-server-side-encryption-aws-kms-key-id");
 const CONTEXT: HeaderName = HeaderName::from_static("x-amz-server-side-encryption-context");
+/// By whether a key of the bucket's stands between, which S3 asks KMS for under a context of the bucket's alone ("Reducing the cost of SSE-KMS with Amazon S3 Bucket
+/// Keys").
+const BUCKET_KEY: HeaderName = HeaderName::from_static("x-amz-server-side-encryption-bucket-key-enabled");
 /// How headers begin that bring a key along.
 const OF_CUSTOMERS: [&str; 2] = ["x-amz-server-side-encryption-customer-", "x-amz-copy-source-server-side-encryption-customer-"];
 /// With one layer of encryption, or two.
@@ -58,6 +61,9 @@ pub(super) fn missing(
         Some(named) if named.as_bytes() == key.as_bytes() => {}
         Some(_) => return Err("an upload names another key than the tenant's".into()),
         None => missing.push((KEY, value(&key)?)),
+    }
+    if !context.is_empty() && one(headers, &BUCKET_KEY)?.is_some_and(|enabled| enabled != "false") {
+        return Err("an upload is to be under a key of the bucket's, of which KMS sees another encryption context".into());
     }
     match one(headers, &CONTEXT)? {
         _ if context.is_empty() => {}
