@@ -17,7 +17,7 @@ const OTHERS: [&str; 6] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3
 
 /// How headers begin with which a request is another one: MinIO and Snow devices take an upload apart as an archive and write what is in it, under its own names; a
 /// directory bucket moves an object. The rest is what compatible stores have of their own beside S3's headers, or in place of them.
-const ELSEWHERE: [&str; 10] = [
+const ELSEWHERE: [&str; 13] = [
     "x-amz-meta-minio-snowball",
     "x-amz-meta-snowball",
     "x-amz-rename-source",
@@ -25,10 +25,17 @@ const ELSEWHERE: [&str; 10] = [
     "x-emc-",
     "x-goog-",
     "x-minio-",
+    "x-object-manifest",
     "x-obs-",
     "x-oss-",
     "x-rgw-",
+    "x-static-large-object",
+    "x-symlink-",
 ];
+/// How headers begin whose names are S3's.
+const OURS: &str = "x-amz-";
+/// How those begin whose names are the application's.
+const OWN: &str = "x-amz-meta-";
 
 /// What says, in a header's name, that it names the source of a copy.
 const OF_SOURCES: [&str; 2] = ["copy-source", "copy-from"];
@@ -81,8 +88,11 @@ pub(crate) fn plain(key: &str) -> Result<(), Untold> {
 /// Whether no header makes the request one about other objects.
 pub(crate) fn stays(headers: &HeaderMap) -> Result<(), Untold> {
     let leads_elsewhere = |name: &str| {
-        let is_of_source = !name.starts_with(SOURCE) && OF_SOURCES.iter().any(|word| name.contains(word));
-        is_of_source || ELSEWHERE.iter().any(|beginning| name.starts_with(beginning))
+        // Stores that have headers as variables of an environment (CGI, WSGI) cannot tell the two apart.
+        let read = if name.contains('_') { Cow::Owned(name.replace('_', "-")) } else { Cow::Borrowed(name) };
+        let is_respelt = matches!(read, Cow::Owned(_)) && read.starts_with(OURS) && !name.starts_with(OWN);
+        let is_of_source = !name.starts_with(SOURCE) && OF_SOURCES.iter().any(|word| read.contains(word));
+        is_respelt || is_of_source || ELSEWHERE.iter().any(|beginning| read.starts_with(beginning))
     };
     if headers.keys().any(|name| leads_elsewhere(name.as_str())) {
         return Err("a header with which some stores read or write other objects than the one that is named");
