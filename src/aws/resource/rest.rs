@@ -16,13 +16,16 @@ use crate::strict_json;
 
 /// The tenant for whom a function with tenant isolation is invoked.
 const TENANT: HeaderName = HeaderName::from_static("x-amz-tenant-id");
+/// What an invocation of a durable function is called. One with a name and a payload that were there before is answered by what came of that one ("Execution names",
+/// AWS Lambda developer guide), and names are the function's: nothing says that they are the tenant's.
+const EXECUTION: HeaderName = HeaderName::from_static("x-amz-durable-execution-name");
 /// The guardrail of an `InvokeModel`.
 const GUARDRAIL: HeaderName = HeaderName::from_static("x-amzn-bedrock-guardrailidentifier");
 /// What a rule's `tenant_id` is compared with, as if it were an encryption context.
 pub(crate) const TENANT_ID: &str = "tenant_id";
 const QUALIFIERS: Untold = "path and query name two versions, or none that there could be";
-/// What a model reads from S3, with the credentials that sign.
-const LOCATION: &str = "s3Location";
+/// What a model reads from S3, with the credentials that sign; and what it is to do besides with tools of AWS's, such as to search the web.
+const ELSEWHERE: [&str; 2] = ["s3Location", "systemTool"];
 
 /// How a request to a REST service names things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +61,9 @@ impl Rest {
                     function.part = Some(qualifier.to_owned());
                 }
                 let tenant = if self == Self::Invocation { one(asked.headers, TENANT)? } else { None };
+                if tenant.is_some() && asked.headers.contains_key(EXECUTION) {
+                    return Err("an invocation for one tenant has a name, which another tenant's could have had");
+                }
                 let context = tenant.map(|tenant| (TENANT_ID.to_owned(), tenant.to_owned())).into_iter().collect();
                 Ok(vec![touch(function, (self == Self::Invocation).then_some(context))])
             }
@@ -90,14 +96,14 @@ fn document(asked: &Asked<'_>) -> Result<Map<String, Value>, Untold> {
     }
     let body = strict_json::deep_object(asked.body.ok_or("the body streams")?).ok_or("the body is not one JSON object")?;
     if body.iter().any(|(name, value)| leads_out(name, value)) {
-        return Err("it has a model read from S3");
+        return Err("it has a model read from S3, or use a tool of AWS's");
     }
     Ok(body)
 }
 
 /// As deep as documents are read.
 fn leads_out(name: &str, value: &Value) -> bool {
-    name.eq_ignore_ascii_case(LOCATION)
+    ELSEWHERE.iter().any(|elsewhere| name.eq_ignore_ascii_case(elsewhere))
         || match value {
             Value::Object(members) => members.iter().any(|(name, value)| leads_out(name, value)),
             Value::Array(items) => items.iter().any(|value| leads_out("", value)),
