@@ -95,7 +95,7 @@ impl Asked<'_> {
 }
 
 /// One thing that a request does.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Touch {
     /// With what; `None` where something that is not a name says it.
     pub(crate) resource: Option<Resource>,
@@ -114,7 +114,18 @@ pub(crate) fn touches(table: &Table, asked: &Asked<'_>) -> Result<Vec<Touch>, Un
     match table.about(operation)? {
         About::Nothing => Input::read(table, operation, asked).map(|_| Vec::new()),
         About::Rest(rest) => rest.touches(asked),
-        about => Input::read(table, operation, asked)?.touches(about),
+        about => {
+            let input = Input::read(table, operation, asked)?;
+            let mut touches = input.touches(about)?;
+            let names = touches.len();
+            for (member, action) in table.besides(operation) {
+                if input.says(member)? {
+                    let with_action = |touch: &Touch| Touch { action: Some(action), ..touch.clone() };
+                    touches.extend(touches[..names].iter().map(with_action).collect::<Vec<_>>());
+                }
+            }
+            Ok(touches)
+        }
     }
 }
 

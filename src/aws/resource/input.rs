@@ -213,6 +213,19 @@ impl<'a> Input<'a> {
         }
     }
 
+    /// Whether a member is there, and says more than that nothing is wanted.
+    pub(super) fn says(&self, name: &str) -> Result<bool, Untold> {
+        match self {
+            Self::Document(members) => {
+                let value = member(&members.0, name)?;
+                let is_nothing =
+                    |value: &Value| matches!(value, Value::Null | Value::Bool(false)) || value.as_array().is_some_and(Vec::is_empty);
+                Ok(value.is_some_and(|value| !is_nothing(value)))
+            }
+            Self::Form(form, _) => Ok(form.get(name)?.is_some()),
+        }
+    }
+
     /// What stands at `path`, which has `[]` behind what is a list.
     fn all(&self, path: &str) -> Result<Vec<Option<&str>>, Untold> {
         match self {

@@ -63,6 +63,14 @@ pub(crate) struct Row {
     pub(crate) about: About,
 }
 
+/// Members with which operations do more than their names say, and the action that this needs besides: with the service, in its JSON protocol.
+const BESIDES: &[(&str, &[&str], &str, &str)] = &[
+    ("logs", &["FilterLogEvents", "GetLogEvents"], "unmask", "Unmask"),
+    // Policies may go by tags.
+    ("secretsmanager", &["CreateSecret"], "Tags", "TagResource"),
+    ("ssm", &["PutParameter"], "Tags", "AddTagsToResource"),
+];
+
 /// What an operation is about.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum About {
@@ -188,6 +196,14 @@ impl Table {
         }
         let refused = self.refused.iter().find(|(_, names)| has(names));
         Err(refused.map_or("what this operation is about is not read here", |(why, _)| why))
+    }
+
+    /// The members with which an operation needs more, and what.
+    pub(super) fn besides(&self, operation: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
+        BESIDES
+            .iter()
+            .filter(move |(key, of, ..)| *key == self.key && of.contains(&operation))
+            .map(|(.., member, action)| (*member, *action))
     }
 
     /// The operations that need not be listed.

@@ -5,8 +5,10 @@ use super::{
     EVERYBODYS, JSON,
     Kind::Secret,
     Names::{Any, Name},
-    Table, member, nothing, row,
+    Table, Untold, member, nothing, row,
 };
+
+const REPLICAS: Untold = "it ties a secret to one of another account";
 
 pub(super) static TABLE: Table = Table {
     key: "secretsmanager",
@@ -33,7 +35,6 @@ pub(super) static TABLE: Table = Table {
     ],
     listed: &[row(
         &[
-            "AssociateCrossAccountReplica",
             "CancelRotateSecret",
             "DeleteResourcePolicy",
             "DisassociateCrossAccountReplica",
@@ -51,6 +52,6 @@ pub(super) static TABLE: Table = Table {
         Each(&[member("SecretId", Any(Secret))]),
     )],
     harmless: &["GetRandomPassword"],
-    refused: &[(EVERYBODYS, &["ListSecrets"])],
+    refused: &[(EVERYBODYS, &["ListSecrets"]), (REPLICAS, &["AssociateCrossAccountReplica"])],
     foreign: &["Filters", "AddReplicaRegions"],
 };
