@@ -26,6 +26,8 @@ const PUTS: &[&str] = &["POST", "PUT"];
 const ANSWER: &[&str] = &["error_trace", "filter_path", "human", "pretty"];
 /// Which of the indexes that are named.
 const WHICH: &[&str] = &["allow_no_indices", "expand_wildcards", "ignore_throttled", "ignore_unavailable"];
+/// The same for settings, which Elasticsearch 5 changes of all indexes where there is none of those that are named (`MetaData.Builder.updateNumberOfReplicas`).
+const SOME: &[&str] = &["expand_wildcards", "ignore_throttled", "ignore_unavailable"];
 const WAITS: &[&str] = &["cluster_manager_timeout", "master_timeout", "timeout"];
 /// A query in Lucene's syntax, which knows fields alone.
 const SIMPLE: &[&str] = &["analyze_wildcard", "analyzer", "default_operator", "df", "lenient", "q"];
@@ -198,7 +200,7 @@ pub(in crate::guard) const APIS: &[Api] = &[
         "indices.put_settings",
         &[(&["PUT"], "/{index}/_settings")],
         UPDATE,
-        &[ANSWER, WHICH, WAITS, &["flat_settings", "preserve_existing"]],
+        &[ANSWER, SOME, WAITS, &["flat_settings", "preserve_existing"]],
         Body::Settings,
     ),
     many("indices.refresh", &[(ASKS, "/{index}/_refresh")], WRITE, &[ANSWER, WHICH], Body::Nothing),
