@@ -70,9 +70,10 @@ fn shown(thing: &Thing) -> String {
         Within::Listing(None) => ", a listing of everything".to_owned(),
         Within::Listing(Some(prefix)) => format!(", a listing of what begins with {prefix:?}"),
         Within::Items { index, attributes, .. } => {
-            let pairs = attributes.iter().map(|(name, value)| format!("{name} = {:?}", String::from_utf8_lossy(value)));
-            let by = index.as_ref().map(|index| format!(", by index {index}")).unwrap_or_default();
-            format!("{by}, items with {}", pairs.collect::<Vec<_>>().join(", "))
+            let pairs = attributes.iter().map(|(name, value)| format!("{} = {:?}", name.escape_debug(), String::from_utf8_lossy(value)));
+            let by = index.as_ref().map(|index| format!(", by index {}", index.escape_debug())).unwrap_or_default();
+            let pairs = pairs.collect::<Vec<_>>().join(", ");
+            if pairs.is_empty() { format!("{by}, items of no key that it fixes") } else { format!("{by}, items with {pairs}") }
         }
         Within::Context(pairs) if thing.noun == Kind::Function.noun() => {
             pairs.values().next().map(|tenant| format!(", invoked for {tenant:?}")).unwrap_or_default()
