@@ -49,7 +49,8 @@ use http::{HeaderName, uri::Authority};
 use self::template::Template;
 pub(crate) use self::{
     change::{Change, Part},
-    guard::{is_guarded, judged_as, kind_of},
+    guard::{Way, is_guarded, judged_as, kind_of},
+    pattern::Start,
     quantity::{duration, show_duration},
 };
 pub use self::{

@@ -11,7 +11,7 @@ use super::{
     ServiceConfig,
     leading_key::LeadingKey,
     pattern::{NamePattern, NamePrefix, Start},
-    template::Template,
+    template::{Name, Template},
 };
 use crate::aws::{
     action::Actions,
@@ -109,10 +109,44 @@ impl ServiceRules {
     }
 }
 
-/// One of the ways in which a rule says what is a tenant's: all of these together.
-pub(crate) type Way<'r> = (&'r RuleTerms, Vec<&'r Start>);
+/// One of the ways in which a rule says what is a tenant's: all of it together.
+pub(crate) struct Way<'r> {
+    pub(crate) terms: &'r RuleTerms,
+    /// What it is about.
+    pub(crate) name: &'r NamePattern,
+    /// What else has to fit.
+    beside: Vec<&'r Start>,
+}
+
+impl<'r> Way<'r> {
+    /// How all that is compared begins.
+    pub(crate) fn starts(&self) -> impl Iterator<Item = &'r Start> {
+        std::iter::once(self.name.start()).chain(self.beside.iter().copied())
+    }
+
+    /// Whether two tenants have different things by it.
+    pub(crate) fn tells_tenants_apart(&self) -> bool {
+        self.starts().any(Start::tells_tenants_apart)
+    }
+
+    /// Whether it gives every tenant all of what another way gives to each apart, to do whatever is usual with it.
+    pub(crate) fn undoes(&self, other: &Way<'_>) -> bool {
+        let is_open = self.beside.is_empty() && self.terms.actions.is_none() && !self.tells_tenants_apart();
+        is_open && other.tells_tenants_apart() && self.name.covers(other.name)
+    }
+}
 
 impl ServiceRules {
+    /// The placeholders of keys that writes have to be encrypted with, and of their contexts.
+    pub(crate) fn keys(&self) -> Vec<(&RuleTerms, Vec<&Name>)> {
+        let Self::S3(rules) = self else { return Vec::new() };
+        let keys = rules.iter().filter_map(|rule| Some((&rule.terms, rule.encryption.as_ref()?)));
+        keys.map(|(terms, S3EncryptionConfig { key, context, .. })| {
+            (terms, key.names().chain(context.iter().flat_map(|(_, value)| value.names())).collect())
+        })
+        .collect()
+    }
+
     /// Each of them.
     pub(crate) fn ways(&self) -> Vec<Way<'_>> {
         match self {
@@ -126,7 +160,7 @@ impl ServiceRules {
 
 /// Each of `names`, and `beside` it what the rule says of each of them.
 fn ways<'r>(terms: &'r RuleTerms, names: &'r [NamePattern], beside: Vec<&'r Start>) -> impl Iterator<Item = Way<'r>> {
-    names.iter().map(move |name| (terms, std::iter::once(name.start()).chain(beside.iter().copied()).collect()))
+    names.iter().map(move |name| Way { terms, name, beside: beside.clone() })
 }
 
 /// What every rule has.

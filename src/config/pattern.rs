@@ -97,6 +97,11 @@ impl NamePattern {
         if self.rest.is_some() { Ok(None) } else { self.start.rendered(values).map(Some) }
     }
 
+    /// Whether every name that is meant by `other` is meant by this, as far as what is written tells. A `*` of `other` fits only where this has a `*` too.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        glob::fits_bytes(self.text.as_bytes(), other.text.as_bytes(), u8::eq)
+    }
+
     /// What comes before any `*`.
     pub(crate) fn start(&self) -> &Start {
         &self.start
@@ -204,8 +209,17 @@ impl Start {
         self.0.iter().enumerate().map(|(at, segment)| (segment, self.0.get(at + 1)))
     }
 
-    fn tells_tenants_apart(&self) -> bool {
+    /// Whether two tenants' names begin differently, as far as this alone tells.
+    pub(super) fn tells_tenants_apart(&self) -> bool {
         self.names().any(Name::tells_tenants_apart)
+    }
+
+    /// A placeholder with a `$` before it, as templates of shells and of IAM have it: here it is a character like any other.
+    pub(crate) fn after_a_dollar(&self) -> Option<&Name> {
+        self.segments().find_map(|segment| match segment {
+            (Segment::Literal(literal), Some(Segment::Placeholder(name))) if literal.ends_with('$') => Some(name),
+            _ => None,
+        })
     }
 }
 

@@ -1,14 +1,18 @@
 //! Requests that nobody holds against rules: IAM alone then keeps tenants apart. And rules that do not keep them apart.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::SHOWN;
 use crate::{
-    config::{
-        Config, GuardConfig, GuardMode, RuleTerms, is_guarded, judged_as, kind_of,
-        template::{Name, RenderError},
+    aws::{
+        action::{Actions, iam_service},
+        service::Service,
     },
-    directory::Directory,
+    config::{
+        Config, GuardConfig, GuardMode, RuleTerms, ServiceRules, Start, Way, is_guarded, judged_as, kind_of,
+        template::{Name, RenderError, Values},
+    },
+    directory::{Directory, TenantRecord},
 };
 
 pub(super) fn warnings(warn: &mut dyn FnMut(String), config: &Config, directory: Option<&Directory>) {
@@ -49,19 +53,108 @@ pub(super) fn warnings(warn: &mut dyn FnMut(String), config: &Config, directory:
     for RuleTerms { name, mode, .. } in rules.filter(|terms| terms.mode != GuardMode::Enforce && terms.mode != guard.mode) {
         warn(format!("{name}.mode is {}: what the rule does not allow passes", mode.as_str()));
     }
-    #[cfg(feature = "cedar")]
-    for terms in guard.rules.values().flat_map(|rules| rules.terms()) {
-        meaningless(warn, terms);
+    for (kind, rules) in &guard.rules {
+        for terms in rules.terms() {
+            foreign(warn, kind, terms);
+            #[cfg(feature = "cedar")]
+            meaningless(warn, terms);
+        }
+        let ways = rules.ways();
+        undone(warn, &ways);
+        dollars(warn, &ways);
     }
     if let Some(directory) = directory {
+        let records = directory.records();
+        for rules in guard.rules.values() {
+            about_nothing(warn, rules, &records);
+        }
         alike(warn, guard, directory);
+    }
+}
+
+/// Two rules are two ways in: what one gives to every tenant, another does not take away.
+fn undone(warn: &mut dyn FnMut(String), ways: &[Way<'_>]) {
+    for open in ways {
+        let mut others: Vec<&str> = ways.iter().filter(|other| open.undoes(other)).map(|other| &*other.terms.name).collect();
+        others.dedup();
+        if !others.is_empty() {
+            let (name, others) = (&open.terms.name, others.join(" and "));
+            let what = &open.name;
+            warn(format!(
+                "{name} is shared and has no actions, so that every tenant may read, write and delete all of {what}, also what {others} gives to each apart: \
+                 say what may be done with it (actions), or make it about less"
+            ));
+        }
+    }
+}
+
+fn dollars(warn: &mut dyn FnMut(String), ways: &[Way<'_>]) {
+    let mut told: Vec<String> = Vec::new();
+    for way in ways {
+        let after = way.starts().filter_map(Start::after_a_dollar);
+        told.extend(after.map(|name| {
+            format!("{} has a $ before {{{name}}}, which is a character like any other: placeholders begin with {{", way.terms.name)
+        }));
+    }
+    told.dedup();
+    told.into_iter().for_each(warn);
+}
+
+/// Placeholders that no record has, and tenants for whom there is no rule with all of its placeholders.
+fn about_nothing(warn: &mut dyn FnMut(String), rules: &ServiceRules, records: &[Arc<TenantRecord>]) {
+    let ways = rules.ways();
+    let Some(first) = ways.first().filter(|_| !records.is_empty()) else { return };
+    let has = |record: &TenantRecord, name: &Name| record.value(name).is_some_and(|value| !value.is_empty());
+    let ids_of = |lacks: &dyn Fn(&TenantRecord) -> bool| {
+        let mut ids: Vec<String> = records.iter().filter(|record| lacks(record)).map(|record| record.id.to_string()).collect();
+        ids.sort_unstable();
+        ids
+    };
+    let names = ways.iter().map(|way| (way.terms, way.starts().flat_map(Start::names).collect::<Vec<_>>()));
+    let mut nobodys = Vec::new();
+    for (terms, names) in names.chain(rules.keys()) {
+        let missing = names.into_iter().filter(|name| !records.iter().any(|record| has(record, name)));
+        nobodys.extend(missing.map(|name| format!("{} has {{{name}}}, which no tenant's record has: it allows nothing", terms.name)));
+    }
+    nobodys.dedup();
+    if !nobodys.is_empty() {
+        return nobodys.into_iter().for_each(warn);
+    }
+    let nothing = ids_of(&|record| ways.iter().all(|way| way.starts().flat_map(Start::names).any(|name| !has(record, name))));
+    if !nothing.is_empty() {
+        let section = first.terms.name.split('[').next().unwrap_or_default().to_owned();
+        warn(format!("{section} has no rule for {}: their records do not have the placeholders of any", listed(&nothing)));
+    }
+    for (terms, names) in rules.keys() {
+        let nothing = ids_of(&|record| names.iter().any(|name| !has(record, name)));
+        if !nothing.is_empty() {
+            warn(format!("{}.kms lets {} write nothing: their records do not have its placeholders", terms.name, listed(&nothing)));
+        }
+    }
+}
+
+/// Some, and how many more there are.
+fn listed(ids: &[String]) -> String {
+    let shown = ids.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if ids.len() > SHOWN { format!("{shown} and {} more", ids.len() - SHOWN) } else { shown }
+}
+
+/// Actions of another service than the one whose requests the rule is about.
+fn foreign(warn: &mut dyn FnMut(String), kind: &str, RuleTerms { name, actions, .. }: &RuleTerms) {
+    let own = iam_service(Service::find(kind).map_or(kind, |service| service.signing_name));
+    let mut others: Vec<&str> = actions.iter().flat_map(Actions::services).filter(|service| *service != own).collect();
+    others.sort_unstable();
+    others.dedup();
+    for other in others {
+        warn(format!("{name}.actions has actions of {other}, which no request needs that the rule is about: those of {own} are"));
     }
 }
 
 /// Tenants between whom a rule does not tell, since their records do not, and tenants for whom it is about nothing. Ids are nobody else's.
 fn alike(warn: &mut dyn FnMut(String), guard: &GuardConfig, directory: &Directory) {
     let mut told = Vec::new();
-    for (terms, starts) in guard.rules.values().flat_map(|rules| rules.ways()) {
+    for way in guard.rules.values().flat_map(|rules| rules.ways()) {
+        let (terms, starts) = (way.terms, way.starts().collect::<Vec<_>>());
         let mut names: Vec<&Name> = starts.iter().flat_map(|start| start.names()).filter(|name| name.tells_tenants_apart()).collect();
         names.dedup();
         if names.is_empty() || names.contains(&&Name::TenantId) {

@@ -99,7 +99,8 @@ fn records_that_a_rule_does_not_tell_apart_are_said() {
         let config = CONFIG.replace("{s3: {}}", services).replace(RULES, &format!("guard: {guard}\n"));
         let (code, _, err) = check_text(&config, tenants);
         assert_eq!(code, 0, "{err}");
-        err.lines().map(|line| line.split_once(": warning: ").unwrap().1.to_owned()).collect()
+        let of_nobody = |told: &String| told.contains(" has no rule for none: ");
+        err.lines().map(|line| line.split_once(": warning: ").unwrap().1.to_owned()).filter(|told| !of_nobody(told)).collect()
     };
     let folders = |folders: &[&str]| {
         let record = |(nr, folder): (usize, &&str)| format!("t{nr}0: {{attributes: {{folder: '{folder}'}}}}");
@@ -139,4 +140,100 @@ fn records_that_a_rule_does_not_tell_apart_are_said() {
     let many: Vec<_> = (0..12).map(|nr| format!("x/{nr}")).collect();
     let many = told("{s3: {}}", rule, &folders(&many.iter().map(String::as_str).collect::<Vec<_>>()));
     assert!(many.len() == 11 && many[10] == "guard: and 2 more records of the kind", "{many:?}");
+}
+
+/// Rules are ways in, each for itself.
+#[test]
+fn a_rule_that_opens_to_all_what_another_keeps_apart_is_said() {
+    let apart = "{buckets: [pool, other], prefix: '{tenant.id}/'}";
+    let rules = |open: &str| told("{s3: {}}", &format!("guard: {{s3: [{apart}, {open}]}}\n"));
+    for open in ["{buckets: [pool], shared: true}", "{buckets: ['p*'], shared: true}", "{buckets: [pool, other], shared: true}"] {
+        let said = rules(open);
+        assert!(
+            said[0].starts_with("guard.s3[1] is shared and has no actions, so that every tenant may read, write and delete all of "),
+            "{said:?}"
+        );
+        assert!(said[0].contains("also what guard.s3[0] gives to each apart"), "{said:?}");
+    }
+    for closed in [
+        "{buckets: [pool], shared: true, actions: ['s3:GetBucketLocation']}",
+        "{buckets: [pool], prefix: shared/, shared: true}",
+        "{buckets: [public], shared: true}",
+        "{buckets: ['own-{tenant.id}']}",
+    ] {
+        assert_eq!(rules(closed), [""; 0], "{closed}");
+    }
+    let named = "guard: {sqs: [{queues: ['jobs-{tenant.id}']}, {queues: ['jobs-*'], shared: true}]}\n";
+    let [said] = &told("{sqs: {}}", named)[..] else { panic!() };
+    assert!(said.starts_with("guard.sqs[1] is shared") && said.contains("all of jobs-*, also what guard.sqs[0] gives"), "{said}");
+}
+
+#[test]
+fn a_dollar_before_a_placeholder_is_said() {
+    let rule = |prefix: &str| told("{s3: {}}", &format!("guard: {{s3: [{{buckets: [pool], prefix: '{prefix}'}}]}}\n"));
+    assert_eq!(
+        rule("${tenant.id}/"),
+        ["guard.s3[0] has a $ before {tenant.id}, which is a character like any other: placeholders begin with {"]
+    );
+    assert_eq!(rule("$t#{tenant.id}/"), [""; 0]);
+}
+
+#[test]
+fn actions_of_another_service_are_said() {
+    let told = |services: &str, rule: &str| {
+        let config = CONFIG.replace("{s3: {}}", services).replace(RULES, &format!("guard: {{{rule}}}\n"));
+        let (code, _, err) = check_text(&config, "tenants: {acme: {}}");
+        assert_eq!(code, 0, "{err}");
+        err.lines()
+            .filter(|line| line.contains(" has actions of "))
+            .map(|line| line.split_once(": warning: ").unwrap().1.to_owned())
+            .collect::<Vec<_>>()
+    };
+    let s3 = |actions: &str| told("{s3: {}}", &format!("s3: [{{buckets: [pool], prefix: '{{tenant.id}}/', actions: {actions}}}]"));
+    assert_eq!(s3("['s3:GetObject']"), [""; 0]);
+    assert_eq!(
+        s3("['s3:GetObject', 'dynamodb:GetItem', 'dynamodb:Query']"),
+        ["guard.s3[0].actions has actions of dynamodb, which no request needs that the rule is about: those of s3 are"]
+    );
+    // Where the service's key is not what IAM calls it.
+    let metrics = "monitoring: [{namespaces: ['app-{tenant.id}'], actions: ['cloudwatch:PutMetricData']}]";
+    assert_eq!(told("{monitoring: {}}", metrics), [""; 0]);
+    let model = "bedrock-runtime: [{models: ['arn:aws:bedrock:eu-west-1:111122223333:application-inference-profile/{tenant.id}'], actions: ['bedrock:InvokeModel']}]";
+    assert_eq!(told("{bedrock-runtime: {}}", model), [""; 0]);
+}
+
+/// A tenant for whom no rule can be filled in is refused everything.
+#[test]
+fn placeholders_without_a_value_are_said() {
+    let told = |rules: &str, tenants: &str| {
+        let config = CONFIG.replace(RULES, &format!("guard: {{s3: {rules}}}\n"));
+        let (code, _, err) = check_text(&config, tenants);
+        assert_eq!(code, 0, "{err}");
+        err.lines().map(|line| line.split_once(": warning: ").unwrap().1.to_owned()).collect::<Vec<_>>()
+    };
+    let folder = "{buckets: [pool], prefix: '{tenant.attributes.folder}/'}";
+    let all = "tenants: {a0: {attributes: {folder: a}}, b0: {attributes: {folder: b}}}";
+    let some = "tenants: {a0: {attributes: {folder: a}}, b0: {}}";
+    assert_eq!(told(&format!("[{folder}]"), all), [""; 0]);
+    assert_eq!(told(&format!("[{folder}]"), "tenants: {}").len(), 0);
+    assert_eq!(
+        told("[{buckets: [pool], prefix: '{tenant.attributes.foldr}/'}]", all),
+        ["guard.s3[0] has {tenant.attributes.foldr}, which no tenant's record has: it allows nothing"]
+    );
+    assert_eq!(
+        told(&format!("[{folder}, {{buckets: ['{{tenant.attributes.folder}}']}}]"), some),
+        ["guard.s3 has no rule for b0: their records do not have the placeholders of any"]
+    );
+    assert_eq!(told(&format!("[{folder}, {{buckets: ['own-{{tenant.id}}']}}]"), some), [""; 0], "there is another way in");
+    let encrypted = "[{buckets: [pool], prefix: '{tenant.id}/', kms: {key: '{tenant.kms_key}'}}]";
+    let key = "arn:aws:kms:eu-west-1:111122223333:key/a";
+    assert_eq!(told(encrypted, &format!("tenants: {{a0: {{kms_key: '{key}'}}, b0: {{kms_key: '{key}b'}}}}")), [""; 0]);
+    assert_eq!(
+        told(encrypted, &format!("tenants: {{a0: {{kms_key: '{key}'}}, b0: {{}}}}")),
+        ["guard.s3[0].kms lets b0 write nothing: their records do not have its placeholders"]
+    );
+    assert_eq!(
+        told(encrypted, "tenants: {a0: {}, b0: {}}"),
+        ["guard.s3[0] has {tenant.kms_key}, which no tenant's record has: it allows nothing"]
+    );
 }
