@@ -162,7 +162,7 @@ fn terms(section: &Section<'_>, around: Around, tells_apart: bool) -> Option<Rul
 }
 
 fn s3(section: &Section<'_>, around: Around) -> Option<S3RuleConfig> {
-    let buckets = names(section, "buckets", around);
+    let buckets = names(section, "buckets", around).filter(|names| are_possible(section, "buckets", names, &BUCKETS));
     let prefix = if section.has("prefix") { Some(prefix(section, "prefix", around)) } else { None };
     let prefix = prefix.map_or(Some(None), |prefix| prefix.map(Some));
     let (buckets, prefix) = (buckets?, prefix?);
@@ -210,6 +210,40 @@ fn names(section: &Section<'_>, key: &str, around: Around) -> Option<Vec<NamePat
         }
     }
     right.then_some(patterns)
+}
+
+/// What names of one kind consist of, besides digits.
+struct Named {
+    noun: &'static str,
+    letters: fn(&char) -> bool,
+    punctuation: &'static str,
+}
+
+/// "Bucket naming rules", Amazon S3 user guide: what requests are about has no capitals either.
+const BUCKETS: Named = Named { noun: "bucket", letters: char::is_ascii_lowercase, punctuation: ".-" };
+/// `TableName` of `CreateTable`, DynamoDB API reference.
+const TABLES: Named = Named { noun: "table", letters: char::is_ascii_alphabetic, punctuation: "._-" };
+
+/// Whether there could be such buckets or tables: a rule that fits nothing would refuse everything, and nobody would see why. What requests state of an ARN besides the
+/// name is compared on its own.
+fn are_possible(section: &Section<'_>, key: &str, names: &[NamePattern], named: &Named) -> bool {
+    let Named { noun, letters, punctuation } = named;
+    let mut right = true;
+    for (number, pattern) in names.iter().enumerate() {
+        let text = pattern.to_string();
+        let wrong = if text.starts_with("arn:") {
+            "is an ARN".to_owned()
+        } else if let Some(c) =
+            named::literals(&text).find(|c| !letters(c) && !c.is_ascii_digit() && *c != '*' && !punctuation.contains(*c))
+        {
+            format!("has {c:?}, which stands in the name of no {noun}")
+        } else {
+            continue;
+        };
+        section.wrong_item(key, number, wrong, format!("give the name of the {noun} alone"));
+        right = false;
+    }
+    right
 }
 
 fn prefix(section: &Section<'_>, key: &str, around: Around) -> Option<NamePrefix> {

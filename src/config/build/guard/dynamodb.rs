@@ -1,13 +1,13 @@
 //! `guard.dynamodb`
 
-use super::{Around, KNOWN_IDS, Section, names, parse, terms};
+use super::{Around, KNOWN_IDS, Section, TABLES, are_possible, names, parse, terms};
 use crate::config::{DynamoDbRuleConfig, LeadingKey, NamePattern, PoolConfig, SchemaConfig, TableKeys};
 
 /// What says nothing without `leading_key`.
 const OF_POOLS: [&str; 3] = ["key", "indexes", "open_indexes"];
 
 pub(super) fn rule(section: &Section<'_>, around: Around) -> Option<DynamoDbRuleConfig> {
-    let tables = names(section, "tables", around);
+    let tables = names(section, "tables", around).filter(|names| are_possible(section, "tables", names, &TABLES));
     let account = account(section);
     let pool = pool(section, around);
     let (tables, account, pool) = (tables?, account?, pool?);

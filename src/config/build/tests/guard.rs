@@ -82,6 +82,9 @@ fn a_rule_tells_tenants_apart_or_says_that_they_share() {
             "guard.s3[0].kms.context: {subject} is of a user",
         ),
         ("{buckets: ['own-{tenant.id}'], kms: {}}", "guard.s3[0].kms.key: is missing"),
+        ("{buckets: ['arn:aws:s3:::own-{tenant.id}']}", "guard.s3[0].buckets[0]: is an ARN; give the name of the bucket alone"),
+        ("{buckets: ['Own-{tenant.id}']}", "guard.s3[0].buckets[0]: has 'O', which stands in the name of no bucket"),
+        ("{buckets: ['${tenant.id}']}", "guard.s3[0].buckets[0]: has '$', which stands in the name of no bucket"),
         ("{buckets: ['{subject}/*']}", "guard.s3[0].buckets[0]: {subject} is of a user"),
     ] {
         let errors = errors("{s3: {}}", &format!("{{s3: [{rule}]}}"));
