@@ -35,7 +35,11 @@ impl ServedPolicies {
     pub(crate) async fn watch(&self, metrics: &Metrics) {
         match &self.0 {
             Some(policies) => policies.watch(metrics).await,
-            None => std::future::pending().await,
+            None => {
+                // Those of an earlier configuration may not have been.
+                metrics.policies_current(true);
+                std::future::pending().await
+            }
         }
     }
 
@@ -72,7 +76,8 @@ impl ServedPolicies {
         guard
     }
 
-    pub(crate) async fn watch(&self, _: &Metrics) {
+    pub(crate) async fn watch(&self, metrics: &Metrics) {
+        metrics.policies_current(true);
         std::future::pending().await
     }
 

@@ -108,6 +108,7 @@ pub struct Families {
     config_last_reload_successful: IntGauge,
     config_last_reload_success: Gauge,
     config_refused: IntGaugeVec,
+    policies_current: IntGauge,
     memory_limit: IntGauge,
     shedding: IntGauge,
     upstreams_healthy: IntGaugeVec,
@@ -283,6 +284,10 @@ impl Metrics {
                 "palisade_config_refused",
                 "1 for what the configuration as its files have it cannot be used for, 0 for everything else, and for all while it is in use.",
                 &["part"],
+            )?,
+            policies_current: new.int_gauge(
+                "palisade_policies_current",
+                "1 while the policies in use are those of the files, or there are none; 0 while the files cannot be used and older ones are in use.",
             )?,
             memory_limit: new.int_gauge(
                 "palisade_memory_limit_bytes",
@@ -541,6 +546,11 @@ impl Families {
     /// Notes whether the configuration as its files have it is refused for a `part` of it, one of a closed set.
     pub fn config_refused(&self, part: &'static str, is_refused: bool) {
         self.config_refused.with_label_values(&[part]).set(i64::from(is_refused));
+    }
+
+    /// Notes whether the policies in use are those of the files.
+    pub fn policies_current(&self, are_current: bool) {
+        self.policies_current.set(i64::from(are_current));
     }
 
     /// Notes from how much resident memory on requests are refused.

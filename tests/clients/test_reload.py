@@ -30,7 +30,7 @@ def others(directory, authority) -> dict:
     """Files that a configuration may come to name."""
     authority.issue(directory / "other.crt", directory / "other.key")
     (directory / "fewer-tenants.yaml").write_text(yaml.safe_dump({"tenants": {"globex": {"external_id": "external-globex"}}}))
-    (directory / "nobody.cedar").write_text("forbid(principal, action, resource);\n")
+    (directory / "nobody.cedar").write_text("permit(principal, action, resource);\nforbid(principal, action, resource);\n")
     (directory / "other-admin").write_text("another-admin-token\n")
     return {"certificate": str(directory / "other.crt"), "private_key": str(directory / "other.key")}
 
@@ -414,7 +414,7 @@ class Generation:
 def test_everything_that_is_mounted_follows_one_swap_of_kubernetes_links(start, setting, authority, application, pool, ministack, pooled_services, tmp_path, also):
     issuer, name = "https://mounted.test/", f"reload-mounted-{also}".lower()
     old = Generation(tmp_path / "old", authority, issuer, "active", "permit(principal, action, resource);\n")
-    new = Generation(tmp_path / "new", authority, issuer, "suspended", "forbid(principal, action, resource);\n")
+    new = Generation(tmp_path / "new", authority, issuer, "suspended", "permit(principal, action, resource);\nforbid(principal, action, resource);\n")
     mount = Mount(setting.directory / f"{name}-mount")
     mount.swap(old.files)
     at = {path: f"{mount.path.name}/{path}" for path in old.files}

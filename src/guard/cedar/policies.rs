@@ -16,7 +16,7 @@ use std::{
 };
 
 use arc_swap::{ArcSwap, Guard};
-use cedar_policy::{PolicyId, PolicySet, ValidationMode};
+use cedar_policy::{Effect, PolicyId, PolicySet, ValidationMode};
 
 use self::{
     faults::Faults,
@@ -51,6 +51,8 @@ struct Looks {
     done: Look,
     /// At the last look.
     last: Look,
+    /// Whether what was read last is in use.
+    are_current: bool,
 }
 
 /// Policies that are valid.
@@ -76,7 +78,7 @@ impl Policies {
         Ok(Self {
             path: path.to_owned(),
             current: ArcSwap::from_pointee(loaded),
-            looks: Mutex::new(Looks { done: look, last: look }),
+            looks: Mutex::new(Looks { done: look, last: look, are_current: true }),
             interval,
         })
     }
@@ -110,7 +112,7 @@ impl Policies {
 
     /// One look, which takes over a change that was there at the last one. Says whether nothing is left to be taken over.
     async fn look(&self, metrics: &Metrics) -> bool {
-        let Looks { done, last } = *self.looks.lock().unwrap_or_else(PoisonError::into_inner);
+        let Looks { done, last, are_current } = *self.looks.lock().unwrap_or_else(PoisonError::into_inner);
         let path = self.path.clone();
         let read = tokio::task::spawn_blocking(move || {
             let source = Source::read(&path);
@@ -122,7 +124,9 @@ impl Policies {
         let Ok((look, settled)) = read.await else { return false };
         // Also done after a failure: one message a change, not one a look.
         let done = if settled.is_some() { look } else { done };
-        *self.looks.lock().unwrap_or_else(PoisonError::into_inner) = Looks { done, last: look };
+        let are_current = settled.as_ref().map_or(are_current, Result::is_ok);
+        *self.looks.lock().unwrap_or_else(PoisonError::into_inner) = Looks { done, last: look, are_current };
+        metrics.policies_current(are_current);
         let Some(outcome) = settled else { return look == done };
         metrics.config_reload("policies", outcome.is_ok());
         match outcome {
@@ -166,9 +170,6 @@ impl Loaded {
             }
         }
         faults.none_yet()?;
-        if set.is_empty() {
-            return Err(faults.empty());
-        }
         let published = Published::get().map_err(|why| faults.whole(format!("the schema is none, which is a fault of Palisade: {why}")))?;
         let found = published.validator.validate(&set, ValidationMode::Strict);
         let owner = |id: &PolicyId| owners.iter().find(|(known, _)| known.as_str() == AsRef::<str>::as_ref(id)).map(|(_, number)| *number);
@@ -187,6 +188,10 @@ impl Loaded {
             }
         }
         faults.none_yet()?;
+        // A set that only forbids is a mistake of whoever takes it for what the rules allow, less something.
+        if !set.policies().any(|policy| policy.effect() == Effect::Permit) {
+            return Err(faults.permits_nothing());
+        }
         Ok(Self { reach: Reach::of(set.policies(), &published.names), slices: Slices::new(set, &published.names) })
     }
 }

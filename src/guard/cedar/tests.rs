@@ -74,7 +74,22 @@ fn what_is_wrong_is_told_with_its_place() {
             "p.cedar:3:1: ",
             "another policy with the id a",
         ),
-        ("// nothing yet\n", ".: ", "has no policy"),
+        ("// nothing yet\n", ".: ", "has no policy that permits anything"),
+        ("forbid(principal, action, resource);", ".: ", "has no policy that permits anything"),
+        (
+            "forbid(principal, action == Palisade::Action::\"s3:GetObjekt\", resource);",
+            "p.cedar:1:29: ",
+            "did you mean Palisade::Action::\"s3:GetObject\"?",
+        ),
+        ("forbid(principal, action == Action::\"s3:GetObject\", resource);", "p.cedar:1:29: ", "write Palisade::Action::\"s3:GetObject\""),
+        ("forbid(principal, action == Palisade::Action::\"s3:Bla\", resource);", "p.cedar:1:29: ", "give an action of s3 as IAM has it"),
+        (
+            "forbid(principal, action == Palisade::Action::\"admin\", resource);",
+            "p.cedar:1:29: ",
+            "give Palisade::Action::\"SERVICE:ACTION\"",
+        ),
+        ("forbid(principal, action == Palisade::Action::\"write\", resource);", "p.cedar:1:1: ", "stands behind action in"),
+        ("forbid(principal, action, resource) when { resource.key like \"x\" };", "p.cedar:1:", "resource is Palisade::Object"),
     ] {
         let said = faults(&[("p.cedar", text)]);
         assert!(said.starts_with(place) && said.contains(wrong), "{text}\n  {said}");
@@ -180,11 +195,17 @@ async fn a_change_is_taken_over_where_it_can_be_used() {
     fs::write(&path, "permit(principal, action, resource").unwrap();
     assert!(until(|| reloads("rejected") == 1).await, "a mistake is counted");
     assert_eq!(policies.count(), 2, "and changes nothing");
+    let are_current = || String::from_utf8(metrics.render().unwrap()).unwrap().contains("palisade_policies_current 1\n");
+    assert!(!are_current());
+    // For as long as it is there, and not for one look.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(!are_current());
     fs::remove_file(&path).unwrap();
     assert!(until(|| reloads("rejected") == 2).await, "a file that is gone is a mistake");
     assert_eq!(policies.count(), 2);
     fs::write(&path, EVERYTHING).unwrap();
     assert!(until(|| policies.count() == 1).await, "what is put right is taken");
     assert_eq!((reloads("applied"), reloads("rejected")), (2, 2));
+    assert!(until(are_current).await);
     task.abort();
 }

@@ -113,7 +113,7 @@ async fn forbid_wins_and_says_which_policy_it_was() {
 async fn a_denial_names_the_first_policies_alone() {
     for (count, named) in [(1, "a"), (5, "a, b, c, d, e"), (6, "a, b, c, d, e, …"), (7, "a, b, c, d, e, …")] {
         let forbidding: String = ('a'..).take(count).map(|id| format!("@id(\"{id}\") forbid(principal, action, resource);\n")).collect();
-        let (verdict, note) = of_s3(&s3(&forbidding), "GET /own-acme/x").await;
+        let (verdict, note) = of_s3(&s3(&format!("{EVERYTHING}{forbidding}")), "GET /own-acme/x").await;
         assert_eq!((verdict, note), ("guard-denied", format!("guard.cedar: policy {named} forbids s3:GetObject of Object")));
     }
 }
@@ -242,7 +242,7 @@ async fn rules_that_are_off_are_read_all_the_same() {
 
 #[tokio::test]
 async fn policies_have_a_mode_of_their_own() {
-    let nothing = "@id(\"none\") forbid(principal, action, resource);";
+    let nothing = &format!("{EVERYTHING}@id(\"none\") forbid(principal, action, resource);");
     let rules = |mode: &str| format!("{{cedar: {{policies: p.cedar, mode: {mode}}}, {S3}}}");
     let under = |mode| Bench::under("{s3: {}}", &rules(mode), nothing);
     let (verdict, note) = of_s3(&under("audit"), "GET /own-acme/x").await;

@@ -6,7 +6,10 @@ use cedar_policy::{ParseErrors, Policy, PolicySet};
 use miette::Diagnostic;
 
 use super::{ID_BYTES, files::Source};
-use crate::config::{ConfigError, ConfigErrors, document::At};
+use crate::{
+    aws::action::vocabulary,
+    config::{ConfigError, ConfigErrors, document::At, suggest::closest},
+};
 
 /// Policies as they were read, and what is wrong with them so far.
 pub(super) struct Faults {
@@ -90,7 +93,8 @@ impl Faults {
     pub(super) fn invalid(&mut self, file: Option<usize>, found: &(impl Diagnostic + ?Sized)) {
         let file = file.unwrap_or_default();
         let at = self.place(file, offset(found));
-        self.add(file, at, said(found), "");
+        let (wrong, right) = helped(found);
+        self.add(file, at, wrong, &right);
     }
 
     /// # Errors
@@ -99,11 +103,11 @@ impl Faults {
         if self.errors.is_empty() { Ok(()) } else { Err(ConfigErrors::new(std::mem::take(&mut self.errors))) }
     }
 
-    pub(super) fn empty(&self) -> ConfigErrors {
+    pub(super) fn permits_nothing(&self) -> ConfigErrors {
         ConfigErrors::of_file(
             &self.path,
-            "has no policy, so that nothing would be permitted",
-            "begin with permit(principal, action, resource);",
+            "has no policy that permits anything, so that every request would be refused",
+            "begin with permit(principal, action, resource); what the rules do not allow is refused all the same",
         )
     }
 
@@ -146,6 +150,43 @@ fn error(file: &Arc<str>, at: Option<At>, wrong: String, right: &str) -> ConfigE
 /// Where what is wrong begins.
 fn offset(found: &(impl Diagnostic + ?Sized)) -> Option<usize> {
     found.labels().and_then(|mut labels| labels.next()).map(|label| label.offset())
+}
+
+/// What the validator has found, and what to do about it. Its own help is the nearest of all names, and of several that are as near any one: of a word that is no
+/// action that is some service or other.
+fn helped(found: &(impl Diagnostic + ?Sized)) -> (String, String) {
+    let plain = found.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    if let Some((_, named)) = plain.split_once("unrecognized action `") {
+        let id = named.split('"').nth(1).unwrap_or_default().to_owned();
+        return (plain, action_like(&id));
+    }
+    if plain.contains("unable to find an applicable action") {
+        let right = "give a type that the action is about; a group, such as Palisade::Action::\"write\", stands behind action in";
+        return (plain, right.to_owned());
+    }
+    if plain.contains("attribute `") && plain.contains(" on entity type `Palisade::") {
+        let right = "say what the policy is about, such as resource is Palisade::Object: things of other types have other attributes";
+        return (plain, right.to_owned());
+    }
+    (said(found), String::new())
+}
+
+/// Of actions whose name is like `id`.
+fn action_like(id: &str) -> String {
+    let (service, operation) = id.split_once(':').unwrap_or((id, ""));
+    let known = vocabulary::all().get(service);
+    let near = known.and_then(|actions| closest(operation, actions.keys().copied()));
+    match (near, known) {
+        (Some(near), _) if near == operation => format!("write Palisade::Action::\"{service}:{near}\""),
+        (Some(near), _) => format!("did you mean Palisade::Action::\"{service}:{near}\"?"),
+        (None, Some(_)) => {
+            format!("give an action of {service} as IAM has it, or the group Palisade::Action::\"{service}\" behind action in")
+        }
+        (None, None) => {
+            "give Palisade::Action::\"SERVICE:ACTION\" as IAM has it, such as \"s3:GetObject\"; groups are in the published schema"
+                .to_owned()
+        }
+    }
 }
 
 /// What is wrong, on one line, with the help that there is.
