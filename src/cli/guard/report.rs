@@ -36,7 +36,7 @@ pub(super) struct Known {
     pub(super) unruled: Vec<(String, String)>,
 }
 
-/// Reads, and prints what it proposes. Exit code 1 where a log cannot be read, 2 for a wrong configuration.
+/// Reads, and prints what it proposes. Exit code 1 where a log cannot be read or has nothing of an access log in it, 2 for a wrong configuration.
 pub fn run(args: &Args) -> ExitCode {
     let known = match args.config.as_deref().map(known).transpose() {
         Ok(known) => known.unwrap_or_default(),
@@ -56,6 +56,17 @@ pub fn run(args: &Args) -> ExitCode {
             let _ = writeln!(io::stderr().lock(), "{}: {error}", path.display());
             return FAILED.into();
         }
+    }
+    if log.lines == 0 {
+        // Nothing against enforcing would be what a log of another kind says, and a report from it as well.
+        let Log { malformed, others, .. } = log;
+        let names = args.files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
+        let _ = writeln!(
+            io::stderr().lock(),
+            "{names}: no line of an access log, {malformed} lines that are no JSON and {others} of another kind; give what palisade run writes to standard output, \
+             with telemetry.logs.format: json"
+        );
+        return FAILED.into();
     }
     let text = printed(&log, &known);
     // Where nobody reads, there is nobody to tell.
