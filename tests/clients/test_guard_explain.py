@@ -151,7 +151,14 @@ def test_every_stage_is_explained(guarded, tmp_path):
 
 def test_a_configuration_is_written_as_it_was_read(watched):
     """The rules are pasted by people: what the report prints loads as it stands."""
-    config = watched.config | {"guard": yaml.safe_load(report("-", stdin=""))["guard"]}
+    config = watched.config | {"guard": yaml.safe_load(report("-", stdin='{"log": "access"}'))["guard"]}
     file = watched.directory / "explain-pasted.yaml"
     file.write_text(yaml.dump(config, Dumper=Plain, sort_keys=False))
     subprocess.run([binary(), "check", "--config", file], capture_output=True, timeout=60, check=True)
+
+
+@pytest.mark.parametrize("log", ["", "listeners:\n  - a\n", '{"level": "INFO", "message": "ready"}\n'], ids=["empty", "yaml", "messages"])
+def test_what_is_no_access_log_is_no_report(log):
+    """Nothing in it would be against enforcing."""
+    done = subprocess.run([binary(), "guard", "report", "-"], input=log, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (1, "") and "no line of an access log" in done.stderr, done
