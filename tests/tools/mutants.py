@@ -269,13 +269,20 @@ def build() -> tuple[Path | None, list[dict]]:
     return None, errors
 
 
-def blamed(errors: list[dict], places: dict[str, list]) -> tuple[set[int], set[int]]:
+def written(span: dict) -> dict:
+    """Where a span stands in the crate: of what a macro has made, where the macro is called."""
+    while span.get("expansion"):
+        span = span["expansion"]["span"]
+    return span
+
+
+def blamed(errors: list[dict], places: dict[str, list], mutants: list[dict]) -> tuple[set[int], set[int]]:
     """The mutants in whose text the errors are, for each error the narrowest: in the changed form, and in what is around it."""
     changed, around = set(), set()
     for error in errors:
         # What may not stand in a constant function is the switch.
         constant = (error.get("code") or {}).get("code") == "E0015"
-        for span in [*filter(lambda s: s["is_primary"], error["spans"]), *error["spans"]]:
+        for span in map(written, [*filter(lambda s: s["is_primary"], error["spans"]), *error["spans"]]):
             inside = [(end - start, number, form) for start, end, number, form in places.get(span["file_name"], ())
                       if start <= span["byte_start"] and span["byte_end"] <= end]
             if inside:
@@ -289,6 +296,10 @@ def blamed(errors: list[dict], places: dict[str, list]) -> tuple[set[int], set[i
             for span in filter(lambda s: s["is_primary"], error["spans"]):
                 whole = places.get(span["file_name"], ())
                 around |= {number for start, end, number, _ in whole if span["byte_start"] <= start and end <= span["byte_end"]}
+            # Whatever is called where a constant is wanted, from wherever.
+            if constant and (called := re.search(r"`([^`]+)`", error["message"])):
+                name = called[1].rsplit("::", 1)[-1]
+                around |= {m["number"] for m in mutants if ((m.get("function") or {}).get("function_name") or "").rsplit("::", 1)[-1] == name}
     return changed - around, around
 
 
@@ -306,7 +317,7 @@ def switched_build(sources: list[Source], mutants: list[dict]) -> tuple[Path, se
             names = {kind: sorted({m["name"] for m in mutants if m["number"] in them} | set(known[kind])) for kind, them in (("unviable", unviable - alone), ("alone", alone))}
             file.write_text(json.dumps({"code": code, **names}, indent=1))
             return binary, unviable - alone, alone
-        changed, around = blamed(errors, places)
+        changed, around = blamed(errors, places, mutants)
         print(f"  {len(changed)} do not compile, {len(around)} cannot be switched", flush=True)
         if not (changed | around) - unviable - alone:
             sys.exit("the copy does not compile:\n" + "\n".join(e.get("rendered") or e["message"] for e in errors[:5]))
