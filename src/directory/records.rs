@@ -41,7 +41,7 @@ pub(super) fn parse_prefix_free(text: &str, origin: &str) -> Result<Records, Con
             Some(first) => root.wrong_entry(
                 "tenants",
                 id.as_str(),
-                format!("begins with {first}, which is a tenant too, and credentials has {{tenant.id}} followed by a character of ids"),
+                format!("begins with {first}, which is a tenant too, and a template of credentials or a name of guard has {{tenant.id}} followed by a character of ids"),
                 "give one of them another id, or separate what follows {tenant.id} there with / or #",
             ),
             None => first = Some(id),

@@ -163,8 +163,9 @@ fn what_two_tenants_could_share_is_refused() {
     }
     for (text, wrong) in [
         ("", "every name begins so"),
-        ("{tenant.id}", "directly followed by '*'"),
-        ("x/{tenant.cell}", "directly followed by '*'"),
+        ("{tenant.id}", "ends with {tenant.id}, behind which"),
+        ("x/{tenant.cell}", "ends with {tenant.cell}, behind which"),
+        ("{tenant_id}", "is not known"),
         ("{tenant.cell}-", "followed by '-*'"),
         ("a*/", "means nothing in a prefix"),
     ] {
