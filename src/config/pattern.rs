@@ -137,7 +137,9 @@ impl NamePrefix {
         }
         read(text)?;
         if let Some((_, last)) = text.rsplit_once('{').filter(|(_, last)| last.ends_with('}')) {
-            return Err(TemplateError(format!("it ends with {{{last}, behind which another tenant's could go on; end it with what is in no id, such as /")));
+            return Err(TemplateError(format!(
+                "it ends with {{{last}, behind which another tenant's could go on; end it with what is in no id, such as /"
+            )));
         }
         // What may follow is as good as written.
         let (_, open_end) = read(&format!("{text}*"))?;

@@ -71,7 +71,10 @@ fn a_rule_tells_tenants_apart_or_says_that_they_share() {
         ("{buckets: [pool], prefix: '{tenant.cell}/'}", "guard.s3[0].shared: is false"),
         ("{buckets: [pool, 'own-{tenant.id}']}", "guard.s3[0].shared: is false"),
         ("{buckets: ['own-{tenant.id}'], shared: true}", "guard.s3[0].shared: is true, and the rule tells tenants apart"),
-        ("{buckets: [pool], prefix: '{tenant.id}'}", "guard.s3[0].prefix: it ends with {tenant.id}, behind which another tenant's could go on"),
+        (
+            "{buckets: [pool], prefix: '{tenant.id}'}",
+            "guard.s3[0].prefix: it ends with {tenant.id}, behind which another tenant's could go on",
+        ),
         ("{buckets: [pool], prefix: '{tenant.id}-'}", "guard.s3[0].prefix: {tenant.id} is directly followed by '-'"),
         ("{buckets: ['{tenant.id}-pool']}", "guard.s3[0].buckets[0]: {tenant.id} is directly followed by '-'"),
         ("{buckets: ['*-{tenant.id}']}", "guard.s3[0].buckets[0]: a '*' stands before a placeholder"),
