@@ -129,6 +129,7 @@ class Side:
             body = sealed(Chain(self.secret, said["x-amz-date"], REGION, said["authorization"].rsplit("=", 1)[1]))
         answer = self._exchange(method, spelt if spelt and self.is_palisade else target, signed, body, cut)
         name = dict(pairs).get("X-Amz-Target") or (body[:40].decode() if service != "s3" else "")
+        self.tap.finish()
         asked = [request for request, _ in self.tap.exchanges()]
         self.tap.clear()
         self.exchanges.append(Exchange(f"{method} {target[:100]} {name}".strip(), answer, asked))

@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Callable
 
+from .process import wait_until
 from .wire import Incomplete, Message, parse
 
 # Of each direction of a connection. Bodies in the streaming tests are large; what the assertions look at comes first.
@@ -27,6 +28,8 @@ class Tap:
         self.target, self.keep, self.watch = target, keep, watch
         self.streams: list[tuple[bytearray, bytearray]] = []
         self.ends: list[socket.socket] = []
+        # What was sent over connections that have ended.
+        self.over: list[bytearray] = []
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -59,6 +62,7 @@ class Tap:
             with contextlib.suppress(OSError):
                 side.shutdown(socket.SHUT_RDWR)
         source.close()
+        self.over.append(copy)
 
     @property
     def sent(self) -> bytes:
@@ -83,6 +87,17 @@ class Tap:
                         response, responses = parse(responses, ended=True)
                     pairs.append((request, response))
         return pairs
+
+    def finish(self):
+        """Returns when no request is half-way. One that is answered early goes on behind its answer, and what comes of it then would be taken for the next one's."""
+        def is_whole(sent: bytearray) -> bool:
+            rest = bytes(sent)
+            with contextlib.suppress(Incomplete):
+                while rest:
+                    _, rest = parse(rest)
+            return not rest or any(over is sent for over in list(self.over))
+
+        wait_until(lambda: all(is_whole(sent) for sent, _ in list(self.streams)), 20, "the rest of a request")
 
     def clear(self):
         """Forgets what has passed; open connections go on being copied."""
