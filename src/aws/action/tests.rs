@@ -27,7 +27,13 @@ fn needs_with(method: &str, path: &str, list: &[(&str, &str)]) -> String {
     let named = named(&target, &method, &headers);
     let needed = needed(&target, &headers, &named);
     assert_eq!(needed.service, "s3");
-    needed.operations.unwrap_or_default().join(" ")
+    let needed = needed.operations.unwrap_or_default();
+    // What policies can speak of has all of it.
+    #[cfg(feature = "cedar")]
+    for action in &needed {
+        assert!(named.listed().any(|name| s3::could_need(name).contains(action)), "{action} for {path}");
+    }
+    needed.join(" ")
 }
 
 /// What a request without a body is, also where it is refused for that.
@@ -225,6 +231,7 @@ fn operations_of_s3_need_what_its_guide_says() {
         ("GET", "/b/k?%76ersionId=1", "GetObjectVersion"),
         ("HEAD", "/b/k", "GetObject"),
         ("GET", "/b/k?attributes", "GetObject GetObjectAttributes"),
+        ("GET", "/b/k?attributes&versionId=1", "GetObjectVersion GetObjectVersionAttributes"),
         ("GET", "/b/k?tagging&versionId=1", "GetObjectVersionTagging"),
         ("POST", "/b/k?select&select-type=2", "GetObject"),
         ("PUT", "/b/k", "PutObject"),
@@ -245,7 +252,14 @@ fn operations_of_s3_need_what_its_guide_says() {
     assert_eq!(needs_with("PUT", "/b/k?partNumber=1&uploadId=2", &[("x-amz-copy-source", "/b/other")]), "GetObject PutObject");
     assert_eq!(needs_with("PUT", "/b/k", &[("x-amz-acl", "private"), ("x-amz-tagging", "a=b")]), "PutObject PutObjectAcl PutObjectTagging");
     assert_eq!(needs_with("PUT", "/b/k", &[("x-amz-grant-read", "id=1")]), "PutObject PutObjectAcl");
-    assert_eq!(needs_with("PUT", "/b/k", &[("x-amz-object-lock-mode", "GOVERNANCE")]), "PutObject PutObjectRetention");
+    assert_eq!(needs_with("PUT", "/b", &[("x-amz-grant-read", "id=1")]), "CreateBucket PutBucketAcl");
+    assert_eq!(needs_with("GET", "/b/k", &[("x-amz-grant-read", "id=1")]), "GetObject");
+    for lock in ["x-amz-object-lock-mode", "x-amz-object-lock-event-hold", "x-amz-object-lock-retain-until-date"] {
+        assert_eq!(needs_with("PUT", "/b/k", &[(lock, "x")]), "PutObject PutObjectRetention", "{lock}");
+        assert_eq!(needs_with("POST", "/b/k?uploads", &[(lock, "x")]), "PutObject PutObjectRetention", "{lock}");
+        assert_eq!(needs_with("GET", "/b/k", &[(lock, "x")]), "GetObject", "{lock}");
+    }
+    assert_eq!(needs_with("PUT", "/b/k", &[("x-amz-object-lock-legal-hold", "ON")]), "PutObject PutObjectLegalHold");
     assert_eq!(needs_with("DELETE", "/b/k", &[("x-amz-bypass-governance-retention", "true")]), "BypassGovernanceRetention DeleteObject");
     let in_host = target("s3", Style::Bucket("b".into()), "/a/k");
     assert_eq!(needed(&in_host, &HeaderMap::new(), &named(&in_host, &Method::GET, &HeaderMap::new())), s3("GetObject"));
