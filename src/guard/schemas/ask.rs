@@ -28,7 +28,8 @@ use crate::{
 
 /// Largest answer. That of a table with all indexes and replicas that it may have is some ten times smaller.
 const MAX_ANSWER: usize = 512 * 1024;
-const MAX_QUESTION: usize = 4 * 1024;
+/// The name of a table, in a document: what is more is none.
+const MAX_QUESTION: usize = 4_096;
 
 /// What a question takes from the request that it is asked for.
 pub(in crate::guard) struct Behalf<'a> {

@@ -144,6 +144,17 @@ async fn keys_are_those_that_dynamodb_says_and_are_asked_for_once() {
     assert_eq!(desk.asked(), [("acme".to_owned(), "pool".to_owned())], "of one role it is one answer");
 }
 
+/// Many indexes, each with as much said of it as DynamoDB says.
+#[tokio::test]
+async fn a_description_may_be_long() {
+    let names: Vec<String> = (0..400).map(|number| format!("index-{number}-{}", "x".repeat(100))).collect();
+    let desk = Desk::of_a_pool();
+    desk.answers(move |table| described(table, "tenant_key", &names.iter().map(|name| (name.as_str(), "owner")).collect::<Vec<_>>()));
+    let described = bench(&desk);
+    assert_eq!(described.ask(&tenant("acme"), own("acme")).await.verdict, "allowed");
+    assert_eq!(described.ask(&tenant("acme"), own("globex")).await.verdict, "guard-denied");
+}
+
 /// The question is ours, and has nothing of the request's but whose it is and where it goes.
 #[tokio::test]
 async fn a_question_is_asked_at_the_root_whatever_path_made_it_necessary() {
