@@ -101,6 +101,7 @@ fn collect() -> Vocabulary {
         let Some(name) = read.get(names::iam_service(service.signing_name)) else { continue };
         names_of(service.key).flat_map(|operation| names::needed(name, operation)).for_each(|action| add(name, action, None));
     }
+    Table::actions_besides().for_each(|(key, action)| add(names::iam_service(key), action, None));
     for (service, names) in DATA_PLANES {
         names.iter().for_each(|name| add(service, name, None));
     }

@@ -206,6 +206,12 @@ impl Table {
             .map(|(.., member, action)| (*member, *action))
     }
 
+    /// Every action that some member needs, by service.
+    #[cfg(feature = "cedar")]
+    pub(crate) fn actions_besides() -> impl Iterator<Item = (&'static str, &'static str)> {
+        BESIDES.iter().map(|(key, .., action)| (*key, *action))
+    }
+
     /// The operations that need not be listed.
     pub(crate) fn usual_operations(&self) -> impl Iterator<Item = &'static str> {
         self.usual.iter().flat_map(|row| row.operations).chain(self.harmless).copied()

@@ -57,6 +57,7 @@ fn what_is_wrong_is_told_with_its_place() {
         ("permit(principal, action == Palisade::Action::\"s3:GetObjekt\", resource);", "p.cedar:1:29: ", "s3:GetObjekt"),
         ("permit(principal, action, resource is Palisade::Bukket);", "p.cedar:1:39: ", "Bukket"),
         ("permit(principal, action, resource)\n  when { principal.tenant.teir == \"gold\" };", "p.cedar:2:10: ", "teir"),
+        ("permit(principal, action, resource)\n  when { principal.tenant.teir == \"gold\" };", "p.cedar:2:10: ", "did you mean"),
         ("permit(principal, action, resource)\n  when { principal.tenant.tier == \"gold\" };", "p.cedar:2:10: ", "optional attribute"),
         ("permit(principal, action, resource) when { context.hour == \"9\" };", "p.cedar:1:", "compatible"),
         (
@@ -182,6 +183,8 @@ async fn a_change_is_taken_over_where_it_can_be_used() {
     fs::write(&path, EVERYTHING).unwrap();
     let policies = std::sync::Arc::new(Policies::open_polling(&path, Duration::from_millis(5)).unwrap());
     let metrics = Metrics::new().unwrap();
+    let are_current = || String::from_utf8(metrics.render().unwrap()).unwrap().contains("palisade_policies_current 1\n");
+    assert!(are_current(), "before anybody has looked");
     let (watched, counted) = (policies.clone(), metrics.clone());
     let task = tokio::spawn(async move { watched.watch(&counted).await });
     let reloads = |result: &str| {
@@ -195,7 +198,6 @@ async fn a_change_is_taken_over_where_it_can_be_used() {
     fs::write(&path, "permit(principal, action, resource").unwrap();
     assert!(until(|| reloads("rejected") == 1).await, "a mistake is counted");
     assert_eq!(policies.count(), 2, "and changes nothing");
-    let are_current = || String::from_utf8(metrics.render().unwrap()).unwrap().contains("palisade_policies_current 1\n");
     assert!(!are_current());
     // For as long as it is there, and not for one look.
     tokio::time::sleep(Duration::from_millis(50)).await;

@@ -5,7 +5,11 @@ use std::sync::Arc;
 use cedar_policy::{ParseErrors, Policy, PolicySet};
 use miette::Diagnostic;
 
-use super::{ID_BYTES, files::Source};
+use super::{
+    super::entities::{KINDS, Kind},
+    ID_BYTES,
+    files::Source,
+};
 use crate::{
     aws::action::vocabulary,
     config::{ConfigError, ConfigErrors, document::At, suggest::closest},
@@ -164,11 +168,13 @@ fn helped(found: &(impl Diagnostic + ?Sized)) -> (String, String) {
         let right = "give a type that the action is about; a group, such as Palisade::Action::\"write\", stands behind action in";
         return (plain, right.to_owned());
     }
-    if plain.contains("attribute `") && plain.contains(" on entity type `Palisade::") {
-        let right = "say what the policy is about, such as resource is Palisade::Object: things of other types have other attributes";
-        return (plain, right.to_owned());
-    }
-    (said(found), String::new())
+    let of_a_thing = |kind: &Kind| plain.contains(&format!(" on entity type `Palisade::{}` not found", kind.entity));
+    let right = if KINDS.iter().any(of_a_thing) {
+        "where the policy is about one type of things, say which, such as resource is Palisade::Object: others have other attributes"
+    } else {
+        ""
+    };
+    (said(found), right.to_owned())
 }
 
 /// Of actions whose name is like `id`.
