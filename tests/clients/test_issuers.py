@@ -194,6 +194,14 @@ def test_cache_control_is_honoured_within_bounds(gate, ask, provider, server):
     assert ask(palisade, provider.token()) == (200, None)
 
 
+def test_unknown_key_ids_ask_for_the_keys_once(gate, ask, provider, server):
+    """Junk tokens must not make Palisade hammer the identity provider."""
+    palisade = gate("pestered", provider.issuer, {"uri": server.uri, "insecure": True, "unknown_key_interval": "10m", **QUIET})
+    for n in range(20):
+        assert ask(palisade, provider.token(headers={"kid": f"made-up-{n}"})) == (401, "token-key-unknown")
+    assert server.fetches == 2, "one at the start, and one for all of them"
+
+
 def test_a_rotation_under_load_costs_a_fetch_and_lets_nobody_in(gate, ask, provider, server):
     palisade = gate("rotating", provider.issuer, {"uri": server.uri, "insecure": True, "unknown_key_interval": "3s", **QUIET})
     assert ask(palisade, provider.token()) == (200, None)
