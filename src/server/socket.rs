@@ -71,11 +71,9 @@ impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
             ready!(on!(&*self.0, socket => socket.poll_read_ready(cx)))?;
-            // Into the buffer as it is: zeroing all of it would make all of it resident, for a head of a few hundred bytes.
-            match on!(&*self.0, socket => socket.try_read_buf(buf)) {
-                Ok(_) => return Poll::Ready(Ok(())),
+            match self.read(buf) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
+                result => return Poll::Ready(result),
             }
         }
     }
@@ -104,6 +102,21 @@ impl AsyncWrite for Socket {
 }
 
 impl Socket {
+    /// Reads what is there. Where that leaves room in the buffer there is no more, and the next reader waits to be woken without asking the kernel first (epoll(7),
+    /// "Do I need to continuously read"): hyper reads on behind each head, to see its client go.
+    fn read(&self, buf: &mut ReadBuf<'_>) -> io::Result<()> {
+        let mut has_read = false;
+        let result = on!(&*self.0, socket => socket.try_io(Interest::READABLE, || {
+            let room = buf.remaining();
+            // Into the buffer as it is: zeroing all of it would make all of it resident, for a head of a few hundred bytes.
+            let read = socket.try_read_buf(buf)?;
+            has_read = true;
+            // Tokio forgets then that the socket was readable, unless it was told so again since before the read.
+            if 0 < read && read < room { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        }));
+        if has_read { Ok(()) } else { result }
+    }
+
     fn write_with(&self, cx: &mut Context<'_>, write: impl Fn(&Stream) -> io::Result<usize>) -> Poll<io::Result<usize>> {
         loop {
             ready!(on!(&*self.0, socket => socket.poll_write_ready(cx)))?;
@@ -146,6 +159,31 @@ mod tests {
         socket.write_all(&big).await.unwrap();
         socket.shutdown().await.unwrap();
         assert_eq!(reader.await.unwrap(), big);
+    }
+
+    /// Bytes may come between a read that leaves room and the note that there are no more: they must wake the reader all the same, and so must the end.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+    async fn what_comes_in_the_middle_of_a_read_is_read() {
+        const MESSAGES: usize = 20_000;
+        let (mut socket, mut client) = pair().await;
+        let writer = tokio::spawn(async move {
+            for number in 0..MESSAGES {
+                client.write_all(b"some bytes").await.unwrap();
+                if number % 3 == 0 {
+                    tokio::task::yield_now().await;
+                }
+            }
+        });
+        let (mut buffer, mut all) = (vec![0; 64], 0);
+        loop {
+            let reading = tokio::time::timeout(Duration::from_secs(20), socket.read(&mut buffer));
+            match reading.await.expect("the reader is woken").unwrap() {
+                0 => break,
+                read => all += read,
+            }
+        }
+        assert_eq!(all, MESSAGES * b"some bytes".len());
+        writer.await.unwrap();
     }
 
     #[tokio::test]
