@@ -11,6 +11,8 @@ HELM_VERSION := v4.1.4
 # What images are called.
 IMAGE ?= palisade
 IMAGE_VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
+# The binary of release images.
+RELEASED := $(TARGET)/image/release/usr/local/bin/palisade
 # Of what `cargo install` gets.
 VERSION_deny := 0.20.2
 VERSION_fuzz := 0.13.1
@@ -21,7 +23,7 @@ FUZZ_SECONDS ?= 60
 PYTEST = MINISTACK_PYTHON="$$($(PYTHON) tests/tools/venvs.py path ministack)" COMPAT_PYTHON="$$($(PYTHON) tests/tools/venvs.py path compat)" \
 	PALISADE_AWS_SDK_JS="$${PALISADE_AWS_SDK_JS:-$$($(PYTHON) tests/tools/clients.py javascript)}" "$$($(PYTHON) tests/tools/venvs.py path clients)" -m pytest
 
-.PHONY: test test-rust test-clients test-aws bless venvs compat-clients backends fmt clippy doc audit bench bench-peers bench-instructions bench-binary fuzz mutants promtool dashboards helm go image image-sandbox images test-image clean
+.PHONY: test test-rust test-clients test-aws bless venvs compat-clients backends fmt clippy doc audit bench bench-peers bench-instructions bench-binary train fuzz mutants promtool dashboards helm go image image-sandbox images test-image clean
 
 ## All tests: unit (the guard's also in a build without Cedar and the sandbox), integration, documentation, compile-fail, and real clients against emulated AWS.
 test: test-rust test-clients
@@ -87,19 +89,24 @@ bench:
 	$(CARGO) bench --locked --features bench --bench cedar --bench guard -- $(ARGS)
 
 ## Palisade beside Envoy and nginx on this machine, into bench/REPORT.md: an hour and a half on two quiet CPUs. ARGS goes to bench/run.py (ARGS=--quick).
-## BENCH_BINARY is measured in place of what is built here, which has the features of release images.
+## BENCH_BINARY is measured in place of what is built here, which is what release images have in them.
 bench-peers: bench-binary
-	"$$($(PYTHON) tests/tools/venvs.py path bench)" bench/run.py --binary "$(or $(BENCH_BINARY),$(TARGET)/release/palisade)" $(ARGS)
+	"$$($(PYTHON) tests/tools/venvs.py path bench)" bench/run.py --binary "$(or $(BENCH_BINARY),$(RELEASED))" $(ARGS)
 
 ## Instructions for a request, under valgrind, against those in bench/instructions.json. ARGS goes to bench/instructions.py (ARGS=--record).
 bench-instructions: bench-binary
-	"$$($(PYTHON) tests/tools/venvs.py path bench)" bench/instructions.py --binary "$(or $(BENCH_BINARY),$(TARGET)/release/palisade)" $(ARGS)
+	"$$($(PYTHON) tests/tools/venvs.py path bench)" bench/instructions.py --binary "$(or $(BENCH_BINARY),$(RELEASED))" $(ARGS)
 
 bench-binary:
 	$(PYTHON) tests/tools/venvs.py bench
 ifndef BENCH_BINARY
-	$(CARGO) build --locked --release --no-default-features --features cedar --bin palisade
+	CARGO="$(CARGO)" $(PYTHON) image/build.py "$(TARGET)/image/release"
 endif
+
+## Makes anew what release binaries are laid out by (image/train.py): two builds' time, on two quiet CPUs.
+train:
+	$(PYTHON) tests/tools/venvs.py bench
+	CARGO="$(CARGO)" "$$($(PYTHON) tests/tools/venvs.py path bench)" image/train.py
 
 ## Mutation testing of `src/identity`, `src/guard` and what the guard reads with: every change that no test notices is printed. ARGS goes to tests/tools/mutants.py (ARGS='--shard 0/4').
 mutants: $(TARGET)/tools/bin/cargo-mutants

@@ -23,7 +23,7 @@ from rig.configs import HOST, Shape, palisade
 from rig.doubles import Double, s3, sts
 from rig.identities import Issuer, certificates, path, tenant
 from rig.pace import complete
-from rig.place import TARGET, Place
+from rig.place import RELEASED, Place
 from rig.process import Process, answering
 
 RECORDED = Path(__file__).resolve().parent / "instructions.json"
@@ -160,7 +160,7 @@ def compare(measured: dict[str, int], recorded: dict[str, int], tolerance: float
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--binary", type=Path, default=TARGET / "release" / "palisade", help="Palisade (%(default)s)")
+    parser.add_argument("--binary", type=Path, default=RELEASED, help="Palisade (%(default)s)")
     parser.add_argument("--profile", help="what the counts are recorded under (by default the name of the binary's directory)")
     parser.add_argument("--record", action="store_true", help="write the counts to instructions.json, for this profile")
     parser.add_argument("--tolerance", type=float, default=3, help="percent by which a path may have become dearer (%(default)s)")

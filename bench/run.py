@@ -13,7 +13,7 @@ from rig import place, process, sets, weights
 from rig.load import Failed
 from rig.measure import Options, Run
 from rig.peers import Lab
-from rig.place import BENCH, TARGET, Place
+from rig.place import BENCH, RELEASED, Place
 from rig.report import render
 
 HERE = Path(__file__).resolve().parent
@@ -28,7 +28,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, help="how long each load lasts (6; 1 with --quick)")
     parser.add_argument("--quick", action="store_true", help="a short run with few tenants: whether it works, not how fast it is")
     parser.add_argument("--only", default="", metavar="REGEX", help="only rows whose case and name it is found in")
-    parser.add_argument("--binary", type=Path, default=TARGET / "release" / "palisade", help="Palisade (%(default)s)")
+    parser.add_argument("--binary", type=Path, default=RELEASED, help="Palisade (%(default)s)")
     parser.add_argument("--out", type=Path, help="the report (REPORT.md beside this file; target/bench/quick.md with --quick)")
     parser.add_argument("--nice", type=int, default=0, help="niceness of everything that is started: below 0, for root, where others use the machine as well")
     chosen = parser.parse_args()
@@ -54,7 +54,7 @@ def _command() -> list[str]:
 def main() -> int:
     chosen = arguments()
     if not chosen.binary.is_file():
-        raise SystemExit(f"{chosen.binary} is not there: cargo build --release, or --binary")
+        raise SystemExit(f"{chosen.binary} is not there: make bench-binary, or --binary")
     if (os.cpu_count() or 1) < 2:
         raise SystemExit("two CPUs are needed: one for the proxy, one for the load")
     place.programs()

@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 
 import licences
+import profile_guided
 import sbom
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,8 +28,13 @@ AUTHORITIES = Path("/usr/share/ca-certificates/mozilla")
 FEATURES = {"release": ["cedar"], "sandbox": ["cedar", "sandbox"]}
 
 
-def build(kind: str, profile: str, triple: str) -> tuple[Path, Path]:
-    """The binary, and Cargo's record of what it was made of."""
+def triple() -> str:
+    """What is built for: this machine."""
+    return f"{platform.machine()}-unknown-linux-gnu"
+
+
+def cargo_build(kind: str, profile: str, triple: str, flags: str) -> tuple[Path, Path]:
+    """The binary, compiled with `flags` as well, and Cargo's record of what it was made of."""
     static = "-C target-feature=+crt-static"
     # The C library relocates itself by the compact table since 2.36. Against one before, the program would crash at its start.
     name, version = platform.libc_ver()
@@ -46,7 +52,7 @@ def build(kind: str, profile: str, triple: str) -> tuple[Path, Path]:
         command = [*CARGO.split(), "rustc", *what, "--", *static.split()]
     else:
         # An explicit target keeps the flag from build scripts and macros, which the compiler has to load.
-        environment["RUSTFLAGS"] = " ".join(filter(None, [os.environ.get("RUSTFLAGS"), static]))
+        environment["RUSTFLAGS"] = " ".join(filter(None, [os.environ.get("RUSTFLAGS"), static, flags]))
         command = [*CARGO.split(), "build", "--target", triple, *what]
     done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
     if done.returncode:
@@ -96,9 +102,10 @@ def main():
     parser.add_argument("--profile", choices=["release", "dev"], default="release", help="dev: quickly, beside a `cargo build`")
     arguments = parser.parse_args()
     kind = "sandbox" if arguments.sandbox else "release"
-    triple = f"{platform.machine()}-unknown-linux-gnu"
-    binary, record = build(kind, arguments.profile, triple)
-    assemble(arguments.folder.resolve(), kind, triple, binary, record)
+    # The sandbox is for laptops, and of other features.
+    flags = profile_guided.use(triple(), CARGO, TARGET / "image") if (kind, arguments.profile) == ("release", "release") else ""
+    binary, record = cargo_build(kind, arguments.profile, triple(), flags)
+    assemble(arguments.folder.resolve(), kind, triple(), binary, record)
 
 
 if __name__ == "__main__":

