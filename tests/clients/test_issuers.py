@@ -22,6 +22,8 @@ ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted((ROOT / "config" / "examples").glob("issuer-*.yaml"))
 # Enough of a pause that nothing but what a test does makes Palisade fetch.
 QUIET = {"refresh": {"least": "10m", "most": "10m"}}
+# So many requests of one address may wait for keys.
+PLACES = 128
 
 
 @pytest.fixture
@@ -38,13 +40,16 @@ def server(provider):
 
 @pytest.fixture
 def gate(start, setting, authority, application):
-    """An ingress alone, for one issuer."""
-    def make(name: str, issuer: str, jwks: dict, ready: str = "/readyz", **more):
-        identity = {"issuers": [{"issuer": issuer, "audience": "api", "jwks": jwks, **more}]}
-        return start(name, setting.ingress(authority.certificate, authority.key, application.port), {"identity": identity, "tenants": {"directory": {"any": {}}}},
-                     ready=ready)
+    """An ingress alone, for one issuer. It ends with the test, as does what it fetches keys from: another server may get the port."""
+    with contextlib.ExitStack() as stack:
+        def make(name: str, issuer: str, jwks: dict, ready: str = "/readyz", **server):
+            identity = setting.identity()["identity"] | {"issuers": [{"issuer": issuer, "audience": "api", "jwks": jwks}]}
+            palisade = start(name, setting.ingress(authority.certificate, authority.key, application.port, server=server),
+                             {"identity": identity, "tenants": {"directory": {"any": {}}}}, ready=ready)
+            stack.callback(palisade.stop)
+            return palisade
 
-    return make
+        yield make
 
 
 @pytest.fixture
@@ -231,21 +236,22 @@ def test_a_rotation_under_load_costs_a_fetch_and_lets_nobody_in(gate, ask, provi
 
 
 def test_a_slow_provider_holds_up_nobody_who_is_known(gate, ask, provider, server):
-    palisade = gate("held", provider.issuer, {"uri": server.uri, "insecure": True, "timeout": "3s", **QUIET})
+    """It answers when all of the known have been answered."""
+    jwks = {"uri": server.uri, "insecure": True, "timeout": "30s", "unknown_key_interval": "10m", **QUIET}
+    # As many handshakes at once are slow in Python.
+    palisade = gate("held", provider.issuer, jwks, handshake_timeout="30s", header_timeout="30s")
     known = provider.token()
     assert ask(palisade, known) == (200, None)
     server.mood = "slow"
     junk = [provider.token(headers={"kid": f"junk-{n}"}) for n in range(300)]
     with concurrent.futures.ThreadPoolExecutor(300) as pool:
-        started = time.monotonic()
-        waiting = [pool.submit(ask, palisade, token, timeout=20) for token in junk]
-        wait_until(lambda: server.fetches == 2, 10, "the one fetch")
+        waiting = [pool.submit(ask, palisade, token, timeout=60) for token in junk]
+        refused = lambda: palisade.metric("palisade_token_verifications_total", result="verifier-overloaded")  # noqa: E731
+        wait_until(lambda: server.fetches == 2 and refused() >= len(junk) - PLACES, 20, "the one fetch, for which as many wait as may")
         for _ in range(5):
-            begun = time.monotonic()
             assert ask(palisade, known) == (200, None)
-            assert time.monotonic() - begun < 2
+        server.patience.set()
         results = [future.result() for future in waiting]
-    assert time.monotonic() - started < 15
     assert set(results) <= {(401, "token-key-unknown"), (503, "keys-unavailable"), (503, "verifier-overloaded")}, set(results)
     assert server.fetches == 2
 
