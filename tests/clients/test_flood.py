@@ -32,7 +32,9 @@ def guarded(start, setting, authority, application, counted):
     parts = setting.identity()
     del parts["identity"]["verification"]
     parts["identity"]["issuers"][0]["jwks"] = {"uri": counted.uri, "insecure": True}
-    return start("flooded", setting.ingress(authority.certificate, authority.key, application.port), parts)
+    palisade = start("flooded", setting.ingress(authority.certificate, authority.key, application.port), parts)
+    yield palisade
+    palisade.stop()
 
 
 def call(token: str) -> bytes:

@@ -71,6 +71,7 @@ def rolling(start, setting, authority, pool, ministack, pooled_services, directo
             config |= setting.egress(pooled_services) | setting.identity() | setting.pooled(pool, ministack.port)
             config |= {"shutdown": {"delay": "2s"}, "server": {"drain": "10s"}} | parts
             palisade = start(name, config)
+            stack.callback(palisade.stop)
             working.egress = palisade.port("egress")
             return palisade
 

@@ -121,9 +121,11 @@ class OverHttp2:
 
 
 def test_an_application_that_speaks_http2_alone(start, setting, authority, idp):
-    with contextlib.closing(OverHttp2()) as application:
+    with contextlib.ExitStack() as stack:
+        application = stack.enter_context(contextlib.closing(OverHttp2()))
         config = setting.ingress(authority.certificate, authority.key, application.port, protocol="http2", health={"path": "/healthz", "interval": "100ms"})
         palisade = start("http2", config, setting.identity())
+        stack.callback(palisade.stop)
         wait_until(lambda: gauges(palisade) == (1, 0), 10, "a check over HTTP/2")
         answer = send(palisade, authority, idp, method="POST", target="/a%2Fb?c", body=b"x" * 100_000)
         assert answer.status == 200, answer.reason
@@ -147,7 +149,9 @@ def balanced(start, setting, authority, pair, request):
     config["ingress"]["upstream"] = [f"http://127.0.0.1:{application.port}" for application in pair]
     for application in pair:
         application.health = 200
-    return start(f"balanced-{request.node.name}"[:40], config, setting.identity())
+    palisade = start(f"balanced-{request.node.name}"[:40], config, setting.identity())
+    yield palisade
+    palisade.stop()
 
 
 def gauges(palisade) -> tuple:
