@@ -106,10 +106,12 @@ def aws(ministack):
 
 @pytest.fixture(scope="session")
 def start(directory):
-    """Starts Palisade processes; what a test does not stop is stopped at the end."""
-    running = []
+    """Starts Palisade processes; what a test does not stop is stopped at the end. Their names are those of their files."""
+    running, names = [], set()
 
     def run(name: str, *parts: dict, **options) -> Palisade:
+        assert name not in names, f"there is a process {name} already"
+        names.add(name)
         config = {k: v for part in parts for k, v in part.items()}
         running.append(Palisade(name, config, directory, **options))
         return running[-1]

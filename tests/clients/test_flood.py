@@ -27,12 +27,12 @@ def counted(idp):
 
 
 @pytest.fixture
-def guarded(start, setting, authority, application, counted):
+def guarded(start, setting, authority, application, counted, request):
     """An ingress with what `identity.verification` is by default."""
     parts = setting.identity()
     del parts["identity"]["verification"]
     parts["identity"]["issuers"][0]["jwks"] = {"uri": counted.uri, "insecure": True}
-    palisade = start("flooded", setting.ingress(authority.certificate, authority.key, application.port), parts)
+    palisade = start(f"flooded-{request.node.name}", setting.ingress(authority.certificate, authority.key, application.port), parts)
     yield palisade
     palisade.stop()
 

@@ -80,14 +80,14 @@ def test_keys_are_discovered_and_may_move(gate, ask, provider, server):
     assert ask(palisade, provider.token()) == (401, "token-key-unknown"), "a key that is at the old place alone"
 
 
-@pytest.mark.parametrize("wrong", [{"issuer": "http://127.0.0.1:1"}, {"jwks_uri": "file:///etc/passwd"}, {"jwks_uri": "/jwks.json"}])
-def test_a_discovery_document_of_somebody_else_is_not_believed(gate, ask, provider, server, wrong):
+@pytest.mark.parametrize("number, wrong", [*enumerate([{"issuer": "http://127.0.0.1:1"}, {"jwks_uri": "file:///etc/passwd"}, {"jwks_uri": "/jwks.json"}])])
+def test_a_discovery_document_of_somebody_else_is_not_believed(gate, ask, provider, server, number, wrong):
     right = {name: getattr(server, name) for name in wrong}
     server.issuer = provider.issuer = server.origin
     right |= {"issuer": server.issuer} if "issuer" in wrong else {}
     for name, value in wrong.items():
         setattr(server, name, value)
-    palisade = gate(f"misled-{server.http.server_port}", server.origin, {"discovery": True, "insecure": True, "unknown_key_interval": "1s"}, ready="/livez")
+    palisade = gate(f"misled-{number}", server.origin, {"discovery": True, "insecure": True, "unknown_key_interval": "1s"}, ready="/livez")
     assert ask(palisade, provider.token()) == (503, "keys-unavailable")
     assert not is_ready(palisade) and server.fetches == 0
     for name, value in right.items():

@@ -174,7 +174,7 @@ def test_a_key_set_that_is_rotated_over_http_loses_nothing(rolling, authority):
     provider = IdentityProvider("https://rotating.test/")
     with contextlib.closing(KeyServer(provider)) as server:
         issuer = {"issuer": provider.issuer, "audience": ["api"], "jwks": {"uri": server.uri, "insecure": True, "unknown_key_interval": "1s"}, "tenants": ["acme"]}
-        palisade = rolling("rotating", identity={"issuers": [issuer]})
+        palisade = rolling("rolling-keys", identity={"issuers": [issuer]})
         tokens = [provider.token("acme")]
         headers = lambda: {"Authorization": f"Bearer {tokens[-1]}", "x-tenant-id": "acme"}  # noqa: E731
         with Load(palisade.port("ingress"), authority, "/work", headers) as load:

@@ -172,7 +172,7 @@ def test_a_session_is_what_the_configuration_says(door, ministack):
 
 def test_one_call_to_sts_serves_many_requests(start, setting, pool, ministack, pooled_services, idp):
     """Cold, and all at once: the first request asks STS, the others wait for its answer."""
-    fresh = start("fresh", setting.egress(pooled_services), setting.identity(), setting.pooled(pool, ministack.port))
+    fresh = start("cold", setting.egress(pooled_services), setting.identity(), setting.pooled(pool, ministack.port))
     before, failures = len(assumed(ministack, "acme-eu")), []
 
     def get():

@@ -219,7 +219,7 @@ def test_a_caller_s_trace_is_linked_and_not_joined(traced, authority, idp, colle
 @pytest.fixture(scope="module")
 def behind(run, collector):
     """A sidecar behind a trusted proxy, which says what is recorded."""
-    return run("behind", collector.port, {"sampling": {"ratio": 0, "per_second": 10_000}}, {"trusted_hops": 1, "trace_context": "continue"})
+    return run("traced-behind", collector.port, {"sampling": {"ratio": 0, "per_second": 10_000}}, {"trusted_hops": 1, "trace_context": "continue"})
 
 
 def test_a_trusted_proxy_s_trace_goes_on(behind, authority, idp, collector):
