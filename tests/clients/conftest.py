@@ -189,10 +189,10 @@ def script():
 
 @pytest.fixture(scope="session")
 def troubled(start, setting, authority, application, pool, ministack, script) -> Palisade:
-    """A Palisade to which everything happens: S3 is scripted, DynamoDB is down, passports end after a second and are good for three reads."""
+    """A Palisade to which everything happens: S3 is scripted, DynamoDB is down, passports end after four seconds and are good for three reads."""
     quick = {"connect": "1s", "response": "1s", "idle": "2s"}
     identity = setting.identity()
-    identity["identity"]["passport"] = {"max_age": "1s", "actions": ["s3:GetObject", "s3:GetObjectAttributes"], "max_uses": 3}
+    identity["identity"]["passport"] = {"max_age": "4s", "actions": ["s3:GetObject", "s3:GetObjectAttributes"], "max_uses": 3}
     return start("troubled", setting.ingress(authority.certificate, authority.key, application.port, server={"header_timeout": "1s", "idle_timeout": "2s"}),
                  setting.egress({"s3": at(script.port, timeouts=quick), "dynamodb": at(closed_port(), timeouts=quick)}, proofs=["passport", "jwt"],
                                 server={"idle_timeout": "2s"}),
