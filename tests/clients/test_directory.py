@@ -71,7 +71,7 @@ def in_table(setting, port: int, on_suspend: str = "cut", **more) -> dict:
     directory = {"dynamodb": {
         "table": "tenants", "role_arn": READER, "external_id": "directory-1", "region": REGION, "endpoint": f"http://127.0.0.1:{port}",
         "insecure": True, "partition_key": "pk", "key_template": "TENANT#{tenant.id}", "sort_key": "sk", "sort_key_template": "PROFILE",
-        "attributes": {"status": "state"}, "cache": "1s", "negative": "500ms", "max_stale": "6s", **more}}
+        "attributes": {"status": "state"}, "cache": "1s", "negative": "500ms", "max_stale": "6s", "timeout": "5s", **more}}
     return setting.identity() | {"tenants": {"directory": directory, "on_suspend": on_suspend}}
 
 
@@ -278,7 +278,8 @@ def test_both_tables_on_moto(tmp_path, setting, authority, application, elsewher
     (tmp_path / "base.secret").write_text(key.secret_access_key)
     tenants = in_table(setting, backend.port, load={"every": "5s"})["tenants"]
     users = {"dynamodb": {"table": "users", "role_arn": f"arn:aws:iam::{ACCOUNT}:role/palisade-users", "external_id": "directory-1", "region": REGION,
-                          "endpoint": f"http://127.0.0.1:{backend.port}", "insecure": True, "partition_key": "pk", "cache": "1s", "max_stale": "6s"}}
+                          "endpoint": f"http://127.0.0.1:{backend.port}", "insecure": True, "partition_key": "pk", "cache": "1s", "max_stale": "6s",
+                          "timeout": "5s"}}
     credentials = {"source": {"static": {"access_key_id": key.access_key_id, "secret_access_key": {"file": "base.secret"}}},
                    "sts": {"endpoint": f"http://127.0.0.1:{backend.port}", "insecure": True, "region": REGION}}
     config = setting.ingress(authority.certificate, authority.key, application.port) | with_users(setting, users)

@@ -384,7 +384,7 @@ def relay(ministack):
 
 
 def users_table(relay: Relay, **more) -> dict:
-    return {"dynamodb": {"table": "users", "region": "eu-west-1", "endpoint": f"http://127.0.0.1:{relay.port}", "insecure": True, "timeout": "1s",
+    return {"dynamodb": {"table": "users", "region": "eu-west-1", "endpoint": f"http://127.0.0.1:{relay.port}", "insecure": True, "timeout": "5s",
                          "partition_key": "pk", "cache": "1s", "max_stale": "6s", **more}}
 
 
@@ -440,7 +440,7 @@ def test_users_of_a_table_through_its_ups_and_downs(tmp_path, setting, authority
     """DynamoDB goes down and comes back: the known are served for a while, strangers are 503, and a suspension is found afterwards."""
     dynamodb = create_users(ministack, idp, item(idp), item(idp, "user-2", active_tenant={"S": "globex"}))
     (tmp_path / "tenants.yaml").write_text((setting.directory / "tenants.yaml").read_text())
-    entry = Entry(Palisade("users-table", ingress_only(setting, authority, application, reader, tmp_path, users_table(relay)), tmp_path), authority)
+    entry = Entry(Palisade("users-table", ingress_only(setting, authority, application, reader, tmp_path, users_table(relay, timeout="1s")), tmp_path), authority)
     try:
         known, other, stranger = idp.token("x", sub="user-1"), idp.token("acme", sub="user-2"), idp.token("acme", sub="nobody")
         assert entry.reason(known) is None
@@ -449,9 +449,9 @@ def test_users_of_a_table_through_its_ups_and_downs(tmp_path, setting, authority
         assert entry.reason(stranger) == "user-unknown"
 
         dynamodb.put_item(TableName="users", Item=item(idp, active_tenant={"S": "globex"}))
-        wait_until(lambda: entry.reason(known, "globex") is None, 3, "the user switches within the cache's time")
+        wait_until(lambda: entry.reason(known, "globex") is None, SOON, "the user switches within the cache's time")
         dynamodb.put_item(TableName="users", Item=item(idp))
-        wait_until(lambda: entry.reason(known) is None, 3, "and back")
+        wait_until(lambda: entry.reason(known) is None, SOON, "and back")
 
         for fault in ("drop", "slow", (500, b"{}"), (200, b"junk"),
                       (400, b'{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException"}')):
@@ -482,7 +482,7 @@ def test_users_of_a_table_through_its_ups_and_downs(tmp_path, setting, authority
 def test_a_flood_of_unknown_users_is_held_back(tmp_path, setting, authority, application, ministack, relay, reader, idp):
     create_users(ministack, idp, item(idp))
     (tmp_path / "tenants.yaml").write_text((setting.directory / "tenants.yaml").read_text())
-    config = ingress_only(setting, authority, application, reader, tmp_path, users_table(relay, cache="30s", max_stale="60s", max_entries=16))
+    config = ingress_only(setting, authority, application, reader, tmp_path, users_table(relay, cache="60s", negative="60s", max_stale="60s", max_entries=16))
     entry = Entry(Palisade("users-flood", config, tmp_path), authority)
     try:
         known = idp.token("acme")
