@@ -336,7 +336,7 @@ class Relay:
     """The wire to DynamoDB, which can be cut, slowed down, or made to say something of its own."""
 
     def __init__(self, port: int):
-        self.upstream, self.requests, self.fault = port, 0, None
+        self.upstream, self.requests, self.reads, self.fault = port, 0, 0, None
         relay = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -345,6 +345,7 @@ class Relay:
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 relay.requests += 1
+                relay.reads += self.headers["X-Amz-Target"].endswith(".GetItem")
                 if relay.fault == "slow":
                     time.sleep(3)
                 if isinstance(relay.fault, tuple):
