@@ -11,7 +11,7 @@ import pytest
 import yaml
 from botocore.exceptions import ClientError
 from harness import wire
-from harness.application import Server
+from harness.application import Server, Visit
 from harness.backends import BUCKET, REGION, Key
 from harness.clients import client
 from harness.configs import RECORDS, at
@@ -150,11 +150,13 @@ def test_a_download_in_progress_when_its_tenant_is_suspended(on_suspend, tmp_pat
         identity["tenants"]["on_suspend"] = on_suspend
         sidecar = Sidecar("suspending", tmp_path, setting, authority, application, pool, ministack.port,
                           {"s3": at(slow.port), "dynamodb": at(ministack.port)}, identity, proofs=["passport", "jwt"])
+        application.visits["suspending"] = stream = Visit()
         try:
             token = idp.token("acme")
             headers = [("Authorization", f"Bearer {token}"), ("x-tenant-id", "acme")]
             inward = wire.Connection(sidecar.palisade.port("ingress"), authority.client())
-            inward.send(wire.request("GET", "/events?count=80&gap=0.1", headers))
+            inward.send(wire.request("GET", "/events?count=2&name=suspending", headers))
+            assert stream.arrived.wait(10)
             download = Download(sidecar.s3(token))
             wait_until(lambda: slow.served > 0 and download.read > 0, 10, "the download is going on")
             # Something that has fetched a session.
@@ -165,16 +167,18 @@ def test_a_download_in_progress_when_its_tenant_is_suspended(on_suspend, tmp_pat
             assert sidecar.palisade.metric("palisade_tenant_session_evictions_total", cause="directory") >= 1
             if on_suspend == "cut":
                 wait_until(lambda: download.failed is not None, SOON, "the download breaks off")
-                assert wire_ends_short(inward), "the stream of events went on to its end"
-                assert sidecar.palisade.metric("palisade_revocations_applied_total", what="requests") >= 2
+                wait_until(lambda: sidecar.palisade.metric("palisade_revocations_applied_total", what="requests") >= 2, SOON, "and so does another request")
             else:
                 slow.finish.set()
                 wait_until(lambda: download.done, 15, "the download comes to its end")
                 assert download.failed is None
-                assert not wire_ends_short(inward)
+            stream.go_on.release(2)
+            assert wire_ends_short(inward) == (on_suspend == "cut"), "the stream of events"
             assert sidecar.reason(token) == "tenant-suspended", "nothing new begins"
         finally:
             slow.finish.set()
+            stream.go_on.release(2)
+            del application.visits["suspending"]
             sidecar.palisade.stop()
 
 
