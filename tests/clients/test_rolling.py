@@ -113,15 +113,15 @@ def test_a_rolling_restart_behind_a_balancer_loses_nothing(rolling, authority, i
 
 
 def test_while_it_waits_for_balancers_it_serves_and_says_that_it_is_not_ready(rolling, authority, idp):
-    palisade = rolling("leaving")
+    palisade = rolling("leaving", shutdown={"delay": "4s"})
     began = time.monotonic()
     palisade.process.send_signal(signal.SIGTERM)
-    wait_until(lambda: not answers(palisade.port("probes"), "/readyz"), 1, "it is not ready")
+    wait_until(lambda: not answers(palisade.port("probes"), "/readyz"), 2, "it is not ready")
     connection = http.client.HTTPSConnection("localhost", palisade.port("ingress"), context=authority.client(), timeout=5)
     connection.request("GET", "/work", headers=bearing(idp)())
     answer = connection.getresponse()
     assert answer.status == 200 and answer.getheader("connection") == "close"
-    assert palisade.process.wait(10) == 0 and time.monotonic() - began >= 2
+    assert palisade.process.wait(10) == 0 and time.monotonic() - began >= 4
 
 
 def test_reloads_under_load_lose_nothing(rolling, authority, idp, directory):
