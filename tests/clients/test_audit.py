@@ -19,7 +19,7 @@ from harness import wire
 from harness.backends import ACCOUNT, BUCKET
 from harness.clients import client
 from harness.palisade import ADMIN_TOKEN, METRICS_TOKEN, binary
-from harness.process import settled, wait_until
+from harness.process import wait_until
 
 NOTHING = "0" * 64
 
@@ -256,24 +256,28 @@ def test_a_crash_leaves_a_log_that_is_proved(start, both, authority, idp, key, t
 
 
 class Collector:
-    """A Unix socket that keeps what it is sent, for as long as it is there."""
+    """A Unix socket that keeps what it is sent, for as long as it is there: what it has been sent by its end as well."""
 
     def __init__(self, path: Path):
-        self.path, self.received, self.connections = path, bytearray(), []
+        self.path, self.received = path, bytearray()
         self.open()
 
     def open(self):
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(str(self.path))
-        self.listener.listen()
-        threading.Thread(target=self.accept, args=(self.listener,), daemon=True).start()
+        self.ends: list[tuple[socket.socket, threading.Thread]] = []
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(self.path))
+        listener.listen()
+        self.follow(listener, self.accept)
+
+    def follow(self, end: socket.socket, what):
+        self.ends.append((end, threading.Thread(target=what, args=(end,), daemon=True)))
+        self.ends[-1][1].start()
 
     def accept(self, listener: socket.socket):
         with contextlib.suppress(OSError):
             while True:
                 connection, _ = listener.accept()
-                self.connections.append(connection)
-                threading.Thread(target=self.read, args=(connection,), daemon=True).start()
+                self.follow(connection, self.read)
 
     def read(self, connection: socket.socket):
         with contextlib.suppress(OSError):
@@ -281,11 +285,12 @@ class Collector:
                 self.received += data
 
     def close(self):
-        for end in (self.listener, *self.connections):
+        # The listener comes first, and nothing is added once it has ended.
+        for end, thread in self.ends:
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
+            thread.join(5)
             end.close()
-        self.connections.clear()
         self.path.unlink(missing_ok=True)
 
 
@@ -300,7 +305,6 @@ def test_a_collector_that_goes_stops_requests_and_one_that_comes_gets_all(start,
     try:
         palisade = start("audited-socket", *both, audit(f"unix:{collector.path}", private, timeout="200ms"))
         work(palisade, authority, idp, 5)
-        settled(0.3)
         collector.close()
         answer = wait_until(lambda: (a := asked(palisade, authority, idp)).status == 503 and a, 10, "a refusal")
         assert answer.header("x-palisade-reason") == "audit-unavailable" and answer.header("retry-after")
@@ -308,7 +312,7 @@ def test_a_collector_that_goes_stops_requests_and_one_that_comes_gets_all(start,
         collector.open()
         wait_until(lambda: asked(palisade, authority, idp).status == 200, 10, "requests pass again")
         assert palisade.stop() == 0
-        settled(0.3)
+        collector.close()
         done = subprocess.run([binary(), "audit", "verify", "--key", public, "-"], input=bytes(collector.received), capture_output=True, timeout=60)
         assert done.returncode == 0, (done.stdout + done.stderr).decode()
         records = prove([bytes(collector.received)], public.read_bytes())
