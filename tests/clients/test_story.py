@@ -158,6 +158,7 @@ def test_a_passport_ends_with_its_request(sidecar, application, authority, idp):
 
 def test_a_session_is_what_the_configuration_says(door, ministack):
     """What STS received, from the CloudTrail of the STS side."""
+    assert door.palisade.admin("/tenants/acme/evict", "POST")[0] == 200
     door.client("s3", "acme").head_object(Bucket=BUCKET, Key="acme/hello.txt")
     call = assumed(ministack, "acme")[0]
     assert call["RoleArn"].endswith(":role/tenant-pool")
