@@ -158,12 +158,12 @@ def test_only_websockets_may_upgrade(call):
 
 
 def test_passports_end_when_the_client_goes(sidecar, authority, application, idp):
-    before = sidecar.metric("palisade_passports_live")
+    wait_until(lambda: sidecar.metric("palisade_passports_live") == 0, 5, "those of other tests have ended")
     data = wire.request("GET", "/events?count=100&gap=0.1", {"Authorization": f"Bearer {idp.token('acme')}", "x-tenant-id": "acme"})
     with wire.Connection(sidecar.port("ingress"), authority.client()) as connection:
         connection.send(data)
-        wait_until(lambda: sidecar.metric("palisade_passports_live") == before + 1, 5, "a passport is live")
-    wait_until(lambda: sidecar.metric("palisade_passports_live") <= before, 5, "it ends with its client")
+        wait_until(lambda: sidecar.metric("palisade_passports_live") == 1, 5, "a passport is live")
+    wait_until(lambda: sidecar.metric("palisade_passports_live") == 0, 5, "it ends with its client")
 
 
 def test_many_requests_on_one_connection(sidecar, authority, idp):
