@@ -106,10 +106,12 @@ def aws(ministack):
 
 @pytest.fixture(scope="session")
 def start(directory):
-    """Starts Palisade processes; what a test does not stop is stopped at the end."""
-    running = []
+    """Starts Palisade processes; what a test does not stop is stopped at the end. Their names are those of their files."""
+    running, names = [], set()
 
     def run(name: str, *parts: dict, **options) -> Palisade:
+        assert name not in names, f"there is a process {name} already"
+        names.add(name)
         config = {k: v for part in parts for k, v in part.items()}
         running.append(Palisade(name, config, directory, **options))
         return running[-1]
@@ -187,10 +189,10 @@ def script():
 
 @pytest.fixture(scope="session")
 def troubled(start, setting, authority, application, pool, ministack, script) -> Palisade:
-    """A Palisade to which everything happens: S3 is scripted, DynamoDB is down, passports end after a second and are good for three reads."""
+    """A Palisade to which everything happens: S3 is scripted, DynamoDB is down, passports end after four seconds and are good for three reads."""
     quick = {"connect": "1s", "response": "1s", "idle": "2s"}
     identity = setting.identity()
-    identity["identity"]["passport"] = {"max_age": "1s", "actions": ["s3:GetObject", "s3:GetObjectAttributes"], "max_uses": 3}
+    identity["identity"]["passport"] = {"max_age": "4s", "actions": ["s3:GetObject", "s3:GetObjectAttributes"], "max_uses": 3}
     return start("troubled", setting.ingress(authority.certificate, authority.key, application.port, server={"header_timeout": "1s", "idle_timeout": "2s"}),
                  setting.egress({"s3": at(script.port, timeouts=quick), "dynamodb": at(closed_port(), timeouts=quick)}, proofs=["passport", "jwt"],
                                 server={"idle_timeout": "2s"}),

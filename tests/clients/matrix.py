@@ -527,7 +527,7 @@ def passports() -> dict:
 
     def expired(w: World) -> wire.Message:
         with w.visit(palisade=w.troubled) as visit:
-            time.sleep(1.2)
+            time.sleep(4.2)
             return w.leave(placeholder("acme", visit.passport), palisade=w.troubled)
 
     def used_up(w: World) -> wire.Message:

@@ -19,7 +19,7 @@ from harness import wire
 from harness.backends import ACCOUNT, BUCKET
 from harness.clients import client
 from harness.palisade import ADMIN_TOKEN, METRICS_TOKEN, binary
-from harness.process import settled, wait_until
+from harness.process import wait_until
 
 NOTHING = "0" * 64
 
@@ -165,14 +165,17 @@ def test_a_run_with_rotation_and_restarts_is_proved(start, both, authority, idp,
             prove([file.read_bytes() for file in files], public.read_bytes())
     files[middle].write_bytes(contents[middle])
     # The end of the log, cut off behind a checkpoint: only what was exported shows it.
-    last = contents[-1].splitlines(keepends=True)
-    cut = max(n for n, line in enumerate(last) if json.loads(line)["event"] == "checkpoint" and line != heads[-1].read_bytes() and n < last.index(heads[-1].read_bytes()))
-    files[-1].write_bytes(b"".join(last[:cut + 1]))
-    assert verify(files, "--key", public).returncode == 0
-    done = verify(files, "--key", public, "--head", heads[-1])
+    lines = [(number, line) for number, content in enumerate(contents) for line in content.splitlines(keepends=True)]
+    exported = [line for _, line in lines].index(heads[-1].read_bytes())
+    cut = max(n for n in range(exported) if json.loads(lines[n][1])["event"] == "checkpoint")
+    last = lines[cut][0]
+    files[last].write_bytes(b"".join(line for number, line in lines[:cut + 1] if number == last))
+    left = files[:last + 1]
+    assert verify(left, "--key", public).returncode == 0
+    done = verify(left, "--key", public, "--head", heads[-1])
     assert done.returncode == 1 and "cut off" in done.stderr
     with pytest.raises(Broken):
-        prove([file.read_bytes() for file in files], public.read_bytes(), heads[-1].read_bytes())
+        prove([file.read_bytes() for file in left], public.read_bytes(), heads[-1].read_bytes())
     assert verify([tmp_path / "absent"], "--key", public).returncode == 2
 
 
@@ -253,24 +256,28 @@ def test_a_crash_leaves_a_log_that_is_proved(start, both, authority, idp, key, t
 
 
 class Collector:
-    """A Unix socket that keeps what it is sent, for as long as it is there."""
+    """A Unix socket that keeps what it is sent, for as long as it is there: what it has been sent by its end as well."""
 
     def __init__(self, path: Path):
-        self.path, self.received, self.connections = path, bytearray(), []
+        self.path, self.received = path, bytearray()
         self.open()
 
     def open(self):
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(str(self.path))
-        self.listener.listen()
-        threading.Thread(target=self.accept, args=(self.listener,), daemon=True).start()
+        self.ends: list[tuple[socket.socket, threading.Thread]] = []
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(self.path))
+        listener.listen()
+        self.follow(listener, self.accept)
+
+    def follow(self, end: socket.socket, what):
+        self.ends.append((end, threading.Thread(target=what, args=(end,), daemon=True)))
+        self.ends[-1][1].start()
 
     def accept(self, listener: socket.socket):
         with contextlib.suppress(OSError):
             while True:
                 connection, _ = listener.accept()
-                self.connections.append(connection)
-                threading.Thread(target=self.read, args=(connection,), daemon=True).start()
+                self.follow(connection, self.read)
 
     def read(self, connection: socket.socket):
         with contextlib.suppress(OSError):
@@ -278,11 +285,12 @@ class Collector:
                 self.received += data
 
     def close(self):
-        for end in (self.listener, *self.connections):
+        # The listener comes first, and nothing is added once it has ended.
+        for end, thread in self.ends:
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
+            thread.join(5)
             end.close()
-        self.connections.clear()
         self.path.unlink(missing_ok=True)
 
 
@@ -297,7 +305,6 @@ def test_a_collector_that_goes_stops_requests_and_one_that_comes_gets_all(start,
     try:
         palisade = start("audited-socket", *both, audit(f"unix:{collector.path}", private, timeout="200ms"))
         work(palisade, authority, idp, 5)
-        settled(0.3)
         collector.close()
         answer = wait_until(lambda: (a := asked(palisade, authority, idp)).status == 503 and a, 10, "a refusal")
         assert answer.header("x-palisade-reason") == "audit-unavailable" and answer.header("retry-after")
@@ -305,7 +312,7 @@ def test_a_collector_that_goes_stops_requests_and_one_that_comes_gets_all(start,
         collector.open()
         wait_until(lambda: asked(palisade, authority, idp).status == 200, 10, "requests pass again")
         assert palisade.stop() == 0
-        settled(0.3)
+        collector.close()
         done = subprocess.run([binary(), "audit", "verify", "--key", public, "-"], input=bytes(collector.received), capture_output=True, timeout=60)
         assert done.returncode == 0, (done.stdout + done.stderr).decode()
         records = prove([bytes(collector.received)], public.read_bytes())

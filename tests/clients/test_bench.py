@@ -182,8 +182,8 @@ def test_an_open_loop_keeps_its_rate_and_sees_refusals(issuer, work):
     Double(port, s3)
     what = pace.requests(str(issuer.requests(work / "requests", 20, 10)), "localhost")
     assert len(what) == 20 and b"x-tenant-id: tenant-000009" in what[19]
-    values = pace.run(port, what, 4, 200, 0.5)
-    assert values["requests"] == 100 and values["refused"] == 0 and 100 < values["rps"] < 250
+    values = pace.run(port, what, 4, 200, 2)
+    assert values["requests"] == 400 and values["refused"] == 0 and 100 < values["rps"] < 250
     with pytest.raises(OSError):
         pace.run(closed_port(), what, 1, 10, 0.1)
 

@@ -67,7 +67,7 @@ def sink():
 @pytest.fixture(scope="module")
 def streaming(start, setting, pool, ministack, sink):
     services = {"s3": at(sink.port), "dynamodb": at(sink.port)}
-    return start("streaming", setting.egress(services), setting.identity(), setting.siloed(pool, ministack.port, external=True))
+    return start("streaming-bodies", setting.egress(services), setting.identity(), setting.siloed(pool, ministack.port, external=True))
 
 
 REFUSED = wire.request("GET", "/bucket/key", {"Host": f"s3.{REGION}.amazonaws.com"})

@@ -206,26 +206,30 @@ def test_no_more_than_is_allowed(place):
 
 
 def test_keys_that_are_vended_for_a_context_end_with_it(place):
-    context = sealed(place, lifetime="2s")["context"]
-    answer = wire.exchange(place.redeeming.port("egress"), wire.request("GET", "/_palisade/credentials", {"Host": "127.0.0.1:8180", "Authorization": context}))
-    assert answer.status == 200, answer
-    vended = json.loads(answer.body)
-    s3 = backends.boto3.client("s3", endpoint_url=place.redeeming.url, region_name=REGION, aws_access_key_id=vended["AccessKeyId"],
-                               aws_secret_access_key=vended["SecretAccessKey"], aws_session_token=vended["Token"],
-                               config=backends.Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}))
+    def vended(context: str):
+        answer = wire.exchange(place.redeeming.port("egress"), wire.request("GET", "/_palisade/credentials", {"Host": "127.0.0.1:8180", "Authorization": context}))
+        assert answer.status == 200, answer
+        keys = json.loads(answer.body)
+        return backends.boto3.client("s3", endpoint_url=place.redeeming.url, region_name=REGION, aws_access_key_id=keys["AccessKeyId"],
+                                     aws_secret_access_key=keys["SecretAccessKey"], aws_session_token=keys["Token"],
+                                     config=backends.Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}))
+
+    s3 = vended(sealed(place)["context"])
     assert s3.get_object(Bucket=BUCKET, Key="acme/hello.txt")["Body"].read() == b"hello acme"
     with pytest.raises(ClientError) as bound:
         s3.delete_object(Bucket=BUCKET, Key="acme/hello.txt")
     assert bound.value.response["ResponseMetadata"]["HTTPHeaders"]["x-palisade-reason"] == "action-not-allowed"
 
+    brief = vended(sealed(place, lifetime="3s")["context"])
+
     def ended() -> bool:
         try:
-            s3.head_object(Bucket=BUCKET, Key="acme/hello.txt")
+            brief.head_object(Bucket=BUCKET, Key="acme/hello.txt")
         except ClientError as error:
             return error.response["ResponseMetadata"]["HTTPHeaders"]["x-palisade-reason"] == "deferred-expired"
         return False
 
-    wait_until(ended, 5, "the end of the context")
+    wait_until(ended, 10, "the end of the context")
 
 
 def test_a_context_makes_no_url_that_outlives_it(place):

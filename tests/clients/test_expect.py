@@ -15,8 +15,8 @@ from harness.clients import client, placeholder
 
 KEY = f"/{BUCKET}/acme/expected"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-# How long Palisade waits for an upstream that says nothing.
-PATIENCE = 1.0
+# How long Palisade waits for an upstream that says nothing. One that always waited would do so each of some times.
+PATIENCE, TIMES = 1.0, 3
 
 
 def upload(token: str, body: bytes, *more: tuple) -> bytes:
@@ -38,33 +38,40 @@ def until(connection: wire.Connection, end: bytes) -> bytes:
 
 def test_the_client_is_asked_when_the_upstream_asks(troubled, script, idp):
     script.says(200, b"stored")
+    took = []
     with wire.Connection(troubled.port("egress")) as connection:
-        begun = time.monotonic()
-        connection.send(upload(idp.token("acme"), b"body"))
-        assert until(connection, b"\r\n\r\n") == CONTINUE
-        connection.send(b"body")
-        answer = connection.receive()
-        assert (answer.status, answer.body) == (200, b"stored") and time.monotonic() - begun < PATIENCE
-        assert answer.header("connection") is None, "the connection is as good as before"
-    method, path, headers, body = script.requests[-1]
-    assert (method, path, headers["expect"], body) == ("PUT", KEY, "100-continue", b"body")
-    assert "expect" not in headers["authorization"]
+        for _ in range(TIMES):
+            begun = time.monotonic()
+            connection.send(upload(idp.token("acme"), b"body"))
+            assert until(connection, b"\r\n\r\n") == CONTINUE
+            connection.send(b"body")
+            answer = connection.receive()
+            took.append(time.monotonic() - begun)
+            assert (answer.status, answer.body) == (200, b"stored")
+            assert answer.header("connection") is None, "the connection is as good as before"
+    assert min(took) < PATIENCE, took
+    for method, path, headers, body in script.requests[-TIMES:]:
+        assert (method, path, headers["expect"], body) == ("PUT", KEY, "100-continue", b"body")
+        assert "expect" not in headers["authorization"]
 
 
 @pytest.mark.parametrize("status, seen, reason", [(404, 404, None), (412, 412, None), (403, 403, None), (307, 403, "aws-redirect")])
 def test_a_final_answer_comes_at_once_and_the_body_is_never_asked_for(troubled, script, idp, status, seen, reason):
     script.says(status, b"<Error><Code>Fitting</Code></Error>", Content_Type="application/xml", Location="https://evil.test/")
-    before = len(script.requests)
-    with script.answering_at_once(), wire.Connection(troubled.port("egress")) as connection:
-        begun = time.monotonic()
-        connection.send(upload(idp.token("acme"), b"body"))
-        connection.unread = until(connection, b"\r\n\r\n")
-        assert connection.unread.startswith(b"HTTP/1.1 %d " % seen), "an interim answer came first"
-        answer = connection.receive()
-        assert (answer.status, answer.reason) == (seen, reason) and time.monotonic() - begun < PATIENCE / 2
-        assert answer.header("connection") == "close"
-        assert connection.socket.recv(1) == b"", "the connection stays open"
-        assert script.dropped.wait(2), "the upstream's connection is kept for a body that never comes"
+    before, took = len(script.requests), []
+    for _ in range(TIMES):
+        with script.answering_at_once(), wire.Connection(troubled.port("egress")) as connection:
+            begun = time.monotonic()
+            connection.send(upload(idp.token("acme"), b"body"))
+            connection.unread = until(connection, b"\r\n\r\n")
+            assert connection.unread.startswith(b"HTTP/1.1 %d " % seen), "an interim answer came first"
+            answer = connection.receive()
+            took.append(time.monotonic() - begun)
+            assert (answer.status, answer.reason) == (seen, reason)
+            assert answer.header("connection") == "close"
+            assert connection.socket.recv(1) == b"", "the connection stays open"
+            assert script.dropped.wait(2), "the upstream's connection is kept for a body that never comes"
+    assert min(took) < PATIENCE / 2, took
     assert len(script.requests) == before, "the body was sent"
 
 
@@ -76,14 +83,16 @@ def test_another_expectation_is_417(troubled, idp):
 def test_boto3_puts_an_object(egress, idp, aws, ministack):
     s3, body = client("s3", egress.url, "acme", idp.token("acme")), os.urandom(1 << 20)
     aws.clear()
-    begun = time.monotonic()
-    s3.put_object(Bucket=BUCKET, Key="acme/expected", Body=body)
-    took = time.monotonic() - begun
+    took = []
+    for _ in range(TIMES):
+        begun = time.monotonic()
+        s3.put_object(Bucket=BUCKET, Key="acme/expected", Body=body)
+        took.append(time.monotonic() - begun)
     assert hashlib.sha256(s3.get_object(Bucket=BUCKET, Key="acme/expected")["Body"].read()).digest() == hashlib.sha256(body).digest()
     s3.delete_object(Bucket=BUCKET, Key="acme/expected")
     assert b"\r\nexpect: 100-continue\r\n" in aws.sent.lower()
     assert re.search(rb"HTTP/1\.1 100[^\r]*\r\n\r\n", aws.received), "the emulator did not ask for the body"
-    assert took < PATIENCE, f"{took:.2f} s for an upload that was asked for"
+    assert min(took) < PATIENCE, f"{took} s for uploads that were asked for"
 
 
 def test_boto3_sees_the_error_of_an_upload_that_is_refused(troubled, script, idp):
@@ -100,12 +109,16 @@ def test_boto3_sees_the_error_of_an_upload_that_is_refused(troubled, script, idp
 def test_the_application_is_asked_too(sidecar, authority, idp):
     head = wire.request("POST", "/upload", [("Authorization", f"Bearer {idp.token('acme')}"), ("x-tenant-id", "acme"), ("Expect", "100-continue"),
                                             ("Content-Length", "4")], length=False)
+    took = []
     with wire.Connection(sidecar.port("ingress"), authority.client()) as connection:
-        begun = time.monotonic()
-        connection.send(head)
-        assert until(connection, b"\r\n\r\n") == CONTINUE and time.monotonic() - begun < PATIENCE
-        connection.send(b"body")
-        assert hashlib.sha256(b"body").hexdigest() in connection.receive().body.decode()
+        for _ in range(TIMES):
+            begun = time.monotonic()
+            connection.send(head)
+            assert until(connection, b"\r\n\r\n") == CONTINUE
+            took.append(time.monotonic() - begun)
+            connection.send(b"body")
+            assert hashlib.sha256(b"body").hexdigest() in connection.receive().body.decode()
+    assert min(took) < PATIENCE, took
 
 
 def test_a_client_that_goes_while_it_waits_is_noticed(troubled, script, idp):

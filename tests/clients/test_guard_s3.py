@@ -49,7 +49,7 @@ def guarded(run):
 
 @pytest.fixture(scope="module")
 def watched(run):
-    return run("watched", guard=RULES | {"mode": "audit"})
+    return run("watched-buckets", guard=RULES | {"mode": "audit"})
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,8 @@ ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted((ROOT / "config" / "examples").glob("issuer-*.yaml"))
 # Enough of a pause that nothing but what a test does makes Palisade fetch.
 QUIET = {"refresh": {"least": "10m", "most": "10m"}}
+# So many requests of one address may wait for keys.
+PLACES = 128
 
 
 @pytest.fixture
@@ -38,13 +40,16 @@ def server(provider):
 
 @pytest.fixture
 def gate(start, setting, authority, application):
-    """An ingress alone, for one issuer."""
-    def make(name: str, issuer: str, jwks: dict, ready: str = "/readyz", **more):
-        identity = {"issuers": [{"issuer": issuer, "audience": "api", "jwks": jwks, **more}]}
-        return start(name, setting.ingress(authority.certificate, authority.key, application.port), {"identity": identity, "tenants": {"directory": {"any": {}}}},
-                     ready=ready)
+    """An ingress alone, for one issuer. It ends with the test, as does what it fetches keys from: another server may get the port."""
+    with contextlib.ExitStack() as stack:
+        def make(name: str, issuer: str, jwks: dict, ready: str = "/readyz", **server):
+            identity = setting.identity()["identity"] | {"issuers": [{"issuer": issuer, "audience": "api", "jwks": jwks}]}
+            palisade = start(name, setting.ingress(authority.certificate, authority.key, application.port, server=server),
+                             {"identity": identity, "tenants": {"directory": {"any": {}}}}, ready=ready)
+            stack.callback(palisade.stop)
+            return palisade
 
-    return make
+        yield make
 
 
 @pytest.fixture
@@ -75,14 +80,14 @@ def test_keys_are_discovered_and_may_move(gate, ask, provider, server):
     assert ask(palisade, provider.token()) == (401, "token-key-unknown"), "a key that is at the old place alone"
 
 
-@pytest.mark.parametrize("wrong", [{"issuer": "http://127.0.0.1:1"}, {"jwks_uri": "file:///etc/passwd"}, {"jwks_uri": "/jwks.json"}])
-def test_a_discovery_document_of_somebody_else_is_not_believed(gate, ask, provider, server, wrong):
+@pytest.mark.parametrize("number, wrong", [*enumerate([{"issuer": "http://127.0.0.1:1"}, {"jwks_uri": "file:///etc/passwd"}, {"jwks_uri": "/jwks.json"}])])
+def test_a_discovery_document_of_somebody_else_is_not_believed(gate, ask, provider, server, number, wrong):
     right = {name: getattr(server, name) for name in wrong}
     server.issuer = provider.issuer = server.origin
     right |= {"issuer": server.issuer} if "issuer" in wrong else {}
     for name, value in wrong.items():
         setattr(server, name, value)
-    palisade = gate(f"misled-{server.http.server_port}", server.origin, {"discovery": True, "insecure": True, "unknown_key_interval": "1s"}, ready="/livez")
+    palisade = gate(f"misled-{number}", server.origin, {"discovery": True, "insecure": True, "unknown_key_interval": "1s"}, ready="/livez")
     assert ask(palisade, provider.token()) == (503, "keys-unavailable")
     assert not is_ready(palisade) and server.fetches == 0
     for name, value in right.items():
@@ -184,9 +189,9 @@ def test_stale_keys_end_and_come_back(gate, ask, provider, server):
 def test_cache_control_is_honoured_within_bounds(gate, ask, provider, server):
     server.headers = {"Cache-Control": "max-age=4"}
     palisade = gate("cached", provider.issuer, {"uri": server.uri, "insecure": True, "refresh": {"least": "1s", "most": "10m"}})
-    started = time.monotonic()
-    wait_until(lambda: server.fetches == 2, 6, "the second fetch")
-    assert 2.5 < time.monotonic() - started < 4.5, "ahead of the end, and not at once"
+    wait_until(lambda: server.fetches == 2, 10, "the second fetch")
+    first, second = server.times
+    assert 2.9 < second - first < 4.5, "ahead of the end, and not at once"
     server.headers = {"Cache-Control": "no-store"}
     before = server.fetches
     time.sleep(6)
@@ -231,21 +236,22 @@ def test_a_rotation_under_load_costs_a_fetch_and_lets_nobody_in(gate, ask, provi
 
 
 def test_a_slow_provider_holds_up_nobody_who_is_known(gate, ask, provider, server):
-    palisade = gate("held", provider.issuer, {"uri": server.uri, "insecure": True, "timeout": "3s", **QUIET})
+    """It answers when all of the known have been answered."""
+    jwks = {"uri": server.uri, "insecure": True, "timeout": "30s", "unknown_key_interval": "10m", **QUIET}
+    # As many handshakes at once are slow in Python.
+    palisade = gate("held", provider.issuer, jwks, handshake_timeout="30s", header_timeout="30s")
     known = provider.token()
     assert ask(palisade, known) == (200, None)
     server.mood = "slow"
     junk = [provider.token(headers={"kid": f"junk-{n}"}) for n in range(300)]
     with concurrent.futures.ThreadPoolExecutor(300) as pool:
-        started = time.monotonic()
-        waiting = [pool.submit(ask, palisade, token, timeout=20) for token in junk]
-        wait_until(lambda: server.fetches == 2, 10, "the one fetch")
+        waiting = [pool.submit(ask, palisade, token, timeout=60) for token in junk]
+        refused = lambda: palisade.metric("palisade_token_verifications_total", result="verifier-overloaded")  # noqa: E731
+        wait_until(lambda: server.fetches == 2 and refused() >= len(junk) - PLACES, 20, "the one fetch, for which as many wait as may")
         for _ in range(5):
-            begun = time.monotonic()
             assert ask(palisade, known) == (200, None)
-            assert time.monotonic() - begun < 2
+        server.patience.set()
         results = [future.result() for future in waiting]
-    assert time.monotonic() - started < 15
     assert set(results) <= {(401, "token-key-unknown"), (503, "keys-unavailable"), (503, "verifier-overloaded")}, set(results)
     assert server.fetches == 2
 

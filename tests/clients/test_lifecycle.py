@@ -32,7 +32,7 @@ def ending(start, setting, authority, application, pool, ministack, pooled_servi
 
 def fetch(palisade, idp) -> wire.Message:
     request = wire.request("GET", f"/{BUCKET}/acme/hello.txt", {"Host": "localhost"} | placeholder("acme", idp.token("acme")))
-    return wire.exchange(palisade.port("egress"), request, timeout=3)
+    return wire.exchange(palisade.port("egress"), request)
 
 
 def is_open(port: int) -> bool:

@@ -71,6 +71,7 @@ def rolling(start, setting, authority, pool, ministack, pooled_services, directo
             config |= setting.egress(pooled_services) | setting.identity() | setting.pooled(pool, ministack.port)
             config |= {"shutdown": {"delay": "2s"}, "server": {"drain": "10s"}} | parts
             palisade = start(name, config)
+            stack.callback(palisade.stop)
             working.egress = palisade.port("egress")
             return palisade
 
@@ -112,15 +113,15 @@ def test_a_rolling_restart_behind_a_balancer_loses_nothing(rolling, authority, i
 
 
 def test_while_it_waits_for_balancers_it_serves_and_says_that_it_is_not_ready(rolling, authority, idp):
-    palisade = rolling("leaving")
+    palisade = rolling("leaving", shutdown={"delay": "4s"})
     began = time.monotonic()
     palisade.process.send_signal(signal.SIGTERM)
-    wait_until(lambda: not answers(palisade.port("probes"), "/readyz"), 1, "it is not ready")
+    wait_until(lambda: not answers(palisade.port("probes"), "/readyz"), 2, "it is not ready")
     connection = http.client.HTTPSConnection("localhost", palisade.port("ingress"), context=authority.client(), timeout=5)
     connection.request("GET", "/work", headers=bearing(idp)())
     answer = connection.getresponse()
     assert answer.status == 200 and answer.getheader("connection") == "close"
-    assert palisade.process.wait(10) == 0 and time.monotonic() - began >= 2
+    assert palisade.process.wait(10) == 0 and time.monotonic() - began >= 4
 
 
 def test_reloads_under_load_lose_nothing(rolling, authority, idp, directory):
@@ -173,7 +174,7 @@ def test_a_key_set_that_is_rotated_over_http_loses_nothing(rolling, authority):
     provider = IdentityProvider("https://rotating.test/")
     with contextlib.closing(KeyServer(provider)) as server:
         issuer = {"issuer": provider.issuer, "audience": ["api"], "jwks": {"uri": server.uri, "insecure": True, "unknown_key_interval": "1s"}, "tenants": ["acme"]}
-        palisade = rolling("rotating", identity={"issuers": [issuer]})
+        palisade = rolling("rolling-keys", identity={"issuers": [issuer]})
         tokens = [provider.token("acme")]
         headers = lambda: {"Authorization": f"Bearer {tokens[-1]}", "x-tenant-id": "acme"}  # noqa: E731
         with Load(palisade.port("ingress"), authority, "/work", headers) as load:

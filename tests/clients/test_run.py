@@ -15,7 +15,7 @@ from harness import wire
 from harness.backends import BUCKET
 from harness.clients import client
 from harness.palisade import binary
-from harness.process import clean_environment, wait_until
+from harness.process import clean_environment, closed_port, wait_until
 from harness.tap import Tap
 
 
@@ -125,17 +125,14 @@ def test_without_sts_cached_sessions_go_on_and_the_rest_is_503(start, setting, p
         assert palisade.metric("palisade_sts_requests_total", result="error") >= 1
 
 
-def test_without_keys_tokens_are_503_and_the_process_is_not_ready(start, setting, pool, ministack, pooled_services, idp, keys):
-    port = int(keys.uri.split(":")[2].split("/")[0])
-    with contextlib.closing(Tap(port)) as relay:
-        relay.cut()
-        parts = setting.identity()
-        parts["identity"]["issuers"][0]["jwks"] = {"uri": f"http://127.0.0.1:{relay.port}/jwks.json", "insecure": True}
-        palisade = start("keyless", setting.egress(pooled_services), parts, setting.pooled(pool, ministack.port), ready="/livez")
-        assert wire.exchange(palisade.port("probes"), wire.request("GET", "/readyz")).status == 503
-        with pytest.raises(ClientError) as caught:
-            client("s3", palisade.url, "acme", idp.token("acme")).get_object(Bucket=BUCKET, Key="acme/hello.txt")
-        assert why(caught.value) == (503, "keys-unavailable")
+def test_without_keys_tokens_are_503_and_the_process_is_not_ready(start, setting, pool, ministack, pooled_services, idp):
+    parts = setting.identity()
+    parts["identity"]["issuers"][0]["jwks"] = {"uri": f"http://127.0.0.1:{closed_port()}/jwks.json", "insecure": True}
+    palisade = start("keyless", setting.egress(pooled_services), parts, setting.pooled(pool, ministack.port), ready="/livez")
+    assert wire.exchange(palisade.port("probes"), wire.request("GET", "/readyz")).status == 503
+    with pytest.raises(ClientError) as caught:
+        client("s3", palisade.url, "acme", idp.token("acme")).get_object(Bucket=BUCKET, Key="acme/hello.txt")
+    assert why(caught.value) == (503, "keys-unavailable")
 
 
 def test_garbage_on_every_listener_harms_nobody(sidecar, authority, idp):

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from botocore.exceptions import ClientError
 from harness import wire
-from harness.application import Server
+from harness.application import Server, Visit
 from harness.backends import BUCKET, REGION, Key
 from harness.clients import client
 from harness.configs import RECORDS, at
@@ -150,11 +150,13 @@ def test_a_download_in_progress_when_its_tenant_is_suspended(on_suspend, tmp_pat
         identity["tenants"]["on_suspend"] = on_suspend
         sidecar = Sidecar("suspending", tmp_path, setting, authority, application, pool, ministack.port,
                           {"s3": at(slow.port), "dynamodb": at(ministack.port)}, identity, proofs=["passport", "jwt"])
+        application.visits["suspending"] = stream = Visit()
         try:
             token = idp.token("acme")
             headers = [("Authorization", f"Bearer {token}"), ("x-tenant-id", "acme")]
             inward = wire.Connection(sidecar.palisade.port("ingress"), authority.client())
-            inward.send(wire.request("GET", "/events?count=80&gap=0.1", headers))
+            inward.send(wire.request("GET", "/events?count=2&name=suspending", headers))
+            assert stream.arrived.wait(10)
             download = Download(sidecar.s3(token))
             wait_until(lambda: slow.served > 0 and download.read > 0, 10, "the download is going on")
             # Something that has fetched a session.
@@ -165,16 +167,18 @@ def test_a_download_in_progress_when_its_tenant_is_suspended(on_suspend, tmp_pat
             assert sidecar.palisade.metric("palisade_tenant_session_evictions_total", cause="directory") >= 1
             if on_suspend == "cut":
                 wait_until(lambda: download.failed is not None, SOON, "the download breaks off")
-                assert wire_ends_short(inward), "the stream of events went on to its end"
-                assert sidecar.palisade.metric("palisade_revocations_applied_total", what="requests") >= 2
+                wait_until(lambda: sidecar.palisade.metric("palisade_revocations_applied_total", what="requests") >= 2, SOON, "and so does another request")
             else:
                 slow.finish.set()
                 wait_until(lambda: download.done, 15, "the download comes to its end")
                 assert download.failed is None
-                assert not wire_ends_short(inward)
+            stream.go_on.release(2)
+            assert wire_ends_short(inward) == (on_suspend == "cut"), "the stream of events"
             assert sidecar.reason(token) == "tenant-suspended", "nothing new begins"
         finally:
             slow.finish.set()
+            stream.go_on.release(2)
+            del application.visits["suspending"]
             sidecar.palisade.stop()
 
 
@@ -336,7 +340,7 @@ class Relay:
     """The wire to DynamoDB, which can be cut, slowed down, or made to say something of its own."""
 
     def __init__(self, port: int):
-        self.upstream, self.requests, self.fault = port, 0, None
+        self.upstream, self.requests, self.reads, self.fault = port, 0, 0, None
         relay = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -345,6 +349,7 @@ class Relay:
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 relay.requests += 1
+                relay.reads += self.headers["X-Amz-Target"].endswith(".GetItem")
                 if relay.fault == "slow":
                     time.sleep(3)
                 if isinstance(relay.fault, tuple):
@@ -384,7 +389,7 @@ def relay(ministack):
 
 
 def users_table(relay: Relay, **more) -> dict:
-    return {"dynamodb": {"table": "users", "region": "eu-west-1", "endpoint": f"http://127.0.0.1:{relay.port}", "insecure": True, "timeout": "1s",
+    return {"dynamodb": {"table": "users", "region": "eu-west-1", "endpoint": f"http://127.0.0.1:{relay.port}", "insecure": True, "timeout": "5s",
                          "partition_key": "pk", "cache": "1s", "max_stale": "6s", **more}}
 
 
@@ -440,7 +445,7 @@ def test_users_of_a_table_through_its_ups_and_downs(tmp_path, setting, authority
     """DynamoDB goes down and comes back: the known are served for a while, strangers are 503, and a suspension is found afterwards."""
     dynamodb = create_users(ministack, idp, item(idp), item(idp, "user-2", active_tenant={"S": "globex"}))
     (tmp_path / "tenants.yaml").write_text((setting.directory / "tenants.yaml").read_text())
-    entry = Entry(Palisade("users-table", ingress_only(setting, authority, application, reader, tmp_path, users_table(relay)), tmp_path), authority)
+    entry = Entry(Palisade("users-table", ingress_only(setting, authority, application, reader, tmp_path, users_table(relay, timeout="1s")), tmp_path), authority)
     try:
         known, other, stranger = idp.token("x", sub="user-1"), idp.token("acme", sub="user-2"), idp.token("acme", sub="nobody")
         assert entry.reason(known) is None
@@ -449,9 +454,9 @@ def test_users_of_a_table_through_its_ups_and_downs(tmp_path, setting, authority
         assert entry.reason(stranger) == "user-unknown"
 
         dynamodb.put_item(TableName="users", Item=item(idp, active_tenant={"S": "globex"}))
-        wait_until(lambda: entry.reason(known, "globex") is None, 3, "the user switches within the cache's time")
+        wait_until(lambda: entry.reason(known, "globex") is None, SOON, "the user switches within the cache's time")
         dynamodb.put_item(TableName="users", Item=item(idp))
-        wait_until(lambda: entry.reason(known) is None, 3, "and back")
+        wait_until(lambda: entry.reason(known) is None, SOON, "and back")
 
         for fault in ("drop", "slow", (500, b"{}"), (200, b"junk"),
                       (400, b'{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException"}')):
@@ -482,7 +487,7 @@ def test_users_of_a_table_through_its_ups_and_downs(tmp_path, setting, authority
 def test_a_flood_of_unknown_users_is_held_back(tmp_path, setting, authority, application, ministack, relay, reader, idp):
     create_users(ministack, idp, item(idp))
     (tmp_path / "tenants.yaml").write_text((setting.directory / "tenants.yaml").read_text())
-    config = ingress_only(setting, authority, application, reader, tmp_path, users_table(relay, cache="30s", max_stale="60s", max_entries=16))
+    config = ingress_only(setting, authority, application, reader, tmp_path, users_table(relay, cache="60s", negative="60s", max_stale="60s", max_entries=16))
     entry = Entry(Palisade("users-flood", config, tmp_path), authority)
     try:
         known = idp.token("acme")

@@ -30,6 +30,7 @@ class Visit:
     headers: dict = field(default_factory=dict)
     arrived: threading.Event = field(default_factory=threading.Event)
     release: threading.Event = field(default_factory=threading.Event)
+    go_on: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     status: int | None = None
 
     @property
@@ -233,7 +234,8 @@ class _Handler(BaseHTTPRequestHandler):
             left -= min(left, len(BLOCK))
 
     def events(self, query):
-        """Server-sent events, one at a time, `gap` seconds apart."""
+        """Server-sent events, one at a time: `gap` seconds apart, or, of a visit that is named, as often as the test lets it go on."""
+        visit = self.app.visits.get(query.get("name"))
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
@@ -242,7 +244,11 @@ class _Handler(BaseHTTPRequestHandler):
             event = f"data: {number}\n\n".encode()
             self.wfile.write(b"%x\r\n%s\r\n" % (len(event), event))
             self.wfile.flush()
-            time.sleep(float(query["gap"]))
+            if not visit:
+                time.sleep(float(query["gap"]))
+                continue
+            visit.arrived.set()
+            visit.go_on.acquire(timeout=60)
         self.wfile.write(b"0\r\n\r\n")
 
     def websocket(self, _):

@@ -10,7 +10,7 @@ class Balancer:
 
     As balancers do, it leaves connections alone that it has given away, and tries the next place where one refuses a connection."""
 
-    INTERVAL, TIMEOUT = 0.1, 1.0
+    INTERVAL, TIMEOUT = 0.1, 5.0
 
     def __init__(self, places: list[tuple[int, int]]):
         self.places, self.ready, self.turn, self.refused = places, set(), 0, 0

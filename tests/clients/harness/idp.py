@@ -83,7 +83,7 @@ class IdentityProvider:
 
 
 class KeyServer:
-    """Serves an issuer's key set at `/jwks.json`, and where that is at `/.well-known/openid-configuration`; counts the fetches.
+    """Serves an issuer's key set at `/jwks.json`, and where that is at `/.well-known/openid-configuration`; notes when it was fetched.
 
     `mood` is what it does: `good`, or one of the ways to fail. With `tls` it serves https, as `localhost`."""
 
@@ -94,7 +94,7 @@ class KeyServer:
             def do_GET(self):
                 server.asked.append((self.path, self.headers.get("Authorization")))
                 if self.path == "/jwks.json":
-                    server.fetches += 1
+                    server.times.append(time.monotonic())
                 if server.bearer and self.headers.get("Authorization") != f"Bearer {server.bearer}":
                     return self.answer(401, b"")
                 if self.path == "/.well-known/openid-configuration" and server.mood == "good":
@@ -136,13 +136,13 @@ class KeyServer:
                 self.answer(302, b"", Location=server.uri)
 
             def slow(self):
-                server.patience.wait(10)
+                server.patience.wait()
                 self.good()
 
             def log_message(self, *_):
                 pass
 
-        self.fetches, self.asked, self.mood, self.headers, self.bearer = 0, [], "good", {}, None
+        self.times, self.asked, self.mood, self.headers, self.bearer = [], [], "good", {}, None
         self.document = provider.jwks
         # What `slow` waits for.
         self.patience = threading.Event()
@@ -153,6 +153,10 @@ class KeyServer:
         self.uri = self.jwks_uri = f"{self.origin}/jwks.json"
         self.issuer = provider.issuer
         threading.Thread(target=self.http.serve_forever, daemon=True).start()
+
+    @property
+    def fetches(self) -> int:
+        return len(self.times)
 
     def close(self):
         self.patience.set()

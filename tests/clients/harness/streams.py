@@ -1,4 +1,4 @@
-"""AWS endpoints that stream: frames with pauses between them, over HTTP/2 or in chunks, and a note of when a reader left."""
+"""AWS endpoints that stream: frames one at a time, over HTTP/2 or in chunks, and a note of when a reader left."""
 
 import contextlib
 import socket
@@ -17,22 +17,22 @@ from .application import Server
 
 
 class Plan:
-    """What every request gets, and what became of it. `count` of None is without end."""
+    """What every request gets, and what became of it. `count` of None is without end; without a `gap` the reader says when to go on."""
 
     def __init__(self):
-        self.count, self.gap, self.sent, self.left = 5, 0.3, [], threading.Event()
+        self.count, self.gap, self.go_on, self.left = 0, None, threading.Semaphore(0), threading.Event()
 
-    def streams(self, count: int | None, gap: float):
-        self.count, self.gap, self.sent = count, gap, []
+    def streams(self, count: int | None, gap: float | None = None):
+        self.count, self.gap, self.go_on = count, gap, threading.Semaphore(0)
         self.left.clear()
 
     def frames(self):
         number = 0
         while number != self.count:
-            self.sent.append(time.monotonic())
             yield b"frame-%d;" % number
             number += 1
-            if self.left.wait(self.gap):
+            is_over = self.left.wait(self.gap) if self.gap else not self.go_on.acquire(timeout=10)
+            if is_over:
                 return
 
 

@@ -89,18 +89,23 @@ class Tap:
         return pairs
 
     def finish(self):
-        """Returns when no request is half-way. One that is answered early goes on behind its answer, and what comes of it then would be taken for the next one's."""
+        """Returns when no request is half-way. One that is answered early goes on behind its answer, and what comes of it then would be taken for the next one's.
+
+        A copy that is full does not tell."""
         def is_whole(sent: bytearray) -> bool:
+            if len(sent) >= self.keep or any(over is sent for over in list(self.over)):
+                return True
             rest = bytes(sent)
             with contextlib.suppress(Incomplete):
                 while rest:
                     _, rest = parse(rest)
-            return not rest or any(over is sent for over in list(self.over))
+            return not rest
 
         wait_until(lambda: all(is_whole(sent) for sent, _ in list(self.streams)), 20, "the rest of a request")
 
     def clear(self):
-        """Forgets what has passed; open connections go on being copied."""
+        """Forgets what has passed, and what was half-way; open connections go on being copied."""
+        self.finish()
         for sent, received in list(self.streams):
             sent.clear()
             received.clear()
