@@ -157,27 +157,33 @@ mod tests {
     #[tokio::test]
     async fn backends_want_their_files_and_name_themselves_as_they_are_told() {
         let folder = tempfile::tempdir().unwrap();
-        // Ports of the system's choice would not be known to the test.
-        let ports = Ports(std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().min(60_000));
+        // Ports of the system's choice would not be known to the test. These are below those that the kernel gives to connections.
+        let some = || Ports(20_000 + u16::try_from(getrandom::u32().unwrap() % 10_000).unwrap());
         let args = |issuer: &str| BackendsArgs {
             files: folder.path().to_owned(),
             listen: Ipv4Addr::LOCALHOST.into(),
             issuer: Some(issuer.to_owned()),
         };
-        let missing = backends(args("http://idp:1"), ports, Clock::system(), async {}).await.unwrap_err().to_string();
+        let missing = backends(args("http://idp:1"), some(), Clock::system(), async {}).await.unwrap_err().to_string();
         assert!(missing.contains("base-secret") && missing.contains("palisade dev files"), "{missing}");
 
         fs::write(folder.path().join(BASE_SECRET), "s3cret").unwrap();
-        let (stop, stopped) = oneshot::channel::<()>();
-        let served = tokio::spawn(backends(args("http://idp:1"), ports, Clock::system(), async { drop(stopped.await) }));
-        let (idp, limit) = (ports.idp().to_string(), std::time::Duration::from_secs(5));
-        let answer = loop {
-            let asked = client::call(&idp, Method::GET, "/.well-known/openid-configuration", None, limit).await;
-            if let Ok(answer) = asked {
-                break answer;
+        let limit = std::time::Duration::from_secs(5);
+        let mut attempts = 0;
+        let (stop, served, answer) = 'attempt: loop {
+            let (ports, (stop, stopped)) = (some(), oneshot::channel::<()>());
+            let served = tokio::spawn(backends(args("http://idp:1"), ports, Clock::system(), async { drop(stopped.await) }));
+            while !served.is_finished() {
+                if let Ok(answer) =
+                    client::call(&ports.idp().to_string(), Method::GET, "/.well-known/openid-configuration", None, limit).await
+                {
+                    break 'attempt (stop, served, answer);
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
             }
-            assert!(!served.is_finished(), "{asked:?}");
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            // Somebody else may be on them.
+            attempts += 1;
+            assert!(attempts < 5, "{:?}", served.await);
         };
         assert_eq!(answer.0, StatusCode::OK);
         assert!(String::from_utf8_lossy(&answer.1).contains("\"issuer\": \"http://idp:1\""));
