@@ -51,7 +51,8 @@ class Balancer:
                 except OSError:
                     self.refused += 1
                     continue
-                await asyncio.gather(self._relay(reader, back), self._relay(there, writer))
+                with contextlib.closing(back):
+                    await asyncio.gather(self._relay(reader, back), self._relay(there, writer))
                 return
 
     @staticmethod
@@ -66,8 +67,12 @@ class Balancer:
     def close(self):
         async def end():
             self.server.close()
-            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            tasks = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in tasks:
                 task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            # What they closed ends with the next round of the loop.
+            await asyncio.sleep(0)
 
         asyncio.run_coroutine_threadsafe(end(), self.loop).result(5)
         self.loop.call_soon_threadsafe(self.loop.stop)
