@@ -71,7 +71,7 @@ impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
             ready!(on!(&*self.0, socket => socket.poll_read_ready(cx)))?;
-            match self.fill(buf) {
+            match self.read(buf) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => return Poll::Ready(result),
             }
@@ -104,7 +104,7 @@ impl AsyncWrite for Socket {
 impl Socket {
     /// Reads what is there. Where that leaves room in the buffer there is no more, and the next reader waits to be woken without asking the kernel first (epoll(7),
     /// "Do I need to continuously read"): hyper reads on behind each head, to see its client go.
-    fn fill(&self, buf: &mut ReadBuf<'_>) -> io::Result<()> {
+    fn read(&self, buf: &mut ReadBuf<'_>) -> io::Result<()> {
         let mut has_read = false;
         let result = on!(&*self.0, socket => socket.try_io(Interest::READABLE, || {
             let room = buf.remaining();
@@ -176,7 +176,7 @@ mod tests {
         });
         let (mut buffer, mut all) = (vec![0; 64], 0);
         loop {
-            let reading = tokio::time::timeout(Duration::from_secs(20), socket.read(&mut buffer));
+            let reading = tokio::time::timeout(Duration::from_secs(20), AsyncReadExt::read(&mut socket, &mut buffer));
             match reading.await.expect("the reader is woken").unwrap() {
                 0 => break,
                 read => all += read,
