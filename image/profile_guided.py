@@ -1,7 +1,7 @@
 """The record of what a loaded Palisade executes, by which the compiler lays release binaries out (profile-guided optimisation).
 
-What requests go through lies together then, and calls on its way are inlined. The record is a file of the repository, so that the same compiler makes the same
-binary of the same source. It says how often what was executed, and decides how the code is compiled and where it lies, not what it does.
+What requests go through lies together then, and calls on its way are inlined. The record is a file of the repository and not made by each build, so that the same
+source is compiled in the same way. It says how often what was executed, and decides how the code is compiled and where it lies, not what it does.
 
 Functions that have changed since it was made are compiled as without it. Their names hold hashes of the compiler, of Cargo's settings and of the target: for another of
 these it says nothing.
