@@ -40,9 +40,10 @@ def cargo_build(kind: str, profile: str, triple: str, flags: str) -> tuple[Path,
     name, version = platform.libc_ver()
     if name == "glibc" and tuple(map(int, version.split(".")[:2])) >= (2, 36):
         static += " -C link-arg=-Wl,-z,pack-relative-relocs"
-    # In messages, crates' files have names that begin here: where they lay on the machine that builds is nobody's business.
+    # In messages, files of crates, and those that they have written while they were built, have names that begin here: where they lay on the machine that
+    # builds is nobody's business.
     home = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo")
-    static += f" --remap-path-prefix={home / 'registry' / 'src'}=crates"
+    static += f" --remap-path-prefix={home / 'registry' / 'src'}=crates --remap-path-prefix={TARGET}=target"
     # The sandbox has the default features, as what `cargo build` makes.
     features = ["--no-default-features", "--features", ",".join(FEATURES[kind])] if kind == "release" else []
     what = ["--locked", "--profile", profile, *features, "--bin", "palisade", "--message-format", "json-render-diagnostics"]
