@@ -11,8 +11,6 @@ HELM_VERSION := v4.1.4
 # What images are called.
 IMAGE ?= palisade
 IMAGE_VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
-# The binary of release images.
-RELEASED := $(TARGET)/image/release/usr/local/bin/palisade
 # Of what `cargo install` gets.
 VERSION_deny := 0.20.2
 VERSION_fuzz := 0.13.1
@@ -91,11 +89,11 @@ bench:
 ## Palisade beside Envoy and nginx on this machine, into bench/REPORT.md: an hour and a half on two quiet CPUs. ARGS goes to bench/run.py (ARGS=--quick).
 ## BENCH_BINARY is measured in place of what is built here, which is what release images have in them.
 bench-peers: bench-binary
-	"$$($(PYTHON) tests/tools/venvs.py path bench)" bench/run.py --binary "$(or $(BENCH_BINARY),$(RELEASED))" $(ARGS)
+	"$$($(PYTHON) tests/tools/venvs.py path bench)" bench/run.py $(if $(BENCH_BINARY),--binary "$(BENCH_BINARY)") $(ARGS)
 
 ## Instructions for a request, under valgrind, against those in bench/instructions.json. ARGS goes to bench/instructions.py (ARGS=--record).
 bench-instructions: bench-binary
-	"$$($(PYTHON) tests/tools/venvs.py path bench)" bench/instructions.py --binary "$(or $(BENCH_BINARY),$(RELEASED))" $(ARGS)
+	"$$($(PYTHON) tests/tools/venvs.py path bench)" bench/instructions.py $(if $(BENCH_BINARY),--binary "$(BENCH_BINARY)") $(ARGS)
 
 bench-binary:
 	$(PYTHON) tests/tools/venvs.py bench

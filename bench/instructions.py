@@ -161,7 +161,7 @@ def compare(measured: dict[str, int], recorded: dict[str, int], tolerance: float
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", type=Path, default=RELEASED, help="Palisade (%(default)s)")
-    parser.add_argument("--profile", help="what the counts are recorded under (by default the name of the binary's directory)")
+    parser.add_argument("--profile", help="what the counts are recorded under (release for what is in images; else by default the name of the binary's directory)")
     parser.add_argument("--record", action="store_true", help="write the counts to instructions.json, for this profile")
     parser.add_argument("--tolerance", type=float, default=3, help="percent by which a path may have become dearer (%(default)s)")
     parser.add_argument("--only", default="", metavar="REGEX", help="only paths in whose name it is found")
@@ -169,7 +169,7 @@ def main() -> int:
     if not shutil.which("valgrind"):
         raise SystemExit("valgrind is needed: apt-get install --no-install-recommends valgrind")
     process.end_with_this()
-    profile = chosen.profile or chosen.binary.resolve().parent.name
+    profile = chosen.profile or ("release" if chosen.binary.resolve() == RELEASED.resolve() else chosen.binary.resolve().parent.name)
     bench, measured = Bench(chosen.binary.resolve()), {}
     try:
         for name, (variant, body) in PATHS.items():

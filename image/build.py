@@ -25,15 +25,12 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target")
 CARGO = os.environ.get("CARGO", "cargo")
 # Not those of the machine that builds, to which somebody may have added an authority.
 AUTHORITIES = Path("/usr/share/ca-certificates/mozilla")
+# What is built for: this machine.
+TRIPLE = f"{platform.machine()}-unknown-linux-gnu"
 FEATURES = {"release": ["cedar"], "sandbox": ["cedar", "sandbox"]}
 
 
-def triple() -> str:
-    """What is built for: this machine."""
-    return f"{platform.machine()}-unknown-linux-gnu"
-
-
-def cargo_build(kind: str, profile: str, triple: str, flags: str) -> tuple[Path, Path]:
+def cargo_build(kind: str, profile: str, flags: str) -> tuple[Path, Path]:
     """The binary, compiled with `flags` as well, and Cargo's record of what it was made of."""
     static = "-C target-feature=+crt-static"
     # The C library relocates itself by the compact table since 2.36. Against one before, the program would crash at its start.
@@ -54,7 +51,7 @@ def cargo_build(kind: str, profile: str, triple: str, flags: str) -> tuple[Path,
     else:
         # An explicit target keeps the flag from build scripts and macros, which the compiler has to load.
         environment["RUSTFLAGS"] = " ".join(filter(None, [os.environ.get("RUSTFLAGS"), static, flags]))
-        command = [*CARGO.split(), "build", "--target", triple, *what]
+        command = [*CARGO.split(), "build", "--target", TRIPLE, *what]
     done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
     if done.returncode:
         sys.exit(done.returncode)
@@ -65,7 +62,7 @@ def cargo_build(kind: str, profile: str, triple: str, flags: str) -> tuple[Path,
     return Path(executables[-1]), record
 
 
-def assemble(folder: Path, kind: str, triple: str, binary: Path, record: Path):
+def assemble(folder: Path, kind: str, binary: Path, record: Path):
     shutil.rmtree(folder, ignore_errors=True)
     share = folder / "usr" / "share" / "palisade"
     for made in (folder / "usr" / "local" / "bin", folder / "etc" / "palisade", folder / "etc" / "ssl" / "certs", share):
@@ -80,7 +77,7 @@ def assemble(folder: Path, kind: str, triple: str, binary: Path, record: Path):
         sys.exit(f"build.py: {AUTHORITIES} has no certificates: install Debian's package ca-certificates")
     (folder / "etc" / "ssl" / "certs" / "ca-certificates.crt").write_text("".join(root.read_text() for root in roots))
 
-    package, others = sbom.crates(ROOT, record, FEATURES[kind], triple)
+    package, others = sbom.crates(ROOT, record, FEATURES[kind], TRIPLE)
     around = sbom.runtime()
     document = sbom.document(package, others, around, own, sbom.moment(ROOT))
     (share / "sbom.cdx.json").write_text(json.dumps(document, separators=(",", ":")) + "\n")
@@ -104,9 +101,9 @@ def main():
     arguments = parser.parse_args()
     kind = "sandbox" if arguments.sandbox else "release"
     # The sandbox is for laptops, and of other features.
-    flags = profile_guided.use(triple(), CARGO, TARGET / "image") if (kind, arguments.profile) == ("release", "release") else ""
-    binary, record = cargo_build(kind, arguments.profile, triple(), flags)
-    assemble(arguments.folder.resolve(), kind, triple(), binary, record)
+    flags = profile_guided.use(TRIPLE, CARGO, TARGET / "image") if (kind, arguments.profile) == ("release", "release") else ""
+    binary, record = cargo_build(kind, arguments.profile, flags)
+    assemble(arguments.folder.resolve(), kind, binary, record)
 
 
 if __name__ == "__main__":

@@ -27,20 +27,20 @@ def llvm_profdata() -> Path:
 
 
 def main():
-    tool, triple = llvm_profdata(), build.triple()
+    tool = llvm_profdata()
     # Apart from what is built without counters: cargo would put one in the other's place.
     target = build.TARGET / "train"
     counts = target / "counts"
     shutil.rmtree(counts, ignore_errors=True)
     os.environ["CARGO_TARGET_DIR"] = str(target)
-    binary, _ = build.cargo_build("release", "release", triple, f"-C profile-generate={counts}")
+    binary, _ = build.cargo_build("release", "release", f"-C profile-generate={counts}")
     load = [sys.executable, build.ROOT / "bench" / "run.py", "--binary", binary, "--out", target / "report.md", "--only", "Palisade", "--rounds", "1", "--seconds", "2"]
     subprocess.run([*load, *(word for name in SETS for word in ("--set", name))], check=True)
     raw, merged = sorted(counts.glob("*.profraw")), target / "palisade.profdata"
     if not raw:
         sys.exit(f"train.py: no counts in {counts}: did Palisade not end by itself?")
     subprocess.run([tool, "merge", "--sparse", "--output", merged, *raw], check=True)
-    profile_guided.keep(merged.read_bytes(), profile_guided.toolchain(triple, build.CARGO))
+    profile_guided.keep(merged.read_bytes(), profile_guided.toolchain(build.TRIPLE, build.CARGO))
     print(f"{profile_guided.RECORD}: {profile_guided.RECORD.stat().st_size / 1024:.0f} KiB")
 
 

@@ -161,6 +161,18 @@ mod tests {
         assert_eq!(reader.await.unwrap(), big);
     }
 
+    #[tokio::test]
+    async fn a_read_that_leaves_room_is_known_to_have_taken_all() {
+        let (mut socket, mut client) = pair().await;
+        let mut buffer = [0; 8];
+        for (message, taken, is_more) in [("hello", 5, false), ("in two parts", 8, true)] {
+            client.write_all(message.as_bytes()).await.unwrap();
+            assert_eq!(AsyncReadExt::read(&mut socket, &mut buffer).await.unwrap(), taken);
+            let is_readable = on!(&*socket.0, socket => socket.ready(Interest::READABLE).now_or_never());
+            assert_eq!(is_readable.is_some(), is_more, "{message}: the kernel would be asked for nothing, or bytes be left lying");
+        }
+    }
+
     /// Bytes may come between a read that leaves room and the note that there are no more: they must wake the reader all the same, and so must the end.
     #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
     async fn what_comes_in_the_middle_of_a_read_is_read() {
